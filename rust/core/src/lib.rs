@@ -1,0 +1,30 @@
+//! What to deploy and where to send each kind of LLM request, at the least cost.
+//!
+//! Given query types *i*, models *j*, GPU tiers *k* and the configurations *a* = (*j*, *k*, TP, PP) that can be
+//! deployed in whole replicas, choose fractions `x[i,a]` of traffic, unserved shares `u[i]` and replicas `r[a]`:
+//!
+//! ```text
+//! minimise    rental + storage + latency + unmet                      (USD over the horizon)
+//! subject to  supply       Σ_a x[i,a] + u[i] = 1                      every query type
+//!             activation   x[i,a] ≤ w[a] ≤ r[a] ≤ R[a]·w[a]           one configuration per (model, tier)
+//!             time         Σ_i (λ[i]/3600)·b[i,a]·x[i,a] ≤ ρ·r[a]     every configuration
+//!             memory       Σ_i (λ[i]/3600)·κ[i,a]·x[i,a] ≤ M[a]·r[a]  every configuration
+//!             SLOs         error and latency of every query type
+//!             limits       budget, storage, GPU pools, max_unmet
+//! ```
+//!
+//! [`Problem`] is the validated, immutable input and [`Plan`] the result.
+#![forbid(unsafe_code)]
+
+mod error;
+mod plan;
+mod problem;
+mod status;
+
+pub use error::{Error, Result};
+pub use plan::{relative_gap, Cost, Deployment, Plan, Routing};
+pub use problem::{
+    Configurations, LatencyScope, Models, Pools, Problem, ProblemData, QueryTypes, RouteTable, Routes, Tiers,
+    FEASIBILITY_TOLERANCE, NO_POOL,
+};
+pub use status::{Status, StopReason};
