@@ -17,6 +17,7 @@
 #![forbid(unsafe_code)]
 
 mod error;
+pub mod linear;
 mod plan;
 mod problem;
 mod status;
