@@ -1,0 +1,132 @@
+"""GPUs, models and published accuracies, a source on every row.
+
+>>> from servemix import catalog
+>>> catalog.gpu("h100").memory_gb
+80.0
+>>> catalog.model("llama-3.1-8b").params_b
+8.03
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+from functools import cache
+from importlib import resources
+from typing import TypeVar
+
+import msgspec
+
+from servemix._errors import InvalidInputError, ServemixError
+from servemix.catalog.accuracy import PublishedError, published_error
+from servemix.catalog.entries import AccuracyFact, Gpu, Model, Tier
+from servemix.catalog.precision import PRECISION_ALIASES, PRECISIONS, Precision
+
+__all__ = [
+    "PRECISIONS",
+    "AccuracyFact",
+    "Gpu",
+    "Model",
+    "Precision",
+    "PublishedError",
+    "Tier",
+    "accuracy",
+    "error_of",
+    "gpu",
+    "gpus",
+    "model",
+    "models",
+    "precision",
+]
+
+Row = TypeVar("Row", bound="Gpu | Model | AccuracyFact")
+Named = TypeVar("Named", bound="Gpu | Model")
+
+
+def _load(file: str, row_type: type[Row]) -> tuple[Row, ...]:
+    text = resources.files(__package__).joinpath(file).read_bytes()
+    try:
+        return tuple(msgspec.json.decode(text, type=list[row_type]))  # type: ignore[valid-type]
+    except msgspec.ValidationError as error:
+        raise ServemixError(f"catalog/{file}: {error}") from error
+
+
+@cache
+def gpus() -> tuple[Gpu, ...]:
+    """List the GPUs."""
+    return _load("gpus.json", Gpu)
+
+
+@cache
+def models() -> tuple[Model, ...]:
+    """List the models."""
+    return _load("models.json", Model)
+
+
+@cache
+def accuracy() -> tuple[AccuracyFact, ...]:
+    """List the published scores, by model, precision and benchmark."""
+    return _load("accuracy.json", AccuracyFact)
+
+
+def gpu(name: str) -> Gpu:
+    """Look up a GPU by its name or an alias; case, spaces and dashes do not matter.
+
+    Raises
+    ------
+    InvalidInputError
+        The catalog has no such GPU; the message names the nearest ones.
+    """
+    return _find(gpus(), name, "GPU")
+
+
+def model(name: str) -> Model:
+    """Look up a model by its name or an alias; case, spaces and dashes do not matter.
+
+    Raises
+    ------
+    InvalidInputError
+        The catalog has no such model; the message names the nearest ones.
+    """
+    return _find(models(), name, "model")
+
+
+def precision(name: str) -> Precision:
+    """Look up a precision by its name or an alias such as ``fp16``.
+
+    Raises
+    ------
+    InvalidInputError
+        There is no such precision; the message names those there are.
+    """
+    key = name.casefold()
+    found = PRECISIONS.get(PRECISION_ALIASES.get(key, key))
+    if found is None:
+        raise InvalidInputError(f"{name!r} is no precision; there are: {', '.join(PRECISIONS)}")
+    return found
+
+
+def error_of(
+    model: str, precision: str, benchmark: str, method: str | None = None
+) -> PublishedError:
+    """Derive an error rate from published scores, as :func:`published_error` tells."""
+    return published_error(accuracy(), model, precision, benchmark, method)
+
+
+def _key(name: str) -> str:
+    return "".join(letter for letter in name.casefold() if letter.isalnum())
+
+
+def _find(rows: Iterable[Named], name: str, kind: str) -> Named:
+    by_key = {_key(alias): row for row in rows for alias in (*row.aliases, row.name)}
+    found = by_key.get(_key(name))
+    if found is None:
+        near = difflib.get_close_matches(_key(name), by_key, n=3, cutoff=0.5)
+        names = list(dict.fromkeys(by_key[key].name for key in near)) or sorted(
+            {row.name for row in by_key.values()}
+        )
+        raise InvalidInputError(
+            f"{name!r} is no {kind} of the catalog; near it: {', '.join(names)}. "
+            f"A {kind} of your own is written out as its `spec`"
+        )
+    return found

@@ -1,0 +1,18 @@
+"""Fixtures shared by all tests."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+
+@pytest.fixture(scope="session")
+def shared() -> Path:
+    """Folder of the shared data, beside the checkout or where SERVEMIX_SHARED says."""
+    beside = Path(__file__).resolve().parents[2] / "shared"
+    folder = Path(os.environ.get("SERVEMIX_SHARED", beside))
+    if not folder.is_dir():
+        pytest.skip(f"no shared data at {folder}; set SERVEMIX_SHARED")
+    return folder
