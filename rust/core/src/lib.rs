@@ -17,15 +17,22 @@
 #![forbid(unsafe_code)]
 
 mod error;
+mod evaluate;
 pub mod linear;
+mod params;
 mod plan;
 mod problem;
+mod solve;
 mod status;
+mod stop;
 
 pub use error::{Error, Result};
+pub use params::{SolveParams, Switches, MAX_THREADS};
 pub use plan::{relative_gap, Cost, Deployment, Plan, Routing};
 pub use problem::{
     Configurations, LatencyScope, Models, Pools, Problem, ProblemData, QueryTypes, RouteTable, Routes, Tiers,
     FEASIBILITY_TOLERANCE, NO_POOL,
 };
+pub use solve::{solve, Method};
 pub use status::{Status, StopReason};
+pub use stop::{CancelToken, Stop};

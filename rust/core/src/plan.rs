@@ -71,6 +71,8 @@ pub struct Plan {
     pub unmet: Vec<f64>,
     /// Where there is no plan, what was missing, per query type.
     pub message: Option<String>,
+    /// Figures of the search by name, such as `starts`; which ones there are is told by each method.
+    pub statistics: Vec<(String, f64)>,
 }
 
 impl Plan {
@@ -90,6 +92,7 @@ impl Plan {
             routing: Routing::default(),
             unmet: Vec::new(),
             message: Some(message),
+            statistics: Vec::new(),
         }
     }
 

@@ -403,12 +403,27 @@ impl Problem {
         self.data_usd[i]
     }
 
+    /// `H·λ·ρ·D` in USD for a route that the latency SLO rules out; `None` where there is no route at all.
+    pub(crate) fn unusable_latency_usd(&self, query_type: usize, configuration: usize) -> Option<f64> {
+        let r = &self.data.routes;
+        let is_it = |&route: &usize| {
+            r.query_type[route] as usize == query_type && r.configuration[route] as usize == configuration
+        };
+        (0..self.num_routes()).find(is_it).map(|route| latency_usd(&self.data, route))
+    }
+
     /// Index of the route from `query_type` to `configuration` in the route table, if it is usable.
     pub fn find_route(&self, query_type: usize, configuration: usize) -> Option<usize> {
         let range = self.routes.of_configuration(configuration);
         let offset = self.routes.query_type[range.clone()].binary_search(&(query_type as u32)).ok()?;
         Some(range.start + offset)
     }
+}
+
+fn latency_usd(data: &ProblemData, route: usize) -> f64 {
+    let i = data.routes.query_type[route] as usize;
+    let q = &data.query_types;
+    data.horizon_h * q.rate_per_h[i] * q.latency_usd_per_s[i] * data.routes.latency_s[route]
 }
 
 fn route_table(data: &ProblemData) -> RouteTable {
@@ -433,7 +448,7 @@ fn route_table(data: &ProblemData) -> RouteTable {
         configuration: source.iter().map(|&route| r.configuration[route as usize]).collect(),
         time: column(&|route, i| per_s(i) * r.busy_s[route]),
         memory: column(&|route, i| per_s(i) * r.kv_gb_s[route]),
-        latency_usd: column(&|route, i| data.horizon_h * q.rate_per_h[i] * q.latency_usd_per_s[i] * r.latency_s[route]),
+        latency_usd: column(&|route, _| latency_usd(data, route)),
         error_excess: column(&|route, i| r.error[route] - q.error_slo[i]),
         latency_excess: column(&|route, i| r.latency_s[route] - q.latency_slo_s[i]),
         start: vec![0; data.configurations.model.len() + 1],
