@@ -1,0 +1,72 @@
+"""Files are written whole or not at all."""
+
+from __future__ import annotations
+
+import gzip
+import os
+import stat
+from pathlib import Path
+
+import pytest
+
+from servemix._files import write_whole
+
+
+def test_text_and_bytes_are_written_and_nothing_else_is_left(tmp_path: Path) -> None:
+    path = tmp_path / "plan.json"
+    write_whole(path, "größe")
+    assert path.read_text(encoding="utf-8") == "größe"
+    write_whole(str(path), b"\x00\xff")
+    assert path.read_bytes() == b"\x00\xff"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_gz_name_compresses_the_same_content_to_the_same_bytes(tmp_path: Path) -> None:
+    write_whole(tmp_path / "a.json.gz", "content")
+    write_whole(tmp_path / "b.json.gz", "content")
+    assert gzip.decompress((tmp_path / "a.json.gz").read_bytes()) == b"content"
+    assert (tmp_path / "a.json.gz").read_bytes() == (tmp_path / "b.json.gz").read_bytes()
+
+
+def test_a_failed_write_leaves_the_old_file_and_no_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "plan.json"
+    path.write_text("old")
+
+    def full_disk(_: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full_disk)
+    with pytest.raises(OSError, match="No space left"):
+        write_whole(path, "new")
+    assert path.read_text() == "old"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_permissions_follow_the_old_file_or_the_umask(tmp_path: Path) -> None:
+    path = tmp_path / "plan.json"
+    umask = os.umask(0o027)
+    try:
+        write_whole(path, "new")
+    finally:
+        os.umask(umask)
+    assert stat.S_IMODE(path.stat().st_mode) == 0o640
+    path.chmod(0o600)
+    write_whole(path, "newer")
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+
+
+def test_a_link_stays_a_link_and_a_device_a_device(tmp_path: Path) -> None:
+    target, link = tmp_path / "target.json", tmp_path / "link.json"
+    link.symlink_to(target)
+    write_whole(link, "new")
+    assert link.is_symlink()
+    assert target.read_text() == "new"
+    write_whole("/dev/null", "new")
+    assert not Path("/dev/null").is_file()
+
+
+def test_a_missing_folder_is_an_os_error(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError):
+        write_whole(tmp_path / "none" / "plan.json", "new")
