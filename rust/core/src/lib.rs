@@ -18,6 +18,7 @@
 
 mod error;
 mod evaluate;
+pub mod generate;
 pub mod linear;
 mod params;
 mod plan;

@@ -671,8 +671,8 @@ impl DualSimplex {
             }
             let mut best = None;
             let mut largest = PIVOT_TOLERANCE;
-            for row in 0..m {
-                if free[row] && self.column[row].abs() > largest {
+            for (row, &is_free) in free.iter().enumerate() {
+                if is_free && self.column[row].abs() > largest {
                     largest = self.column[row].abs();
                     best = Some(row);
                 }
