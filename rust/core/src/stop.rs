@@ -1,6 +1,6 @@
 //! When a solve must end: the clock, the caller, or the number of iterations.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -8,7 +8,29 @@ use crate::{SolveParams, StopReason};
 
 /// A flag that ends a solve from any thread. Clones share the flag.
 #[derive(Debug, Clone, Default)]
-pub struct CancelToken(Arc<AtomicBool>);
+pub struct CancelToken(Arc<Inner>);
+
+#[derive(Debug, Default)]
+struct Inner {
+    flag: AtomicBool,
+    parent: Option<CancelToken>,
+    poll: Option<Poll>,
+}
+
+/// A question that is asked now and then while a solve runs, such as whether the user pressed Ctrl-C.
+struct Poll {
+    start: Instant,
+    interval: Duration,
+    /// When it is due next, in nanoseconds since `start`.
+    due_ns: AtomicU64,
+    ask: Box<dyn Fn() -> bool + Send + Sync>,
+}
+
+impl std::fmt::Debug for Poll {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Poll").field("interval", &self.interval).finish_non_exhaustive()
+    }
+}
 
 impl CancelToken {
     /// A token that nobody has cancelled.
@@ -16,16 +38,48 @@ impl CancelToken {
         Self::default()
     }
 
-    /// Asks every solve that polls this token to end with the best plan that it has.
-    pub fn cancel(&self) {
-        self.0.store(true, Ordering::Relaxed);
+    /// A token that is cancelled with this one, or on its own.
+    pub fn child(&self) -> Self {
+        Self(Arc::new(Inner { parent: Some(self.clone()), ..Inner::default() }))
     }
 
-    /// Whether [`CancelToken::cancel`] was called.
+    /// A [`CancelToken::child`] that a solve asks at most once per `interval` whether it is to be cancelled, on
+    /// whichever thread polls; the first time after one interval, so that a short solve never asks.
+    pub fn child_with_poll(&self, interval: Duration, ask: impl Fn() -> bool + Send + Sync + 'static) -> Self {
+        let due_ns = AtomicU64::new(nanoseconds(interval));
+        let poll = Poll { start: Instant::now(), interval, due_ns, ask: Box::new(ask) };
+        Self(Arc::new(Inner { flag: AtomicBool::new(false), parent: Some(self.clone()), poll: Some(poll) }))
+    }
+
+    /// Asks every solve that polls this token to end with the best plan that it has.
+    pub fn cancel(&self) {
+        self.0.flag.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether [`CancelToken::cancel`] was called, on this token or on one that it is a child of.
     #[inline]
     pub fn is_cancelled(&self) -> bool {
-        self.0.load(Ordering::Relaxed)
+        self.0.flag.load(Ordering::Relaxed) || self.0.parent.as_ref().is_some_and(Self::is_cancelled)
     }
+
+    /// Asks the token's question where it has one and it is due; whether the token is cancelled now.
+    fn poll(&self) -> bool {
+        if let Some(poll) = &self.0.poll {
+            let now_ns = nanoseconds(poll.start.elapsed());
+            let due_ns = poll.due_ns.load(Ordering::Relaxed);
+            let next_ns = now_ns.saturating_add(nanoseconds(poll.interval));
+            // Of several threads that find it due, one asks.
+            let take = |due| poll.due_ns.compare_exchange(due, next_ns, Ordering::Relaxed, Ordering::Relaxed).is_ok();
+            if now_ns >= due_ns && take(due_ns) && (poll.ask)() {
+                self.cancel();
+            }
+        }
+        self.is_cancelled()
+    }
+}
+
+fn nanoseconds(duration: Duration) -> u64 {
+    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
 }
 
 /// The limits of one solve, made once when it starts and shared by its parts and threads.
@@ -70,7 +124,18 @@ impl Stop {
     /// Whether the time is over or the caller has cancelled. Reads the clock: poll it every few hundred evaluations.
     #[inline]
     pub fn should_stop(&self) -> bool {
-        self.cancel.is_cancelled() || self.deadline.is_some_and(|deadline| Instant::now() >= deadline)
+        self.cancel.is_cancelled() || self.is_late() || self.poll()
+    }
+
+    /// Asks the token's question, unless the deadline is so near that an answer that takes its time would pass it.
+    fn poll(&self) -> bool {
+        const TIME_TO_ANSWER: Duration = Duration::from_millis(20);
+        let is_near = |deadline: Instant| deadline.saturating_duration_since(Instant::now()) < TIME_TO_ANSWER;
+        !self.deadline.is_some_and(is_near) && self.cancel.poll()
+    }
+
+    fn is_late(&self) -> bool {
+        self.deadline.is_some_and(|deadline| Instant::now() >= deadline)
     }
 
     /// Why a method that has done `iterations` must end now; `None` where it may go on.
@@ -79,8 +144,10 @@ impl Stop {
             Some(StopReason::Cancelled)
         } else if iterations >= self.max_iterations {
             Some(StopReason::IterationLimit)
-        } else if self.deadline.is_some_and(|deadline| Instant::now() >= deadline) {
+        } else if self.is_late() {
             Some(StopReason::TimeLimit)
+        } else if self.poll() {
+            Some(StopReason::Cancelled)
         } else {
             None
         }
@@ -126,6 +193,34 @@ mod tests {
         assert!(!stop.should_stop());
         token.cancel();
         assert!(stop.should_stop());
+        assert_eq!(stop.reason(0), Some(StopReason::Cancelled));
+    }
+
+    #[test]
+    fn a_child_is_cancelled_with_its_parent_but_not_the_other_way_round() {
+        let (parent, other) = (CancelToken::new(), CancelToken::new());
+        let child = parent.child().child();
+        child.cancel();
+        assert!(child.is_cancelled() && !parent.is_cancelled());
+        let child = other.child_with_poll(Duration::from_secs(1000), || true);
+        other.cancel();
+        assert!(child.is_cancelled());
+    }
+
+    #[test]
+    fn a_question_is_asked_once_per_interval_and_not_at_once() {
+        let count = Arc::new(AtomicU64::new(0));
+        let asked = Arc::clone(&count);
+        let ask = move || asked.fetch_add(1, Ordering::Relaxed) == 1;
+        let token = CancelToken::new().child_with_poll(Duration::from_millis(20), ask);
+        let stop = Stop::new(&params(None, None), &token);
+        assert_eq!(stop.reason(0), None);
+        assert_eq!(count.load(Ordering::Relaxed), 0);
+        while !stop.should_stop() {
+            std::thread::yield_now();
+        }
+        assert!(stop.elapsed_s() >= 0.03);
+        assert_eq!(count.load(Ordering::Relaxed), 2);
         assert_eq!(stop.reason(0), Some(StopReason::Cancelled));
     }
 
