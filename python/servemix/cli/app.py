@@ -1,0 +1,106 @@
+"""The typer application: its commands, and what an error looks like from outside."""
+
+from __future__ import annotations
+
+import errno
+import os
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperGroup
+
+from servemix._errors import InternalError, InvalidInputError, MissingExtraError
+from servemix.cli import catalog
+
+BAD_INPUT = 2
+INTERNAL_ERROR = 3
+INTERRUPTED = 130
+
+
+def _fail(message: str, code: int) -> typer.Exit:
+    print(f"servemix: {' '.join(message.split())}", file=sys.stderr)
+    return typer.Exit(code)
+
+
+@contextmanager
+def _one_line_errors() -> Iterator[None]:
+    """Turn what a person can put right into one line on stderr and an exit code."""
+    try:
+        yield
+    except (InvalidInputError, MissingExtraError) as error:
+        raise _fail(str(error), BAD_INPUT) from None
+    except InternalError as error:
+        raise _fail(f"internal error, please report it: {error}", INTERNAL_ERROR) from error
+    except OSError as error:
+        if error.errno == errno.EPIPE:
+            raise
+        name = f"{error.filename}: " if error.filename else ""
+        raise _fail(f"{name}{error.strerror or error}", BAD_INPUT) from None
+    except KeyboardInterrupt:
+        raise _fail("interrupted", INTERRUPTED) from None
+    except Exception as error:
+        # Usage errors are click's, of which typer brings its own copy in some versions and the
+        # real one in others, so they are known by what they can do.
+        show, context = getattr(error, "format_message", None), getattr(error, "ctx", None)
+        if show is None or type(error).__name__ == "NoArgsIsHelpError":
+            raise
+        hint = f" (see {context.command_path} --help)" if context is not None else ""
+        raise _fail(f"{show()}{hint}", BAD_INPUT) from None
+
+
+class _Group(TyperGroup):
+    def make_context(self, *args: Any, **kwargs: Any) -> Any:
+        with _one_line_errors():
+            return super().make_context(*args, **kwargs)
+
+    def invoke(self, ctx: Any) -> Any:
+        with _one_line_errors():
+            return super().invoke(ctx)
+
+
+app = typer.Typer(
+    name="servemix",
+    cls=_Group,
+    help="Plan LLM serving on heterogeneous GPUs: what to deploy, and where each request goes.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        from servemix import __version__
+
+        print(f"servemix {__version__}")
+        raise typer.Exit()
+
+
+@app.callback()
+def _root(
+    version: Annotated[
+        bool,
+        typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version."),
+    ] = False,
+) -> None:
+    pass
+
+
+# One module per command; its function is the command, its docstring the help.
+app.command("catalog")(catalog.catalog)
+
+
+def run(arguments: Sequence[str] | None = None) -> int:
+    """Run the application and return its exit code."""
+    try:
+        app(None if arguments is None else list(arguments), prog_name="servemix")
+    except SystemExit as end:
+        return end.code if isinstance(end.code, int) else int(end.code is not None)
+    except BrokenPipeError:
+        # Whoever read the output has gone; without this the interpreter complains while it ends.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    return 0

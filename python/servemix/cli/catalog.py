@@ -1,0 +1,130 @@
+"""``servemix catalog``."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from enum import Enum
+from typing import Annotated, Any
+
+import msgspec
+import typer
+
+from servemix import catalog as shipped
+from servemix.cli.console import print_json, print_table
+from servemix.cli.options import Json
+from servemix.report.tables import Table
+
+
+class Section(str, Enum):
+    """Parts of the catalog."""
+
+    gpus = "gpus"
+    models = "models"
+    precisions = "precisions"
+    accuracy = "accuracy"
+
+
+def catalog(
+    section: Annotated[
+        Section | None, typer.Argument(help="Only this part.", show_default=False)
+    ] = None,
+    find: Annotated[
+        str, typer.Option("--find", help="Only rows whose name has this in it.", metavar="TEXT")
+    ] = "",
+    as_json: Json = False,
+) -> None:
+    """List the GPUs, models, precisions and published accuracies that scenarios can name.
+
+    Every row has its source; --json shows all of each row.
+    """
+    rows = _rows(find.casefold())
+    wanted = [section.value] if section else list(rows)
+    if as_json:
+        print_json({name: msgspec.to_builtins(rows[name]) for name in wanted})
+        return
+    for name in wanted:
+        print_table(_TABLES[name](rows[name]))
+
+
+def _rows(find: str) -> dict[str, list[Any]]:
+    def kept(*names: str) -> bool:
+        return any(find in name.casefold() for name in names)
+
+    return {
+        "gpus": [row for row in shipped.gpus() if kept(row.name, *row.aliases)],
+        "models": [row for row in shipped.models() if kept(row.name, *row.aliases)],
+        "precisions": [row for row in shipped.PRECISIONS.values() if kept(row.name)],
+        "accuracy": [row for row in shipped.accuracy() if kept(row.model, row.benchmark)],
+    }
+
+
+def _figure(value: float | None, form: str = ",.6g") -> str:
+    return "–" if value is None else format(value, form)
+
+
+def _gpu_table(rows: list[shipped.Gpu]) -> Table:
+    cells = [
+        (
+            row.name,
+            _figure(row.memory_gb),
+            _figure(row.memory_gb_per_s),
+            _figure(row.bf16_tflops),
+            _figure(row.fp8_tflops),
+            _figure(row.int8_tops),
+            _figure(row.link_gb_per_s),
+            _figure(row.gpus_per_node),
+            _figure(row.usd_per_h, ".2f"),
+            row.price_source,
+        )
+        for row in rows
+    ]
+    columns = ["GPU", ">GB", ">GB/s", ">BF16 TFLOP/s", ">FP8", ">INT8", ">link GB/s", ">per node"]
+    return Table("GPUs", [*columns, ">$/h", "price from"], cells)
+
+
+def _model_table(rows: list[shipped.Model]) -> Table:
+    cells = [
+        (
+            row.name,
+            _figure(row.params_b),
+            _figure(row.active_params_b),
+            _figure(row.layers),
+            _figure(row.hidden_size),
+            f"{row.heads}/{row.kv_heads}",
+            row.config_source or row.params_source,
+        )
+        for row in rows
+    ]
+    columns = ["model", ">10⁹ params", ">active", ">layers", ">hidden", ">heads/KV", "source"]
+    return Table("Models", columns, cells)
+
+
+def _precision_table(rows: list[shipped.Precision]) -> Table:
+    cells = [
+        (row.name, _figure(row.weight_bytes, ".3g"), row.compute, row.description) for row in rows
+    ]
+    return Table("Precisions", ["precision", ">bytes/weight", "arithmetic", "meaning"], cells)
+
+
+def _accuracy_table(rows: list[shipped.AccuracyFact]) -> Table:
+    cells = [
+        (
+            row.model,
+            row.precision,
+            row.benchmark,
+            _figure(row.accuracy, ".3f"),
+            _figure(row.retention, ".3f"),
+            row.source,
+        )
+        for row in rows
+    ]
+    columns = ["model", "precision", "benchmark", ">accuracy", ">retention", "source"]
+    return Table("Published accuracies", columns, cells)
+
+
+_TABLES: dict[str, Callable[[list[Any]], Table]] = {
+    "gpus": _gpu_table,
+    "models": _model_table,
+    "precisions": _precision_table,
+    "accuracy": _accuracy_table,
+}

@@ -1,0 +1,72 @@
+"""The command line as a whole: exit codes, error lines, options everywhere the same."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+from typer.testing import CliRunner
+
+from servemix import __version__, cli
+from servemix.cli.app import app
+
+
+def run(*arguments: str) -> subprocess.CompletedProcess[str]:
+    program = "import sys; from servemix.cli import main; sys.exit(main())"
+    return subprocess.run(
+        [sys.executable, "-c", program, *arguments], capture_output=True, text=True, check=False
+    )
+
+
+def test_the_version_is_the_packages() -> None:
+    result = CliRunner().invoke(app, ["--version"])
+    assert (result.exit_code, result.stdout) == (0, f"servemix {__version__}\n")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "named"),
+    [
+        (["--bogus"], "--bogus"),
+        (["no-such-command"], "no-such-command"),
+        (["catalog", "no-such-section"], "no-such-section"),
+        (["catalog", "--find"], "--find"),
+    ],
+)
+def test_bad_usage_is_one_line_that_names_what_is_wrong(arguments: list[str], named: str) -> None:
+    result = run(*arguments)
+    assert result.returncode == 2
+    assert result.stdout == ""
+    assert result.stderr.count("\n") == 1
+    assert named in result.stderr
+
+
+def test_without_the_extra_the_command_says_how_to_install_it(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setitem(sys.modules, "typer", None)
+    assert cli.main(["catalog"]) == 2
+    assert 'pip install "servemix[cli]"' in capsys.readouterr().err
+
+
+def test_a_reader_that_goes_away_ends_the_command_quietly() -> None:
+    program = "import sys; from servemix.cli import main; sys.exit(main(['catalog', '--json']))"
+    command = [sys.executable, "-c", program]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    assert process.stdout is not None
+    assert process.stderr is not None
+    process.stdout.close()
+    errors = process.stderr.read()
+    process.wait(timeout=60)
+    process.stderr.close()
+    assert errors == b""
+
+
+def test_interruption_ends_with_the_shells_code(monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("servemix.cli.catalog._rows", interrupt)
+    result = CliRunner().invoke(app, ["catalog"])
+    assert result.exit_code == 130
+    assert "interrupted" in result.stderr

@@ -1,0 +1,31 @@
+from __future__ import annotations
+
+import json
+
+from typer.testing import CliRunner
+
+from servemix import catalog
+from servemix.cli.app import app
+
+
+def test_every_gpu_of_the_catalog_is_in_the_table() -> None:
+    result = CliRunner().invoke(app, ["catalog", "gpus"])
+    assert result.exit_code == 0
+    assert all(gpu.name in result.stdout for gpu in catalog.gpus())
+    assert not any(model.name in result.stdout for model in catalog.models())
+
+
+def test_json_holds_every_field_of_the_rows_that_match() -> None:
+    result = CliRunner().invoke(app, ["catalog", "models", "--find", "70B", "--json"])
+    assert result.exit_code == 0
+    found = json.loads(result.stdout)
+    assert list(found) == ["models"]
+    expected = [model for model in catalog.models() if "70b" in model.name.casefold()]
+    assert [row["name"] for row in found["models"]] == [model.name for model in expected]
+    assert all(row["config_source"] or row["params_source"] for row in found["models"])
+
+
+def test_all_parts_are_listed_where_none_is_named() -> None:
+    found = json.loads(CliRunner().invoke(app, ["catalog", "--json"]).stdout)
+    assert set(found) == {"gpus", "models", "precisions", "accuracy"}
+    assert all(found.values())
