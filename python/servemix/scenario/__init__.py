@@ -1,0 +1,125 @@
+"""Scenarios: GPUs with prices and limits, models, query types with SLOs, as a person writes them.
+
+>>> from servemix.scenario import load_scenario
+>>> load_scenario("paper-six").budget_usd
+100.0
+"""
+
+from __future__ import annotations
+
+import difflib
+import os
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+from servemix._errors import InvalidInputError
+from servemix.scenario.decoding import convert, parse_text
+from servemix.scenario.entries import (
+    GpuEntry,
+    ModelEntry,
+    Parallelism,
+    Performance,
+    Pool,
+    QueryType,
+    Scenario,
+)
+from servemix.scenario.resolve import ResolvedScenario, resolve
+
+__all__ = [
+    "GpuEntry",
+    "ModelEntry",
+    "Parallelism",
+    "Performance",
+    "Pool",
+    "QueryType",
+    "ResolvedScenario",
+    "Scenario",
+    "builtin_scenarios",
+    "load_scenario",
+    "resolve",
+    "scenario_from_data",
+    "scenario_to_data",
+]
+
+_SUFFIX = ".yaml"
+
+
+def builtin_scenarios() -> tuple[str, ...]:
+    """List the names of the scenarios that come with the package."""
+    folder = resources.files(__package__) / "builtin"
+    return tuple(
+        sorted(file.name.removesuffix(_SUFFIX) for file in folder.iterdir() if _SUFFIX in file.name)
+    )
+
+
+def load_scenario(source: str | os.PathLike[str]) -> Scenario:
+    """Read and check a scenario.
+
+    Parameters
+    ----------
+    source
+        Path of a ``.yaml``, ``.yml``, ``.toml`` or ``.json`` file, or the name of a built-in
+        scenario. A string without a suffix and without a folder is a built-in name.
+
+    Returns
+    -------
+    Scenario
+        As written; :func:`resolve` looks its names up.
+
+    Raises
+    ------
+    InvalidInputError
+        There is no such file, or an entry breaks a rule; the message names the file and the entry.
+    """
+    name = os.fspath(source)
+    path = Path(name)
+    if isinstance(source, str) and not path.suffix and path.name == name:
+        text, label, suffix = _builtin(name), name, _SUFFIX
+    else:
+        try:
+            text = path.read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            raise InvalidInputError(f"{name}: cannot be read: {error}") from error
+        label, suffix = name, path.suffix
+    data = parse_text(text, suffix, label)
+    try:
+        return scenario_from_data(data)
+    except InvalidInputError as error:
+        raise InvalidInputError(f"{label}: {error}") from error
+
+
+def scenario_from_data(data: Any) -> Scenario:
+    """Check plain data, as read from a file or made by a program, and return the scenario.
+
+    Raises
+    ------
+    InvalidInputError
+        An entry breaks a rule; the message names it.
+    """
+    scenario = convert(data, Scenario)
+    resolve(scenario)
+    return scenario
+
+
+def scenario_to_data(scenario: Scenario) -> dict[str, Any]:
+    """Return plain data that :func:`scenario_from_data` reads back to an equal scenario.
+
+    Keys that have their default value are left out.
+    """
+    import msgspec
+
+    data = msgspec.to_builtins(scenario)
+    assert isinstance(data, dict)
+    return data
+
+
+def _builtin(name: str) -> str:
+    names = builtin_scenarios()
+    if name not in names:
+        near = difflib.get_close_matches(name, names, n=1)
+        hint = f"did you mean {near[0]!r}?" if near else f"there are: {', '.join(names)}"
+        raise InvalidInputError(
+            f"{name!r} is no built-in scenario; {hint} A file is named with its suffix"
+        )
+    return (resources.files(__package__) / "builtin" / f"{name}{_SUFFIX}").read_text("utf-8")

@@ -1,0 +1,201 @@
+"""Text to plain data, and plain data to validated entries, with errors that name the entry."""
+
+from __future__ import annotations
+
+import difflib
+import json
+import math
+import re
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, TypeVar
+
+import msgspec
+from msgspec import inspect
+
+from servemix._errors import InvalidInputError
+
+Converted = TypeVar("Converted")
+
+#: A number such as 1e-6, which YAML 1.2 reads as a number and PyYAML alone does not.
+_FLOAT = re.compile(r"^[-+]?(?:\d+\.?\d*|\.\d+)[eE][-+]?\d+$")
+
+
+def parse_text(text: str, suffix: str, source: str) -> Any:
+    """Read plain data from text.
+
+    Parameters
+    ----------
+    text
+        The file's content.
+    suffix
+        ``.yaml``, ``.yml``, ``.toml`` or ``.json``.
+    source
+        What errors call the file.
+
+    Raises
+    ------
+    InvalidInputError
+        The text is not of that format, or a key comes twice.
+    """
+    parsers = {
+        ".json": _parse_json,
+        ".toml": _parse_toml,
+        ".yaml": _parse_yaml,
+        ".yml": _parse_yaml,
+    }
+    try:
+        parser = parsers[suffix.lower()]
+    except KeyError:
+        raise InvalidInputError(
+            f"{source}: a scenario is a .yaml, .toml or .json file, not {suffix or 'one without'}"
+        ) from None
+    try:
+        return parser(text)
+    except RecursionError as error:
+        raise InvalidInputError(f"{source}: is nested too deeply") from error
+    except ValueError as error:
+        raise InvalidInputError(f"{source}: {error}") from error
+
+
+def _parse_json(text: str) -> Any:
+    def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        data: dict[str, Any] = {}
+        for key, value in pairs:
+            if key in data:
+                raise ValueError(f"the key {key!r} comes twice in one object")
+            data[key] = value
+        return data
+
+    return json.loads(text, object_pairs_hook=unique)
+
+
+def _parse_toml(text: str) -> Any:
+    if sys.version_info >= (3, 11):
+        import tomllib
+    else:
+        import tomli as tomllib
+    return tomllib.loads(text)
+
+
+def _parse_yaml(text: str) -> Any:
+    import yaml
+
+    class Loader(yaml.SafeLoader):
+        """SafeLoader that reads 1e-6 as a number and refuses a key that comes twice."""
+
+        def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+            seen: set[Any] = set()
+            for key_node, _ in node.value:
+                if key_node.tag == "tag:yaml.org,2002:merge":
+                    continue
+                key = self.construct_object(key_node, deep=True)
+                if not isinstance(key, str):
+                    raise ValueError(f"line {key_node.start_mark.line + 1}: {key!r} is no key")
+                if key in seen:
+                    line = key_node.start_mark.line + 1
+                    raise ValueError(f"line {line}: the key {key!r} comes twice in one mapping")
+                seen.add(key)
+            return super().construct_mapping(node, deep)
+
+    Loader.add_implicit_resolver("tag:yaml.org,2002:float", _FLOAT, list("-+.0123456789"))
+    try:
+        return yaml.load(text, Loader)
+    except yaml.YAMLError as error:
+        raise ValueError(str(error)) from error
+
+
+_PARSERS: dict[str, Callable[[str], Any]] = {
+    ".json": _parse_json,
+    ".toml": _parse_toml,
+    ".yaml": _parse_yaml,
+    ".yml": _parse_yaml,
+}
+
+
+def convert(data: Any, to: type[Converted], where: str = "") -> Converted:
+    """Validate plain data as a type.
+
+    Parameters
+    ----------
+    data
+        What :func:`parse_text` returned, or a part of it.
+    to
+        A msgspec struct.
+    where
+        Entry that the data stand in, such as ``gpus[2].spec``; empty at the top.
+
+    Raises
+    ------
+    InvalidInputError
+        Unknown keys (all of them, each with the nearest known one), a missing key, a value of the
+        wrong type or out of range; the message names the entry.
+    """
+    if not isinstance(data, Mapping):
+        raise InvalidInputError(f"{where or 'scenario'}: must be a mapping of keys to values")
+    try:
+        unknown = list(_unknown_keys(data, inspect.type_info(to), where))
+        if unknown:
+            raise InvalidInputError("; ".join(unknown))
+        for entry, number in _not_finite(data, where):
+            raise InvalidInputError(f"{entry}: must be a finite number, got {number}")
+        return msgspec.convert(data, to)
+    except RecursionError as error:
+        raise InvalidInputError(f"{where or 'scenario'}: contains itself") from error
+    except msgspec.ValidationError as error:
+        raise InvalidInputError(_named(str(error), where)) from error
+
+
+def _join(where: str, key: str) -> str:
+    return f"{where}.{key}" if where else key
+
+
+def _unknown_keys(data: Any, kind: inspect.Type, where: str) -> Iterator[str]:
+    """Walk data and type side by side; what does not fit the type is left to msgspec."""
+    if isinstance(kind, inspect.UnionType):
+        for option in kind.types:
+            if isinstance(data, Mapping) == isinstance(
+                option, inspect.StructType | inspect.DictType
+            ):
+                yield from _unknown_keys(data, option, where)
+    elif isinstance(kind, inspect.StructType) and isinstance(data, Mapping):
+        fields = {field.encode_name: field.type for field in kind.fields}
+        for key, value in data.items():
+            if key in fields:
+                yield from _unknown_keys(value, fields[key], _join(where, key))
+            else:
+                yield f"{_join(where, str(key))}: unknown key{_nearest(str(key), fields)}"
+    elif isinstance(kind, inspect.VarTupleType | inspect.ListType) and isinstance(data, list):
+        for index, value in enumerate(data):
+            yield from _unknown_keys(value, kind.item_type, f"{where}[{index}]")
+
+
+def _nearest(key: str, known: Mapping[str, Any]) -> str:
+    near = difflib.get_close_matches(key, known, n=1, cutoff=0.5)
+    if not near:
+        near = [name for name in known if key and (key in name or name in key)][:1]
+    return f"; did you mean {near[0]!r}?" if near else f"; known keys: {', '.join(known)}"
+
+
+def _not_finite(data: Any, where: str) -> Iterator[tuple[str, float]]:
+    if isinstance(data, float) and not math.isfinite(data):
+        yield where, data
+    elif isinstance(data, Mapping):
+        for key, value in data.items():
+            yield from _not_finite(value, _join(where, str(key)))
+    elif isinstance(data, list):
+        for index, value in enumerate(data):
+            yield from _not_finite(value, f"{where}[{index}]")
+
+
+def _named(message: str, where: str) -> str:
+    """Turn msgspec's ``… - at `$.gpus[0].name` `` into ``gpus[0].name: …``."""
+    found = re.fullmatch(r"(?s)(.*?)(?: - at `\$\.?(.*)`)?", message)
+    if found is None:  # pragma: no cover - the pattern matches everything
+        return message
+    what, path = found.group(1), found.group(2) or ""
+    missing = re.fullmatch(r"Object missing required field `(.*)`", what)
+    if missing:
+        path, what = _join(path, missing.group(1)), "is missing"
+    entry = where + path if path.startswith("[") else _join(where, path) if path else where
+    return f"{entry or 'scenario'}: {what[:1].lower()}{what[1:]}"

@@ -1,0 +1,241 @@
+"""From names to catalog rows: what a scenario means, with everything checked that spans entries."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import TypeVar
+
+import msgspec
+
+from servemix import catalog
+from servemix._errors import InvalidInputError
+from servemix.catalog import Gpu, Model, Tier
+from servemix.scenario.decoding import convert
+from servemix.scenario.entries import GpuEntry, ModelEntry, Parallelism, QueryType, Scenario
+
+Row = TypeVar("Row", Gpu, Model)
+
+
+@dataclass(frozen=True)
+class ResolvedScenario:
+    """A scenario with its names looked up.
+
+    Attributes
+    ----------
+    scenario
+        As written.
+    model_entries, models, parallelism
+        Per model: the entry, its row of the catalog and how it may be spread.
+    tiers, tier_pool
+        GPU types at a precision, in the order of ``gpus`` and their ``precisions``, and the pool
+        that each draws on (None: no limit).
+    allowed_tiers
+        Per model, the indices of the tiers that it may be served on.
+    allowed_models
+        Per query type, the indices of the models that may answer.
+    pool_names, pool_max_gpus
+        Pools, as written and one for each ``gpus[].max_gpus``; None where there is no limit.
+    """
+
+    scenario: Scenario
+    model_entries: tuple[ModelEntry, ...]
+    models: tuple[Model, ...]
+    parallelism: tuple[Parallelism, ...]
+    tiers: tuple[Tier, ...]
+    tier_pool: tuple[int | None, ...]
+    allowed_tiers: tuple[tuple[int, ...], ...]
+    allowed_models: tuple[tuple[int, ...], ...]
+    pool_names: tuple[str, ...]
+    pool_max_gpus: tuple[int | None, ...]
+
+
+def resolve(scenario: Scenario) -> ResolvedScenario:
+    """Look up every name of a scenario and check what spans entries.
+
+    Raises
+    ------
+    InvalidInputError
+        A name that the catalog or the scenario does not have, a name used twice, a GPU without a
+        price or without the arithmetic of a precision, limits that contradict each other; the
+        message names the entry.
+    """
+    gpu_entries = tuple(_expanded(entry, GpuEntry) for entry in scenario.gpus)
+    model_entries = tuple(_expanded(entry, ModelEntry) for entry in scenario.models)
+    _unique("gpus", (entry.name for entry in gpu_entries))
+    _unique("models", (entry.name for entry in model_entries))
+    _unique("query_types", (entry.name for entry in scenario.query_types))
+    pools = {pool.name: pool.max_gpus for pool in scenario.pools}
+    _unique("pools", (pool.name for pool in scenario.pools))
+
+    tiers: list[Tier] = []
+    tier_pool: list[int | None] = []
+    for index, entry in enumerate(gpu_entries):
+        where = f"gpus[{index}]"
+        pool = _pool(entry, pools, where)
+        found = _tiers(entry, where)
+        tiers.extend(found)
+        tier_pool.extend([pool] * len(found))
+    _unique("tiers", (tier.name for tier in tiers))
+
+    models = tuple(
+        _row(entry.model, entry, Model, catalog.model, f"models[{index}].model")
+        for index, entry in enumerate(model_entries)
+    )
+    model_names = [entry.name for entry in model_entries]
+    for index, query_type in enumerate(scenario.query_types):
+        _check_query_type(query_type, model_names, f"query_types[{index}]")
+    return ResolvedScenario(
+        scenario=scenario,
+        model_entries=model_entries,
+        models=models,
+        parallelism=tuple(entry.parallelism or scenario.parallelism for entry in model_entries),
+        tiers=tuple(tiers),
+        tier_pool=tuple(tier_pool),
+        allowed_tiers=tuple(
+            _allowed_tiers(entry, tiers, f"models[{index}]")
+            for index, entry in enumerate(model_entries)
+        ),
+        allowed_models=tuple(
+            tuple(
+                index
+                for index, name in enumerate(model_names)
+                if query_type.models is None or name in query_type.models
+            )
+            for query_type in scenario.query_types
+        ),
+        pool_names=tuple(pools),
+        pool_max_gpus=tuple(pools.values()),
+    )
+
+
+Expandable = TypeVar("Expandable", GpuEntry, ModelEntry)
+
+
+def _expanded(entry: Expandable | str, to: type[Expandable]) -> Expandable:
+    """Read a bare name as an entry that says nothing else."""
+    return to(name=entry) if isinstance(entry, str) else entry
+
+
+def _unique(section: str, names: Iterable[str]) -> None:
+    seen: dict[str, int] = {}
+    for index, name in enumerate(names):
+        first = seen.setdefault(name, index)
+        if first != index:
+            raise InvalidInputError(
+                f"{section}[{index}].name: {name!r} is already the name of {section}[{first}]"
+            )
+
+
+def _row(
+    name: str | None,
+    entry: GpuEntry | ModelEntry,
+    to: type[Row],
+    look_up: Callable[[str], Row],
+    where: str,
+) -> Row:
+    """Take the catalog's row of a name with the fields of the entry's spec in place of its own."""
+    try:
+        known = msgspec.structs.asdict(look_up(name or entry.name))
+    except InvalidInputError as error:
+        if not entry.spec:
+            raise InvalidInputError(f"{where}: {error}") from None
+        known = {"name": name or entry.name}
+    return convert({**known, **entry.spec}, to, where.rpartition(".")[0] + ".spec")
+
+
+def _tiers(entry: GpuEntry, where: str) -> list[Tier]:
+    gpu = _row(entry.gpu, entry, Gpu, catalog.gpu, f"{where}.gpu")
+    price = gpu.usd_per_h if entry.usd_per_h is None else entry.usd_per_h
+    if price is None:
+        raise InvalidInputError(
+            f"{where}.usd_per_h: the catalog has no price of {gpu.name}; give one"
+        )
+    tiers = []
+    for index, name in enumerate(entry.precisions):
+        try:
+            precision = catalog.precision(name)
+        except InvalidInputError as error:
+            raise InvalidInputError(f"{where}.precisions[{index}]: {error}") from None
+        if gpu.flops(precision.compute) is None:
+            raise InvalidInputError(
+                f"{where}.precisions[{index}]: {gpu.name} has no {precision.compute} arithmetic, "
+                f"which {name} takes"
+            )
+        tiers.append(
+            Tier(name=f"{entry.name}-{name}", gpu=gpu, precision=precision, usd_per_h=price)
+        )
+    return tiers
+
+
+def _pool(entry: GpuEntry, pools: dict[str, int | None], where: str) -> int | None:
+    """Return the index of the pool, after adding the one that ``max_gpus`` stands for."""
+    if entry.pool is not None and entry.max_gpus is not None:
+        raise InvalidInputError(f"{where}: give either `pool` or `max_gpus`, not both")
+    if entry.pool is not None:
+        if entry.pool not in pools:
+            raise InvalidInputError(f"{where}.pool: {_no_such(entry.pool, 'pool', pools)}")
+        return list(pools).index(entry.pool)
+    if entry.max_gpus is None:
+        return None
+    if entry.name in pools:
+        raise InvalidInputError(
+            f"{where}.max_gpus: there is a pool {entry.name!r} already; refer to it by `pool`"
+        )
+    pools[entry.name] = entry.max_gpus
+    return len(pools) - 1
+
+
+def _allowed_tiers(entry: ModelEntry, tiers: list[Tier], where: str) -> tuple[int, ...]:
+    if entry.precisions is None:
+        return tuple(range(len(tiers)))
+    allowed: set[int] = set()
+    for index, name in enumerate(entry.precisions):
+        try:
+            precision = catalog.precision(name)
+        except InvalidInputError as error:
+            raise InvalidInputError(f"{where}.precisions[{index}]: {error}") from None
+        allowed.update(k for k, tier in enumerate(tiers) if tier.precision is precision)
+    return tuple(sorted(allowed))
+
+
+def _check_query_type(entry: QueryType, models: list[str], where: str) -> None:
+    if entry.latency_slo_s is None and (entry.ttft_slo_s is None or entry.tpot_slo_s is None):
+        raise InvalidInputError(
+            f"{where}: needs `latency_slo_s`, or both `ttft_slo_s` and `tpot_slo_s`"
+        )
+    if entry.max_unmet > 0 and entry.unmet_usd_per_query == 0:
+        raise InvalidInputError(
+            f"{where}.unmet_usd_per_query: must be greater than zero where `max_unmet` is: a query "
+            "that costs nothing unserved would never be served"
+        )
+    for index, name in enumerate(entry.models or ()):
+        if name not in models:
+            raise InvalidInputError(f"{where}.models[{index}]: {_no_such(name, 'model', models)}")
+    if isinstance(entry.error, Mapping):
+        for name, value in entry.error.items():
+            if name not in models:
+                raise InvalidInputError(f"{where}.error.{name}: {_no_such(name, 'model', models)}")
+            numbers = value if isinstance(value, Mapping) else {"": value}
+            for precision, number in numbers.items():
+                _check_error(
+                    number, f"{where}.error.{name}" + (f".{precision}" if precision else "")
+                )
+                if precision:
+                    try:
+                        catalog.precision(precision)
+                    except InvalidInputError as error:
+                        raise InvalidInputError(f"{where}.error.{name}: {error}") from None
+
+
+def _check_error(number: object, where: str) -> None:
+    if isinstance(number, bool) or not isinstance(number, int | float) or not 0 <= number <= 1:
+        raise InvalidInputError(f"{where}: must be a number between 0 and 1, got {number!r}")
+
+
+def _no_such(name: str, kind: str, known: Iterable[str]) -> str:
+    names = list(known)
+    near = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
+    hint = f"did you mean {near[0]!r}?" if near else f"there are: {', '.join(names) or 'none'}"
+    return f"there is no {kind} {name!r} in this scenario; {hint}"

@@ -1,0 +1,247 @@
+"""A scenario file says what it says, in three formats, and every mistake is named."""
+
+from __future__ import annotations
+
+import contextlib
+import copy
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from servemix._errors import InvalidInputError
+from servemix.scenario import (
+    Scenario,
+    builtin_scenarios,
+    load_scenario,
+    resolve,
+    scenario_from_data,
+    scenario_to_data,
+)
+
+EXAMPLES = Path(__file__).resolve().parents[2] / "examples" / "scenarios"
+
+MINIMAL: dict[str, Any] = {
+    "name": "minimal",
+    "gpus": ["h100"],
+    "models": ["llama-3.1-8b"],
+    "query_types": [
+        {
+            "name": "chat",
+            "input_tokens": 100,
+            "output_tokens": 50,
+            "rate_per_h": 60,
+            "latency_slo_s": 5,
+        }
+    ],
+}
+
+
+def changed(**changes: Any) -> dict[str, Any]:
+    """Return the minimal scenario with top-level keys replaced."""
+    return {**copy.deepcopy(MINIMAL), **changes}
+
+
+def with_query_type(**changes: Any) -> dict[str, Any]:
+    """Return the minimal scenario with keys of its query type replaced; None removes one."""
+    entry = {**MINIMAL["query_types"][0], **changes}
+    return changed(query_types=[{key: value for key, value in entry.items() if value is not None}])
+
+
+def refused(data: Any) -> str:
+    with pytest.raises(InvalidInputError) as caught:
+        scenario_from_data(data)
+    return str(caught.value)
+
+
+def test_the_three_formats_of_the_example_are_the_same_scenario() -> None:
+    by_format = [load_scenario(EXAMPLES / f"chat-and-code.{s}") for s in ("yaml", "toml", "json")]
+    resolved = [resolve(scenario) for scenario in by_format]
+    assert by_format[0].query_types == by_format[1].query_types == by_format[2].query_types
+    assert resolved[0].models == resolved[1].models == resolved[2].models
+    assert resolved[0].tiers == resolved[1].tiers == resolved[2].tiers
+
+
+@pytest.mark.parametrize("name", builtin_scenarios())
+def test_every_built_in_scenario_loads_and_survives_a_round_trip(name: str) -> None:
+    scenario = load_scenario(name)
+    assert scenario.name == name
+    assert scenario_from_data(json.loads(json.dumps(scenario_to_data(scenario)))) == scenario
+
+
+def test_the_prices_and_specifications_come_from_the_catalog_unless_given() -> None:
+    found = resolve(
+        scenario_from_data(
+            changed(
+                gpus=[
+                    "h100",
+                    {"name": "mine", "gpu": "h100", "usd_per_h": 9, "spec": {"memory_gb": 64}},
+                ]
+            )
+        )
+    )
+    assert [tier.name for tier in found.tiers] == ["h100-bf16", "mine-bf16"]
+    assert [tier.usd_per_h for tier in found.tiers] == [1.8214, 9]
+    assert [tier.gpu.memory_gb for tier in found.tiers] == [80, 64]
+    assert found.tiers[1].gpu.memory_gb_per_s == found.tiers[0].gpu.memory_gb_per_s
+
+
+def test_all_precisions_of_a_gpu_draw_on_the_same_pool() -> None:
+    found = resolve(
+        scenario_from_data(
+            changed(
+                pools=[{"name": "rack", "max_gpus": 4}],
+                gpus=[
+                    {"name": "h100", "precisions": ["fp16", "fp8"], "max_gpus": 8},
+                    {"name": "spot", "gpu": "h100", "pool": "rack"},
+                    {"name": "l40s"},
+                ],
+            )
+        )
+    )
+    assert found.pool_names == ("rack", "h100")
+    assert found.pool_max_gpus == (4, 8)
+    assert found.tier_pool == (1, 1, 0, None)
+
+
+def test_models_keep_to_their_precisions_and_query_types_to_their_models() -> None:
+    found = resolve(
+        scenario_from_data(
+            {
+                **with_query_type(models=["llama-3.1-8b"]),
+                "gpus": [{"name": "h100", "precisions": ["fp16", "int8"]}],
+                "models": [{"name": "llama-3.1-70b", "precisions": ["int8"]}, "llama-3.1-8b"],
+            }
+        )
+    )
+    assert found.allowed_tiers == ((1,), (0, 1))
+    assert found.allowed_models == ((1,),)
+
+
+def test_unknown_keys_are_all_named_with_the_nearest_known_one() -> None:
+    data = with_query_type(rate_per_hour=3)
+    data["gpu"] = []
+    data["parallelism"] = {"tensor": [1]}
+    data["gpus"] = [{"name": "h100", "price": 3}]
+    message = refused(data)
+    assert "query_types[0].rate_per_hour: unknown key; did you mean 'rate_per_h'?" in message
+    assert "gpu: unknown key; did you mean 'gpus'?" in message
+    assert "parallelism.tensor: unknown key" in message
+    assert "gpus[0].price: unknown key; known keys: name, gpu, precisions" in message
+
+
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        ({}, "name: is missing"),
+        ([], "scenario: must be a mapping"),
+        (changed(gpus=[]), "gpus: expected `array` of length >= 1"),
+        (changed(horizon_h=0), "horizon_h: expected `float` > 0.0"),
+        (changed(budget_usd=math.inf), "budget_usd: must be a finite number, got inf"),
+        (with_query_type(rate_per_h=math.nan), r"query_types[0].rate_per_h: must be a finite"),
+        (with_query_type(rate_per_h=-1), "query_types[0].rate_per_h: expected `float` >= 0.0"),
+        (with_query_type(input_tokens="many"), "query_types[0].input_tokens: expected `float`"),
+        (with_query_type(rate_per_h=None), "query_types[0].rate_per_h: is missing"),
+        (with_query_type(latency_slo_s=None), "query_types[0]: needs `latency_slo_s`"),
+        (with_query_type(max_unmet=0.1), "query_types[0].unmet_usd_per_query: must be greater"),
+        (with_query_type(models=["gpt"]), "query_types[0].models[0]: there is no model 'gpt'"),
+        (with_query_type(error={"llama": 0.1}), "query_types[0].error.llama: there is no model"),
+        (
+            with_query_type(error={"llama-3.1-8b": {"fp16": 2}}),
+            "query_types[0].error.llama-3.1-8b.fp16: must be a number between 0 and 1, got 2",
+        ),
+        (
+            with_query_type(error={"llama-3.1-8b": {"fp17": 0.2}}),
+            "query_types[0].error.llama-3.1-8b: 'fp17' is no precision",
+        ),
+        (changed(gpus=["h100", "h100"]), "gpus[1].name: 'h100' is already the name of gpus[0]"),
+        (changed(gpus=["h10000"]), "gpus[0].gpu: 'h10000' is no GPU of the catalog; near it"),
+        (changed(models=["llama-9"]), "models[0].model: 'llama-9' is no model of the catalog"),
+        (changed(gpus=["mi300x"]), "gpus[0].usd_per_h: the catalog has no price of MI300X"),
+        (
+            changed(gpus=[{"name": "a100", "precisions": ["fp16", "fp8"]}]),
+            "gpus[0].precisions[1]: A100-80GB SXM has no fp8 arithmetic",
+        ),
+        (
+            changed(gpus=[{"name": "a100", "precisions": ["fp1"]}]),
+            "gpus[0].precisions[0]: 'fp1' is no precision; there are: bf16",
+        ),
+        (
+            changed(gpus=[{"name": "a100", "max_gpus": 3, "pool": "x"}]),
+            "gpus[0]: give either `pool` or `max_gpus`",
+        ),
+        (changed(gpus=[{"name": "a100", "pool": "x"}]), "gpus[0].pool: there is no pool 'x'"),
+        (
+            changed(gpus=[{"name": "a100", "spec": {"memory": 3}}]),
+            "gpus[0].spec.memory: unknown key; did you mean 'memory_gb'?",
+        ),
+        (
+            changed(gpus=[{"name": "own", "spec": {"memory_gb": 3}}]),
+            "gpus[0].spec.bf16_tflops: is missing",
+        ),
+        (
+            changed(gpus=[{"name": "a100", "spec": {"memory_gb": -3}}]),
+            "gpus[0].spec.memory_gb: expected `float` > 0.0",
+        ),
+        (changed(parallelism={"pairs": [[1, 0]]}), "parallelism.pairs[0][1]: expected `int` >= 1"),
+        (changed(format="servemix-scenario/2"), "format: invalid enum value"),
+    ],
+)
+def test_mistakes_are_refused_by_the_name_of_the_entry(data: Any, message: str) -> None:
+    assert message in refused(data)
+
+
+@pytest.mark.parametrize(
+    ("suffix", "text", "message"),
+    [
+        (".yaml", "name: [", "while parsing"),
+        (".yaml", "name: a\nname: b", "line 2: the key 'name' comes twice"),
+        (".yaml", "1: a", "line 1: 1 is no key"),
+        (".yaml", "name: &a [*a]", "contains itself"),
+        (".yaml", "[" * 5000, "nested too deeply"),
+        (".json", '{"name": "a", "name": "b"}', "the key 'name' comes twice"),
+        (".json", "{", "Expecting property name"),
+        (".json", "3", "must be a mapping"),
+        (".toml", "name = ", "Invalid value"),
+        (".ini", "", "a scenario is a .yaml, .toml or .json file, not .ini"),
+    ],
+)
+def test_broken_files_are_refused_with_their_name(
+    tmp_path: Path, suffix: str, text: str, message: str
+) -> None:
+    path = tmp_path / f"broken{suffix}"
+    path.write_text(text)
+    with pytest.raises(InvalidInputError, match=r"broken\.") as caught:
+        load_scenario(path)
+    assert message in str(caught.value)
+
+
+def test_a_missing_file_and_an_unknown_built_in_are_told_apart(tmp_path: Path) -> None:
+    with pytest.raises(InvalidInputError, match=r"nothing\.yaml: cannot be read"):
+        load_scenario(tmp_path / "nothing.yaml")
+    with pytest.raises(InvalidInputError, match="did you mean 'azure-2023'"):
+        load_scenario("azure-2024")
+
+
+def test_yaml_numbers_in_exponent_form_are_numbers(tmp_path: Path) -> None:
+    path = tmp_path / "numbers.yaml"
+    path.write_text(json.dumps(MINIMAL).replace('"rate_per_h": 60', '"rate_per_h": 6e1'))
+    assert load_scenario(path).query_types[0].rate_per_h == 60.0
+
+
+KEYS = st.sampled_from([*Scenario.__struct_fields__, "error", "spec", "tp", "h100", "x"])
+JSON = st.recursive(
+    st.sampled_from([None, True, 0, 1, -7, 10**30, 0.5, math.nan, -math.inf, "", "h100", "fp8"]),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(KEYS, inner, max_size=4),
+    max_leaves=12,
+)
+
+
+@given(st.dictionaries(KEYS, JSON, max_size=4))
+def test_whatever_is_read_is_a_scenario_or_an_input_error(changes: dict[str, Any]) -> None:
+    with contextlib.suppress(InvalidInputError):
+        assert isinstance(scenario_from_data({**MINIMAL, **changes}), Scenario)
