@@ -1,0 +1,129 @@
+"""What a CSV trace format is: which columns it has and how it tells time."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from servemix._errors import InvalidInputError
+from servemix.traces._lines import Lines, TextTable, header_names, split_csv
+from servemix.traces._rows import (
+    Parsed,
+    Rows,
+    build_trace,
+    parse_clock,
+    parse_counts,
+    parse_seconds,
+)
+from servemix.traces.trace import Trace
+
+__all__ = ["CsvFormat"]
+
+# Seconds since 1970 in this range lie between 2001 and 2286; larger numbers are finer units.
+_EPOCH_S = (1e9, 1e10)
+
+
+@dataclass(frozen=True)
+class CsvFormat:
+    """Columns of a CSV trace format, each with the names it goes by, in small letters.
+
+    Attributes
+    ----------
+    name
+        Name of the format, as in ``read_trace(path, format=name)``.
+    time, input_tokens, output_tokens
+        Needed columns.
+    num_images, model
+        Columns that a file of the format may lack.
+    clock
+        ``date``: times are dates; ``relative``: seconds from the trace's own zero; ``any``: dates,
+        or seconds, milliseconds, microseconds or nanoseconds since 1970, or relative seconds.
+    midnight_at_zero
+        Whether relative times count from a midnight.
+    """
+
+    name: str
+    time: tuple[str, ...]
+    input_tokens: tuple[str, ...]
+    output_tokens: tuple[str, ...]
+    num_images: tuple[str, ...] = ()
+    model: tuple[str, ...] = ()
+    clock: Literal["date", "relative", "any"] = "date"
+    midnight_at_zero: bool = False
+
+    def matches(self, lines: Lines) -> bool:
+        """Whether the first line is a header that has the needed columns."""
+        names = set(header_names(lines.first))
+        needed = (self.time, self.input_tokens, self.output_tokens)
+        return all(names.intersection(known) for known in needed)
+
+    def read(self, lines: Lines, name: str) -> Trace:
+        """Read a file of the format.
+
+        Parameters
+        ----------
+        lines
+            The file.
+        name
+            Name of the trace.
+
+        Returns
+        -------
+        Trace
+            The good rows; `Trace.broken` tells of the others.
+
+        Raises
+        ------
+        InvalidInputError
+            A needed column is missing, or no row is good.
+        """
+        table = split_csv(lines)
+        columns = {
+            role: _first_known(table, getattr(self, role))
+            for role in ("time", "input_tokens", "output_tokens", "num_images", "model")
+        }
+        for role in ("time", "input_tokens", "output_tokens"):
+            if columns[role] is None:
+                known = " or ".join(repr(known) for known in getattr(self, role))
+                raise InvalidInputError(
+                    f"{lines.path}: no column {known}, which the format {self.name} has; "
+                    f"columns are {', '.join(table.columns)}"
+                )
+        time, absolute = self._parse_time(table, str(columns["time"]))
+        images, model = columns["num_images"], columns["model"]
+        rows = Rows(
+            number=table.number,
+            ragged=table.ragged,
+            time=time,
+            absolute=absolute,
+            input_tokens=parse_counts(table.columns[str(columns["input_tokens"])]),
+            output_tokens=parse_counts(table.columns[str(columns["output_tokens"])]),
+            num_images=None if images is None else parse_counts(table.columns[images]),
+            model=None if model is None else table.columns[model],
+            midnight_at_zero=self.midnight_at_zero,
+        )
+        return build_trace(rows, name=name, source=lines.path)
+
+    def _parse_time(self, table: TextTable, column: str) -> tuple[Parsed, bool]:
+        """Parse the times of a column; tell whether they are dates."""
+        text = table.columns[column]
+        if self.clock == "date":
+            return parse_clock(text), True
+        seconds = parse_seconds(text)
+        if self.clock == "relative":
+            return seconds, False
+        usable = ~(seconds.missing | seconds.unparsable)
+        if not usable.any():
+            return parse_clock(text), True
+        first = float(seconds.values[usable][0])
+        for per_s in (1.0, 1e3, 1e6, 1e9):
+            if _EPOCH_S[0] <= first / per_s < _EPOCH_S[1]:
+                micros = (seconds.values * (1e6 / per_s)).round()
+                micros[~usable] = 0.0
+                return Parsed(micros.astype("int64"), seconds.missing, seconds.unparsable), True
+        return seconds, False
+
+
+def _first_known(table: TextTable, known: tuple[str, ...]) -> str | None:
+    """Find the first of the known names that is a column of the table."""
+    return next((name for name in known if name in table.columns), None)

@@ -1,0 +1,204 @@
+"""Trace files as columns of text with line numbers, whatever is wrong with single lines."""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import os
+import zlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from servemix._errors import InvalidInputError
+from servemix._extras import require
+
+if TYPE_CHECKING:
+    import polars as pl
+    from numpy.typing import NDArray
+
+__all__ = ["Lines", "TextTable", "read_lines", "split_csv"]
+
+# Separator that splits nothing, so that a line stays one field: no text holds this character.
+_NEVER = "\x01"
+
+
+@dataclass(frozen=True, eq=False)
+class Lines:
+    """Lines of a file that are neither blank nor leading comments.
+
+    Attributes
+    ----------
+    path
+        The file, for messages.
+    text
+        The lines, without their ends.
+    number
+        Line number of each, counted from 1.
+    """
+
+    path: str
+    text: pl.Series
+    number: NDArray[np.int64]
+
+    @property
+    def first(self) -> str:
+        """The first line: a header, or the first entry."""
+        return str(self.text[0])
+
+    def without_first(self) -> Lines:
+        """Everything after the first line."""
+        return Lines(self.path, self.text.slice(1), self.number[1:])
+
+
+@dataclass(frozen=True, eq=False)
+class TextTable:
+    """Columns of text.
+
+    Attributes
+    ----------
+    columns
+        Column name in small letters → values; null where a line ends before the column.
+    ragged
+        Lines that have more fields than the header, or whose quotes do not match.
+    number
+        Line number of each row, counted from 1.
+    """
+
+    columns: dict[str, pl.Series]
+    ragged: NDArray[np.bool_]
+    number: NDArray[np.int64]
+
+
+def read_bytes(path: str | os.PathLike[str]) -> bytes:
+    """Content of a file, decompressed where it is gzip by its first bytes.
+
+    Raises
+    ------
+    OSError
+        The file cannot be read.
+    InvalidInputError
+        The file is damaged gzip.
+    """
+    data = Path(path).read_bytes()
+    if data[:2] != b"\x1f\x8b":
+        return data
+    try:
+        return gzip.decompress(data)
+    except (EOFError, OSError, zlib.error) as error:
+        raise InvalidInputError(f"{os.fspath(path)}: damaged gzip: {error}") from None
+
+
+def read_lines(path: str | os.PathLike[str]) -> Lines:
+    """Read a text file, plain or gzip, as numbered lines.
+
+    Parameters
+    ----------
+    path
+        The file. Bytes that are not UTF-8 are replaced, a byte order mark is dropped.
+
+    Returns
+    -------
+    Lines
+        Lines with content; comments (``#``) above the first other line are left out.
+
+    Raises
+    ------
+    OSError
+        The file cannot be read.
+    InvalidInputError
+        The file holds nothing, or is damaged gzip.
+    MissingExtraError
+        polars is not installed.
+    """
+    polars = require("polars", extra="traces")
+    name = os.fspath(path)
+    data = read_bytes(path).removeprefix(b"\xef\xbb\xbf").replace(_NEVER.encode(), b"?")
+    if not data.strip():
+        raise InvalidInputError(f"{name}: empty trace: the file holds nothing")
+    frame = polars.read_csv(
+        data,
+        has_header=False,
+        schema={"line": polars.String},
+        separator=_NEVER,
+        quote_char=None,
+        encoding="utf8-lossy",
+    )
+    text = frame["line"].fill_null("").str.strip_chars_end("\r")
+    number = np.arange(1, len(text) + 1, dtype=np.int64)
+    keep = (text.str.len_bytes() > 0).to_numpy().copy()
+    for row, line in enumerate(text.head(1000)):
+        if line.strip() and not line.lstrip().startswith("#"):
+            break
+        keep[row] = False
+    if not keep.any():
+        raise InvalidInputError(f"{name}: empty trace: the file holds blank lines and comments")
+    if keep.all():
+        return Lines(name, text, number)
+    return Lines(name, text.filter(polars.Series(keep)), number[keep])
+
+
+def split_csv(lines: Lines, separator: str = ",") -> TextTable:
+    """Split lines into the columns that the first one names.
+
+    Quotes are understood within a line; a quoted field that runs over a line's end is not, and
+    leaves the lines it covers ragged.
+
+    Parameters
+    ----------
+    lines
+        The file.
+    separator
+        Between fields, one character.
+
+    Returns
+    -------
+    TextTable
+        One row per line after the header.
+
+    Raises
+    ------
+    InvalidInputError
+        The header names a column twice.
+    """
+    polars = require("polars", extra="traces")
+    names = header_names(lines.first, separator)
+    for name in names:
+        if names.count(name) > 1:
+            raise InvalidInputError(
+                f"{lines.path}: line {lines.number[0]}: the header names {name!r} twice"
+            )
+    body = lines.without_first()
+    width = len(names)
+    fields = body.text.str.split_exact(separator, width).struct.unnest()
+    columns: dict[str, Any] = {
+        name: fields.to_series(place).rename(name) for place, name in enumerate(names)
+    }
+    ragged = fields.to_series(width).is_not_null().to_numpy().copy()
+    # Whole columns are split above; only lines with quotes need a parser, one by one.
+    quoted = body.text.str.contains('"', literal=True).arg_true()
+    if len(quoted):
+        rows = [_quoted_row(line, separator, width) for line in body.text.gather(quoted)]
+        ragged[quoted.to_numpy()] = [row is None for row in rows]
+        for place, name in enumerate(names):
+            values = [None if row is None else row[place] for row in rows]
+            filled = polars.Series(values, dtype=polars.String)
+            columns[name] = columns[name].scatter(quoted, filled)
+    return TextTable(columns, ragged, body.number)
+
+
+def _quoted_row(line: str, separator: str, width: int) -> list[str | None] | None:
+    """Fields of a line with quotes, filled up with None; None where it does not fit."""
+    try:
+        row: list[str | None] = list(next(csv.reader([line], delimiter=separator, strict=True)))
+    except (csv.Error, StopIteration):
+        return None
+    return None if len(row) > width else row + [None] * (width - len(row))
+
+
+def header_names(line: str, separator: str = ",") -> list[str]:
+    """Column names of a header line, in small letters, single spaces inside."""
+    row = next(csv.reader([line], delimiter=separator), [])
+    return [" ".join(name.split()).lower() for name in row]

@@ -1,0 +1,82 @@
+"""Reading of traces: finds the format and calls its reader."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+from servemix._errors import InvalidInputError
+from servemix.traces import azure, burstgpt, mooncake, vidur, vllm
+from servemix.traces._lines import Lines, read_lines
+from servemix.traces.trace import Trace
+
+__all__ = ["FORMATS", "read_trace", "trace_name"]
+
+# The order matters: vllm knows columns by many names and comes last.
+_FORMATS: dict[str, tuple[Callable[[Lines], bool], Callable[[Lines, str], Trace]]] = {
+    mooncake.NAME: (mooncake.matches, mooncake.read),
+    **{
+        known.name: (known.matches, known.read)
+        for known in (azure.FORMAT, burstgpt.FORMAT, vidur.FORMAT, vllm.FORMAT)
+    },
+}
+
+FORMATS = tuple(_FORMATS)
+"""Names of the formats, in the order in which they are tried."""
+
+
+def read_trace(
+    path: str | os.PathLike[str], format: str | None = None, *, name: str | None = None
+) -> Trace:
+    """Read a request trace.
+
+    Parameters
+    ----------
+    path
+        The file; gzip is recognised by its content.
+    format
+        One of `FORMATS`. Default: found by the column names or keys of the first line.
+    name
+        Name of the trace. Default: from the file name, see `trace_name`.
+
+    Returns
+    -------
+    Trace
+        The good rows in order of arrival. `Trace.broken` counts the others by kind, with line
+        numbers; a warning tells of them in the log ``servemix.traces``.
+
+    Raises
+    ------
+    OSError
+        The file cannot be read.
+    InvalidInputError
+        The format is not known or not found, a column is missing, or no row is good.
+    MissingExtraError
+        polars is not installed.
+    """
+    if format is not None and format not in _FORMATS:
+        raise InvalidInputError(f"format: {format!r} is none of {', '.join(FORMATS)}")
+    lines = read_lines(path)
+    title = trace_name(path) if name is None else name
+    if format is not None:
+        return _FORMATS[format][1](lines, title)
+    for matches, read in _FORMATS.values():
+        if matches(lines):
+            return read(lines, title)
+    raise InvalidInputError(
+        f"{lines.path}: line {lines.number[0]}: no known trace format has these columns: "
+        f"{lines.first[:200]}; known are {', '.join(FORMATS)}"
+    )
+
+
+def trace_name(path: str | os.PathLike[str]) -> str:
+    """Name of a trace from its file name: without endings, in small letters, words by hyphens.
+
+    >>> trace_name("traces/BurstGPT_without_fails_1.csv.gz")
+    'burstgpt-without-fails-1'
+    """
+    stem = Path(path).name.lower()
+    for ending in (".gz", ".csv", ".jsonl", ".json", ".txt"):
+        stem = stem.removesuffix(ending)
+    return "-".join("".join(c if c.isalnum() else " " for c in stem).split()) or "trace"
