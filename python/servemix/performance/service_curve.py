@@ -1,0 +1,188 @@
+"""The service curve of a replica: what one request costs in time and memory, per configuration."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from servemix._errors import InvalidInputError
+
+Floats = npt.NDArray[np.float64]
+Ints = npt.NDArray[np.int64]
+Tokens = npt.ArrayLike
+
+_COUNTS = ("model", "tier", "tp", "pp", "max_num_seqs")
+_AT_LEAST_ONE = ("tp", "pp", "max_num_seqs")
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class ServiceCurve:
+    """Service curves of all configurations, as columns of one length.
+
+    With h prompt tokens, B sequences in a decode step and C context tokens in all of them::
+
+        prefill_s(h)   = prefill_fixed_s + prefill_per_token_s·h + prefill_per_token2_s·h²
+        step_s(B, C)   = max(weights_s + per_context_token_s·C, per_sequence_s·B) + step_fixed_s
+
+    The methods take token counts that broadcast against the configurations on the last axis: a
+    scalar or an array of shape ``(A,)`` gives ``(A,)``; query types along ``h[:, None]`` give
+    ``(I, A)``. A route is judged at a full batch, so its SLO holds when the replica is busy.
+
+    Attributes
+    ----------
+    model, tier
+        Index of the configuration's model and tier in the caller's lists.
+    tp, pp
+        Tensor-parallel degree and pipeline-parallel depth; a replica has ``tp·pp`` GPUs.
+    max_num_seqs
+        Sequences in one pipeline micro-batch; ``pp`` micro-batches are in flight.
+    prefill_fixed_s, prefill_per_token_s, prefill_per_token2_s
+        Coefficients of one request's prefill: s, s/token, s/token².
+    weights_s
+        Reading the weights once, s per step.
+    per_context_token_s
+        Reading the KV cache of one token, s per step.
+    per_sequence_s
+        Arithmetic of one sequence, s per step.
+    step_fixed_s
+        Communication and launches of a step, s.
+    kv_gb_per_token
+        KV cache of one token on the whole replica, GB.
+    kv_cache_gb
+        Memory of the replica's GPUs left for KV cache, GB; 0 where the weights do not fit.
+    weights_gb
+        Weights of one replica, GB; also what is stored.
+
+    Raises
+    ------
+    InvalidInputError
+        Columns of different lengths, or a number that is NaN, infinite or out of range; the message
+        names the entry.
+    """
+
+    model: Ints
+    tier: Ints
+    tp: Ints
+    pp: Ints
+    max_num_seqs: Ints
+    prefill_fixed_s: Floats
+    prefill_per_token_s: Floats
+    prefill_per_token2_s: Floats
+    weights_s: Floats
+    per_context_token_s: Floats
+    per_sequence_s: Floats
+    step_fixed_s: Floats
+    kv_gb_per_token: Floats
+    kv_cache_gb: Floats
+    weights_gb: Floats
+
+    def __post_init__(self) -> None:
+        length = np.atleast_1d(np.asarray(self.tp)).shape[0]
+        for field in fields(self):
+            column = _column(field.name, getattr(self, field.name), length)
+            object.__setattr__(self, field.name, column)
+
+    def __len__(self) -> int:
+        return int(self.tp.shape[0])
+
+    def take(self, configurations: npt.ArrayLike) -> ServiceCurve:
+        """Select configurations by index or by a mask of shape ``(A,)``."""
+        chosen = np.asarray(configurations)
+        columns: dict[str, Any] = {f.name: getattr(self, f.name)[chosen] for f in fields(self)}
+        return ServiceCurve(**columns)
+
+    @property
+    def num_gpus(self) -> Ints:
+        """GPUs of one replica."""
+        return self.tp * self.pp
+
+    def prefill_s(self, prompt_tokens: Tokens) -> Floats:
+        """Prefill of one prompt alone, s."""
+        tokens = np.asarray(prompt_tokens, dtype=np.float64)
+        per_token = self.prefill_per_token_s + self.prefill_per_token2_s * tokens
+        return np.asarray(self.prefill_fixed_s + per_token * tokens)
+
+    def step_s(self, sequences: Tokens, context_tokens: Tokens) -> Floats:
+        """One decode step of a micro-batch: its sequences, and context tokens in all of them, s."""
+        context = np.asarray(context_tokens, dtype=np.float64)
+        memory_s = self.weights_s + self.per_context_token_s * context
+        compute_s = self.per_sequence_s * np.asarray(sequences, dtype=np.float64)
+        return np.asarray(np.maximum(memory_s, compute_s) + self.step_fixed_s)
+
+    def tpot_s(self, prompt_tokens: Tokens, output_tokens: Tokens) -> Floats:
+        """Time per output token at a full batch of such requests, s."""
+        context = _mean_context(prompt_tokens, output_tokens)
+        return self.step_s(self.max_num_seqs, self.max_num_seqs * context)
+
+    def ttft_s(self, prompt_tokens: Tokens, output_tokens: Tokens) -> Floats:
+        """Time to the first token, waiting for a replica left out, s."""
+        return self.prefill_s(prompt_tokens) + self.tpot_s(prompt_tokens, output_tokens)
+
+    def latency_s(self, prompt_tokens: Tokens, output_tokens: Tokens) -> Floats:
+        """Prefill and all decode steps of one request at a full batch, s."""
+        steps = np.asarray(output_tokens, dtype=np.float64)
+        tpot_s = self.tpot_s(prompt_tokens, output_tokens)
+        return np.asarray(self.prefill_s(prompt_tokens) + steps * tpot_s)
+
+    def busy_s(self, prompt_tokens: Tokens, output_tokens: Tokens) -> Floats:
+        """Share of the replica's time that one request takes, replica·s.
+
+        Pipeline stages work on different micro-batches, so ``pp`` divides both parts.
+        """
+        steps = np.asarray(output_tokens, dtype=np.float64)
+        decode_s = steps * self.tpot_s(prompt_tokens, output_tokens) / self.max_num_seqs
+        return np.asarray((self.prefill_s(prompt_tokens) + decode_s) / self.pp)
+
+    def loaded_tpot_s(self, prompt_tokens: Tokens, output_tokens: Tokens) -> Floats:
+        """Time per output token as a benchmark at full concurrency sees it, s.
+
+        While one request makes its f tokens, every other one of the batch is replaced once, and its
+        prefill takes the GPU from the decode steps::
+
+            step_s(B, B·c) + (B·pp - 1)/f · prefill_s(h)/pp
+
+        Planning counts that time in :meth:`busy_s`; this is for comparison with measurements.
+        """
+        outputs = np.maximum(np.asarray(output_tokens, dtype=np.float64), 1.0)
+        others = (self.max_num_seqs * self.pp - 1) / (self.pp * outputs)
+        tpot_s = self.tpot_s(prompt_tokens, output_tokens)
+        return np.asarray(tpot_s + others * self.prefill_s(prompt_tokens))
+
+    def kv_gb_s(self, prompt_tokens: Tokens, output_tokens: Tokens) -> Floats:
+        """KV-cache memory times the time that one request holds it, GB·s."""
+        context = _mean_context(prompt_tokens, output_tokens)
+        latency_s = self.latency_s(prompt_tokens, output_tokens)
+        return np.asarray(latency_s * context * self.kv_gb_per_token)
+
+    def fits(self, prompt_tokens: Tokens, output_tokens: Tokens) -> npt.NDArray[np.bool_]:
+        """Whether a full batch of such requests at their end fits in the replica's KV cache."""
+        at_end = np.asarray(prompt_tokens, dtype=np.float64) + np.asarray(output_tokens)
+        sequences = self.max_num_seqs * self.pp
+        needed_gb = sequences * at_end * self.kv_gb_per_token
+        return np.asarray((needed_gb <= self.kv_cache_gb) & (self.kv_cache_gb > 0.0))
+
+
+def _mean_context(prompt_tokens: Tokens, output_tokens: Tokens) -> Floats:
+    """Context that a sequence holds on average while it decodes, h + f/2 tokens."""
+    outputs = np.asarray(output_tokens, dtype=np.float64)
+    return np.asarray(np.asarray(prompt_tokens, dtype=np.float64) + outputs / 2.0)
+
+
+def _column(name: str, values: npt.ArrayLike, length: int) -> npt.NDArray[Any]:
+    """Return one checked, read-only column of the given length; scalars are repeated."""
+    column: npt.NDArray[Any] = np.asarray(values, dtype=np.int64 if name in _COUNTS else np.float64)
+    if column.ndim > 1 or (column.ndim == 1 and column.shape[0] not in (1, length)):
+        raise InvalidInputError(f"{name}: shape {column.shape}; expected ({length},) as tp has")
+    column = np.broadcast_to(column, (length,)).copy()
+    if not np.isfinite(column).all():
+        at = int(np.flatnonzero(~np.isfinite(column))[0])
+        raise InvalidInputError(f"{name}[{at}]: {column[at]} is not a finite number")
+    least = 1 if name in _AT_LEAST_ONE else 0
+    if length and column.min() < least:
+        at = int(np.argmin(column))
+        raise InvalidInputError(f"{name}[{at}]: {column[at]} is below {least}")
+    column.setflags(write=False)
+    return column

@@ -1,0 +1,97 @@
+"""The service curve follows its definition."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from servemix._errors import InvalidInputError
+from servemix.performance.service_curve import ServiceCurve
+
+
+def curve(**changes: Any) -> ServiceCurve:
+    columns: dict[str, Any] = {
+        "model": [0, 0],
+        "tier": [0, 1],
+        "tp": [1, 2],
+        "pp": [1, 2],
+        "max_num_seqs": [8, 4],
+        "prefill_fixed_s": [0.01, 0.02],
+        "prefill_per_token_s": [1e-4, 5e-5],
+        "prefill_per_token2_s": [1e-9, 5e-10],
+        "weights_s": [0.008, 0.004],
+        "per_context_token_s": [4e-8, 2e-8],
+        "per_sequence_s": [1e-4, 5e-5],
+        "step_fixed_s": [0.001, 0.002],
+        "kv_gb_per_token": [1.3e-4, 1.3e-4],
+        "kv_cache_gb": [60.0, 280.0],
+        "weights_gb": [16.0, 16.0],
+    }
+    return ServiceCurve(**{**columns, **changes})
+
+
+def test_one_configuration_by_hand() -> None:
+    one = curve().take([1])
+    prefill_s = 0.02 + 5e-5 * 1000 + 5e-10 * 1000**2
+    step_s = 0.004 + 2e-8 * 4 * 1100 + 0.002
+    assert one.prefill_s(1000)[0] == pytest.approx(prefill_s)
+    assert one.tpot_s(1000, 200)[0] == pytest.approx(step_s)
+    assert one.ttft_s(1000, 200)[0] == pytest.approx(prefill_s + step_s)
+    assert one.latency_s(1000, 200)[0] == pytest.approx(prefill_s + 200 * step_s)
+    assert one.busy_s(1000, 200)[0] == pytest.approx(prefill_s / 2 + 200 * step_s / (4 * 2))
+    assert one.kv_gb_s(1000, 200)[0] == pytest.approx((prefill_s + 200 * step_s) * 1100 * 1.3e-4)
+    assert one.loaded_tpot_s(1000, 200)[0] == pytest.approx(step_s + 7 / 200 * prefill_s / 2)
+    assert one.num_gpus.tolist() == [4]
+
+
+def test_a_step_is_bound_by_compute_where_the_batch_is_large() -> None:
+    assert curve().step_s(10_000, 0.0).tolist() == pytest.approx([1.001, 0.502])
+
+
+def test_memory_decides_whether_a_full_batch_fits() -> None:
+    fitting = int(60.0 / (8 * 1.3e-4))
+    assert curve().fits(fitting - 10, 10).tolist() == [True, True]
+    assert curve().fits(fitting, 10).tolist() == [False, True]
+    assert not curve(kv_cache_gb=[0.0, 0.0]).fits(0, 0).any()
+
+
+@given(st.lists(st.integers(1, 50_000), min_size=1, max_size=4), st.integers(1, 4_000))
+def test_query_types_broadcast_against_configurations(prompts: list[int], outputs: int) -> None:
+    both = curve()
+    h = np.asarray(prompts)[:, None]
+    for method in ("ttft_s", "latency_s", "busy_s", "kv_gb_s", "fits", "loaded_tpot_s"):
+        table = getattr(both, method)(h, outputs)
+        assert table.shape == (len(prompts), 2)
+        for i, prompt in enumerate(prompts):
+            assert np.array_equal(table[i], getattr(both, method)(prompt, outputs))
+
+
+@given(st.integers(1, 20_000), st.integers(1, 2_000))
+def test_closed_loop_throughput_and_busy_time_agree(h: int, f: int) -> None:
+    """B requests in flight, each taking prefill + f loaded steps, leave as fast as busy_s says."""
+    one = curve().take([0])
+    in_flight_s = one.prefill_s(h) + f * one.loaded_tpot_s(h, f)
+    assert (in_flight_s / one.max_num_seqs)[0] == pytest.approx(one.busy_s(h, f)[0])
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"weights_s": [0.1, -0.1]}, r"weights_s\[1\]: -0.1 is below 0"),
+        ({"kv_cache_gb": [float("nan"), 1.0]}, r"kv_cache_gb\[0\]: nan is not a finite number"),
+        ({"max_num_seqs": [8, 0]}, r"max_num_seqs\[1\]: 0 is below 1"),
+        ({"step_fixed_s": [0.1, 0.1, 0.1]}, r"step_fixed_s: shape \(3,\)"),
+    ],
+)
+def test_bad_columns_are_refused_by_name(change: dict[str, Any], message: str) -> None:
+    with pytest.raises(InvalidInputError, match=message):
+        curve(**change)
+
+
+def test_columns_cannot_be_written() -> None:
+    with pytest.raises(ValueError, match="read-only"):
+        curve().weights_s[0] = 1.0
