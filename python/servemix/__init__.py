@@ -1,12 +1,17 @@
 """Plan LLM serving on heterogeneous GPUs: what to deploy and where to send each kind of request."""
 
-from servemix._core import __version__
+from servemix._core import CancelToken, Plan, Problem, __version__
 from servemix._errors import InternalError, InvalidInputError, MissingExtraError, ServemixError
+from servemix._solve import solve
 
 __all__ = [
+    "CancelToken",
     "InternalError",
     "InvalidInputError",
     "MissingExtraError",
+    "Plan",
+    "Problem",
     "ServemixError",
     "__version__",
+    "solve",
 ]

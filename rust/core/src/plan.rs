@@ -1,6 +1,8 @@
 //! The result of a solve.
 
-use crate::{Status, StopReason};
+use std::collections::HashSet;
+
+use crate::{Error, Problem, Result, Status, StopReason};
 
 /// The parts of a plan's objective, in USD over the horizon.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
@@ -96,11 +98,106 @@ impl Plan {
         }
     }
 
+    /// Checks that the plan is one for `problem`: indices in range, no deployment and no route twice, finite numbers,
+    /// and decisions exactly where the status says that there are some. Whether it meets the constraints is for
+    /// the checker to tell.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] names the entry that breaks a rule.
+    pub fn validate(&self, problem: &Problem) -> Result<()> {
+        let (num_types, num_configurations) = (problem.num_query_types(), problem.num_configurations());
+        if !self.status.has_plan() {
+            let is_empty = self.deployments.is_empty() && self.routing.fraction.is_empty() && self.unmet.is_empty();
+            if !is_empty || self.objective_value.is_some() || self.cost.is_some() {
+                return Err(Error::invalid("status", format!("is {} beside a plan", self.status.as_str())));
+            }
+            return self.validate_figures();
+        }
+        for (entry, is_there) in [("objective_value", self.objective_value.is_some()), ("cost", self.cost.is_some())] {
+            if !is_there {
+                return Err(Error::invalid(entry, format!("is missing with status {}", self.status.as_str())));
+            }
+        }
+        if self.unmet.len() != num_types {
+            let message = format!("has {} entries where {num_types} are expected", self.unmet.len());
+            return Err(Error::invalid("unmet", message));
+        }
+        for (i, &share) in self.unmet.iter().enumerate() {
+            finite(share, || format!("unmet[{i}]"))?;
+        }
+        let mut seen = HashSet::new();
+        for (index, deployment) in self.deployments.iter().enumerate() {
+            let entry = |key: &str| format!("deployments[{index}].{key}");
+            in_range(deployment.configuration, num_configurations, || entry("configuration"))?;
+            if deployment.replicas == 0 {
+                return Err(Error::invalid(entry("replicas"), "must be at least 1, got 0"));
+            }
+            if !seen.insert(deployment.configuration) {
+                let message = format!("{} is deployed twice", deployment.configuration);
+                return Err(Error::invalid(entry("configuration"), message));
+            }
+        }
+        self.routing.validate(num_types, num_configurations)?;
+        self.validate_figures()
+    }
+
+    fn validate_figures(&self) -> Result<()> {
+        for (entry, value) in [
+            ("runtime_s", Some(self.runtime_s)),
+            ("objective_value", self.objective_value),
+            ("objective_bound", self.objective_bound),
+            ("cost.rental", self.cost.map(|cost| cost.rental)),
+            ("cost.storage", self.cost.map(|cost| cost.storage)),
+            ("cost.latency", self.cost.map(|cost| cost.latency)),
+            ("cost.unmet", self.cost.map(|cost| cost.unmet)),
+        ] {
+            finite(value.unwrap_or(0.0), || entry.to_owned())?;
+        }
+        Ok(())
+    }
+
     /// Relative gap `|value - bound| / |value|` between the plan and its bound; `None` where either is unknown.
     pub fn gap(&self) -> Option<f64> {
         let (value, bound) = (self.objective_value?, self.objective_bound?);
         Some(relative_gap(value, bound))
     }
+}
+
+impl Routing {
+    fn validate(&self, num_types: usize, num_configurations: usize) -> Result<()> {
+        for (column, length) in [("query_type", self.query_type.len()), ("configuration", self.configuration.len())] {
+            if length != self.fraction.len() {
+                let message = format!("has {length} entries where {} are expected", self.fraction.len());
+                return Err(Error::invalid(format!("routing.{column}"), message));
+            }
+        }
+        let mut seen = HashSet::with_capacity(self.fraction.len());
+        for (index, &fraction) in self.fraction.iter().enumerate() {
+            let (i, a) = (self.query_type[index], self.configuration[index]);
+            in_range(i, num_types, || format!("routing.query_type[{index}]"))?;
+            in_range(a, num_configurations, || format!("routing.configuration[{index}]"))?;
+            finite(fraction, || format!("routing.fraction[{index}]"))?;
+            if !seen.insert((i, a)) {
+                let message = format!("repeats query_type {i}, configuration {a}");
+                return Err(Error::invalid(format!("routing[{index}]"), message));
+            }
+        }
+        Ok(())
+    }
+}
+
+fn finite(value: f64, entry: impl FnOnce() -> String) -> Result<()> {
+    if value.is_finite() {
+        return Ok(());
+    }
+    Err(Error::invalid(entry(), format!("must be a finite number, got {value}")))
+}
+
+fn in_range(index: u32, count: usize, entry: impl FnOnce() -> String) -> Result<()> {
+    if (index as usize) < count {
+        return Ok(());
+    }
+    Err(Error::invalid(entry(), format!("is {index}, out of range for {count} entries")))
 }
 
 /// `|value - bound| / |value|`, 0 where both are 0.

@@ -1,11 +1,26 @@
-//! The Python module `servemix._core`: PyO3 only, no logic of its own.
+//! The Python module `servemix._core`: PyO3 only, no logic of its own. One file per subject; each adds its classes and
+//! functions to the list below.
+
+mod convert;
+mod entry;
+mod error;
+mod plan;
+mod problem;
+mod solve;
 
 use pyo3::prelude::*;
 
 /// Native part of servemix.
-#[pymodule]
+#[pymodule(gil_used = false)]
 mod _core {
     use super::*;
+
+    #[pymodule_export]
+    use super::plan::{plan_from_arrays, PyPlan};
+    #[pymodule_export]
+    use super::problem::{problem_from_arrays, PyProblem};
+    #[pymodule_export]
+    use super::solve::{solve, PyCancelToken};
 
     #[pymodule_init]
     fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {

@@ -1,0 +1,112 @@
+"""One entry point for every method."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from servemix import _core
+from servemix._errors import InvalidInputError
+
+if TYPE_CHECKING:
+    from servemix._core import CancelToken, Plan, Problem
+
+__all__ = ["solve"]
+
+
+def solve(
+    problem: Problem,
+    method: str = "agh",
+    *,
+    seed: int = 0,
+    time_limit: float | None = None,
+    threads: int = 1,
+    max_iterations: int | None = None,
+    rel_gap: float = 1e-4,
+    initial_plan: Plan | None = None,
+    bound: bool = False,
+    cancel: CancelToken | None = None,
+    solver: str = "highs",
+    **switches: bool,
+) -> Plan:
+    """Find what to deploy and where to send each kind of request, at the least cost.
+
+    Parameters
+    ----------
+    problem
+        What is to be planned.
+    method
+        ``"gh"`` (greedy, the fastest), ``"agh"`` (several starts and local search), ``"bnb"``
+        (branch and bound, proves its plan optimal) or ``"exact"`` (a mixed-integer solver; needs
+        the extra ``exact``).
+    seed
+        Seed of every random choice. With the same seed and no time limit the plan is the same,
+        whatever the number of threads.
+    time_limit
+        Wall-clock limit, s; at the limit the best plan so far is returned. None for no limit: the
+        method runs to its own end.
+    threads
+        Threads to use.
+    max_iterations
+        Limit on the method's iterations; None for no limit. Not for ``"exact"``.
+    rel_gap
+        The solve may stop where the relative gap between the plan and a known bound is at most
+        this.
+    initial_plan
+        A plan to start from, of this problem or of one with the same query types and
+        configurations.
+    bound
+        Whether a lower bound is computed beside the plan; methods that prove have one anyway.
+    cancel
+        A token with which another thread can end the solve. Not for ``"exact"``.
+    solver
+        For ``"exact"``: ``"highs"`` or ``"cbc"``.
+    **switches
+        Parts of the heuristics to turn off, for ablation studies: ``tp_selection``,
+        ``coverage_ranking``, ``tp_upgrade``, ``multi_start``, ``local_search``,
+        ``consolidation``, ``routing_lp``. Not for ``"exact"``.
+
+    Returns
+    -------
+    Plan
+        The best plan found. Where there is none, its status is ``"INFEASIBLE"`` (proven) or
+        ``"NO_SOLUTION_FOUND"`` and its message says what was missing.
+
+    Raises
+    ------
+    InvalidInputError
+        A setting is out of range; the message names it.
+    MissingExtraError
+        The method needs an extra that is not installed.
+    KeyboardInterrupt
+        Ctrl-C on the main thread.
+    """
+    if method != "exact":
+        return _core.solve(
+            problem,
+            method,
+            seed=seed,
+            time_limit=time_limit,
+            threads=threads,
+            max_iterations=max_iterations,
+            rel_gap=rel_gap,
+            initial_plan=initial_plan,
+            bound=bound,
+            cancel=cancel,
+            switches=switches or None,
+        )
+    if max_iterations is not None or cancel is not None or switches:
+        given = {"max_iterations": max_iterations, "cancel": cancel, **switches}
+        name = next(name for name, value in given.items() if value is not None)
+        raise InvalidInputError(f"{name}: has no meaning for the method 'exact'")
+    from servemix.exact import solve_exact  # type: ignore[import-not-found, unused-ignore]
+
+    plan: Plan = solve_exact(
+        problem,
+        solver=solver,
+        time_limit=time_limit,
+        rel_gap=rel_gap,
+        threads=threads,
+        initial_plan=initial_plan,
+        seed=seed,
+    )
+    return plan

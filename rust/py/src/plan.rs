@@ -1,0 +1,366 @@
+//! The class `Plan`.
+
+use std::collections::hash_map::DefaultHasher;
+use std::hash::{Hash, Hasher};
+
+use pyo3::prelude::*;
+use pyo3::sync::PyOnceLock;
+use pyo3::types::{PyDict, PyTuple};
+use servemix_core::{Deployment, Error, Plan, Routing, Status, StopReason};
+
+use crate::convert::{array, floats, index_array, number, unsigned, Section};
+use crate::entry;
+use crate::error::invalid;
+use crate::problem::PyProblem;
+
+/// What to deploy and where to send each kind of request; attributes as in servemix-plan/1.
+///
+/// Returned by `solve`, `load_plan` and `Plan.from_arrays`.
+#[pyclass(name = "Plan", module = "servemix", frozen, weakref)]
+pub(crate) struct PyPlan {
+    pub(crate) problem: Py<PyProblem>,
+    pub(crate) inner: Plan,
+    deployments: PyOnceLock<Py<PyDict>>,
+    routing: PyOnceLock<Py<PyDict>>,
+}
+
+impl PyPlan {
+    pub(crate) fn new(problem: Py<PyProblem>, plan: Plan) -> Self {
+        Self { problem, inner: plan, deployments: PyOnceLock::new(), routing: PyOnceLock::new() }
+    }
+}
+
+#[pymethods]
+impl PyPlan {
+    /// Make a plan from decisions, such as those of another solver; its cost is computed.
+    ///
+    /// Parameters
+    /// ----------
+    /// problem
+    ///     What it is a plan for.
+    /// method
+    ///     Name of the method that found it.
+    /// seed
+    ///     Seed of the method's random choices.
+    /// status
+    ///     ``"OPTIMAL"``, ``"FEASIBLE"``, ``"INFEASIBLE"`` or ``"NO_SOLUTION_FOUND"``; with the
+    ///     last two there are no decisions.
+    /// stop_reason
+    ///     Why the method ended, such as ``"TIME_LIMIT"``.
+    /// runtime_s
+    ///     Wall-clock time of the solve, s.
+    /// deployments
+    ///     Columns ``configuration`` (index) and ``replicas``.
+    /// routing
+    ///     Columns ``query_type``, ``configuration`` (indices) and ``fraction``.
+    /// unmet
+    ///     Share of each query type that goes unserved.
+    /// objective_bound
+    ///     A valid lower bound on the cost of every plan, USD; None if unknown.
+    /// message
+    ///     Where there is no plan, what was missing.
+    /// statistics
+    ///     Figures of the solve by name.
+    ///
+    /// Returns
+    /// -------
+    /// Plan
+    ///     The plan. Whether it meets the constraints is for `check` to tell.
+    ///
+    /// Raises
+    /// ------
+    /// InvalidInputError
+    ///     An entry is out of range, not finite or there twice, or there is traffic where the
+    ///     problem has no route; the message names it.
+    #[staticmethod]
+    #[pyo3(signature = (
+        problem, *, method, seed, status, stop_reason, runtime_s, deployments, routing, unmet,
+        objective_bound=None, message=None, statistics=None
+    ))]
+    #[allow(clippy::too_many_arguments)]
+    fn from_arrays(
+        problem: &Bound<'_, PyProblem>,
+        method: String,
+        seed: &Bound<'_, PyAny>,
+        status: &str,
+        stop_reason: &str,
+        runtime_s: &Bound<'_, PyAny>,
+        deployments: &Bound<'_, PyAny>,
+        routing: &Bound<'_, PyAny>,
+        unmet: &Bound<'_, PyAny>,
+        objective_bound: Option<&Bound<'_, PyAny>>,
+        message: Option<String>,
+        statistics: Option<&Bound<'_, PyDict>>,
+    ) -> PyResult<Self> {
+        let py = problem.py();
+        let unknown = |entry: &str, text: &str| invalid(py, entry, &format!("{text:?} is not one"));
+        let status = Status::parse(status).ok_or_else(|| unknown("status", status))?;
+        let stop_reason = StopReason::parse(stop_reason).ok_or_else(|| unknown("stop_reason", stop_reason))?;
+        let seed = unsigned(seed, "seed")?;
+        let runtime_s = number(runtime_s, "runtime_s")?;
+        let objective_bound = objective_bound.map(|bound| number(bound, "objective_bound")).transpose()?;
+        let statistics = statistics.map_or(Ok(Vec::new()), figures)?;
+        let (deployments, routing) = (deployments_of(deployments)?, routing_of(routing)?);
+        let unmet = floats(unmet, "unmet")?;
+        let owner = &problem.get().inner;
+        let plan = entry::call(py, || {
+            let mut plan = if status.has_plan() {
+                Plan::from_solution(owner, deployments, &routing, unmet)?
+            } else if deployments.is_empty() && routing.fraction.is_empty() && unmet.is_empty() {
+                Plan::none(&owner.name, "", seed, status, String::new())
+            } else {
+                return Err(Error::invalid("status", format!("is {} beside a plan", status.as_str())));
+            };
+            plan.method = method;
+            plan.seed = seed;
+            plan.status = status;
+            plan.stop_reason = stop_reason;
+            plan.runtime_s = runtime_s;
+            plan.objective_bound = objective_bound;
+            plan.message = message;
+            plan.statistics = statistics;
+            plan.validate(owner)?;
+            Ok(plan)
+        })?;
+        Ok(Self::new(problem.clone().unbind(), plan))
+    }
+
+    /// Name of the problem that it answers.
+    #[getter]
+    fn problem(&self) -> &str {
+        &self.inner.problem
+    }
+
+    /// Method that found it, such as "gh".
+    #[getter]
+    fn method(&self) -> &str {
+        &self.inner.method
+    }
+
+    /// Seed of the method's random choices.
+    #[getter]
+    fn seed(&self) -> u64 {
+        self.inner.seed
+    }
+
+    /// What is known of it: "OPTIMAL", "FEASIBLE", "INFEASIBLE" or "NO_SOLUTION_FOUND".
+    #[getter]
+    fn status(&self) -> &'static str {
+        self.inner.status.as_str()
+    }
+
+    /// Why the method ended, such as "LOCAL_OPTIMUM" or "TIME_LIMIT".
+    #[getter]
+    fn stop_reason(&self) -> &'static str {
+        self.inner.stop_reason.as_str()
+    }
+
+    /// Wall-clock time of the solve, s.
+    #[getter]
+    fn runtime_s(&self) -> f64 {
+        self.inner.runtime_s
+    }
+
+    /// Cost over the horizon, USD; None without a plan.
+    #[getter]
+    fn objective_value(&self) -> Option<f64> {
+        self.inner.objective_value
+    }
+
+    /// A valid lower bound on the cost of every plan, USD; None where none was asked for.
+    #[getter]
+    fn objective_bound(&self) -> Option<f64> {
+        self.inner.objective_bound
+    }
+
+    /// `|objective_value - objective_bound| / |objective_value|`; None where either is unknown.
+    #[getter]
+    fn gap(&self) -> Option<f64> {
+        self.inner.gap()
+    }
+
+    /// The parts of the objective, USD: `rental`, `storage`, `latency`, `unmet`; None without a plan.
+    #[getter]
+    fn cost<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyDict>>> {
+        self.inner.cost.map(|cost| cost_dict(py, &cost)).transpose()
+    }
+
+    /// What is deployed: `configuration` (index), `replicas`, by rising configuration.
+    #[getter]
+    fn deployments<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
+        columns(py, &self.deployments, || {
+            let deployments = &self.inner.deployments;
+            let configurations: Vec<u32> = deployments.iter().map(|deployment| deployment.configuration).collect();
+            let replicas: Vec<u32> = deployments.iter().map(|deployment| deployment.replicas).collect();
+            [("configuration", index_array(py, &configurations)), ("replicas", index_array(py, &replicas))]
+        })
+    }
+
+    /// Where the traffic goes: `query_type`, `configuration` (indices), `fraction`.
+    #[getter]
+    fn routing<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
+        columns(py, &self.routing, || {
+            let routing = &self.inner.routing;
+            [
+                ("query_type", index_array(py, &routing.query_type)),
+                ("configuration", index_array(py, &routing.configuration)),
+                ("fraction", array(py, &routing.fraction)),
+            ]
+        })
+    }
+
+    /// Share of each query type that goes unserved; empty without a plan.
+    #[getter]
+    fn unmet<'py>(&self, py: Python<'py>) -> Bound<'py, PyAny> {
+        array(py, &self.inner.unmet)
+    }
+
+    /// Where there is no plan, what was missing, per query type; None otherwise.
+    #[getter]
+    fn message(&self) -> Option<&str> {
+        self.inner.message.as_deref()
+    }
+
+    /// Figures of the solve by name; which ones there are depends on the method.
+    #[getter]
+    fn statistics<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
+        let figures = PyDict::new(py);
+        for (name, value) in &self.inner.statistics {
+            figures.set_item(name, value)?;
+        }
+        Ok(figures)
+    }
+
+    /// The plan as a table that a person reads.
+    fn summary<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
+        let report = slf.py().import("servemix.report.plan_text")?;
+        report.call_method1("plan_summary", (slf.get().problem.bind(slf.py()), slf))
+    }
+
+    fn _repr_html_<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
+        let report = slf.py().import("servemix.report.plan_html")?;
+        report.call_method1("plan_html", (slf.get().problem.bind(slf.py()), slf))
+    }
+
+    fn __repr__(&self) -> String {
+        let plan = &self.inner;
+        let cost = plan.objective_value.map_or_else(String::new, |value| format!(", {value:.2} USD"));
+        let gap = plan.gap().map_or_else(String::new, |gap| format!(", gap {:.2} %", 100.0 * gap));
+        format!(
+            "<Plan for {:?} by {}: {}{cost}{gap}, {} deployments>",
+            plan.problem,
+            plan.method,
+            plan.status.as_str(),
+            plan.deployments.len()
+        )
+    }
+
+    fn __eq__(&self, other: &Self) -> bool {
+        self.inner == other.inner
+    }
+
+    fn __hash__(&self) -> u64 {
+        let plan = &self.inner;
+        let mut hasher = DefaultHasher::new();
+        (&plan.problem, &plan.method, plan.seed, plan.deployments.len(), plan.routing.fraction.len()).hash(&mut hasher);
+        hasher.finish()
+    }
+
+    fn __copy__(slf: Py<Self>) -> Py<Self> {
+        slf
+    }
+
+    fn __deepcopy__(slf: Py<Self>, _memo: &Bound<'_, PyAny>) -> Py<Self> {
+        slf
+    }
+
+    fn __reduce__<'py>(slf: &Bound<'py, Self>) -> PyResult<(Bound<'py, PyAny>, Bound<'py, PyTuple>)> {
+        let py = slf.py();
+        let arguments = PyDict::new(py);
+        for key in ARGUMENTS {
+            arguments.set_item(key, slf.getattr(key)?)?;
+        }
+        let state = (slf.get().problem.bind(py), arguments).into_pyobject(py)?;
+        Ok((py.import("servemix._core")?.getattr("_plan_from_arrays")?, state))
+    }
+}
+
+const ARGUMENTS: [&str; 11] = [
+    "method",
+    "seed",
+    "status",
+    "stop_reason",
+    "runtime_s",
+    "deployments",
+    "routing",
+    "unmet",
+    "objective_bound",
+    "message",
+    "statistics",
+];
+
+/// For pickle: a problem and the keyword arguments of `Plan.from_arrays` as a dict.
+#[pyfunction]
+#[pyo3(name = "_plan_from_arrays")]
+pub(crate) fn plan_from_arrays<'py>(
+    problem: &Bound<'py, PyProblem>,
+    arguments: &Bound<'py, PyDict>,
+) -> PyResult<Bound<'py, PyAny>> {
+    let py = problem.py();
+    py.get_type::<PyPlan>().getattr("from_arrays")?.call((problem,), Some(arguments))
+}
+
+/// The parts of a cost by name.
+pub(crate) fn cost_dict<'py>(py: Python<'py>, cost: &servemix_core::Cost) -> PyResult<Bound<'py, PyDict>> {
+    let parts = PyDict::new(py);
+    parts.set_item("rental", cost.rental)?;
+    parts.set_item("storage", cost.storage)?;
+    parts.set_item("latency", cost.latency)?;
+    parts.set_item("unmet", cost.unmet)?;
+    Ok(parts)
+}
+
+/// A copy of a dict of columns that is made once.
+fn columns<'py, const N: usize>(
+    py: Python<'py>,
+    cell: &PyOnceLock<Py<PyDict>>,
+    build: impl FnOnce() -> [(&'static str, Bound<'py, PyAny>); N],
+) -> PyResult<Bound<'py, PyDict>> {
+    let columns = cell.get_or_try_init(py, || {
+        let columns = PyDict::new(py);
+        for (key, column) in build() {
+            columns.set_item(key, column)?;
+        }
+        PyResult::Ok(columns.unbind())
+    })?;
+    columns.bind(py).copy()
+}
+
+fn figures(statistics: &Bound<'_, PyDict>) -> PyResult<Vec<(String, f64)>> {
+    let figure = |(key, value): (Bound<'_, PyAny>, Bound<'_, PyAny>)| {
+        let name: String = key.extract()?;
+        let value = number(&value, &format!("statistics.{name}"))?;
+        Ok((name, value))
+    };
+    statistics.iter().map(figure).collect()
+}
+
+fn deployments_of(columns: &Bound<'_, PyAny>) -> PyResult<Vec<Deployment>> {
+    let section = Section::new("deployments", columns, &["configuration", "replicas"], &[])?;
+    let (configurations, replicas) = (section.integers("configuration")?, section.integers("replicas")?);
+    if replicas.len() != configurations.len() {
+        let message = format!("has {} entries where {} are expected", replicas.len(), configurations.len());
+        return Err(invalid(columns.py(), "deployments.replicas", &message));
+    }
+    let deployment = |(configuration, replicas)| Deployment { configuration, replicas };
+    Ok(configurations.into_iter().zip(replicas).map(deployment).collect())
+}
+
+fn routing_of(columns: &Bound<'_, PyAny>) -> PyResult<Routing> {
+    let section = Section::new("routing", columns, &["query_type", "configuration", "fraction"], &[])?;
+    Ok(Routing {
+        query_type: section.integers("query_type")?,
+        configuration: section.integers("configuration")?,
+        fraction: section.floats("fraction")?,
+    })
+}

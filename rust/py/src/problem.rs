@@ -1,0 +1,439 @@
+//! The class `Problem`.
+
+use std::collections::hash_map::DefaultHasher;
+use std::hash::{Hash, Hasher};
+use std::sync::Arc;
+
+use pyo3::prelude::*;
+use pyo3::sync::PyOnceLock;
+use pyo3::types::{PyDict, PyTuple};
+use servemix_core::{
+    Configurations, LatencyScope, Models, Pools, Problem, ProblemData, QueryTypes, Routes, Tiers, NO_POOL,
+};
+
+use crate::convert::{array, index_array, limit, name_list, number, Section};
+use crate::entry;
+use crate::error::invalid;
+
+/// What is to be planned: the arrays of the formulation, validated once and never changed.
+///
+/// Made by `Problem.from_arrays` or `load_problem`. Its sections (`pools`, `query_types`, `models`,
+/// `tiers`, `configurations`, `routes`) are dicts of read-only columns with the keys of
+/// servemix-problem/1; names are lists. Safe to share between threads.
+#[pyclass(name = "Problem", module = "servemix", frozen, weakref)]
+pub(crate) struct PyProblem {
+    pub(crate) inner: Arc<Problem>,
+    columns: [PyOnceLock<Py<PyDict>>; NUM_SECTIONS],
+}
+
+const NUM_SECTIONS: usize = 5;
+
+impl PyProblem {
+    pub(crate) fn new(problem: Problem) -> Self {
+        Self { inner: Arc::new(problem), columns: [const { PyOnceLock::new() }; NUM_SECTIONS] }
+    }
+
+    /// The columns of a section, copied to Python the first time that they are asked for.
+    fn section<'py, const N: usize>(
+        &self,
+        py: Python<'py>,
+        section: usize,
+        names: Option<&[String]>,
+        build: impl FnOnce() -> [(&'static str, Bound<'py, PyAny>); N],
+    ) -> PyResult<Bound<'py, PyDict>> {
+        let columns = self.columns[section].get_or_try_init(py, || {
+            let columns = PyDict::new(py);
+            if names.is_some() {
+                columns.set_item("name", py.None())?;
+            }
+            for (key, column) in build() {
+                columns.set_item(key, column)?;
+            }
+            PyResult::Ok(columns.unbind())
+        })?;
+        // A copy of the dict and a new list of names: what a caller does to them stays with the caller.
+        let columns = columns.bind(py).copy()?;
+        if let Some(names) = names {
+            columns.set_item("name", name_list(py, names)?)?;
+        }
+        Ok(columns)
+    }
+}
+
+#[pymethods]
+impl PyProblem {
+    /// Make a problem from columns; each section maps the keys of servemix-problem/1 to columns.
+    ///
+    /// Parameters
+    /// ----------
+    /// name
+    ///     Name, for people.
+    /// horizon_h
+    ///     Planning horizon, h.
+    /// budget_usd
+    ///     Most that rental and storage may cost over the horizon, USD; None for no limit.
+    /// storage_gb
+    ///     Storage capacity, GB; None for no limit.
+    /// storage_usd_per_gb_h
+    ///     Storage price, USD per GB and hour.
+    /// max_utilization
+    ///     Share of a replica's time that may be planned, in (0, 1].
+    /// latency_scope
+    ///     ``"route"``: no query is planned onto a route that misses its SLO; ``"average"``: the
+    ///     mean over the served queries of a type meets it.
+    /// pools
+    ///     Columns ``name``, ``max_gpus`` (None or infinity for no limit).
+    /// query_types
+    ///     Columns ``name``, ``rate_per_h``, ``latency_slo_s``, ``error_slo``,
+    ///     ``latency_usd_per_s``, ``unmet_usd_per_query``, ``max_unmet``, ``data_gb``.
+    /// models
+    ///     Column ``name``.
+    /// tiers
+    ///     Columns ``name``, ``gpu_usd_per_h``, ``pool`` (None or -1 for no pool).
+    /// configurations
+    ///     Columns ``model``, ``tier``, ``tp``, ``pp``, ``weights_gb``, ``kv_cache_gb``,
+    ///     ``max_replicas`` and, if known, ``max_num_seqs`` (None or 0 where it is not).
+    /// routes
+    ///     Columns ``query_type``, ``configuration``, ``busy_s``, ``kv_gb_s``, ``latency_s``,
+    ///     ``error``.
+    ///
+    /// Returns
+    /// -------
+    /// Problem
+    ///     The validated problem; it keeps a copy of the columns.
+    ///
+    /// Raises
+    /// ------
+    /// InvalidInputError
+    ///     An entry breaks a rule; the message names it, as in ``routes.busy_s[17]: …``.
+    #[staticmethod]
+    #[pyo3(signature = (
+        *, name, horizon_h, budget_usd=None, storage_gb=None, storage_usd_per_gb_h, max_utilization,
+        latency_scope="route", pools, query_types, models, tiers, configurations, routes
+    ))]
+    #[allow(clippy::too_many_arguments)]
+    fn from_arrays(
+        py: Python<'_>,
+        name: String,
+        horizon_h: &Bound<'_, PyAny>,
+        budget_usd: Option<&Bound<'_, PyAny>>,
+        storage_gb: Option<&Bound<'_, PyAny>>,
+        storage_usd_per_gb_h: &Bound<'_, PyAny>,
+        max_utilization: &Bound<'_, PyAny>,
+        latency_scope: &str,
+        pools: &Bound<'_, PyAny>,
+        query_types: &Bound<'_, PyAny>,
+        models: &Bound<'_, PyAny>,
+        tiers: &Bound<'_, PyAny>,
+        configurations: &Bound<'_, PyAny>,
+        routes: &Bound<'_, PyAny>,
+    ) -> PyResult<Self> {
+        let scope = LatencyScope::parse(latency_scope).ok_or_else(|| {
+            invalid(py, "latency_scope", &format!("must be \"route\" or \"average\", got {latency_scope:?}"))
+        })?;
+        let data = ProblemData {
+            name,
+            horizon_h: number(horizon_h, "horizon_h")?,
+            budget_usd: limit(budget_usd, "budget_usd")?,
+            storage_gb: limit(storage_gb, "storage_gb")?,
+            storage_usd_per_gb_h: number(storage_usd_per_gb_h, "storage_usd_per_gb_h")?,
+            max_utilization: number(max_utilization, "max_utilization")?,
+            latency_scope: scope,
+            pools: pools_of(pools)?,
+            query_types: query_types_of(query_types)?,
+            models: Models { name: Section::new("models", models, &["name"], &[])?.names("name")? },
+            tiers: tiers_of(tiers)?,
+            configurations: configurations_of(configurations)?,
+            routes: routes_of(routes)?,
+        };
+        entry::call(py, || Problem::new(data)).map(Self::new)
+    }
+
+    /// Name, for people.
+    #[getter]
+    fn name(&self) -> &str {
+        &self.inner.name
+    }
+
+    /// Planning horizon, h.
+    #[getter]
+    fn horizon_h(&self) -> f64 {
+        self.inner.horizon_h
+    }
+
+    /// Most that rental and storage may cost over the horizon, USD; infinite where there is no limit.
+    #[getter]
+    fn budget_usd(&self) -> f64 {
+        self.inner.budget_usd
+    }
+
+    /// Storage capacity, GB; infinite where there is no limit.
+    #[getter]
+    fn storage_gb(&self) -> f64 {
+        self.inner.storage_gb
+    }
+
+    /// Storage price, USD per GB and hour.
+    #[getter]
+    fn storage_usd_per_gb_h(&self) -> f64 {
+        self.inner.storage_usd_per_gb_h
+    }
+
+    /// Share of a replica's time that may be planned.
+    #[getter]
+    fn max_utilization(&self) -> f64 {
+        self.inner.max_utilization
+    }
+
+    /// How the latency SLO is meant: "route" or "average".
+    #[getter]
+    fn latency_scope(&self) -> &'static str {
+        self.inner.latency_scope.as_str()
+    }
+
+    /// Number of GPU pools.
+    #[getter]
+    fn num_pools(&self) -> usize {
+        self.inner.num_pools()
+    }
+
+    /// Number of query types.
+    #[getter]
+    fn num_query_types(&self) -> usize {
+        self.inner.num_query_types()
+    }
+
+    /// Number of models.
+    #[getter]
+    fn num_models(&self) -> usize {
+        self.inner.models.name.len()
+    }
+
+    /// Number of tiers.
+    #[getter]
+    fn num_tiers(&self) -> usize {
+        self.inner.tiers.name.len()
+    }
+
+    /// Number of configurations.
+    #[getter]
+    fn num_configurations(&self) -> usize {
+        self.inner.num_configurations()
+    }
+
+    /// Number of routes, those included that the latency SLO rules out.
+    #[getter]
+    fn num_routes(&self) -> usize {
+        self.inner.num_routes()
+    }
+
+    /// GPU pools: `name`, `max_gpus` (infinite where there is no limit).
+    #[getter]
+    fn pools<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
+        let pools = &self.inner.pools;
+        self.section(py, 0, Some(&pools.name), || [("max_gpus", array(py, &pools.max_gpus))])
+    }
+
+    /// Query types: `name`, `rate_per_h`, `latency_slo_s`, `error_slo`, `latency_usd_per_s`,
+    /// `unmet_usd_per_query`, `max_unmet`, `data_gb`.
+    #[getter]
+    fn query_types<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
+        let types = &self.inner.query_types;
+        self.section(py, 1, Some(&types.name), || {
+            [
+                ("rate_per_h", array(py, &types.rate_per_h)),
+                ("latency_slo_s", array(py, &types.latency_slo_s)),
+                ("error_slo", array(py, &types.error_slo)),
+                ("latency_usd_per_s", array(py, &types.latency_usd_per_s)),
+                ("unmet_usd_per_query", array(py, &types.unmet_usd_per_query)),
+                ("max_unmet", array(py, &types.max_unmet)),
+                ("data_gb", array(py, &types.data_gb)),
+            ]
+        })
+    }
+
+    /// Models: `name`.
+    #[getter]
+    fn models<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
+        let columns = PyDict::new(py);
+        columns.set_item("name", name_list(py, &self.inner.models.name)?)?;
+        Ok(columns)
+    }
+
+    /// Tiers: `name`, `gpu_usd_per_h`, `pool` (-1 where there is none).
+    #[getter]
+    fn tiers<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
+        let tiers = &self.inner.tiers;
+        self.section(py, 2, Some(&tiers.name), || {
+            let pool = |&pool: &u32| if pool == NO_POOL { -1 } else { i64::from(pool) };
+            let pools: Vec<i64> = tiers.pool.iter().map(pool).collect();
+            [("gpu_usd_per_h", array(py, &tiers.gpu_usd_per_h)), ("pool", array(py, &pools))]
+        })
+    }
+
+    /// Configurations: `model`, `tier`, `tp`, `pp`, `weights_gb`, `kv_cache_gb`, `max_replicas`,
+    /// `max_num_seqs` (0 where it is not known).
+    #[getter]
+    fn configurations<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
+        let configurations = &self.inner.configurations;
+        self.section(py, 3, None, || {
+            [
+                ("model", index_array(py, &configurations.model)),
+                ("tier", index_array(py, &configurations.tier)),
+                ("tp", index_array(py, &configurations.tp)),
+                ("pp", index_array(py, &configurations.pp)),
+                ("weights_gb", array(py, &configurations.weights_gb)),
+                ("kv_cache_gb", array(py, &configurations.kv_cache_gb)),
+                ("max_replicas", index_array(py, &configurations.max_replicas)),
+                ("max_num_seqs", index_array(py, &configurations.max_num_seqs)),
+            ]
+        })
+    }
+
+    /// Routes: `query_type`, `configuration`, `busy_s`, `kv_gb_s`, `latency_s`, `error`.
+    #[getter]
+    fn routes<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
+        let routes = &self.inner.routes;
+        self.section(py, 4, None, || {
+            [
+                ("query_type", index_array(py, &routes.query_type)),
+                ("configuration", index_array(py, &routes.configuration)),
+                ("busy_s", array(py, &routes.busy_s)),
+                ("kv_gb_s", array(py, &routes.kv_gb_s)),
+                ("latency_s", array(py, &routes.latency_s)),
+                ("error", array(py, &routes.error)),
+            ]
+        })
+    }
+
+    fn __repr__(&self) -> String {
+        let p = &self.inner;
+        format!(
+            "<Problem {:?}: {} query types, {} models, {} tiers, {} configurations, {} routes>",
+            p.name,
+            p.num_query_types(),
+            p.models.name.len(),
+            p.tiers.name.len(),
+            p.num_configurations(),
+            p.num_routes()
+        )
+    }
+
+    fn __eq__(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.inner, &other.inner) || self.inner.data() == other.inner.data()
+    }
+
+    fn __hash__(&self) -> u64 {
+        let p = &self.inner;
+        let mut hasher = DefaultHasher::new();
+        (&p.name, p.num_query_types(), p.num_configurations(), p.num_routes()).hash(&mut hasher);
+        hasher.finish()
+    }
+
+    fn __copy__(slf: Py<Self>) -> Py<Self> {
+        slf
+    }
+
+    fn __deepcopy__(slf: Py<Self>, _memo: &Bound<'_, PyAny>) -> Py<Self> {
+        slf
+    }
+
+    fn __reduce__<'py>(slf: &Bound<'py, Self>) -> PyResult<(Bound<'py, PyAny>, (Bound<'py, PyDict>,))> {
+        let arrays = PyDict::new(slf.py());
+        for key in ARGUMENTS {
+            arrays.set_item(key, slf.getattr(key)?)?;
+        }
+        Ok((slf.py().import("servemix._core")?.getattr("_problem_from_arrays")?, (arrays,)))
+    }
+}
+
+const ARGUMENTS: [&str; 13] = [
+    "name",
+    "horizon_h",
+    "budget_usd",
+    "storage_gb",
+    "storage_usd_per_gb_h",
+    "max_utilization",
+    "latency_scope",
+    "pools",
+    "query_types",
+    "models",
+    "tiers",
+    "configurations",
+    "routes",
+];
+
+/// For pickle: the keyword arguments of `Problem.from_arrays` as a dict.
+#[pyfunction]
+#[pyo3(name = "_problem_from_arrays")]
+pub(crate) fn problem_from_arrays<'py>(arrays: &Bound<'py, PyDict>) -> PyResult<Bound<'py, PyAny>> {
+    let py = arrays.py();
+    py.get_type::<PyProblem>().getattr("from_arrays")?.call(PyTuple::empty(py), Some(arrays))
+}
+
+fn pools_of(columns: &Bound<'_, PyAny>) -> PyResult<Pools> {
+    let section = Section::new("pools", columns, &["name", "max_gpus"], &[])?;
+    Ok(Pools { name: section.names("name")?, max_gpus: section.limits("max_gpus")? })
+}
+
+fn query_types_of(columns: &Bound<'_, PyAny>) -> PyResult<QueryTypes> {
+    let keys = [
+        "name",
+        "rate_per_h",
+        "latency_slo_s",
+        "error_slo",
+        "latency_usd_per_s",
+        "unmet_usd_per_query",
+        "max_unmet",
+        "data_gb",
+    ];
+    let section = Section::new("query_types", columns, &keys, &[])?;
+    Ok(QueryTypes {
+        name: section.names("name")?,
+        rate_per_h: section.floats("rate_per_h")?,
+        latency_slo_s: section.floats("latency_slo_s")?,
+        error_slo: section.floats("error_slo")?,
+        latency_usd_per_s: section.floats("latency_usd_per_s")?,
+        unmet_usd_per_query: section.floats("unmet_usd_per_query")?,
+        max_unmet: section.floats("max_unmet")?,
+        data_gb: section.floats("data_gb")?,
+    })
+}
+
+fn tiers_of(columns: &Bound<'_, PyAny>) -> PyResult<Tiers> {
+    let section = Section::new("tiers", columns, &["name", "gpu_usd_per_h", "pool"], &[])?;
+    Ok(Tiers {
+        name: section.names("name")?,
+        gpu_usd_per_h: section.floats("gpu_usd_per_h")?,
+        pool: section.pools("pool")?,
+    })
+}
+
+fn configurations_of(columns: &Bound<'_, PyAny>) -> PyResult<Configurations> {
+    let keys = ["model", "tier", "tp", "pp", "weights_gb", "kv_cache_gb", "max_replicas"];
+    let section = Section::new("configurations", columns, &keys, &["max_num_seqs"])?;
+    let model = section.integers("model")?;
+    Ok(Configurations {
+        tier: section.integers("tier")?,
+        tp: section.integers("tp")?,
+        pp: section.integers("pp")?,
+        weights_gb: section.floats("weights_gb")?,
+        kv_cache_gb: section.floats("kv_cache_gb")?,
+        max_replicas: section.integers("max_replicas")?,
+        max_num_seqs: section.optional_counts("max_num_seqs", model.len())?,
+        model,
+    })
+}
+
+fn routes_of(columns: &Bound<'_, PyAny>) -> PyResult<Routes> {
+    let keys = ["query_type", "configuration", "busy_s", "kv_gb_s", "latency_s", "error"];
+    let section = Section::new("routes", columns, &keys, &[])?;
+    Ok(Routes {
+        query_type: section.integers("query_type")?,
+        configuration: section.integers("configuration")?,
+        busy_s: section.floats("busy_s")?,
+        kv_gb_s: section.floats("kv_gb_s")?,
+        latency_s: section.floats("latency_s")?,
+        error: section.floats("error")?,
+    })
+}
