@@ -1,0 +1,72 @@
+"""A plan as HTML: a fragment for notebooks, a page for a file."""
+
+from __future__ import annotations
+
+from html import escape
+from typing import TYPE_CHECKING
+
+import numpy.typing as npt
+
+from servemix.report.plan_tables import headline, plan_tables
+from servemix.report.tables import Table
+
+if TYPE_CHECKING:
+    from servemix import Plan, Problem
+
+__all__ = ["plan_html", "plan_page"]
+
+_STYLE = (
+    ".servemix-plan table{border-collapse:collapse;margin:0 0 1em}"
+    ".servemix-plan caption{text-align:left;font-weight:bold;padding:.3em 0}"
+    ".servemix-plan th,.servemix-plan td{padding:.2em .6em;text-align:left;white-space:nowrap}"
+    ".servemix-plan thead tr{border-bottom:1px solid}"
+    ".servemix-plan .number{text-align:right;font-variant-numeric:tabular-nums}"
+)
+
+
+def plan_html(
+    problem: Problem, plan: Plan, *, tokens_per_query: npt.ArrayLike | None = None
+) -> str:
+    """Tell a plan as an HTML fragment, the same as :func:`servemix.report.plan_text.plan_summary`.
+
+    Parameters
+    ----------
+    problem, plan
+        The plan and what it is a plan for.
+    tokens_per_query
+        Shape (query types): input and output tokens of a query, for the cost per million tokens.
+    """
+    lines = "".join(f"<p>{escape(line)}</p>" for line in headline(problem, plan))
+    tables = plan_tables(problem, plan, tokens_per_query=tokens_per_query)
+    body = "".join(map(_html_table, tables))
+    return f'<div class="servemix-plan"><style>{_STYLE}</style>{lines}{body}</div>'
+
+
+def plan_page(
+    problem: Problem, plan: Plan, *, tokens_per_query: npt.ArrayLike | None = None
+) -> str:
+    """Tell a plan as an HTML page that needs nothing beside it."""
+    fragment = plan_html(problem, plan, tokens_per_query=tokens_per_query)
+    head = f'<meta charset="utf-8"><title>{escape(plan.problem)}</title>'
+    style = "<style>body{font-family:system-ui,sans-serif;margin:2em}</style>"
+    page = (
+        f'<!DOCTYPE html>\n<html lang="en"><head>{head}{style}</head><body>{fragment}</body></html>'
+    )
+    return page + "\n"
+
+
+def _html_table(table: Table) -> str:
+    right = table.aligned_right
+
+    def line(cells: list[str], tag: str) -> str:
+        parts = []
+        for cell, number in zip(cells, right, strict=True):
+            kind = ' class="number"' if number else ""
+            parts.append(f"<{tag}{kind}>{escape(cell)}</{tag}>")
+        return f"<tr>{''.join(parts)}</tr>"
+
+    caption = f"<caption>{escape(table.title)}</caption>" if table.title else ""
+    rows = "".join(line(list(row), "td") for row in table.rows)
+    note = f"<p>{escape(table.note)}</p>" if table.note else ""
+    head = f"<thead>{line(table.headings, 'th')}</thead>"
+    return f"<table>{caption}{head}<tbody>{rows}</tbody></table>{note}"

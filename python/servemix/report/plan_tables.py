@@ -1,0 +1,229 @@
+"""A plan as tables: deployments, routing, SLO margins, cost."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+
+from servemix._columns import FloatArray, IntArray
+from servemix.report import figures
+from servemix.report.figures import count, number, percent, usd
+from servemix.report.tables import Table
+
+if TYPE_CHECKING:
+    from servemix import Plan, Problem
+
+__all__ = ["headline", "plan_tables"]
+
+
+def headline(problem: Problem, plan: Plan) -> list[str]:
+    """Lines that say how the solve ended, and what was missing where there is no plan."""
+    reason = plan.stop_reason.replace("_", " ").lower()
+    lines = [
+        f"{plan.problem}: {plan.status} by {plan.method} in {figures.seconds(plan.runtime_s)}"
+        f" ({reason}, seed {plan.seed})"
+    ]
+    if plan.objective_value is not None:
+        cost = f"cost {usd(plan.objective_value)} USD over {number(problem.horizon_h)} h"
+        if plan.objective_bound is not None:
+            cost += f", no plan costs less than {usd(plan.objective_bound)} USD"
+            cost += f" (gap {percent(plan.gap, 2)})"
+        lines.append(cost)
+    elif plan.objective_bound is not None:
+        lines.append(f"no plan costs less than {usd(plan.objective_bound)} USD")
+    if plan.message:
+        lines += plan.message.splitlines()
+    return lines
+
+
+def plan_tables(
+    problem: Problem, plan: Plan, *, tokens_per_query: npt.ArrayLike | None = None
+) -> list[Table]:
+    """Lay a plan out in tables; none where there is no plan.
+
+    Parameters
+    ----------
+    problem, plan
+        The plan and what it is a plan for.
+    tokens_per_query
+        Shape (query types): input and output tokens of a query, for the cost per million tokens.
+        The problem does not hold them.
+    """
+    if plan.cost is None:
+        return []
+    tables = [
+        _deployments(problem, plan),
+        _routing(problem, plan),
+        _query_types(problem, plan),
+        _cost(problem, plan, tokens_per_query),
+    ]
+    return [table for table in tables if table.rows]
+
+
+def _route_of(problem: Problem, plan: Plan) -> IntArray:
+    """Index of the problem's route for every entry of the plan's routing."""
+    width = problem.num_configurations
+    given, planned = problem.routes, plan.routing
+    key = given["query_type"].astype(np.int64) * width + given["configuration"]
+    order = np.argsort(key)
+    wanted = planned["query_type"].astype(np.int64) * width + planned["configuration"]
+    found: IntArray = order[np.searchsorted(key, wanted, sorter=order)]
+    return found
+
+
+def _names(problem: Problem, configuration: int) -> tuple[str, str]:
+    c = problem.configurations
+    model = problem.models["name"][c["model"][configuration]]
+    return str(model), str(problem.tiers["name"][c["tier"][configuration]])
+
+
+def _deployments(problem: Problem, plan: Plan) -> Table:
+    c = problem.configurations
+    a = np.asarray(plan.deployments["configuration"], dtype=np.int64)
+    replicas = np.asarray(plan.deployments["replicas"], dtype=np.int64)
+    gpus = c["tp"][a].astype(np.int64) * c["pp"][a] * replicas
+    usd_per_h = gpus * problem.tiers["gpu_usd_per_h"][c["tier"][a]]
+    route = _route_of(problem, plan)
+    i, served_by = problem.routes["query_type"][route], problem.routes["configuration"][route]
+    per_s = problem.query_types["rate_per_h"][i] / 3600.0 * plan.routing["fraction"]
+    size = problem.num_configurations
+    busy = np.bincount(served_by, per_s * problem.routes["busy_s"][route], size)[a] / replicas
+    held = np.bincount(served_by, per_s * problem.routes["kv_gb_s"][route], size)[a]
+    memory = held / (c["kv_cache_gb"][a] * replicas)
+    sequences = c["max_num_seqs"][a]
+    shown = bool(np.any(sequences > 0))
+    rows = []
+    for n, configuration in enumerate(a):
+        batch = [count(int(sequences[n])) if sequences[n] else figures.NOTHING] if shown else []
+        rows.append(
+            [
+                *_names(problem, int(configuration)),
+                count(int(c["tp"][configuration])),
+                count(int(c["pp"][configuration])),
+                *batch,
+                count(int(replicas[n])),
+                count(int(gpus[n])),
+                usd(float(usd_per_h[n])),
+                percent(float(busy[n])),
+                percent(float(memory[n])),
+            ]
+        )
+    if len(rows) > 1:
+        blank = [""] * (4 if shown else 3)
+        total = [count(int(replicas.sum())), count(int(gpus.sum())), usd(float(usd_per_h.sum()))]
+        rows.append(["all", *blank, *total, "", ""])
+    batch_column = [">max seqs"] if shown else []
+    columns = ["model", "tier", ">TP", ">PP", *batch_column, ">replicas", ">GPUs", ">$/h"]
+    return Table(
+        "Deployments",
+        [*columns, ">time busy", ">KV cache used"],
+        rows,
+        f"Up to {percent(problem.max_utilization)} of a replica's time may be planned.",
+    )
+
+
+def _routing(problem: Problem, plan: Plan) -> Table:
+    route = _route_of(problem, plan)
+    q, c, r = problem.query_types, problem.configurations, problem.routes
+    share = np.asarray(plan.routing["fraction"], dtype=np.float64)
+    # Query types in their order, the largest share of each first.
+    order = np.lexsort((-share, r["query_type"][route]))
+    rows = []
+    for n in order:
+        i, a = int(r["query_type"][route[n]]), int(r["configuration"][route[n]])
+        rows.append(
+            [
+                str(q["name"][i]),
+                *_names(problem, a),
+                f"{c['tp'][a]}×{c['pp'][a]}",
+                percent(float(share[n])),
+                number(float(q["rate_per_h"][i] * share[n]), 1),
+                number(float(r["latency_s"][route[n]])),
+                percent(float(r["error"][route[n]]), 2),
+            ]
+        )
+    columns = ["query type", "model", "tier", ">TP×PP", ">share", ">queries/h", ">latency s"]
+    return Table("Routing", [*columns, ">error"], rows)
+
+
+def _query_types(problem: Problem, plan: Plan) -> Table:
+    route = _route_of(problem, plan)
+    q, r = problem.query_types, problem.routes
+    i = r["query_type"][route]
+    share = np.asarray(plan.routing["fraction"], dtype=np.float64)
+    size = problem.num_query_types
+    served = _sums(i, share, size)
+    mean = problem.latency_scope == "average"
+    if mean:
+        latency = _divide(_sums(i, share * r["latency_s"][route], size), served)
+    else:
+        latency = np.full(size, -np.inf)
+        np.maximum.at(latency, i, r["latency_s"][route])
+        latency[served == 0.0] = np.nan
+    error = _divide(_sums(i, share * r["error"][route], size), served)
+    rows = [
+        [
+            str(q["name"][n]),
+            number(float(q["rate_per_h"][n]), 1),
+            percent(1.0 - float(plan.unmet[n])),
+            number(float(latency[n])),
+            number(float(q["latency_slo_s"][n])),
+            percent(_margin(float(latency[n]), float(q["latency_slo_s"][n]))),
+            percent(float(error[n]), 2),
+            percent(float(q["error_slo"][n]), 2),
+            percent(_margin(float(error[n]), float(q["error_slo"][n]))),
+        ]
+        for n in range(size)
+    ]
+    columns = ["query type", ">queries/h", ">served", ">latency s", ">SLO s", ">margin"]
+    columns += [">error", ">error SLO", ">margin"]
+    which = "the mean over the served queries" if mean else "that of the slowest route used"
+    return Table("SLOs", columns, rows, f"Latency is {which}; error is the mean.")
+
+
+def _sums(query_type: IntArray, value: FloatArray, size: int) -> FloatArray:
+    # Without any entry bincount would count in integers.
+    return np.bincount(query_type, value, size).astype(np.float64)
+
+
+def _divide(total: FloatArray, by: FloatArray) -> FloatArray:
+    quotient: FloatArray = np.divide(total, by, out=np.full(len(by), np.nan), where=by > 0.0)
+    return quotient
+
+
+def _margin(value: float, slo: float) -> float | None:
+    """Share of an SLO that is left; None where it allows nothing."""
+    return (slo - value) / slo if slo > 0.0 else None
+
+
+def _cost(problem: Problem, plan: Plan, tokens_per_query: npt.ArrayLike | None) -> Table:
+    cost = plan.cost
+    assert cost is not None
+    parts = {
+        "rental": cost["rental"],
+        "storage": cost["storage"],
+        "latency": cost["latency"],
+        "unmet": cost["unmet"],
+    }
+    total = sum(parts.values())
+
+    def row(name: str, value: float) -> list[str]:
+        share = value / total if total else 0.0
+        return [name, usd(value), usd(value / problem.horizon_h), percent(share)]
+
+    rows = [row(name, value) for name, value in parts.items()]
+    rows.append(row("all", total))
+    rate = problem.query_types["rate_per_h"] * (1.0 - np.asarray(plan.unmet))
+    served = problem.horizon_h * float(rate.sum())
+    notes = []
+    if served > 0.0:
+        notes.append(f"{usd(1e3 * total / served)} USD per 1,000 served queries")
+    if tokens_per_query is not None:
+        tokens = problem.horizon_h * float(rate @ np.asarray(tokens_per_query, dtype=np.float64))
+        if tokens > 0.0:
+            notes.append(f"{usd(1e6 * total / tokens)} USD per million tokens")
+    hours = number(problem.horizon_h)
+    columns = ["cost", f">USD over {hours} h", ">USD/h", ">share"]
+    return Table("Cost", columns, rows, ", ".join(notes))

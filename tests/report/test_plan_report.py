@@ -1,0 +1,160 @@
+"""Every figure of a plan's report is the plan's own."""
+
+from __future__ import annotations
+
+from html.parser import HTMLParser
+
+import pytest
+
+from helpers import feasible_plan, two_types
+from servemix.report.plan_html import plan_html, plan_page
+from servemix.report.plan_tables import plan_tables
+from servemix.report.plan_text import plan_summary
+from servemix.report.tables import Table
+
+NOTHING = {
+    "deployments": {"configuration": [], "replicas": []},
+    "routing": {"query_type": [], "configuration": [], "fraction": []},
+    "unmet": [],
+}
+
+
+def tables(**changes: object) -> dict[str, Table]:
+    problem = two_types()
+    return {table.title: table for table in plan_tables(problem, feasible_plan(problem, **changes))}
+
+
+def test_deployments_tell_gpus_price_and_how_busy_they_are() -> None:
+    # 3600/h · 0.4 s = 0.4 of a replica's time; 1 query/s · 10 GB·s of 60 GB.
+    # 1800/h · 1.2 s = 0.6; 0.5 queries/s · 35 GB·s of 150 GB.
+    first, second, total = tables()["Deployments"].rows
+    row = ["llama-3.1-8b", "h100-fp16", "1", "1", "64", "1", "1", "2.50", "40.0 %", "16.7 %"]
+    assert list(first) == row
+    row = ["llama-3.1-70b", "h100-fp16", "4", "1", "32", "1", "4", "10.00", "60.0 %", "11.7 %"]
+    assert list(second) == row
+    assert list(total)[5:8] == ["2", "5", "12.50"]
+
+
+def test_replicas_share_the_load() -> None:
+    double = {"configuration": [0, 1], "replicas": [2, 1]}
+    assert list(tables(deployments=double)["Deployments"].rows[0])[5:] == [
+        "2",
+        "2",
+        "5.00",
+        "20.0 %",
+        "8.3 %",
+    ]
+
+
+def test_routing_tells_where_each_type_goes_with_its_largest_share_first() -> None:
+    routing = {"query_type": [0, 0, 1], "configuration": [0, 1, 1], "fraction": [0.25, 0.75, 1.0]}
+    rows = tables(routing=routing)["Routing"].rows
+    assert [list(row)[:2] + list(row)[4:] for row in rows] == [
+        ["summarization", "llama-3.1-70b", "75.0 %", "2,700", "3.00", "2.00 %"],
+        ["summarization", "llama-3.1-8b", "25.0 %", "900", "2.00", "5.00 %"],
+        ["code", "llama-3.1-70b", "100.0 %", "1,800", "2.90", "3.00 %"],
+    ]
+
+
+def test_slo_margins_are_shares_of_the_slo() -> None:
+    rows = tables(
+        unmet=[0.0, 0.1],
+        routing={"query_type": [0, 1], "configuration": [0, 1], "fraction": [1.0, 0.9]},
+    )["SLOs"].rows
+    assert list(rows[0])[2:] == ["100.0 %", "2.00", "5.00", "60.0 %", "5.00 %", "6.00 %", "16.7 %"]
+    assert list(rows[1])[2:] == ["90.0 %", "2.90", "3.00", "3.3 %", "3.00 %", "5.00 %", "40.0 %"]
+
+
+def test_the_latency_is_the_slowest_routes_or_the_mean_as_the_slo_is_meant() -> None:
+    routing = {"query_type": [0, 0, 1], "configuration": [0, 1, 1], "fraction": [0.25, 0.75, 1.0]}
+    for scope, expected in (("route", "3.00"), ("average", "2.75")):
+        problem = two_types(latency_scope=scope)
+        rows = plan_tables(problem, feasible_plan(problem, routing=routing))[2].rows
+        assert rows[0][3] == expected
+
+
+def test_cost_parts_sum_to_the_whole_and_are_told_per_query_and_token() -> None:
+    problem = two_types()
+    plan = feasible_plan(problem)
+    table = plan_tables(problem, plan, tokens_per_query=[1000.0, 500.0])[3]
+    assert plan.objective_value is not None
+    assert [row[0] for row in table.rows] == ["rental", "storage", "latency", "unmet", "all"]
+    assert table.rows[0][1] == "300.00"
+    assert table.rows[-1][1] == f"{plan.objective_value:.2f}"
+    per_query = plan.objective_value / (24 * 5400) * 1e3
+    per_token = plan.objective_value / (24 * (3600 * 1000 + 1800 * 500)) * 1e6
+    assert f"{per_query:.2f} USD per 1,000 served queries" in table.note
+    assert f"{per_token:.3g} USD per million tokens" in table.note
+
+
+def test_the_summary_tells_bound_and_gap_where_there_is_one() -> None:
+    problem = two_types()
+    plan = feasible_plan(problem, objective_bound=200.0, status="FEASIBLE")
+    assert plan.gap is not None
+    assert "no plan costs less than 200.00 USD" in plan_summary(problem, plan)
+    assert f"gap {100 * plan.gap:.2f} %" in plan_summary(problem, plan)
+    assert "gap" not in plan_summary(problem, feasible_plan(problem))
+
+
+def test_without_a_plan_the_reasons_are_told() -> None:
+    problem = two_types()
+    message = "No plan.\ncode: no route meets its SLO"
+    plan = feasible_plan(problem, status="INFEASIBLE", message=message, **NOTHING)
+    text = plan_summary(problem, plan)
+    assert text.splitlines()[0].startswith("two-types: INFEASIBLE by by-hand")
+    assert text.splitlines()[1:] == message.splitlines()
+    assert "code: no route meets its SLO" in plan_html(problem, plan)
+
+
+def test_nothing_served_is_no_reason_to_fail() -> None:
+    problem = two_types(query_types__max_unmet=[1.0, 1.0])
+    plan = feasible_plan(problem, **{**NOTHING, "unmet": [1.0, 1.0]})
+    text = plan_summary(problem, plan)
+    assert "Deployments" not in text
+    assert "per 1,000 served queries" not in text
+    assert "0.0 %" in text
+
+
+class _Cells(HTMLParser):
+    def __init__(self) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.texts: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: object) -> None:
+        if tag != "meta":
+            self.open.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        if self.open and self.open[-1] in ("td", "th"):
+            self.texts.append(data)
+
+
+@pytest.mark.parametrize("render", [plan_html, plan_page])
+def test_html_says_the_same_as_text_and_names_cannot_break_out_of_it(render: object) -> None:
+    name = "<script>alert(1)</script>&"
+    problem = two_types(query_types__name=[name, "code"])
+    plan = feasible_plan(problem)
+    html = render(problem, plan)  # type: ignore[operator]
+    parser = _Cells()
+    parser.feed(html)
+    assert parser.open == []
+    expected = [
+        cell
+        for table in plan_tables(problem, plan)
+        for row in [table.headings, *table.rows]
+        for cell in row
+        if cell
+    ]
+    assert parser.texts == expected
+    assert "<script>" not in html
+
+
+def test_a_plan_shows_itself() -> None:
+    problem = two_types()
+    plan = feasible_plan(problem)
+    assert plan.summary() == plan_summary(problem, plan)
+    assert plan._repr_html_() == plan_html(problem, plan)
