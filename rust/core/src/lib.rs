@@ -16,6 +16,7 @@
 //! [`Problem`] is the validated, immutable input and [`Plan`] the result.
 #![forbid(unsafe_code)]
 
+pub mod bound;
 mod error;
 mod evaluate;
 pub mod generate;
