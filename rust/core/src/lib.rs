@@ -17,6 +17,7 @@
 #![forbid(unsafe_code)]
 
 pub mod bound;
+pub mod construct;
 mod error;
 mod evaluate;
 pub mod generate;
