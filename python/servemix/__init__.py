@@ -2,7 +2,6 @@
 
 from servemix._core import CancelToken, Plan, Problem, __version__
 from servemix._errors import InternalError, InvalidInputError, MissingExtraError, ServemixError
-from servemix._load import load_plan, load_problem
 from servemix._solve import solve
 
 __all__ = [
@@ -14,7 +13,5 @@ __all__ = [
     "Problem",
     "ServemixError",
     "__version__",
-    "load_plan",
-    "load_problem",
     "solve",
 ]

@@ -24,6 +24,7 @@ from servemix.catalog.precision import PRECISION_ALIASES, PRECISIONS, Precision
 
 __all__ = [
     "PRECISIONS",
+    "PRECISION_ALIASES",
     "AccuracyFact",
     "Gpu",
     "Model",

@@ -86,7 +86,7 @@ class Parallelism(Entry, frozen=True, kw_only=True):
     max_num_seqs
         Batch limits of the engine to choose from (vLLM ``--max-num-seqs``), per pipeline stage.
     max_replicas
-        Most replicas of one configuration.
+        Most replicas of one configuration; None sets no limit that a plan could feel.
     multi_node_tp
         Whether a tensor-parallel group may reach beyond one node.
     """
@@ -99,7 +99,7 @@ class Parallelism(Entry, frozen=True, kw_only=True):
         64,
         256,
     )
-    max_replicas: Count = 1024
+    max_replicas: Count | None = None
     multi_node_tp: bool = False
 
 

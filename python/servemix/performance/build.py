@@ -1,0 +1,248 @@
+"""Scenario to problem: curves, routes and screening for all configurations at once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from servemix._errors import InvalidInputError
+from servemix.performance.configurations import Configurations, enumerate_configurations
+from servemix.performance.error_rates import error_rates
+from servemix.performance.routes import Curves, RouteFigures, curve_of, route_figures
+from servemix.performance.screen import RouteChecks, screen
+from servemix.performance.screening import Reason, Screening
+from servemix.scenario import QueryType, ResolvedScenario, Scenario, resolve
+
+if TYPE_CHECKING:
+    from servemix import Problem
+
+#: Performance models by name: where the functions that give service curves, and errors, are found.
+MODELS: dict[str, tuple[str, str | None]] = {
+    "roofline": ("servemix.performance.roofline:service_curves", None),
+    "capability": (
+        "servemix.performance.capability:service_curves",
+        "servemix.performance.capability:errors",
+    ),
+}
+
+#: Replicas that every configuration may have where the scenario sets no limit.
+MIN_REPLICA_LIMIT = 1024
+
+
+def build_problem(scenario: Scenario) -> tuple[Problem, Screening]:
+    """Build the problem that a scenario describes.
+
+    Returns
+    -------
+    problem
+        Ready to solve; one crossing into Rust.
+    screening
+        Per (query type, model, tier), why there is no route and what would give one.
+
+    Raises
+    ------
+    InvalidInputError
+        The scenario contradicts itself, or a number that it needs is not known.
+    """
+    from servemix import Problem
+
+    arrays, screening = build_arrays(scenario)
+    return Problem.from_arrays(**arrays), screening
+
+
+def build_arrays(scenario: Scenario) -> tuple[dict[str, Any], Screening]:
+    """Build the arguments of ``Problem.from_arrays`` for a scenario.
+
+    Routes that miss only their latency SLO are in the problem, because the formulation rules them
+    out itself and a diagnosis may ask what a longer SLO would give; those that miss the limit of
+    TTFT or TPOT, which the formulation does not know, are not.
+
+    Returns
+    -------
+    arrays
+        The problem's sections as mappings of columns.
+    screening
+        Per (query type, model, tier), why there is no route and what would give one.
+
+    Raises
+    ------
+    InvalidInputError
+        The scenario contradicts itself, or a number that it needs is not known.
+    """
+    resolved = resolve(scenario)
+    configurations, none = enumerate_configurations(resolved)
+    curves = service_curves(resolved, configurations)
+    figures = route_figures(scenario.query_types, curves)
+    pairs = np.unique(np.stack([configurations.model, configurations.tier]), axis=1)
+    rates = error_rates(resolved, map(tuple, pairs.T.tolist()), _modelled_errors(resolved))
+
+    by_route = scenario.latency_scope == "route"
+    checks = RouteChecks(
+        value={
+            Reason.MEMORY: figures.kv_full_gb,
+            Reason.TTFT: figures.ttft_s,
+            Reason.TPOT: figures.tpot_s,
+            Reason.LATENCY: figures.latency_s,
+        },
+        limit={
+            Reason.MEMORY: configurations.kv_cache_gb,
+            Reason.TTFT: _limits(scenario, lambda entry: entry.ttft_slo_s),
+            Reason.TPOT: _limits(scenario, lambda entry: entry.tpot_slo_s),
+            # a mean may be kept by routes of which some exceed it
+            Reason.LATENCY: _limits(scenario, latency_slo_s if by_route else lambda _: None),
+        },
+        pair=configurations.model * len(resolved.tiers) + configurations.tier,
+        tp=configurations.tp,
+        pp=configurations.pp,
+        max_num_seqs=configurations.max_num_seqs,
+    )
+    error = rates.error[:, configurations.model, configurations.tier]
+    listed = np.isfinite(error) & np.logical_and.reduce(
+        [checks.passes(reason) for reason in (Reason.MEMORY, Reason.TTFT, Reason.TPOT)]
+    )
+    usable = listed & checks.passes(Reason.LATENCY)
+
+    kept = np.flatnonzero(listed.any(axis=0))
+    route_configuration, route_type = np.nonzero(listed[:, kept].T)
+    at = (route_type, kept[route_configuration])
+    screening = screen(
+        resolved,
+        checks,
+        rates,
+        usable,
+        none,
+        ttft_s=figures.ttft_s[at],
+        tpot_s=figures.tpot_s[at],
+    )
+    arrays = {
+        "name": scenario.name,
+        "horizon_h": scenario.horizon_h,
+        "budget_usd": scenario.budget_usd,
+        "storage_gb": scenario.storage_gb,
+        "storage_usd_per_gb_h": scenario.storage_usd_per_gb_h,
+        "max_utilization": scenario.max_utilization,
+        "latency_scope": scenario.latency_scope,
+        "pools": {
+            "name": list(resolved.pool_names),
+            "max_gpus": [np.inf if limit is None else limit for limit in resolved.pool_max_gpus],
+        },
+        "query_types": _query_type_columns(scenario),
+        "models": {"name": [entry.name for entry in resolved.model_entries]},
+        "tiers": {
+            "name": [tier.name for tier in resolved.tiers],
+            "gpu_usd_per_h": [tier.usd_per_h for tier in resolved.tiers],
+            "pool": [-1 if pool is None else pool for pool in resolved.tier_pool],
+        },
+        "configurations": {
+            "model": configurations.model[kept],
+            "tier": configurations.tier[kept],
+            "tp": configurations.tp[kept],
+            "pp": configurations.pp[kept],
+            "weights_gb": configurations.weights_gb[kept],
+            "kv_cache_gb": configurations.kv_cache_gb[kept],
+            "max_replicas": _max_replicas(resolved, configurations, figures, listed)[kept],
+            "max_num_seqs": configurations.max_num_seqs[kept],
+        },
+        "routes": {
+            "query_type": route_type,
+            "configuration": route_configuration,
+            "busy_s": figures.busy_s[at],
+            "kv_gb_s": figures.kv_gb_s[at],
+            "latency_s": figures.latency_s[at],
+            "error": error[at],
+        },
+    }
+    return arrays, screening
+
+
+def service_curves(resolved: ResolvedScenario, configurations: Configurations) -> Curves:
+    """Ask the scenario's performance model for the service curves of its configurations.
+
+    Raises
+    ------
+    InvalidInputError
+        There is no such performance model, or it lacks a number.
+    """
+    name = resolved.scenario.performance.model
+    if name not in MODELS:
+        raise InvalidInputError(
+            f"performance.model: there is no performance model {name!r}; there are: "
+            f"{', '.join(MODELS)}"
+        )
+    curves: Curves = _function(MODELS[name][0])(resolved, configurations)
+    for i in range(len(resolved.scenario.query_types)):
+        assert len(curve_of(curves, i)) == len(configurations)
+    return curves
+
+
+def _modelled_errors(resolved: ResolvedScenario) -> NDArray[np.float64] | None:
+    path = MODELS[resolved.scenario.performance.model][1]
+    return None if path is None else _function(path)(resolved)
+
+
+def _function(path: str) -> Callable[..., Any]:
+    """Import a performance model's function when it is asked for."""
+    module, _, name = path.partition(":")
+    function: Callable[..., Any] = getattr(import_module(module), name)
+    return function
+
+
+def latency_slo_s(query_type: QueryType) -> float:
+    """Limit of the end-to-end latency: as written, or what the limits of TTFT and TPOT imply."""
+    if query_type.latency_slo_s is not None:
+        return query_type.latency_slo_s
+    if query_type.ttft_slo_s is None or query_type.tpot_slo_s is None:
+        raise InvalidInputError(
+            f"query type {query_type.name!r} needs `latency_slo_s`, or both `ttft_slo_s` and "
+            "`tpot_slo_s`"
+        )
+    implied = query_type.ttft_slo_s + (query_type.output_tokens - 1.0) * query_type.tpot_slo_s
+    # latency_s and this sum are rounded differently; a route that keeps both limits keeps this one
+    return implied * (1.0 + 1e-12)
+
+
+def _limits(scenario: Scenario, of: Callable[[QueryType], float | None]) -> NDArray[np.float64]:
+    """Return limits of shape (I, 1), infinite where there is none."""
+    limits = [of(entry) for entry in scenario.query_types]
+    return np.array([np.inf if limit is None else limit for limit in limits])[:, None]
+
+
+def _query_type_columns(scenario: Scenario) -> dict[str, Any]:
+    entries = scenario.query_types
+    columns: dict[str, Any] = {
+        key: [getattr(entry, key) for entry in entries]
+        for key in (
+            "name",
+            "rate_per_h",
+            "latency_usd_per_s",
+            "unmet_usd_per_query",
+            "max_unmet",
+            "data_gb",
+        )
+    }
+    columns["latency_slo_s"] = [latency_slo_s(entry) for entry in entries]
+    columns["error_slo"] = [
+        1.0 if entry.error_slo is None else entry.error_slo for entry in entries
+    ]
+    return columns
+
+
+def _max_replicas(
+    resolved: ResolvedScenario,
+    configurations: Configurations,
+    figures: RouteFigures,
+    listed: NDArray[np.bool_],
+) -> NDArray[np.int64]:
+    """Replica limits: the scenario's, or one beyond what all the demand could ever occupy."""
+    scenario = resolved.scenario
+    per_s = np.array([entry.rate_per_h for entry in scenario.query_types])[:, None] / 3600.0
+    time = np.where(listed, per_s * figures.busy_s, 0.0).sum(axis=0) / scenario.max_utilization
+    memory = np.where(listed, per_s * figures.kv_gb_s, 0.0).sum(axis=0) / configurations.kv_cache_gb
+    needed = np.ceil(np.maximum(time, memory)) + 1.0
+    limit = np.clip(needed, MIN_REPLICA_LIMIT, 2**31 - 1).astype(np.int64)
+    given = np.array([how.max_replicas or 0 for how in resolved.parallelism])[configurations.model]
+    return np.where(given > 0, given, limit)

@@ -1,0 +1,167 @@
+"""Everything that could be deployed: model, tier, TP, PP and batch limit, with its memory."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from servemix.catalog import Model, Tier
+from servemix.scenario import ResolvedScenario
+
+Floats = NDArray[np.float64]
+Integers = NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Configurations:
+    """Configurations in columns of shape (A,), ordered by model, then tier, tp/pp and batch limit.
+
+    Attributes
+    ----------
+    models, tiers
+        What ``model`` and ``tier`` are indices of.
+    model, tier
+        Indices.
+    tp, pp
+        Tensor-parallel degree and pipeline-parallel depth.
+    max_num_seqs
+        Batch limit of the engine, per pipeline stage.
+    weights_gb
+        Weights of one replica, GB.
+    kv_cache_gb
+        Memory of all GPUs of a replica left for KV cache, GB; always positive.
+    kv_gb_per_token
+        KV cache of one token on all GPUs of a replica, GB. A KV head is copied where ``tp``
+        exceeds their number.
+    """
+
+    models: tuple[Model, ...]
+    tiers: tuple[Tier, ...]
+    model: Integers
+    tier: Integers
+    tp: Integers
+    pp: Integers
+    max_num_seqs: Integers
+    weights_gb: Floats
+    kv_cache_gb: Floats
+    kv_gb_per_token: Floats
+
+    def __len__(self) -> int:
+        return len(self.model)
+
+
+@dataclass(frozen=True)
+class NoConfiguration:
+    """Why a (model, tier) has no configuration at all.
+
+    Attributes
+    ----------
+    weights_gb
+        Weights to hold; NaN where memory is not the reason.
+    largest_gb
+        Usable memory of the largest replica that was tried; NaN where none could be.
+    message
+        One line for people.
+    """
+
+    weights_gb: float
+    largest_gb: float
+    message: str
+
+
+def enumerate_configurations(
+    resolved: ResolvedScenario,
+) -> tuple[Configurations, dict[tuple[int, int], NoConfiguration]]:
+    """List the configurations of a scenario whose weights leave room for KV cache.
+
+    A tensor-parallel group divides the attention heads and stays within a node unless
+    ``multi_node_tp`` says otherwise; a pipeline has no more stages than the model has layers.
+
+    Returns
+    -------
+    configurations
+        In columns.
+    none
+        Per (model, tier) without one, the reason.
+    """
+    scenario = resolved.scenario
+    tiers = resolved.tiers
+    gpu_gb = np.array([tier.gpu.memory_gb for tier in tiers])
+    usable_gb = np.maximum(gpu_gb * scenario.memory_utilization - scenario.reserve_gb, 0.0)
+    node = np.array([tier.gpu.gpus_per_node for tier in tiers])
+    columns: list[tuple[NDArray[np.float64], ...]] = []
+    none: dict[tuple[int, int], NoConfiguration] = {}
+    for j, model in enumerate(resolved.models):
+        how = resolved.parallelism[j]
+        pairs = sorted(set(how.pairs or ((tp, pp) for tp in how.tp for pp in how.pp)))
+        tp, pp = np.array(pairs).T
+        batch = np.array(sorted(set(how.max_num_seqs)))
+        allowed = np.array(resolved.allowed_tiers[j], dtype=int)
+        weights_gb = np.array([model.weights_gb(tier.precision) for tier in tiers])
+        kv_gb = np.array([model.kv_bytes_per_token(tier.precision) for tier in tiers]) / 1e9
+
+        possible = (model.heads % tp == 0) & (pp <= model.layers)
+        one_node = tp <= node[allowed, None]
+        possible = possible & (one_node | how.multi_node_tp)  # (tiers, pairs)
+        total_gb = usable_gb[allowed, None] * (tp * pp)
+        kv_cache_gb = total_gb - weights_gb[allowed, None]
+        fits = possible & (kv_cache_gb > 0)
+
+        position, pair = np.nonzero(fits)
+        position, pair = np.repeat(position, len(batch)), np.repeat(pair, len(batch))
+        tier = allowed[position]
+        columns.append(
+            (
+                np.full(len(tier), j),
+                tier,
+                tp[pair],
+                pp[pair],
+                np.tile(batch, int(fits.sum())),
+                weights_gb[tier],
+                kv_cache_gb[position, pair],
+                kv_gb[tier] * np.maximum(tp[pair] / model.kv_heads, 1.0),
+            )
+        )
+        for k in range(len(tiers)):
+            if k not in set(allowed.tolist()):
+                none[j, k] = NoConfiguration(
+                    np.nan, np.nan, f"the scenario does not serve it at {tiers[k].precision.name}"
+                )
+        for row in np.flatnonzero(~fits.any(axis=1)):
+            k = int(allowed[row])
+            largest_gb = float(total_gb[row, possible[row]].max(initial=-np.inf))
+            none[j, k] = _why_none(weights_gb[k], largest_gb, tiers[k])
+    model_, tier_, tp_, pp_, batch_, weights, cache, per_token = (
+        np.concatenate(column) for column in zip(*columns, strict=True)
+    )
+    found = Configurations(
+        models=resolved.models,
+        tiers=tiers,
+        model=model_.astype(np.int64),
+        tier=tier_.astype(np.int64),
+        tp=tp_.astype(np.int64),
+        pp=pp_.astype(np.int64),
+        max_num_seqs=batch_.astype(np.int64),
+        weights_gb=weights,
+        kv_cache_gb=cache,
+        kv_gb_per_token=per_token,
+    )
+    return found, none
+
+
+def _why_none(weights_gb: float, largest_gb: float, tier: Tier) -> NoConfiguration:
+    if np.isfinite(largest_gb):
+        return NoConfiguration(
+            weights_gb,
+            largest_gb,
+            f"weights of {weights_gb:.4g} GB leave no room for KV cache in the {largest_gb:.4g} GB "
+            "of the largest replica tried",
+        )
+    return NoConfiguration(
+        np.nan,
+        np.nan,
+        "no TP/PP pair is possible: tp must divide the attention heads and stay within the "
+        f"{tier.gpu.gpus_per_node} GPUs of a node, pp must not exceed the layers",
+    )

@@ -1,0 +1,182 @@
+"""Why a (query type, model, tier) has no route, and what would give it one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from enum import IntEnum
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float64]
+Integers = NDArray[np.int64]
+
+
+class Reason(IntEnum):
+    """What stands in the way of a (query type, model, tier)."""
+
+    #: Nothing: there is a route.
+    ROUTE = 0
+    #: The weights, or a full batch of such queries, do not fit.
+    MEMORY = 1
+    #: The time to first token misses its limit on every configuration.
+    TTFT = 2
+    #: The time per output token misses its limit.
+    TPOT = 3
+    #: The end-to-end latency misses its SLO.
+    LATENCY = 4
+    #: The error rate is above its SLO and no usable model is below it, or it is not known.
+    ERROR = 5
+    #: The scenario itself leaves the combination out.
+    EXCLUDED = 6
+
+
+_KEY = {
+    Reason.TTFT: "ttft_slo_s",
+    Reason.TPOT: "tpot_slo_s",
+    Reason.LATENCY: "latency_slo_s",
+    Reason.ERROR: "error_slo",
+}
+
+
+@dataclass(frozen=True)
+class Screened:
+    """One (query type, model, tier) without a route.
+
+    Attributes
+    ----------
+    query_type, model, tier
+        Names.
+    reason
+        What stands in the way.
+    closest
+        The value that comes closest to the limit: GB, seconds or a fraction; NaN where there is
+        no number.
+    limit
+        The limit it misses.
+    suffices
+        The limit that alone would give a route; NaN where no single change of a limit does.
+    tp, pp, max_num_seqs
+        The configuration that comes closest; 0 where there is none.
+    message
+        All of this in one line.
+    """
+
+    query_type: str
+    model: str
+    tier: str
+    reason: Reason
+    closest: float
+    limit: float
+    suffices: float
+    tp: int
+    pp: int
+    max_num_seqs: int
+    message: str
+
+
+@dataclass(frozen=True)
+class Screening:
+    """What became of every (query type, model, tier) when the problem was built.
+
+    Attributes
+    ----------
+    query_types, models, tiers
+        Names, of lengths I, J and K.
+    reason
+        Shape (I, J, K), values of :class:`Reason`.
+    closest, limit, suffices
+        Shape (I, J, K), as in :class:`Screened`.
+    tp, pp, max_num_seqs
+        Shape (I, J, K): the configuration that comes closest.
+    notes
+        Text per (i, j, k) where numbers do not say it all.
+    ttft_s, tpot_s
+        Per route of the problem, seconds.
+    warnings
+        What a reader must know about the numbers used.
+    """
+
+    query_types: tuple[str, ...]
+    models: tuple[str, ...]
+    tiers: tuple[str, ...]
+    reason: Integers
+    closest: Floats
+    limit: Floats
+    suffices: Floats
+    tp: Integers
+    pp: Integers
+    max_num_seqs: Integers
+    ttft_s: Floats
+    tpot_s: Floats
+    notes: dict[tuple[int, int, int], str] = field(default_factory=dict)
+    warnings: tuple[str, ...] = ()
+
+    def counts(self) -> dict[str, int]:
+        """Count the (query type, model, tier) per reason, ``route`` for those that have one."""
+        return {reason.name.lower(): int((self.reason == reason).sum()) for reason in Reason}
+
+    def screened(self, query_type: str | None = None) -> Iterator[Screened]:
+        """Go through what has no route, for one query type or for all, in the scenario's order."""
+        for i, j, k in np.argwhere(self.reason != Reason.ROUTE).tolist():
+            if query_type is None or self.query_types[i] == query_type:
+                yield self._entry(i, j, k)
+
+    def entry(self, query_type: str, model: str, tier: str) -> Screened | None:
+        """Say why one (query type, model, tier) has no route; None where it has one.
+
+        Raises
+        ------
+        ValueError
+            There is no such name.
+        """
+        i = self.query_types.index(query_type)
+        j, k = self.models.index(model), self.tiers.index(tier)
+        return None if self.reason[i, j, k] == Reason.ROUTE else self._entry(i, j, k)
+
+    def without_route(self) -> tuple[str, ...]:
+        """List the query types that no model on any tier can serve."""
+        some = (self.reason == Reason.ROUTE).any(axis=(1, 2))
+        return tuple(name for name, has in zip(self.query_types, some, strict=True) if not has)
+
+    def _entry(self, i: int, j: int, k: int) -> Screened:
+        at = (i, j, k)
+        entry = Screened(
+            query_type=self.query_types[i],
+            model=self.models[j],
+            tier=self.tiers[k],
+            reason=Reason(int(self.reason[at])),
+            closest=float(self.closest[at]),
+            limit=float(self.limit[at]),
+            suffices=float(self.suffices[at]),
+            tp=int(self.tp[at]),
+            pp=int(self.pp[at]),
+            max_num_seqs=int(self.max_num_seqs[at]),
+            message="",
+        )
+        return _with_message(entry, self.notes.get(at))
+
+
+def _with_message(entry: Screened, note: str | None) -> Screened:
+    who = f"{entry.query_type} on {entry.model} at {entry.tier}: "
+    if note is not None:
+        return replace(entry, message=who + note)
+    where = f"tp {entry.tp}, pp {entry.pp}, {entry.max_num_seqs} sequences"
+    if entry.reason is Reason.MEMORY:
+        what = (
+            f"a full batch takes {entry.closest:.4g} GB of KV cache where {entry.limit:.4g} GB are "
+            f"left ({where})"
+        )
+        sequences = int(entry.max_num_seqs * entry.limit / entry.closest)
+        cure = f"max_num_seqs {sequences} would fit" if sequences else "one query alone is too long"
+    else:
+        key = _KEY[entry.reason]
+        figure = "at best {:.4g} s ({}), the limit {:.4g} s"
+        if entry.reason is Reason.ERROR:
+            figure = "{0:.4g}, and no usable model keeps the limit {2:.4g}"
+        what = f"{entry.reason.name.lower()} is " + figure.format(entry.closest, where, entry.limit)
+        cure = f"{key} {entry.suffices:.4g} would give a route"
+    if not np.isfinite(entry.suffices):
+        cure = "no single change of a limit gives a route"
+    return replace(entry, message=f"{who}{what}; {cure}")
