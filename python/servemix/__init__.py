@@ -2,6 +2,7 @@
 
 from servemix._core import CancelToken, Plan, Problem, __version__
 from servemix._errors import InternalError, InvalidInputError, MissingExtraError, ServemixError
+from servemix._load import load_plan, load_problem
 from servemix._solve import solve
 
 __all__ = [
@@ -13,5 +14,7 @@ __all__ = [
     "Problem",
     "ServemixError",
     "__version__",
+    "load_plan",
+    "load_problem",
     "solve",
 ]

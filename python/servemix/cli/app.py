@@ -13,7 +13,7 @@ import typer
 from typer.core import TyperGroup
 
 from servemix._errors import InternalError, InvalidInputError, MissingExtraError
-from servemix.cli import catalog
+from servemix.cli import calibrate, catalog
 
 BAD_INPUT = 2
 INTERNAL_ERROR = 3
@@ -91,6 +91,7 @@ def _root(
 
 # One module per command; its function is the command, its docstring the help.
 app.command("catalog")(catalog.catalog)
+app.command("calibrate")(calibrate.calibrate)
 
 
 def run(arguments: Sequence[str] | None = None) -> int:

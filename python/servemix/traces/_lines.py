@@ -199,6 +199,9 @@ def _quoted_row(line: str, separator: str, width: int) -> list[str | None] | Non
 
 
 def header_names(line: str, separator: str = ",") -> list[str]:
-    """Column names of a header line, in small letters, single spaces inside."""
-    row = next(csv.reader([line], delimiter=separator), [])
+    """Column names of a header line, in small letters, single spaces inside; none of a bad one."""
+    try:
+        row = next(csv.reader([line], delimiter=separator), [])
+    except csv.Error:
+        return []
     return [" ".join(name.split()).lower() for name in row]

@@ -18,6 +18,7 @@ BROKEN_KINDS = ("missing", "unparsable", "negative", "zero", "out_of_order")
 """What can be wrong with a row; a row counts under the first that holds."""
 
 _SHOWN_LINES = 5
+_LEAST_DURATION_S = 1e-6
 
 
 @dataclass(frozen=True, eq=False)
@@ -161,9 +162,9 @@ class Trace:
         Raises
         ------
         InvalidInputError
-            All requests arrive at the same moment.
+            All requests arrive within a microsecond, which no trace resolves.
         """
-        if self.duration_s <= 0.0:
+        if self.duration_s < _LEAST_DURATION_S:
             raise InvalidInputError(
                 f"{self.name}: all {self.num_requests} requests arrive at the same moment: "
                 "a rate cannot be told"

@@ -16,8 +16,11 @@
 //! [`Problem`] is the validated, immutable input and [`Plan`] the result.
 #![forbid(unsafe_code)]
 
+pub mod bound;
+pub mod construct;
 mod error;
 mod evaluate;
+mod files;
 pub mod generate;
 pub mod linear;
 mod params;
@@ -28,6 +31,7 @@ mod status;
 mod stop;
 
 pub use error::{Error, Result};
+pub use files::{read_plan, read_problem, write_plan, write_problem};
 pub use params::{SolveParams, Switches, MAX_THREADS};
 pub use plan::{relative_gap, Cost, Deployment, Plan, Routing};
 pub use problem::{

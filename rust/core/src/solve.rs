@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use crate::{CancelToken, Error, Plan, Problem, Result, SolveParams, Stop};
+use crate::{construct, CancelToken, Error, Plan, Problem, Result, SolveParams, Stop};
 
 /// A method that finds a plan.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -48,7 +48,7 @@ impl Method {
 /// # Errors
 /// [`Error::Invalid`] where a setting or the initial plan is not valid.
 pub fn solve(
-    _problem: &Problem,
+    problem: &Problem,
     method: Method,
     params: &SolveParams,
     _initial_plan: Option<&Plan>,
@@ -59,7 +59,8 @@ pub fn solve(
     let stop = Stop::started_at(start, params, cancel);
     // Each method is one arm: `Method::X => x::solve(problem, params, initial_plan, &stop)?`.
     let found: Result<Plan> = match method {
-        Method::Gh | Method::Agh | Method::Bnb => {
+        Method::Gh => construct::solve(problem, params, &stop),
+        Method::Agh | Method::Bnb => {
             Err(Error::invalid("method", format!("{:?} is not part of this build", method.as_str())))
         }
     };

@@ -4,6 +4,7 @@
 mod convert;
 mod entry;
 mod error;
+mod files;
 mod plan;
 mod problem;
 mod solve;
@@ -15,6 +16,8 @@ use pyo3::prelude::*;
 mod _core {
     use super::*;
 
+    #[pymodule_export]
+    use super::files::{plan_from_json, problem_from_json};
     #[pymodule_export]
     use super::plan::{plan_from_arrays, PyPlan};
     #[pymodule_export]

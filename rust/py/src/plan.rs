@@ -11,6 +11,7 @@ use servemix_core::{Deployment, Error, Plan, Routing, Status, StopReason};
 use crate::convert::{array, floats, index_array, number, unsigned, Section};
 use crate::entry;
 use crate::error::invalid;
+use crate::files::return_or_write;
 use crate::problem::PyProblem;
 
 /// What to deploy and where to send each kind of request; attributes as in servemix-plan/1.
@@ -240,6 +241,28 @@ impl PyPlan {
     fn _repr_html_<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
         let report = slf.py().import("servemix.report.plan_html")?;
         report.call_method1("plan_html", (slf.get().problem.bind(slf.py()), slf))
+    }
+
+    /// The plan as a servemix-plan/1 file.
+    ///
+    /// Parameters
+    /// ----------
+    /// path
+    ///     Where to write it, whole or not at all; gzipped where the name ends in ``.gz``.
+    ///
+    /// Returns
+    /// -------
+    /// str or None
+    ///     The text where no path is given. The statistics are not part of the format.
+    ///
+    /// Raises
+    /// ------
+    /// OSError
+    ///     The file cannot be written; an older one is as it was.
+    #[pyo3(signature = (path=None))]
+    fn to_json(&self, py: Python<'_>, path: Option<&Bound<'_, PyAny>>) -> PyResult<Option<String>> {
+        let text = self.inner.to_json(&self.problem.get().inner);
+        return_or_write(py, text, path)
     }
 
     fn __repr__(&self) -> String {

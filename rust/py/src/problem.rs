@@ -14,6 +14,7 @@ use servemix_core::{
 use crate::convert::{array, index_array, limit, name_list, number, Section};
 use crate::entry;
 use crate::error::invalid;
+use crate::files::return_or_write;
 
 /// What is to be planned: the arrays of the formulation, validated once and never changed.
 ///
@@ -304,6 +305,28 @@ impl PyProblem {
                 ("error", array(py, &routes.error)),
             ]
         })
+    }
+
+    /// The problem as a servemix-problem/1 file.
+    ///
+    /// Parameters
+    /// ----------
+    /// path
+    ///     Where to write it, whole or not at all; gzipped where the name ends in ``.gz``.
+    ///
+    /// Returns
+    /// -------
+    /// str or None
+    ///     The text where no path is given.
+    ///
+    /// Raises
+    /// ------
+    /// OSError
+    ///     The file cannot be written; an older one is as it was.
+    #[pyo3(signature = (path=None))]
+    fn to_json(&self, py: Python<'_>, path: Option<&Bound<'_, PyAny>>) -> PyResult<Option<String>> {
+        let text = entry::call(py, || Ok(self.inner.to_json()))?;
+        return_or_write(py, text, path)
     }
 
     fn __repr__(&self) -> String {

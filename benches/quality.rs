@@ -1,0 +1,110 @@
+//! Quality of a method on the shared measuring problems: gap to what an exact solver proved, per problem.
+//!
+//! `cargo bench -p servemix-core --bench quality -- --method gh [--filter plain-06] [--seeds 5] [--time-limit 1]`
+//!
+//! Where the exact solver proved an optimum the gap is taken to it, elsewhere to its bound and kept out of the means.
+#![allow(clippy::print_stdout, clippy::unwrap_used, missing_docs)]
+
+mod instances;
+
+use std::time::Instant;
+
+use servemix_core::{solve, CancelToken, Method, SolveParams, Switches};
+
+struct Arguments {
+    method: Method,
+    filter: String,
+    seeds: u64,
+    params: SolveParams,
+}
+
+fn arguments() -> Arguments {
+    let mut parsed = Arguments { method: Method::Gh, filter: String::new(), seeds: 1, params: SolveParams::default() };
+    let mut arguments = std::env::args().skip(1);
+    while let Some(argument) = arguments.next() {
+        // What cargo passes of its own.
+        if argument == "--bench" {
+            continue;
+        }
+        let value = arguments.next().unwrap_or_else(|| panic!("{argument} needs a value"));
+        match argument.as_str() {
+            "--method" => parsed.method = Method::parse(&value).unwrap(),
+            "--filter" => parsed.filter = value,
+            "--seeds" => parsed.seeds = value.parse().unwrap(),
+            "--time-limit" => parsed.params.time_limit_s = Some(value.parse().unwrap()),
+            "--without" => parsed.params.switches.set(&value, false).unwrap(),
+            _ => panic!("{argument} is not an option; there are --method, --filter, --seeds, --time-limit, --without"),
+        }
+    }
+    parsed
+}
+
+#[derive(Default)]
+struct Sums {
+    solved: usize,
+    runs: usize,
+    proven: Vec<f64>,
+}
+
+fn main() {
+    let Arguments { method, filter, seeds, mut params } = arguments();
+    let Some(folder) = instances::folder() else {
+        println!("no measuring problems here: set SERVEMIX_SHARED");
+        return;
+    };
+    if params.switches != Switches::default() {
+        println!("switches: {:?}", params.switches);
+    }
+    println!("{:<28} {:>14} {:>14} {:>9} {:>9} {:>10}", "problem", "objective", "reference", "gap %", "worst %", "ms");
+    let mut sums = Sums::default();
+    for known in instances::known(&folder).iter().filter(|known| known.name.contains(&filter)) {
+        let problem = instances::load(&folder, &known.name);
+        let mut values: Vec<f64> = Vec::new();
+        let mut fastest_ms = f64::INFINITY;
+        for seed in 0..seeds {
+            params.seed = seed;
+            // The best of a few runs tells the method's time apart from the machine's noise.
+            for _ in 0..if params.time_limit_s.is_some() { 1 } else { 5 } {
+                let start = Instant::now();
+                let plan = solve(&problem, method, &params, None, &CancelToken::new()).unwrap();
+                fastest_ms = fastest_ms.min(start.elapsed().as_secs_f64() * 1e3);
+                if values.len() as u64 == seed {
+                    values.push(plan.objective_value.unwrap_or(f64::NAN));
+                }
+            }
+        }
+        let reference = if known.is_optimal() { known.objective_value } else { known.objective_bound };
+        let gaps: Vec<f64> = values.iter().map(|value| 100.0 * (value / reference - 1.0)).collect();
+        let mean = gaps.iter().sum::<f64>() / gaps.len() as f64;
+        let worst = gaps.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+        if !known.is_infeasible() {
+            sums.runs += values.len();
+            sums.solved += values.iter().filter(|value| value.is_finite()).count();
+        }
+        if known.is_optimal() {
+            sums.proven.extend(&gaps);
+        }
+        let note = if known.is_optimal() {
+            ""
+        } else if known.is_infeasible() {
+            " infeasible"
+        } else {
+            " to bound"
+        };
+        println!(
+            "{:<28} {:>14.4} {:>14.4} {:>9.3} {:>9.3} {:>10.3}{note}",
+            known.name, values[0], reference, mean, worst, fastest_ms
+        );
+    }
+    let mut proven = sums.proven.clone();
+    proven.sort_by(f64::total_cmp);
+    let finite: Vec<f64> = proven.iter().copied().filter(|gap| gap.is_finite()).collect();
+    if let (Some(worst), Some(median)) = (finite.last(), finite.get(finite.len() / 2)) {
+        let mean = finite.iter().sum::<f64>() / finite.len() as f64;
+        println!(
+            "over proven optima: mean {mean:.3} %, median {median:.3} %, worst {worst:.3} % ({} runs)",
+            finite.len()
+        );
+    }
+    println!("plans: {} of {}", sums.solved, sums.runs);
+}

@@ -1,0 +1,111 @@
+"""Picture of a calibration (extra ``plot``)."""
+
+from __future__ import annotations
+
+import io
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from servemix._errors import InvalidInputError
+from servemix._extras import require
+from servemix._files import write_whole
+
+if TYPE_CHECKING:
+    from servemix.traces.calibrate import Calibration
+
+__all__ = ["plot_calibration"]
+
+# More points than this only make the file larger.
+_MAX_POINTS = 20_000
+_SUFFIXES = ("png", "svg", "pdf")
+
+
+def plot_calibration(calibration: Calibration, path: str | os.PathLike[str]) -> None:
+    """Draw the clusters, the rates over time and, where it is known, over the day.
+
+    Parameters
+    ----------
+    calibration
+        What to draw.
+    path
+        Picture to write: ``.png``, ``.svg`` or ``.pdf``.
+
+    Raises
+    ------
+    OSError
+        The file cannot be written.
+    InvalidInputError
+        The file's suffix is none of the three.
+    MissingExtraError
+        matplotlib is not installed.
+    """
+    suffix = Path(path).suffix.lower().lstrip(".")
+    if suffix not in _SUFFIXES:
+        raise InvalidInputError(f"{os.fspath(path)}: a picture is a .png, .svg or .pdf file")
+    figure_module = require("matplotlib.figure", extra="plot")
+    colours = require("matplotlib", extra="plot").colormaps["tab10"]
+    day = calibration.time_of_day_per_h
+    # Figure without pyplot: no window, no global state, safe in any thread.
+    figure = figure_module.Figure(figsize=(10, 5 if day is None else 7.5), layout="constrained")
+    grid = figure.add_gridspec(1 if day is None else 2, 2)
+    _draw_clusters(figure.add_subplot(grid[:, 0]), calibration, colours)
+    _draw_series(figure.add_subplot(grid[0, 1]), calibration, colours)
+    if day is not None:
+        _draw_day(figure.add_subplot(grid[1, 1]), calibration, colours)
+    figure.suptitle(
+        f"{calibration.trace.name}: {calibration.trace.num_requests:,} requests, "
+        f"{calibration.trace.rate_per_h:,.0f}/h"
+    )
+    picture = io.BytesIO()
+    figure.savefig(picture, format=suffix, dpi=120)
+    write_whole(path, picture.getvalue())
+
+
+def _draw_clusters(axes: Any, calibration: Calibration, colours: Any) -> None:
+    trace = calibration.trace
+    stride = -(-trace.num_requests // _MAX_POINTS)
+    for place, found in enumerate(calibration.types):
+        chosen = np.flatnonzero(calibration.label == place)[::stride]
+        axes.scatter(
+            trace.input_tokens[chosen],
+            trace.output_tokens[chosen],
+            s=3,
+            alpha=0.3,
+            linewidths=0,
+            color=colours(place % 10),
+            rasterized=True,
+        )
+        axes.scatter(
+            found.input_tokens,
+            found.output_tokens,
+            marker="X",
+            s=90,
+            color=colours(place % 10),
+            edgecolors="black",
+            label=f"{found.name}: {found.rate_per_h:,.0f}/h",
+        )
+    axes.set(xscale="log", yscale="log", xlabel="input tokens", ylabel="output tokens")
+    axes.legend(fontsize="small", title="mean tokens")
+
+
+def _draw_series(axes: Any, calibration: Calibration, colours: Any) -> None:
+    series = calibration.series
+    edges_h = np.arange(series.num_steps + 1) * series.step_s / 3600.0
+    for place, rates in enumerate(series.rate_per_h):
+        axes.stairs(rates, edges_h, color=colours(place % 10), baseline=None, linewidth=1.2)
+        peak = calibration.types[place].peak_rate_per_h
+        axes.axhline(peak, color=colours(place % 10), linewidth=0.6, linestyle=":")
+    label = f"requests/h per {series.step_s:g} s (dotted: p{calibration.peak_percentile:g})"
+    axes.set(xlabel="hours from the first request", ylabel=label, ylim=(0, None))
+
+
+def _draw_day(axes: Any, calibration: Calibration, colours: Any) -> None:
+    day = calibration.time_of_day_per_h
+    assert day is not None
+    for place, rates in enumerate(day):
+        axes.stairs(rates, np.arange(25), color=colours(place % 10), baseline=None, linewidth=1.2)
+    axes.set(xlabel="hour of the day (UTC)", ylabel="requests/h", xlim=(0, 24), ylim=(0, None))
+    axes.set_xticks(range(0, 25, 4))

@@ -1,0 +1,146 @@
+//! Prices that make the Lagrangian bound large, by stabilised column generation.
+//!
+//! The master program proposes prices; the function is evaluated at a mixture of these and of the best prices so far
+//! (Wentges smoothing), which gives a bound and new patterns; both move towards each other until they meet.
+//!
+//! Source: Wentges, "Weighted Dantzig-Wolfe decomposition for linear mixed-integer programming", 1997; Pessoa,
+//! Sadykov, Uchoa and Vanderbeck, "Automation and combination of linear-programming based stabilization techniques in
+//! column generation", 2018.
+
+use super::domain::Domain;
+use super::master::Master;
+use super::prices::Prices;
+use super::relaxation::{Evaluation, Relaxation};
+use crate::Stop;
+
+/// Weight of the best prices so far where nothing speaks against it.
+const SMOOTHING: f64 = 0.7;
+
+/// How a run ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Ending {
+    /// Bound and master program agree.
+    Converged,
+    /// The bound has reached the cutoff.
+    Cutoff,
+    /// They agree only with artificial columns of the last level: most likely there is no solution.
+    Artificial,
+    /// Time, iterations or numerical trouble.
+    Stopped,
+}
+
+/// What a run may do.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Limits {
+    /// The run ends where the bound reaches this.
+    pub(crate) cutoff: f64,
+    /// Relative difference between bound and master program at which they agree.
+    pub(crate) tolerance: f64,
+    /// Evaluations of the function in this run.
+    pub(crate) max_evaluations: u64,
+}
+
+#[derive(Debug)]
+pub(crate) struct Generator<'r, 'p> {
+    pub(crate) relaxation: &'r Relaxation<'p>,
+    pub(crate) master: Master,
+    /// The best prices so far, and the evaluation there.
+    pub(crate) best_prices: Prices,
+    pub(crate) best: Evaluation,
+    /// Value of the master program.
+    pub(crate) master_value: f64,
+    pub(crate) evaluations: u64,
+    proposed: Prices,
+    point: Prices,
+    evaluation: Evaluation,
+}
+
+impl<'r, 'p> Generator<'r, 'p> {
+    pub(crate) fn new(relaxation: &'r Relaxation<'p>, domain: &Domain, guess: Prices) -> Self {
+        Self {
+            relaxation,
+            master: Master::new(relaxation, domain, &guess),
+            proposed: guess.clone(),
+            point: guess.clone(),
+            best_prices: guess,
+            best: Evaluation { value: f64::NEG_INFINITY, ..Evaluation::default() },
+            master_value: f64::INFINITY,
+            evaluations: 0,
+            evaluation: Evaluation::default(),
+        }
+    }
+
+    /// Improves the bound over `domain`, starting from `best_prices`.
+    pub(crate) fn run(
+        &mut self,
+        domain: &Domain,
+        limits: Limits,
+        pool: Option<&rayon::ThreadPool>,
+        stop: &Stop,
+    ) -> Ending {
+        self.relaxation.evaluate(&self.best_prices, domain, pool, &mut self.best);
+        self.evaluations += 1;
+        self.master_value = f64::INFINITY;
+        if self.best.value >= limits.cutoff {
+            return Ending::Cutoff;
+        }
+        self.master.restrict(self.relaxation, domain);
+        let at_start = std::mem::take(&mut self.best.patterns);
+        for pattern in at_start.iter().filter(|pattern| pattern.replicas > 0) {
+            let pair = self.relaxation.problem.pair(pattern.configuration as usize);
+            let needed = !self.master.covers(self.relaxation, domain, pair);
+            self.master.add(self.relaxation, pattern, needed);
+        }
+        self.best.patterns = at_start;
+        let end = self.evaluations.saturating_add(limits.max_evaluations);
+        let mut smoothing = SMOOTHING;
+        loop {
+            let Some(master_value) = self.master.solve() else { return Ending::Stopped };
+            self.master_value = master_value;
+            let agreed = limits.tolerance * master_value.abs();
+            if master_value - self.best.value <= agreed {
+                if !self.master.uses_artificials() {
+                    return Ending::Converged;
+                }
+                if !self.master.raise_artificials() {
+                    return Ending::Artificial;
+                }
+                smoothing = SMOOTHING;
+                continue;
+            }
+            if self.evaluations >= end || stop.should_stop() {
+                return Ending::Stopped;
+            }
+            self.master.prices(self.relaxation, &mut self.proposed);
+            self.proposed.blend(&self.best_prices, smoothing, &mut self.point);
+            self.relaxation.evaluate(&self.point, domain, pool, &mut self.evaluation);
+            self.evaluations += 1;
+            let mut added = 0_usize;
+            for pattern in self.evaluation.patterns.iter().filter(|pattern| pattern.replicas > 0) {
+                added += usize::from(self.master.add(self.relaxation, pattern, false));
+            }
+            let improved = self.evaluation.value > self.best.value;
+            if improved {
+                std::mem::swap(&mut self.best, &mut self.evaluation);
+                std::mem::swap(&mut self.best_prices, &mut self.point);
+                if self.best.value >= limits.cutoff {
+                    return Ending::Cutoff;
+                }
+            }
+            if added == 0 {
+                if smoothing == 0.0 && !improved {
+                    // The prices of the master program are optimal up to its tolerances.
+                    if !self.master.uses_artificials() {
+                        return Ending::Converged;
+                    }
+                    if !self.master.raise_artificials() {
+                        return Ending::Artificial;
+                    }
+                }
+                smoothing = if smoothing > 0.2 { smoothing * 0.5 } else { 0.0 };
+            } else {
+                smoothing = SMOOTHING;
+            }
+        }
+    }
+}

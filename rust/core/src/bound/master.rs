@@ -1,0 +1,348 @@
+//! The master program of the column generation: the best mixture of the patterns found so far.
+//!
+//! Rows are the coupling constraints and one equation per (model, tier) pair, whose patterns and "not deployed" share
+//! one unit of weight. Its row duals are the prices at which new patterns are looked for. Every supply, budget,
+//! storage and pool row has artificial columns of rising cost, of which one level is in use at a time: the early
+//! levels keep the prices from running wild (a penalty stabilisation), the last ones prove that the row cannot be met.
+
+use super::domain::Domain;
+use super::prices::Prices;
+use super::relaxation::{Pattern, Relaxation};
+use crate::linear::{DualSimplex, LinearStatus};
+use crate::{LatencyScope, NO_POOL};
+
+const LEVELS: usize = 9;
+const LEVEL_FACTOR: f64 = 6.0;
+const NO_ROW: usize = usize::MAX;
+const MAX_PIVOTS: u64 = 50_000;
+
+/// A pattern in the master program.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Column {
+    pub(crate) configuration: u32,
+    /// 0 where the slot is free.
+    pub(crate) replicas: u32,
+    pub(crate) routes: Vec<(u32, f64)>,
+}
+
+#[derive(Debug)]
+pub(crate) struct Master {
+    simplex: DualSimplex,
+    objective_scale: f64,
+    constant: f64,
+    error_row: Vec<usize>,
+    latency_row: Vec<usize>,
+    budget_row: usize,
+    storage_row: usize,
+    pool_row: Vec<usize>,
+    pair_row: Vec<usize>,
+    budget_scale: f64,
+    storage_scale: f64,
+    pool_scale: Vec<f64>,
+    first_artificial: usize,
+    num_artificial: usize,
+    level: usize,
+    null_column: Vec<usize>,
+    first_pattern: usize,
+    patterns: Vec<Column>,
+    entries: Vec<(usize, f64)>,
+}
+
+impl Master {
+    /// The master program of `relaxation` without patterns, for the pairs that are open in `domain`.
+    pub(crate) fn new(relaxation: &Relaxation<'_>, domain: &Domain, guess: &Prices) -> Self {
+        let problem = relaxation.problem;
+        let num_types = problem.num_query_types();
+        let mut rows = num_types;
+        let mut next = |used: bool| {
+            if used {
+                rows += 1;
+                rows - 1
+            } else {
+                NO_ROW
+            }
+        };
+        let error_row: Vec<usize> = relaxation.error_scale.iter().map(|scale| next(*scale > 0.0)).collect();
+        let latency_row: Vec<usize> = relaxation
+            .latency_scale
+            .iter()
+            .map(|scale| next(*scale > 0.0 && problem.latency_scope == LatencyScope::Average))
+            .collect();
+        let budget_row = next(problem.budget_usd.is_finite());
+        let storage_row = next(problem.storage_gb.is_finite());
+        let pool_row: Vec<usize> = problem.pools.max_gpus.iter().map(|gpus| next(gpus.is_finite())).collect();
+        let is_open = |pair| problem.pair_configurations(pair).iter().any(|&a| domain.is_open(a as usize));
+        let pair_row: Vec<usize> = (0..problem.num_pairs()).map(|pair| next(is_open(pair))).collect();
+        let num_pair_rows = pair_row.iter().filter(|&&row| row != NO_ROW).count();
+        let num_coupling = rows - num_pair_rows;
+
+        let limited: Vec<usize> = (0..num_types)
+            .chain([budget_row, storage_row])
+            .chain(pool_row.iter().copied())
+            .filter(|&row| row != NO_ROW)
+            .collect();
+        let first_artificial = num_types;
+        let num_artificial = limited.len();
+        let first_null = first_artificial + LEVELS * num_artificial;
+        let first_pattern = first_null + num_pair_rows;
+        let capacity = 4 * num_coupling + 4 * num_pair_rows + 300;
+        let stride = 3 * num_types + 4;
+
+        let total: f64 = guess.supply.iter().sum();
+        let objective_scale = if relaxation.weight > 0.0 && total > 0.0 { total } else { 1.0 };
+        let positive = |value: f64| if value > 0.0 && value.is_finite() { value } else { 1.0 };
+        let mut master = Self {
+            simplex: DualSimplex::new(rows, first_pattern + capacity, stride),
+            objective_scale,
+            constant: relaxation.weight * (0..num_types).map(|i| problem.data_usd(i)).sum::<f64>(),
+            error_row,
+            latency_row,
+            budget_row,
+            storage_row,
+            pool_row,
+            pair_row,
+            budget_scale: positive(problem.budget_usd),
+            storage_scale: positive(problem.storage_gb),
+            pool_scale: problem.pools.max_gpus.iter().map(|&gpus| positive(gpus)).collect(),
+            first_artificial,
+            num_artificial,
+            level: 0,
+            null_column: vec![NO_ROW; problem.num_pairs()],
+            first_pattern,
+            patterns: vec![Column::default(); capacity],
+            entries: Vec::with_capacity(stride),
+        };
+        master.set_rows(relaxation, rows);
+        master.set_fixed_columns(relaxation, guess, &limited, first_null);
+        master
+    }
+
+    fn set_rows(&mut self, relaxation: &Relaxation<'_>, rows: usize) {
+        let problem = relaxation.problem;
+        let num_types = problem.num_query_types();
+        for row in 0..rows {
+            self.simplex.set_inequality(row, true);
+        }
+        for i in 0..num_types {
+            self.simplex.set_rhs(i, -1.0);
+        }
+        if self.budget_row != NO_ROW {
+            let data: f64 = (0..num_types).map(|i| problem.data_usd(i)).sum();
+            self.simplex.set_rhs(self.budget_row, (problem.budget_usd - data) / self.budget_scale);
+        }
+        if self.storage_row != NO_ROW {
+            let data: f64 = problem.query_types.data_gb.iter().sum();
+            self.simplex.set_rhs(self.storage_row, (problem.storage_gb - data) / self.storage_scale);
+        }
+        for (pool, &row) in self.pool_row.iter().enumerate() {
+            if row != NO_ROW {
+                self.simplex.set_rhs(row, problem.pools.max_gpus[pool] / self.pool_scale[pool]);
+            }
+        }
+        for &row in self.pair_row.iter().filter(|&&row| row != NO_ROW) {
+            self.simplex.set_inequality(row, false);
+            self.simplex.set_rhs(row, 1.0);
+        }
+    }
+
+    /// Columns of what goes unserved, artificial ones, and "not deployed" of each pair.
+    fn set_fixed_columns(&mut self, relaxation: &Relaxation<'_>, guess: &Prices, limited: &[usize], first_null: usize) {
+        let problem = relaxation.problem;
+        let num_types = problem.num_query_types();
+        for i in 0..num_types {
+            let cost = relaxation.weight * (problem.unmet_usd(i) - problem.data_usd(i)) / self.objective_scale;
+            self.entries.clear();
+            self.entries.push((i, -1.0));
+            if self.budget_row != NO_ROW {
+                self.entries.push((self.budget_row, -problem.data_usd(i) / self.budget_scale));
+            }
+            if self.storage_row != NO_ROW {
+                self.entries.push((self.storage_row, -problem.query_types.data_gb[i] / self.storage_scale));
+            }
+            self.simplex.set_column(i, cost, problem.query_types.max_unmet[i], &self.entries);
+        }
+        for (index, &row) in limited.iter().enumerate() {
+            let upper = if row < num_types { 1.0 } else { 1e4 };
+            for level in 0..LEVELS {
+                let cost = if relaxation.weight == 0.0 {
+                    1.0
+                } else if row < num_types {
+                    let own = 1.5 * guess.supply[row] / self.objective_scale + 0.05;
+                    own * LEVEL_FACTOR.powi(level as i32)
+                } else {
+                    2.0 * LEVEL_FACTOR.powi(level as i32)
+                };
+                let column = self.artificial(index, level);
+                self.simplex.set_column(column, cost, if level == 0 { upper } else { 0.0 }, &[(row, -1.0)]);
+            }
+        }
+        let mut column = first_null;
+        for pair in 0..self.pair_row.len() {
+            if self.pair_row[pair] != NO_ROW {
+                self.simplex.set_column(column, 0.0, 1.0, &[(self.pair_row[pair], 1.0)]);
+                self.null_column[pair] = column;
+                column += 1;
+            }
+        }
+    }
+
+    fn artificial(&self, index: usize, level: usize) -> usize {
+        self.first_artificial + level * self.num_artificial + index
+    }
+
+    /// Whether artificial columns are in use.
+    pub(crate) fn uses_artificials(&self) -> bool {
+        (0..self.num_artificial).any(|index| self.simplex.value(self.artificial(index, self.level)) > 1e-9)
+    }
+
+    /// Goes on to a dearer level of artificial columns; false where this was the last.
+    pub(crate) fn raise_artificials(&mut self) -> bool {
+        if self.level + 1 == LEVELS {
+            return false;
+        }
+        self.set_level(self.level + 1);
+        true
+    }
+
+    /// Sets the level of artificial columns in use.
+    pub(crate) fn set_level(&mut self, level: usize) {
+        if level == self.level {
+            return;
+        }
+        for index in 0..self.num_artificial {
+            let (old, new) = (self.artificial(index, self.level), self.artificial(index, level));
+            let upper = self.simplex.upper(old);
+            self.simplex.set_upper(old, 0.0);
+            self.simplex.set_upper(new, upper);
+        }
+        self.level = level;
+    }
+
+    /// Closes the patterns that `domain` does not allow, opens those that it does, and forces pairs into use.
+    pub(crate) fn restrict(&mut self, relaxation: &Relaxation<'_>, domain: &Domain) {
+        for (pair, &column) in self.null_column.iter().enumerate() {
+            if column != NO_ROW {
+                self.simplex.set_upper(column, if domain.forced[pair] { 0.0 } else { 1.0 });
+            }
+        }
+        for (slot, pattern) in self.patterns.iter().enumerate() {
+            if pattern.replicas > 0 {
+                let allowed = domain.allows(pattern.configuration as usize, pattern.replicas);
+                self.simplex.set_upper(self.first_pattern + slot, if allowed { 1.0 } else { 0.0 });
+            }
+        }
+        debug_assert_eq!(self.pair_row.len(), relaxation.problem.num_pairs());
+    }
+
+    /// Whether a pair has a pattern in use or may stay undeployed.
+    pub(crate) fn covers(&self, relaxation: &Relaxation<'_>, domain: &Domain, pair: usize) -> bool {
+        !domain.forced[pair]
+            || self.patterns.iter().any(|pattern| {
+                pattern.replicas > 0
+                    && relaxation.problem.pair(pattern.configuration as usize) == pair
+                    && domain.allows(pattern.configuration as usize, pattern.replicas)
+            })
+    }
+
+    /// Solves; the value of the best mixture, or `None` where there is none or the simplex gave up.
+    pub(crate) fn solve(&mut self) -> Option<f64> {
+        match self.simplex.solve(f64::INFINITY, MAX_PIVOTS) {
+            LinearStatus::Optimal => Some(self.simplex.objective() * self.objective_scale + self.constant),
+            _ => None,
+        }
+    }
+
+    /// The row duals as prices.
+    pub(crate) fn prices(&self, relaxation: &Relaxation<'_>, into: &mut Prices) {
+        let dual = |row: usize, scale: f64| match row {
+            NO_ROW => 0.0,
+            _ => (-self.simplex.dual(row) * self.objective_scale / scale).max(0.0),
+        };
+        for i in 0..self.error_row.len() {
+            into.supply[i] = dual(i, 1.0);
+            into.error[i] = dual(self.error_row[i], relaxation.error_scale[i]);
+            into.latency[i] = dual(self.latency_row[i], relaxation.latency_scale[i]);
+        }
+        into.budget = dual(self.budget_row, self.budget_scale);
+        into.storage = dual(self.storage_row, self.storage_scale);
+        for (pool, &row) in self.pool_row.iter().enumerate() {
+            into.pool[pool] = dual(row, self.pool_scale[pool]);
+        }
+    }
+
+    /// Adds a pattern where its reduced cost at the current duals is negative.
+    pub(crate) fn add(&mut self, relaxation: &Relaxation<'_>, pattern: &Pattern, always: bool) -> bool {
+        let cost = self.entries_of(relaxation, pattern) / self.objective_scale;
+        let priced: f64 = self.entries.iter().map(|&(row, value)| self.simplex.dual(row) * value).sum();
+        if !always && cost - priced > -1e-9 {
+            return false;
+        }
+        let Some(slot) = self.free_slot() else { return false };
+        self.simplex.set_column(self.first_pattern + slot, cost, 1.0, &self.entries);
+        let column = &mut self.patterns[slot];
+        column.configuration = pattern.configuration;
+        column.replicas = pattern.replicas;
+        column.routes.clone_from(&pattern.routes);
+        true
+    }
+
+    /// Fills `entries` with the column of `pattern`; its cost in USD.
+    fn entries_of(&mut self, relaxation: &Relaxation<'_>, pattern: &Pattern) -> f64 {
+        let problem = relaxation.problem;
+        let table = problem.route_table();
+        let a = pattern.configuration as usize;
+        let replicas = f64::from(pattern.replicas);
+        let deployed = replicas * problem.replica_usd(a) + problem.weights_usd(a);
+        let mut cost = deployed;
+        self.entries.clear();
+        for &(route, share) in &pattern.routes {
+            let route = route as usize;
+            let i = table.query_type[route] as usize;
+            cost += share * table.latency_usd[route];
+            self.entries.push((i, -share));
+            if self.error_row[i] != NO_ROW {
+                let excess = table.error_excess[route] / relaxation.error_scale[i];
+                self.entries.push((self.error_row[i], share * excess));
+            }
+            if self.latency_row[i] != NO_ROW {
+                let excess = table.latency_excess[route] / relaxation.latency_scale[i];
+                self.entries.push((self.latency_row[i], share * excess));
+            }
+        }
+        if self.budget_row != NO_ROW {
+            self.entries.push((self.budget_row, deployed / self.budget_scale));
+        }
+        if self.storage_row != NO_ROW {
+            self.entries.push((self.storage_row, problem.configurations.weights_gb[a] / self.storage_scale));
+        }
+        let pool = problem.pool(a);
+        if pool != NO_POOL && self.pool_row[pool as usize] != NO_ROW {
+            let gpus = replicas * problem.gpus_per_replica(a);
+            self.entries.push((self.pool_row[pool as usize], gpus / self.pool_scale[pool as usize]));
+        }
+        self.entries.push((self.pair_row[problem.pair(a)], 1.0));
+        cost * relaxation.weight
+    }
+
+    /// A free slot, made where there is none by dropping the pattern with the largest reduced cost.
+    fn free_slot(&mut self) -> Option<usize> {
+        let mut worst = None;
+        let mut largest = f64::NEG_INFINITY;
+        for (slot, pattern) in self.patterns.iter().enumerate() {
+            let column = self.first_pattern + slot;
+            if self.simplex.is_basic(column) {
+                continue;
+            }
+            if pattern.replicas == 0 {
+                return Some(slot);
+            }
+            let closed = self.simplex.upper(column) == 0.0;
+            let reduced_cost = if closed { 1e300 } else { self.simplex.reduced_cost(column) };
+            if reduced_cost > largest {
+                largest = reduced_cost;
+                worst = Some(slot);
+            }
+        }
+        worst
+    }
+}

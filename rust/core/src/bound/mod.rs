@@ -1,0 +1,131 @@
+//! Lower bounds: what every plan must cost at least.
+//!
+//! The Lagrangian relaxation prices the constraints that couple the (model, tier) pairs: supply, error and latency
+//! SLOs, budget, storage and pools. What remains falls apart into one small problem per pair: one configuration,
+//! whole replicas and a fractional knapsack of traffic, which is solved exactly. The sum is a lower bound for any
+//! prices; [`lower_bound`] looks for good ones.
+
+mod column_generation;
+mod domain;
+mod knapsack;
+mod master;
+mod prices;
+mod relaxation;
+
+pub use domain::Domain;
+pub use prices::Prices;
+
+use column_generation::{Ending, Generator, Limits};
+use knapsack::Knapsack;
+use relaxation::{Evaluation, Relaxation};
+
+use crate::{Error, Problem, Result, SolveParams, Stop, FEASIBILITY_TOLERANCE};
+
+/// What is proven about the cost of every plan.
+#[derive(Debug, Clone, PartialEq)]
+pub struct LowerBound {
+    /// No plan costs less, in USD over the horizon; infinite where it is proven that there is no plan.
+    pub value: f64,
+    /// The prices that prove it. Where there is no plan, those that prove that.
+    pub prices: Prices,
+    /// Whether it is proven that no plan meets every constraint.
+    pub infeasible: bool,
+    /// Whether the search for better prices ran to its end.
+    pub converged: bool,
+    /// Times that the Lagrangian function was evaluated.
+    pub evaluations: u64,
+}
+
+/// The Lagrangian bound at `prices`, which may be any numbers: the value that holds whatever they are.
+pub fn bound_at(problem: &Problem, prices: &Prices) -> f64 {
+    let mut prices = prices.clone();
+    prices.sanitize(problem);
+    let relaxation = Relaxation::new(problem, 1.0);
+    let mut evaluation = Evaluation::default();
+    relaxation.evaluate(&prices, &Domain::of(problem), None, &mut evaluation);
+    // Every cost is at least 0.
+    evaluation.value.max(0.0)
+}
+
+/// Looks for the prices with the largest Lagrangian bound until they are found or `stop` says so.
+///
+/// `params.max_iterations` limits the evaluations of the Lagrangian function, `params.threads` are used for each, and
+/// the result depends on neither the threads nor, without a time limit, the machine.
+///
+/// # Errors
+/// [`Error::Internal`] where the threads cannot be started.
+pub fn lower_bound(problem: &Problem, params: &SolveParams, stop: &Stop) -> Result<LowerBound> {
+    let pool = thread_pool(params.threads)?;
+    let relaxation = Relaxation::new(problem, 1.0);
+    let domain = Domain::of(problem);
+    let mut generator = Generator::new(&relaxation, &domain, Prices::from_cheapest_routes(problem));
+    let limits = Limits { cutoff: f64::INFINITY, tolerance: 1e-6, max_evaluations: stop.max_iterations() };
+    let ending = generator.run(&domain, limits, pool.as_ref(), stop);
+    let mut bound = LowerBound {
+        value: generator.best.value.max(0.0),
+        prices: generator.best_prices,
+        infeasible: false,
+        converged: ending == Ending::Converged,
+        evaluations: generator.evaluations,
+    };
+    if ending == Ending::Artificial || generator.best.value == f64::INFINITY {
+        if let Some(prices) = prove_infeasible(problem, &domain, pool.as_ref(), stop, &mut bound.evaluations) {
+            bound.value = f64::INFINITY;
+            bound.prices = prices;
+            bound.infeasible = true;
+            bound.converged = true;
+        }
+    }
+    Ok(bound)
+}
+
+/// Prices that prove that no plan lies in `domain`, where such are found.
+///
+/// Without the objective any plan has value 0, so a Lagrangian bound above 0 is a proof. It is asked to exceed what
+/// the feasibility tolerance of every row could make up for.
+fn prove_infeasible(
+    problem: &Problem,
+    domain: &Domain,
+    pool: Option<&rayon::ThreadPool>,
+    stop: &Stop,
+    evaluations: &mut u64,
+) -> Option<Prices> {
+    let relaxation = Relaxation::new(problem, 0.0);
+    let mut generator = Generator::new(&relaxation, domain, Prices::zero(problem));
+    // The value is at most the number of rows with an artificial column; 1e-3 of a type unserved is plain enough.
+    let limits = Limits { cutoff: 1e-3, tolerance: 1e-7, max_evaluations: stop.max_iterations() };
+    generator.run(domain, limits, pool, stop);
+    *evaluations += generator.evaluations;
+    let (_, size) = relaxation.constant(&generator.best_prices);
+    let size = size + generator.best.profit.iter().filter(|profit| profit.is_finite()).sum::<f64>();
+    (generator.best.value > FEASIBILITY_TOLERANCE * size).then_some(generator.best_prices)
+}
+
+/// What reduced-cost fixing leaves: everything that a plan cheaper than `upper` can contain.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Reduction {
+    /// The ranges of replicas that remain.
+    pub domain: Domain,
+    /// The least that a plan costs which deploys the configuration; infinite where none can be deployed.
+    pub value_if_open: Vec<f64>,
+}
+
+/// Drops from the problem what no plan that costs less than `upper` contains, as `prices` prove.
+pub fn reduce(problem: &Problem, prices: &Prices, upper: f64) -> Reduction {
+    let mut prices = prices.clone();
+    prices.sanitize(problem);
+    let relaxation = Relaxation::new(problem, 1.0);
+    let mut domain = Domain::of(problem);
+    let mut evaluation = Evaluation::default();
+    relaxation.evaluate(&prices, &domain, None, &mut evaluation);
+    let value_if_open = relaxation.tighten(&prices, &evaluation, upper, &mut domain, &mut Knapsack::default());
+    Reduction { domain, value_if_open }
+}
+
+fn thread_pool(threads: usize) -> Result<Option<rayon::ThreadPool>> {
+    if threads <= 1 {
+        return Ok(None);
+    }
+    let built = rayon::ThreadPoolBuilder::new().num_threads(threads).build();
+    built.map(Some).map_err(|error| Error::Internal(format!("no threads: {error}")))
+}

@@ -1,0 +1,116 @@
+//! Prices of the constraints that couple the (model, tier) pairs.
+
+use crate::{LatencyScope, Problem, NO_POOL};
+
+/// A price, in USD over the horizon, for one unit of each coupling constraint. All are at least 0.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Prices {
+    /// For serving (or counting as unserved) the whole of a query type.
+    pub supply: Vec<f64>,
+    /// For one unit of `Σ (e - ε)·x` of a query type.
+    pub error: Vec<f64>,
+    /// For one second of `Σ (D - Δ)·x` of a query type; all 0 unless the latency scope is the average.
+    pub latency: Vec<f64>,
+    /// For one dollar of budget.
+    pub budget: f64,
+    /// For one GB of storage.
+    pub storage: f64,
+    /// For one GPU of a pool.
+    pub pool: Vec<f64>,
+}
+
+impl Prices {
+    /// All prices 0.
+    pub fn zero(problem: &Problem) -> Self {
+        let num_types = problem.num_query_types();
+        Self {
+            supply: vec![0.0; num_types],
+            error: vec![0.0; num_types],
+            latency: vec![0.0; num_types],
+            budget: 0.0,
+            storage: 0.0,
+            pool: vec![0.0; problem.num_pools()],
+        }
+    }
+
+    /// Full shares of rental for the cheapest route of each query type: a dual point near the linear relaxation.
+    pub fn from_cheapest_routes(problem: &Problem) -> Self {
+        let table = problem.route_table();
+        let mut prices = Self::zero(problem);
+        for i in 0..problem.num_query_types() {
+            let cost = |&route: &u32| {
+                let route = route as usize;
+                let a = table.configuration[route] as usize;
+                let share = (table.time[route] / problem.max_utilization)
+                    .max(table.memory[route] / problem.configurations.kv_cache_gb[a]);
+                match problem.replica_limit(a) {
+                    0 => f64::INFINITY,
+                    _ => table.latency_usd[route] + share * problem.replica_usd(a),
+                }
+            };
+            let served = table.of_query_type(i).iter().map(cost).fold(f64::INFINITY, f64::min);
+            // A type that may go unserved altogether is never worth more than that costs.
+            let unserved = problem.unmet_usd(i) - problem.data_usd(i);
+            let cap = if problem.query_types.max_unmet[i] >= 1.0 { unserved.max(0.0) } else { f64::INFINITY };
+            let price = served.min(cap);
+            prices.supply[i] = if price.is_finite() { price } else { 0.0 };
+        }
+        prices
+    }
+
+    /// `self·(1 - weight) + other·weight`, written into `into`.
+    pub(crate) fn blend(&self, other: &Self, weight: f64, into: &mut Self) {
+        let mix = |a: f64, b: f64| a * (1.0 - weight) + b * weight;
+        let columns = |a: &[f64], b: &[f64], c: &mut [f64]| {
+            for ((c, a), b) in c.iter_mut().zip(a).zip(b) {
+                *c = mix(*a, *b);
+            }
+        };
+        columns(&self.supply, &other.supply, &mut into.supply);
+        columns(&self.error, &other.error, &mut into.error);
+        columns(&self.latency, &other.latency, &mut into.latency);
+        columns(&self.pool, &other.pool, &mut into.pool);
+        into.budget = mix(self.budget, other.budget);
+        into.storage = mix(self.storage, other.storage);
+    }
+
+    /// Makes any numbers valid prices for `problem`: not finite or negative ones become 0, as do the prices of limits
+    /// that there are not. Columns of the wrong length are cut or filled with 0.
+    pub fn sanitize(&mut self, problem: &Problem) {
+        let clean = |value: &mut f64| {
+            if !value.is_finite() || *value < 0.0 {
+                *value = 0.0;
+            }
+        };
+        for column in [&mut self.supply, &mut self.error, &mut self.latency] {
+            column.resize(problem.num_query_types(), 0.0);
+            column.iter_mut().for_each(clean);
+        }
+        self.pool.resize(problem.num_pools(), 0.0);
+        self.pool.iter_mut().for_each(clean);
+        clean(&mut self.budget);
+        clean(&mut self.storage);
+        if problem.latency_scope == LatencyScope::Route {
+            self.latency.fill(0.0);
+        }
+        if !problem.budget_usd.is_finite() {
+            self.budget = 0.0;
+        }
+        if !problem.storage_gb.is_finite() {
+            self.storage = 0.0;
+        }
+        for (price, limit) in self.pool.iter_mut().zip(&problem.pools.max_gpus) {
+            if !limit.is_finite() {
+                *price = 0.0;
+            }
+        }
+    }
+
+    /// Price of the pool of configuration `a`; 0 where it has none.
+    pub(crate) fn of_pool(&self, problem: &Problem, a: usize) -> f64 {
+        match problem.pool(a) {
+            NO_POOL => 0.0,
+            pool => self.pool[pool as usize],
+        }
+    }
+}

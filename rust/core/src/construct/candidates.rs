@@ -1,0 +1,181 @@
+//! M1, TP-aware feasibility selection: for a (query type, model, tier), the cheapest TP/PP that satisfies memory and
+//! latency.
+
+use super::prices::{LimitPrices, Point, TypePrice};
+use crate::{LatencyScope, Problem, NO_POOL};
+
+/// Candidates of a type that are kept in order of their price; the others follow in no order.
+const SORTED: usize = 48;
+/// Share of a replica that a deployment is expected to leave idle: it speaks for small configurations.
+const IDLE_SHARE: f64 = 0.2;
+
+/// A route that may be opened for a query type.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Candidate {
+    /// Least that the whole type can cost on it, with error and latency priced.
+    pub(super) value: f64,
+    point: Point,
+    /// Position in the route table.
+    pub(super) route: u32,
+}
+
+/// The candidates of every query type and the prices that rank them.
+#[derive(Debug, Default)]
+pub(super) struct Candidates {
+    start: Vec<u32>,
+    items: Vec<Candidate>,
+    /// Price of each query type.
+    pub(super) types: Vec<TypePrice>,
+    /// Price of one replica of each configuration, with the limits priced.
+    pub(super) replica_usd: Vec<f64>,
+    /// Price of the weights of each configuration, with the limits priced.
+    pub(super) weights_usd: Vec<f64>,
+    /// Price of the stored tokens of each query type, with the limits priced.
+    pub(super) data_usd: Vec<f64>,
+    // Working memory: per type, the best route of the pair at hand, and the best that keeps both SLOs.
+    best: Vec<Option<(f64, Candidate)>>,
+    best_safe: Vec<Option<(f64, Candidate)>>,
+    unsorted: Vec<(u32, Candidate)>,
+}
+
+impl Candidates {
+    /// Candidates of type `i`: the first by rising value, then (see the flag) others whose value is no smaller.
+    #[inline]
+    pub(super) fn of_type(&self, i: usize) -> (&[Candidate], &[Candidate]) {
+        let items = &self.items[self.start[i] as usize..self.start[i + 1] as usize];
+        items.split_at(items.len().min(SORTED))
+    }
+
+    /// Selects the candidates; `select` off takes the smallest TP/PP of every pair instead of the cheapest.
+    pub(super) fn build(&mut self, problem: &Problem, prices: &LimitPrices, select: bool) {
+        self.price_limits(problem, prices);
+        self.collect(problem, select);
+        self.group(problem.num_query_types());
+        self.rank(problem);
+    }
+
+    fn price_limits(&mut self, problem: &Problem, prices: &LimitPrices) {
+        let spent = 1.0 + prices.budget;
+        let c = &problem.configurations;
+        self.replica_usd.clear();
+        self.replica_usd.extend((0..problem.num_configurations()).map(|a| {
+            let pool = problem.pool(a);
+            let gpu_usd =
+                if pool == NO_POOL { 0.0 } else { prices.pool_usd_per_gpu.get(pool as usize).copied().unwrap_or(0.0) };
+            spent * problem.replica_usd(a) + gpu_usd * problem.gpus_per_replica(a)
+        }));
+        self.weights_usd.clear();
+        self.weights_usd.extend(
+            (0..problem.num_configurations())
+                .map(|a| spent * problem.weights_usd(a) + prices.storage_usd_per_gb * c.weights_gb[a]),
+        );
+        self.data_usd.clear();
+        self.data_usd.extend(
+            (0..problem.num_query_types())
+                .map(|i| spent * problem.data_usd(i) + prices.storage_usd_per_gb * problem.query_types.data_gb[i]),
+        );
+    }
+
+    fn collect(&mut self, problem: &Problem, select: bool) {
+        let table = problem.route_table();
+        let num_types = problem.num_query_types();
+        let c = &problem.configurations;
+        self.unsorted.clear();
+        self.best.clear();
+        self.best.resize(num_types, None);
+        self.best_safe.clear();
+        self.best_safe.resize(num_types, None);
+        for pair in 0..problem.num_pairs() {
+            let members = problem.pair_configurations(pair);
+            let smallest = members.iter().copied().min_by_key(|&a| (c.tp[a as usize] * c.pp[a as usize], a));
+            for &a in members {
+                if !select && Some(a) != smallest {
+                    continue;
+                }
+                let a = a as usize;
+                let limit = f64::from(problem.replica_limit(a));
+                if limit == 0.0 {
+                    continue;
+                }
+                let (per_time, per_memory) = (1.0 / problem.max_utilization, 1.0 / c.kv_cache_gb[a]);
+                let replica_usd = self.replica_usd[a];
+                for route in table.of_configuration(a) {
+                    let i = table.query_type[route] as usize;
+                    let replicas = (table.time[route] * per_time).max(table.memory[route] * per_memory);
+                    let point = Point {
+                        usd: table.latency_usd[route] + replica_usd * replicas,
+                        error: table.error_excess[route],
+                        latency: table.latency_excess[route],
+                    };
+                    // What a limit keeps it from covering is as dear as the dearest alternative could be.
+                    let shortfall = (replicas / limit).max(1.0);
+                    let cost = point.usd * shortfall + IDLE_SHARE * replica_usd;
+                    let candidate = Candidate { value: 0.0, point, route: route as u32 };
+                    let better = |best: &Option<(f64, Candidate)>| best.is_none_or(|(least, _)| cost < least);
+                    if better(&self.best[i]) {
+                        self.best[i] = Some((cost, candidate));
+                    }
+                    if point.error <= 0.0 && point.latency <= 0.0 && better(&self.best_safe[i]) {
+                        self.best_safe[i] = Some((cost, candidate));
+                    }
+                }
+            }
+            for i in 0..num_types {
+                let (best, safe) = (self.best[i].take(), self.best_safe[i].take());
+                if let Some((_, best)) = best {
+                    self.unsorted.push((i as u32, best));
+                    if let Some((_, safe)) = safe.filter(|(_, safe)| safe.route != best.route) {
+                        self.unsorted.push((i as u32, safe));
+                    }
+                }
+            }
+        }
+    }
+
+    /// Puts the candidates of a type side by side (a counting sort).
+    fn group(&mut self, num_types: usize) {
+        self.start.clear();
+        self.start.resize(num_types + 1, 0);
+        for &(i, _) in &self.unsorted {
+            self.start[i as usize + 1] += 1;
+        }
+        for i in 0..num_types {
+            self.start[i + 1] += self.start[i];
+        }
+        let Some(&(_, any)) = self.unsorted.first() else {
+            self.items.clear();
+            return;
+        };
+        self.items.clear();
+        self.items.resize(self.unsorted.len(), any);
+        for &(i, candidate) in &self.unsorted {
+            let next = &mut self.start[i as usize];
+            self.items[*next as usize] = candidate;
+            *next += 1;
+        }
+        // Every start has moved to the next type's.
+        for i in (0..num_types).rev() {
+            self.start[i + 1] = self.start[i];
+        }
+        self.start[0] = 0;
+    }
+
+    fn rank(&mut self, problem: &Problem) {
+        let average = problem.latency_scope == LatencyScope::Average;
+        self.types.clear();
+        for i in 0..problem.num_query_types() {
+            let items = &mut self.items[self.start[i] as usize..self.start[i + 1] as usize];
+            let price = TypePrice::new(items.iter().map(|candidate| candidate.point), average);
+            for candidate in items.iter_mut() {
+                candidate.value = price.value(candidate.point);
+            }
+            let order = |x: &Candidate, y: &Candidate| x.value.total_cmp(&y.value).then(x.route.cmp(&y.route));
+            if items.len() > SORTED {
+                items.select_nth_unstable_by(SORTED, order);
+            }
+            let sorted = items.len().min(SORTED);
+            items[..sorted].sort_unstable_by(order);
+            self.types.push(price);
+        }
+    }
+}

@@ -1,0 +1,255 @@
+//! The greedy construction: the coverage phase, then query types in the given order, each filled from its candidates.
+
+use super::candidates::Candidates;
+use super::ranking::{best_placement, Demand, Placement};
+use super::state::{State, NONE, SHARE_EPSILON};
+use super::upgrade::{self, Upgrade};
+use crate::{Problem, Switches};
+
+/// Safe candidates of a type that the coverage phase compares.
+const COVERAGE_CANDIDATES: usize = 16;
+/// Steps of one fill; far more than any needs.
+const FILL_STEPS: usize = 256;
+
+/// Excess error and latency up to this is rounding noise.
+const SLO_EPSILON: f64 = 1e-12;
+
+/// What every step of the construction looks at.
+#[derive(Clone, Copy)]
+pub(super) struct Context<'a> {
+    pub(super) problem: &'a Problem,
+    pub(super) candidates: &'a Candidates,
+    pub(super) switches: Switches,
+    /// A pair that may not get more replicas than it has, or [`NONE`].
+    pub(super) closed_pair: u32,
+}
+
+/// Builds a whole solution into `state`.
+pub(super) fn build(context: &Context<'_>, state: &mut State, order: &[u32]) {
+    state.reset(context.problem);
+    cover(context, state, order);
+    fill_all(context, state, order);
+    state.right_size(context.problem);
+}
+
+/// Fills the types in turn; idle capacity opened for one counts as useful to those that follow, by their weight.
+pub(super) fn fill_all(context: &Context<'_>, state: &mut State, order: &[u32]) {
+    let weight = |i: u32| {
+        let usd = context.candidates.types[i as usize].usd;
+        if usd.is_finite() {
+            usd
+        } else {
+            0.0
+        }
+    };
+    let total: f64 = order.iter().map(|&i| weight(i)).sum();
+    let mut to_come = total;
+    for &i in order {
+        to_come -= weight(i);
+        let idle_value = if total > 0.0 { (to_come / total).clamp(0.0, 1.0) } else { 0.0 };
+        fill(context, state, i as usize, idle_value);
+    }
+}
+
+/// Opens one replica for every type that no deployment can serve within its SLOs, preferring those that cover more
+/// types for their price.
+fn cover(context: &Context<'_>, state: &mut State, order: &[u32]) {
+    let Context { problem, candidates, .. } = *context;
+    let table = problem.route_table();
+    let is_safe = |route: usize| table.error_excess[route] <= 0.0 && table.latency_excess[route] <= 0.0;
+    let wants_path = |i: usize| {
+        let worth = candidates.types[i].usd < problem.unmet_usd(i);
+        candidates.types[i].usd.is_finite() && (worth || problem.query_types.max_unmet[i] < 1.0)
+    };
+    let path = |state: &State, i: usize| {
+        state.slots.iter().any(|slot| problem.find_route(i, slot.configuration as usize).is_some_and(is_safe))
+    };
+    for &i in order {
+        let i = i as usize;
+        if !wants_path(i) || path(state, i) {
+            continue;
+        }
+        let mut best: Option<(f64, usize)> = None;
+        let (sorted, others) = candidates.of_type(i);
+        let safe = sorted.iter().chain(others).map(|candidate| candidate.route as usize).filter(|&r| is_safe(r));
+        for route in safe.take(COVERAGE_CANDIDATES) {
+            let a = table.configuration[route] as usize;
+            if state.slot_index(problem.pair(a)).is_some() || state.addable(problem, a, 0) < 1.0 {
+                continue;
+            }
+            let mut covered_usd = 0.0;
+            for other in table.of_configuration(a).filter(|&other| is_safe(other)) {
+                let k = table.query_type[other] as usize;
+                if wants_path(k) && !path(state, k) {
+                    let load = (table.time[other] / problem.max_utilization)
+                        .max(table.memory[other] / problem.configurations.kv_cache_gb[a]);
+                    covered_usd += candidates.types[k].usd / load.max(1.0);
+                }
+            }
+            let usd = candidates.replica_usd[a] + candidates.weights_usd[a];
+            let ratio = if context.switches.coverage_ranking { usd / covered_usd.max(f64::MIN_POSITIVE) } else { usd };
+            if best.is_none_or(|(least, _)| ratio < least) {
+                best = Some((ratio, a));
+            }
+        }
+        if let Some((_, a)) = best {
+            let slot = state.open(problem, a);
+            state.set_replicas(problem, slot, 1);
+        }
+    }
+}
+
+/// Places what is left of query type `i`, as far as there is room and serving it is worth its price.
+pub(super) fn fill(context: &Context<'_>, state: &mut State, i: usize, idle_value: f64) {
+    place(context, state, i, idle_value, false);
+    if settle(context.problem, state, i) {
+        place(context, state, i, idle_value, true);
+        settle(context.problem, state, i);
+    }
+}
+
+fn place(context: &Context<'_>, state: &mut State, i: usize, idle_value: f64, earned_only: bool) {
+    let Context { problem, candidates, switches, closed_pair } = *context;
+    let price = candidates.types[i];
+    if price.usd.is_infinite() {
+        return;
+    }
+    for _ in 0..FILL_STEPS {
+        let room = state.data_room(problem, i, 0.0, 0.0);
+        let rest = (1.0 - state.served[i]).min(room);
+        if rest <= SHARE_EPSILON {
+            return;
+        }
+        let mut demand = Demand {
+            query_type: i,
+            share: rest,
+            error: state.error[i],
+            latency: state.latency[i],
+            price,
+            idle_value,
+            by_coverage: switches.coverage_ranking,
+            earned_only,
+            closed_pair,
+        };
+        let mut step = best_step(context, state, &demand);
+        let skip_usd = problem.unmet_usd(i);
+        if step.is_none_or(|step| step.placement().usd_per_share >= skip_usd) {
+            // Dearer than leaving it: only what has to be served is.
+            demand.share = state.missing(problem, i).min(room);
+            if demand.share <= SHARE_EPSILON {
+                return;
+            }
+            step = best_step(context, state, &demand);
+        }
+        let Some(step) = step else { return };
+        apply(context, state, &step);
+    }
+}
+
+/// A step of a fill.
+#[derive(Debug, Clone, Copy)]
+enum Step {
+    /// Onto a deployment or a new pair.
+    Place(Placement),
+    /// Onto a pair moved to a larger configuration.
+    Upgrade(Upgrade),
+}
+
+impl Step {
+    fn placement(&self) -> &Placement {
+        match self {
+            Self::Place(placement) => placement,
+            Self::Upgrade(upgrade) => &upgrade.placement,
+        }
+    }
+}
+
+fn best_step(context: &Context<'_>, state: &State, demand: &Demand) -> Option<Step> {
+    let Context { problem, candidates, switches, .. } = *context;
+    let mut best: Option<Placement> = None;
+    for slot in &state.slots {
+        if let Some(route) = problem.find_route(demand.query_type, slot.configuration as usize) {
+            keep_better(&mut best, best_placement(problem, state, candidates, demand, route, Some(slot)));
+        }
+    }
+    // No placement on a new pair costs less per share than the candidate's value, so most need no look.
+    let (sorted, others) = candidates.of_type(demand.query_type);
+    for (position, candidate) in sorted.iter().chain(others).enumerate() {
+        if switches.coverage_ranking && best.is_some_and(|best| candidate.value >= best.rank) {
+            if position < sorted.len() {
+                break;
+            }
+            continue;
+        }
+        let route = candidate.route as usize;
+        let pair = problem.pair(problem.route_table().configuration[route] as usize);
+        if state.slot_of_pair[pair] == NONE {
+            keep_better(&mut best, best_placement(problem, state, candidates, demand, route, None));
+        }
+    }
+    let opens = best.is_none_or(|best| {
+        let a = problem.route_table().configuration[best.route as usize] as usize;
+        state.slot_of_pair[problem.pair(a)] == NONE
+    });
+    if switches.tp_upgrade && opens {
+        if let Some(upgrade) = upgrade::best_upgrade(problem, state, candidates, demand) {
+            if best.is_none_or(|best| upgrade.placement.rank <= best.rank) {
+                return Some(Step::Upgrade(upgrade));
+            }
+        }
+    }
+    best.map(Step::Place)
+}
+
+fn keep_better(best: &mut Option<Placement>, placement: Option<Placement>) {
+    if let Some(placement) = placement {
+        if best.is_none_or(|best| placement.rank < best.rank) {
+            *best = Some(placement);
+        }
+    }
+}
+
+fn apply(context: &Context<'_>, state: &mut State, step: &Step) {
+    let problem = context.problem;
+    if let Step::Upgrade(upgrade) = step {
+        upgrade::apply(problem, state, upgrade);
+    }
+    let placement = step.placement();
+    let route = placement.route as usize;
+    let a = problem.route_table().configuration[route] as usize;
+    let slot = match state.slot_index(problem.pair(a)) {
+        Some(slot) => slot,
+        None => state.open(problem, a),
+    };
+    if state.slots[slot].replicas != placement.replicas {
+        state.set_replicas(problem, slot, placement.replicas);
+    }
+    state.send(problem, route, placement.share);
+}
+
+/// Takes traffic off routes beyond an SLO until the type keeps its SLOs; whether there was any to take.
+fn settle(problem: &Problem, state: &mut State, i: usize) -> bool {
+    let table = problem.route_table();
+    let mut taken = false;
+    loop {
+        // Taking off for one SLO may break the other, so both are looked at until neither is broken.
+        let (excess, used) = if state.error[i] > SLO_EPSILON {
+            (&table.error_excess, state.error[i])
+        } else if state.latency[i] > SLO_EPSILON {
+            (&table.latency_excess, state.latency[i])
+        } else {
+            return taken;
+        };
+        let worst = state
+            .flows
+            .iter()
+            .enumerate()
+            .filter(|(_, flow)| flow.query_type as usize == i && excess[flow.route as usize] > 0.0)
+            .max_by(|(_, x), (_, y)| excess[x.route as usize].total_cmp(&excess[y.route as usize]));
+        let Some((index, flow)) = worst else { return taken };
+        // Rounding must not keep the share from shrinking.
+        let share = flow.fraction.min((used / excess[flow.route as usize]).max(1e-12));
+        state.withdraw(problem, index, share);
+        taken = true;
+    }
+}

@@ -1,0 +1,80 @@
+//! What a construction without a plan was missing, in words.
+
+use super::candidates::Candidates;
+use super::state::State;
+use crate::{Problem, NO_POOL};
+
+/// One line per query type that found no place, with the limits that stood in its way.
+pub(super) fn describe(problem: &Problem, candidates: &Candidates, state: &State) -> String {
+    let mut lines = Vec::new();
+    for i in 0..problem.num_query_types() {
+        let missing = state.missing(problem, i);
+        if missing > 0.0 {
+            let q = &problem.query_types;
+            let unserved = 100.0 * (1.0 - state.served[i]);
+            lines.push(format!(
+                "{}: {unserved:.1} % of its queries found no place, at most {:.1} % may go unserved; {}",
+                q.name[i],
+                100.0 * q.max_unmet[i],
+                reason(problem, candidates, state, i)
+            ));
+        }
+    }
+    lines.join("\n")
+}
+
+fn reason(problem: &Problem, candidates: &Candidates, state: &State, i: usize) -> String {
+    let table = problem.route_table();
+    let routes = table.of_query_type(i);
+    if !problem.routes.query_type.contains(&(i as u32)) {
+        return "it has no route at all".into();
+    }
+    if routes.is_empty() {
+        return "every route misses its latency SLO".into();
+    }
+    if candidates.types[i].usd.is_infinite() {
+        let met = |excess: &[f64]| routes.iter().any(|&route| excess[route as usize] <= 0.0);
+        return match (met(&table.error_excess), met(&table.latency_excess)) {
+            (false, _) => "no route that can be deployed meets its error SLO",
+            (_, false) => "no route that can be deployed meets its latency SLO",
+            _ => "no configuration that meets its SLOs can be deployed at all",
+        }
+        .into();
+    }
+    let limits = limits_hit(problem, state, i);
+    if limits.is_empty() {
+        "no room was found on its routes".into()
+    } else {
+        format!("no more replicas on its routes within {}", limits.join(", "))
+    }
+}
+
+/// The limits that keep at least one more replica of a route's configuration, or more stored tokens, from being added.
+fn limits_hit(problem: &Problem, state: &State, i: usize) -> Vec<String> {
+    let table = problem.route_table();
+    let c = &problem.configurations;
+    let (mut budget, mut storage, mut replicas) = (false, state.data_room(problem, i, 0.0, 0.0) <= 1e-6, false);
+    let mut pools = vec![false; problem.num_pools()];
+    for &route in table.of_query_type(i) {
+        let a = table.configuration[route as usize] as usize;
+        let slot = state.slot_index(problem.pair(a)).map(|slot| &state.slots[slot]);
+        let active = slot.is_some_and(|slot| slot.configuration as usize == a);
+        let opening_usd = if active { 0.0 } else { problem.weights_usd(a) };
+        budget |= problem.replica_usd(a) + opening_usd > state.budget_left_usd;
+        storage |= !active && c.weights_gb[a] > state.storage_left_gb;
+        replicas |= slot.is_some_and(|slot| active && slot.replicas >= c.max_replicas[a]);
+        if problem.pool(a) != NO_POOL {
+            let g = problem.pool(a) as usize;
+            pools[g] |= problem.gpus_per_replica(a) > state.pool_left_gpus[g];
+        }
+    }
+    let mut hit = Vec::new();
+    for (is_hit, name) in [(budget, "the budget"), (storage, "the storage capacity"), (replicas, "max_replicas")] {
+        if is_hit {
+            hit.push(name.to_owned());
+        }
+    }
+    let names = (0..pools.len()).filter(|&g| pools[g]).map(|g| format!("pool {}", problem.pools.name[g]));
+    hit.extend(names);
+    hit
+}

@@ -1,0 +1,152 @@
+//! GH, the greedy heuristic: one construction and what tidies it up.
+//!
+//! The construction opens at least one path for every query type (coverage phase), then fills the types by falling
+//! arrival rate. Its three mechanisms can be turned off one by one through [`Switches`]: M1 selects one TP/PP per
+//! (query type, model, tier), M2 ranks candidates by added cost per share that they can really cover, M3 moves an
+//! active (model, tier) to a larger TP/PP before a new pair is opened. Source: Cheng & Nguyen, "Fast Heterogeneous
+//! Serving", arXiv 2604.07472, whose greedy heuristic this extends by prices for the SLO allowances and by tidying up.
+
+mod candidates;
+mod greedy;
+mod missing;
+mod prices;
+mod ranking;
+mod state;
+mod tidy;
+mod upgrade;
+
+use crate::{Deployment, Plan, Problem, Result, Routing, SolveParams, Status, Stop, StopReason, Switches};
+use candidates::Candidates;
+use greedy::Context;
+use prices::LimitPrices;
+use state::{State, NONE, SHARE_EPSILON};
+
+/// Rounds of tidying after a construction.
+const TIDY_PASSES: usize = 3;
+
+/// Memory of constructions for one problem; it does not grow any more after the first few.
+#[derive(Debug, Default)]
+pub struct Workspace {
+    candidates: Candidates,
+    prepared: Option<Switches>,
+    state: State,
+    scratch: Scratch,
+    construction: Construction,
+}
+
+#[derive(Debug, Default)]
+struct Scratch {
+    before: State,
+    configurations: Vec<u32>,
+    types: Vec<u32>,
+    order: Vec<u32>,
+}
+
+impl Workspace {
+    /// Empty memory, for one problem only: candidates selected for it are kept from one construction to the next.
+    pub fn new() -> Self {
+        Self::default()
+    }
+}
+
+/// The outcome of one construction.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Construction {
+    /// What is deployed.
+    pub deployments: Vec<Deployment>,
+    /// Where the traffic goes.
+    pub routing: Routing,
+    /// Unserved share of each query type.
+    pub unmet: Vec<f64>,
+    /// Share of each query type that goes unserved beyond `max_unmet`; all zero where the construction is feasible.
+    pub missing: Vec<f64>,
+    /// Objective value, USD.
+    pub objective_usd: f64,
+}
+
+impl Construction {
+    /// Whether every constraint is met.
+    pub fn is_feasible(&self) -> bool {
+        self.missing.iter().all(|&missing| missing == 0.0)
+    }
+
+    fn read(&mut self, problem: &Problem, state: &State) {
+        self.deployments.clear();
+        let deployed =
+            state.slots.iter().map(|slot| Deployment { configuration: slot.configuration, replicas: slot.replicas });
+        self.deployments.extend(deployed);
+        let table = problem.route_table();
+        self.routing.query_type.clear();
+        self.routing.configuration.clear();
+        self.routing.fraction.clear();
+        for flow in &state.flows {
+            self.routing.query_type.push(flow.query_type);
+            self.routing.configuration.push(table.configuration[flow.route as usize]);
+            self.routing.fraction.push(flow.fraction);
+        }
+        self.unmet.clear();
+        self.unmet.extend(state.served.iter().map(|served| {
+            let unmet = 1.0 - served;
+            if unmet > SHARE_EPSILON {
+                unmet
+            } else {
+                0.0
+            }
+        }));
+        self.missing.clear();
+        self.missing.extend((0..state.served.len()).map(|i| state.missing(problem, i)));
+        self.objective_usd = state.cost_usd;
+    }
+}
+
+/// One greedy construction that fills the query types in `order`, which names each of them once.
+///
+/// `workspace` may have served other constructions of the same problem, never of another.
+pub fn construct<'a>(
+    problem: &Problem,
+    order: &[u32],
+    switches: Switches,
+    workspace: &'a mut Workspace,
+) -> &'a Construction {
+    prepare(problem, switches, workspace);
+    let Workspace { candidates, state, construction, .. } = workspace;
+    let context = Context { problem, candidates, switches, closed_pair: NONE };
+    greedy::build(&context, state, order);
+    construction.read(problem, state);
+    construction
+}
+
+fn prepare(problem: &Problem, switches: Switches, workspace: &mut Workspace) {
+    if workspace.prepared != Some(switches) {
+        workspace.candidates.build(problem, &LimitPrices::default(), switches.tp_selection);
+        workspace.prepared = Some(switches);
+    }
+}
+
+/// The query types by falling arrival rate, ties by index: the order of GH.
+pub fn falling_rate(problem: &Problem) -> Vec<u32> {
+    let rate = &problem.query_types.rate_per_h;
+    let mut order: Vec<u32> = (0..problem.num_query_types() as u32).collect();
+    order.sort_by(|&x, &y| rate[y as usize].total_cmp(&rate[x as usize]));
+    order
+}
+
+/// Method "gh".
+pub(crate) fn solve(problem: &Problem, params: &SolveParams, stop: &Stop) -> Result<Plan> {
+    let mut workspace = Workspace::new();
+    let order = falling_rate(problem);
+    prepare(problem, params.switches, &mut workspace);
+    let Workspace { candidates, state, construction, scratch, .. } = &mut workspace;
+    let context = Context { problem, candidates, switches: params.switches, closed_pair: NONE };
+    greedy::build(&context, state, &order);
+    tidy::tidy(&context, state, scratch, &order, TIDY_PASSES, stop);
+    construction.read(problem, state);
+    if !construction.is_feasible() {
+        let message = missing::describe(problem, candidates, state);
+        return Ok(Plan::none(&problem.name, "gh", params.seed, Status::NoSolutionFound, message));
+    }
+    let Construction { deployments, routing, unmet, .. } = std::mem::take(construction);
+    let mut plan = Plan::from_solution(problem, deployments, &routing, unmet)?;
+    plan.stop_reason = StopReason::Completed;
+    Ok(plan)
+}

@@ -1,0 +1,149 @@
+//! Prices that guide the construction: of scarce limits, and of each query type's error and latency allowance.
+
+/// Prices on the limits beyond their cost, for ranking only; zero where a limit does not bind.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub(super) struct LimitPrices {
+    /// USD of guidance per USD of budget spent.
+    pub(super) budget: f64,
+    /// USD of guidance per GB stored.
+    pub(super) storage_usd_per_gb: f64,
+    /// USD of guidance per GPU of each pool.
+    pub(super) pool_usd_per_gpu: Vec<f64>,
+}
+
+/// A point of the relaxed problem of one query type: the whole type on one route, replicas shared out to the last
+/// fraction.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Point {
+    pub(super) usd: f64,
+    pub(super) error: f64,
+    pub(super) latency: f64,
+}
+
+/// What one query type pays in the relaxation where replicas are divisible and limits are priced:
+/// `min Σ c·x` subject to `Σ x = 1` and mean error and latency within the SLOs.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct TypePrice {
+    /// USD per unit of mean excess error, not negative.
+    pub(super) error: f64,
+    /// USD per second of mean excess latency, not negative.
+    pub(super) latency: f64,
+    /// USD for the whole type; infinite where no route serves it within the SLOs.
+    pub(super) usd: f64,
+    /// Excess error of the good and of the bad end of the best mix.
+    pub(super) error_ends: (f64, f64),
+    /// Excess latency of the good and of the bad end of the best mix.
+    pub(super) latency_ends: (f64, f64),
+}
+
+/// Prices rise towards their value in alternation, each in this many steps at most.
+const STEPS: usize = 12;
+const ROUNDS: usize = 3;
+
+impl TypePrice {
+    /// The prices for a type with the routes `points`.
+    pub(super) fn new(points: impl Iterator<Item = Point> + Clone, average_latency: bool) -> Self {
+        let mut price = Self { usd: f64::INFINITY, ..Self::default() };
+        let rounds = if average_latency { ROUNDS } else { 1 };
+        for _ in 0..rounds {
+            let latency = price.latency;
+            let by_error = points.clone().map(|point| (point.usd + latency * point.latency, point.error));
+            let Some((error, ends)) = multiplier(by_error) else { return price };
+            (price.error, price.error_ends) = (error, ends);
+            if !average_latency {
+                break;
+            }
+            let by_latency = points.clone().map(|point| (point.usd + error * point.error, point.latency));
+            let Some((latency, ends)) = multiplier(by_latency) else { return price };
+            (price.latency, price.latency_ends) = (latency, ends);
+            if latency == 0.0 {
+                break;
+            }
+        }
+        price.usd = points.map(|point| price.value(point)).fold(f64::INFINITY, f64::min);
+        price
+    }
+
+    /// Cost of a point with its error and latency priced.
+    #[inline]
+    pub(super) fn value(&self, point: Point) -> f64 {
+        point.usd + self.error * point.error + self.latency * point.latency
+    }
+}
+
+/// The price of `excess` at which the cheapest mix of points has mean excess at most 0, and the excess of the mix's
+/// good and bad end; `None` where every point has a positive excess.
+///
+/// The price is the slope of the lower hull of the points where it crosses excess 0, found by cutting: the line through
+/// a good and a bad point is lowered by the point furthest below it until there is none.
+fn multiplier(points: impl Iterator<Item = (f64, f64)> + Clone) -> Option<(f64, (f64, f64))> {
+    let cheapest = |good: bool| {
+        points.clone().filter(|&(_, excess)| (excess <= 0.0) == good).fold(None, |best: Option<(f64, f64)>, point| {
+            match best {
+                Some(best) if best <= point => Some(best),
+                _ => Some(point),
+            }
+        })
+    };
+    let mut good = cheapest(true)?;
+    let Some(mut bad) = cheapest(false).filter(|bad| bad.0 < good.0) else {
+        return Some((0.0, (good.1, good.1)));
+    };
+    let mut price = 0.0;
+    for _ in 0..STEPS {
+        price = (good.0 - bad.0) / (bad.1 - good.1);
+        let line = good.0 + price * good.1;
+        let value = |point: (f64, f64)| point.0 + price * point.1;
+        let lowest = points.clone().fold(good, |best, point| if value(point) < value(best) { point } else { best });
+        if value(lowest) >= line - 1e-12 * line.abs() {
+            break;
+        }
+        if lowest.1 <= 0.0 {
+            good = lowest;
+        } else {
+            bad = lowest;
+        }
+    }
+    Some((price, (good.1, bad.1)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    /// The cheapest mix of at most two points with mean excess at most 0.
+    fn cheapest_mix(points: &[(f64, f64)]) -> f64 {
+        let mut best = f64::INFINITY;
+        for &(usd, excess) in points {
+            if excess <= 0.0 {
+                best = best.min(usd);
+            }
+            for &(other_usd, other) in points {
+                if excess < 0.0 && other > 0.0 {
+                    let share = other / (other - excess);
+                    best = best.min(share * usd + (1.0 - share) * other_usd);
+                }
+            }
+        }
+        best
+    }
+
+    proptest! {
+        #[test]
+        fn the_price_makes_the_relaxation_as_dear_as_the_cheapest_mix(
+            points in prop::collection::vec((0.0..10.0_f64, -1.0..1.0_f64), 1..12)
+        ) {
+            let price = TypePrice::new(
+                points.iter().map(|&(usd, error)| Point { usd, error, latency: 0.0 }),
+                false,
+            );
+            let expected = cheapest_mix(&points);
+            if expected.is_finite() {
+                prop_assert!((price.usd - expected).abs() <= 1e-6 * (1.0 + expected), "{} {expected}", price.usd);
+            } else {
+                prop_assert!(price.usd.is_infinite());
+            }
+        }
+    }
+}

@@ -1,0 +1,184 @@
+//! M2, cost-per-effective-coverage ranking: what a candidate adds in cost, divided by the share of demand that it can
+//! really cover, given what remains of demand, capacity, limits and of the error and latency allowance.
+
+use super::candidates::Candidates;
+use super::prices::TypePrice;
+use super::state::{Slot, State, SHARE_EPSILON};
+use crate::Problem;
+
+/// Shares below this are taken only to finish a type: crumbs on many routes help nobody.
+const SMALLEST_SHARE: f64 = 1e-4;
+
+/// What remains to be placed of one query type, and how its candidates are judged.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Demand {
+    pub(super) query_type: usize,
+    /// Share to place.
+    pub(super) share: f64,
+    /// `Σ (e - ε)·x` and `Σ (D - Δ)·x` of what is placed.
+    pub(super) error: f64,
+    pub(super) latency: f64,
+    pub(super) price: TypePrice,
+    /// Part of the rental of idle capacity that later traffic is expected to use.
+    pub(super) idle_value: f64,
+    /// M2; off ranks by added cost alone.
+    pub(super) by_coverage: bool,
+    /// Routes beyond an SLO may use only the allowance already earned, not that of routes still to come.
+    pub(super) earned_only: bool,
+    /// A pair that may not get more replicas than it has.
+    pub(super) closed_pair: u32,
+}
+
+/// A share of a query type for a route, with the replicas that it needs.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Placement {
+    /// What candidates are ordered by, least first.
+    pub(super) rank: f64,
+    /// USD per unit of share, allowances and limits priced.
+    pub(super) usd_per_share: f64,
+    pub(super) share: f64,
+    pub(super) route: u32,
+    /// Replicas of the configuration afterwards.
+    pub(super) replicas: u32,
+}
+
+impl Demand {
+    /// Largest share for a route of this excess error and latency that lets the rest of the type end within its SLOs.
+    #[inline]
+    fn allowed_share(&self, error: f64, latency: f64) -> f64 {
+        let limit = |excess: f64, used: f64, good: f64| {
+            if excess <= 0.0 {
+                f64::INFINITY
+            } else if self.earned_only {
+                -used / excess
+            } else {
+                (-used - self.share * good) / (excess - good)
+            }
+        };
+        let by_error = limit(error, self.error, self.price.error_ends.0);
+        by_error.min(limit(latency, self.latency, self.price.latency_ends.0)).clamp(0.0, self.share)
+    }
+
+    /// The share of a good route at which the bad end of the best mix can take the rest.
+    #[inline]
+    fn balanced_share(&self, error: f64) -> f64 {
+        let bad = self.price.error_ends.1;
+        if self.price.error > 0.0 && error < bad {
+            (self.error + self.share * bad) / (bad - error)
+        } else {
+            f64::INFINITY
+        }
+    }
+
+    /// Price of the allowance that `share` of a route uses; what it earns counts only as far as the rest can use it.
+    #[inline]
+    fn allowance_usd(&self, error: f64, latency: f64, share: f64) -> f64 {
+        let change =
+            |excess: f64, used: f64, bad: f64| (used + excess * share).max((share - self.share) * bad.max(0.0)) - used;
+        let mut usd = 0.0;
+        if self.price.error > 0.0 {
+            usd += self.price.error * change(error, self.error, self.price.error_ends.1);
+        }
+        if self.price.latency > 0.0 {
+            usd += self.price.latency * change(latency, self.latency, self.price.latency_ends.1);
+        }
+        usd
+    }
+}
+
+/// The best placement of a part of `demand` on `route`, whose configuration is deployed as `slot` or not at all;
+/// `None` where nothing fits.
+pub(super) fn best_placement(
+    problem: &Problem,
+    state: &State,
+    candidates: &Candidates,
+    demand: &Demand,
+    route: usize,
+    slot: Option<&Slot>,
+) -> Option<Placement> {
+    let table = problem.route_table();
+    let (error, latency) = (table.error_excess[route], table.latency_excess[route]);
+    let most = demand.allowed_share(error, latency);
+    let smallest = SMALLEST_SHARE.min(demand.share).max(SHARE_EPSILON);
+    if most < smallest {
+        return None;
+    }
+    let a = table.configuration[route] as usize;
+    let (per_time, per_memory) = (table.time[route], table.memory[route]);
+    let kv_cache_gb = problem.configurations.kv_cache_gb[a];
+    let unit_usd = table.latency_usd[route] + candidates.data_usd[demand.query_type];
+    let (replicas, time, memory) = slot.map_or((0, 0.0, 0.0), |slot| (slot.replicas, slot.time, slot.memory));
+    // Share that fits into `replicas`, and where that is nothing, the replicas that can be added.
+    let room = |replicas: f64| {
+        let by = |capacity: f64, load: f64, per: f64| {
+            if per > 0.0 {
+                (capacity - load).max(0.0) / per
+            } else {
+                f64::INFINITY
+            }
+        };
+        by(problem.max_utilization * replicas, time, per_time).min(by(kv_cache_gb * replicas, memory, per_memory))
+    };
+    let rate = |share: f64, added_usd: f64, replicas: f64| -> Placement {
+        let usd = added_usd + unit_usd * share + demand.allowance_usd(error, latency, share);
+        let usd_per_share = usd / share;
+        Placement {
+            rank: if demand.by_coverage { usd_per_share } else { added_usd + unit_usd * share },
+            usd_per_share,
+            share,
+            route: route as u32,
+            replicas: replicas as u32,
+        }
+    };
+    let mut best: Option<Placement> = None;
+    let mut consider = |placement: Placement| {
+        if best.is_none_or(|best| placement.rank < best.rank) {
+            best = Some(placement);
+        }
+    };
+    let balanced = demand.balanced_share(error);
+    let shares = [most, if balanced > smallest && balanced < most { balanced } else { 0.0 }];
+    let free = if replicas > 0 { room(f64::from(replicas)) } else { 0.0 };
+    if free >= smallest {
+        for share in shares.into_iter().filter(|&share| share > 0.0) {
+            consider(rate(share.min(free), 0.0, f64::from(replicas)));
+        }
+        return best;
+    }
+    if problem.pair(a) as u32 == demand.closed_pair {
+        return None;
+    }
+    let addable = state.addable(problem, a, replicas);
+    if addable < 1.0 {
+        return None;
+    }
+    let replica_usd = candidates.replica_usd[a];
+    let opens = slot.is_none();
+    let opening_usd = if opens { candidates.weights_usd[a] } else { 0.0 };
+    for share in shares.into_iter().filter(|&share| share > 0.0) {
+        let needed = State::needed(problem, a, time + per_time * share, memory + per_memory * share).max(1.0);
+        let added = (needed - f64::from(replicas)).clamp(1.0, addable);
+        // Whole replicas used to the full may be the better start, the rest going elsewhere.
+        for added in [added, added - 1.0] {
+            if added < 1.0 {
+                continue;
+            }
+            let total = f64::from(replicas) + added;
+            let spent_usd = added * problem.replica_usd(a) + if opens { problem.weights_usd(a) } else { 0.0 };
+            let stored_gb = if opens { problem.configurations.weights_gb[a] } else { 0.0 };
+            let data_room = state.data_room(problem, demand.query_type, spent_usd, stored_gb);
+            let covered = share.min(room(total)).min(data_room);
+            if covered < smallest {
+                continue;
+            }
+            let mut usd = opening_usd + added * replica_usd;
+            if demand.idle_value > 0.0 {
+                let load = ((time + per_time * covered) / problem.max_utilization)
+                    .max((memory + per_memory * covered) / kv_cache_gb);
+                usd -= demand.idle_value * replica_usd * (total - load).clamp(0.0, 1.0);
+            }
+            consider(rate(covered, usd, total));
+        }
+    }
+    best
+}

@@ -1,0 +1,88 @@
+//! Reading and writing of problems (servemix-problem/1) and plans (servemix-plan/1), as JSON, gzipped where the name
+//! ends in `.gz`.
+
+mod parse;
+mod plan;
+mod problem;
+mod write;
+
+use std::fs;
+use std::io::Write as _;
+use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use flate2::write::GzEncoder;
+use flate2::Compression;
+
+use crate::{Error, Plan, Problem, Result};
+
+/// Reads a problem from a servemix-problem/1 file, gzipped or not.
+///
+/// # Errors
+/// [`Error::File`] where the file cannot be read, [`Error::Invalid`] as [`Problem::from_json`].
+pub fn read_problem(path: impl AsRef<Path>) -> Result<Problem> {
+    Problem::from_json(&read(path.as_ref())?)
+}
+
+/// Reads a plan for `problem` from a servemix-plan/1 file, gzipped or not.
+///
+/// # Errors
+/// [`Error::File`] where the file cannot be read, [`Error::Invalid`] as [`Plan::from_json`].
+pub fn read_plan(path: impl AsRef<Path>, problem: &Problem) -> Result<Plan> {
+    Plan::from_json(&read(path.as_ref())?, problem)
+}
+
+/// Writes a problem to a file, whole or not at all; gzipped where its name ends in `.gz`.
+///
+/// # Errors
+/// [`Error::File`] where it cannot be written; what was there before is as it was.
+pub fn write_problem(path: impl AsRef<Path>, problem: &Problem) -> Result<()> {
+    write_whole(path.as_ref(), problem.to_json().as_bytes())
+}
+
+/// Writes a plan for `problem` to a file, whole or not at all; gzipped where its name ends in `.gz`.
+///
+/// # Errors
+/// [`Error::File`] where it cannot be written; what was there before is as it was.
+pub fn write_plan(path: impl AsRef<Path>, plan: &Plan, problem: &Problem) -> Result<()> {
+    write_whole(path.as_ref(), plan.to_json(problem).as_bytes())
+}
+
+fn file_error(path: &Path, error: &std::io::Error) -> Error {
+    Error::File { path: path.display().to_string(), message: error.to_string() }
+}
+
+fn read(path: &Path) -> Result<Vec<u8>> {
+    fs::read(path).map_err(|error| file_error(path, &error))
+}
+
+/// Writes to a new file in the same folder, which then takes the place of the old one.
+fn write_whole(path: &Path, content: &[u8]) -> Result<()> {
+    static COUNT: AtomicU64 = AtomicU64::new(0);
+    let failed = |error: std::io::Error| file_error(path, &error);
+    // A link stays a link.
+    let target = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
+    let mut name = target.file_name().map_or_else(Default::default, std::ffi::OsStr::to_os_string);
+    name.push(format!(".{}-{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed)));
+    let temporary = target.with_file_name(name);
+    let write = || {
+        let mut file = fs::File::create_new(&temporary)?;
+        if path.extension().is_some_and(|extension| extension == "gz") {
+            let mut encoder = GzEncoder::new(&mut file, Compression::default());
+            encoder.write_all(content)?;
+            encoder.finish()?;
+        } else {
+            file.write_all(content)?;
+        }
+        file.sync_all()?;
+        fs::rename(&temporary, &target)
+    };
+    write().map_err(|error| {
+        // The error that counts is the first; a file that was never made cannot be removed either.
+        let _ = fs::remove_file(&temporary);
+        failed(error)
+    })
+}
+
+#[cfg(test)]
+mod tests;

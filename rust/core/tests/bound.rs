@@ -1,0 +1,111 @@
+//! The lower bound against the exact optimum of small problems.
+
+mod common;
+
+use proptest::prelude::*;
+use servemix_core::bound::{bound_at, lower_bound, reduce, Prices};
+use servemix_core::{generate, CancelToken, Problem, SolveParams, Stop};
+
+fn bound(problem: &Problem, threads: usize) -> servemix_core::bound::LowerBound {
+    let mut params = SolveParams::default();
+    params.threads = threads;
+    lower_bound(problem, &params, &Stop::new(&params, &CancelToken::new())).expect("threads start")
+}
+
+fn prices(problem: &Problem, numbers: &[f64]) -> Prices {
+    let mut prices = Prices::from_cheapest_routes(problem);
+    let mut next = numbers.iter().cycle().copied();
+    let mut draw = move || next.next().unwrap_or(0.0);
+    prices.supply.iter_mut().for_each(|price| *price *= draw());
+    prices.error.iter_mut().chain(&mut prices.latency).chain(&mut prices.pool).for_each(|price| *price = 10.0 * draw());
+    prices.budget = draw();
+    prices.storage = draw();
+    prices
+}
+
+fn check_against_enumeration(seed: u64, numbers: &[f64]) -> Result<(), TestCaseError> {
+    let problem = generate::small(seed).expect("a valid problem");
+    let found = bound(&problem, 1);
+    let Some(optimum) = common::optimum(&problem) else {
+        // Without a plan every number is a bound, and "infeasible" is right but not always found by a relaxation.
+        return Ok(());
+    };
+    let most = optimum + 1e-7 * (1.0 + optimum.abs());
+    prop_assert!(!found.infeasible, "seed {seed}: called infeasible with a plan of {optimum}");
+    prop_assert!(found.value <= most, "seed {seed}: bound {} above optimum {optimum}", found.value);
+    let at_any = bound_at(&problem, &prices(&problem, numbers));
+    prop_assert!(at_any <= most, "seed {seed}: bound {at_any} at any prices above optimum {optimum}");
+    prop_assert!(bound_at(&problem, &found.prices) <= most);
+    // Nothing that the optimum needs is dropped, whichever the prices.
+    for prices in [&found.prices, &prices(&problem, numbers)] {
+        let reduction = reduce(&problem, prices, most + 1e-6);
+        let mut replicas = vec![0; problem.num_configurations()];
+        let kept = best_within(&problem, &reduction.domain, &mut replicas, 0);
+        prop_assert!(
+            kept.is_some_and(|value| value <= most),
+            "seed {seed}: {kept:?} after the reduction, optimum {optimum}"
+        );
+    }
+    Ok(())
+}
+
+fn best_within(
+    problem: &Problem,
+    domain: &servemix_core::bound::Domain,
+    replicas: &mut Vec<u32>,
+    a: usize,
+) -> Option<f64> {
+    if a == replicas.len() {
+        return common::value_of(problem, replicas, None);
+    }
+    let taken = (0..a).any(|other| replicas[other] > 0 && problem.pair(other) == problem.pair(a));
+    let mut best: Option<f64> = None;
+    for count in 0..=if taken { 0 } else { domain.max[a] } {
+        if count == 0 || domain.allows(a, count) {
+            replicas[a] = count;
+            let value = best_within(problem, domain, replicas, a + 1);
+            best = best.into_iter().chain(value).reduce(f64::min);
+        }
+    }
+    replicas[a] = 0;
+    best
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(300))]
+
+    #[test]
+    fn no_bound_exceeds_the_optimum_and_no_reduction_loses_it(
+        seed in any::<u64>(),
+        numbers in prop::collection::vec(prop_oneof![Just(0.0), 0.0..3.0_f64, 0.9..1.1_f64], 1..12),
+    ) {
+        check_against_enumeration(seed, &numbers)?;
+    }
+
+    #[test]
+    fn prices_that_are_no_prices_still_give_a_bound(
+        seed in any::<u64>(),
+        numbers in prop::collection::vec(any::<f64>(), 1..12),
+    ) {
+        let problem = generate::small(seed).expect("a valid problem");
+        let value = bound_at(&problem, &prices(&problem, &numbers));
+        prop_assert!(value >= 0.0);
+        if let Some(optimum) = common::optimum(&problem) {
+            prop_assert!(value <= optimum + 1e-7 * (1.0 + optimum.abs()));
+        }
+    }
+
+    #[test]
+    fn threads_do_not_change_the_bound(seed in any::<u64>()) {
+        let problem = generate::wild(seed).expect("a valid problem");
+        prop_assert_eq!(bound(&problem, 1), bound(&problem, 3));
+    }
+}
+
+#[test]
+#[ignore = "minutes in a debug build; run with --release"]
+fn no_bound_exceeds_the_optimum_of_five_thousand_problems() {
+    for seed in 0..5_000 {
+        check_against_enumeration(seed, &[1.0, 0.3, 0.0, 1.7]).expect("a valid bound");
+    }
+}

@@ -1,0 +1,95 @@
+//! Exact answers for small problems: every deployment is tried and its routing solved by a general solver.
+
+#![allow(dead_code)] // Each test program uses a part of it.
+
+use microlp::{ComparisonOp, OptimizationDirection, SolveOutcome};
+use servemix_core::{LatencyScope, Problem, NO_POOL};
+
+/// The least objective value of any plan; `None` where there is no plan.
+pub(crate) fn optimum(problem: &Problem) -> Option<f64> {
+    let mut replicas = vec![0_u32; problem.num_configurations()];
+    let mut best = None;
+    enumerate(problem, &mut replicas, 0, &mut best);
+    best
+}
+
+fn enumerate(problem: &Problem, replicas: &mut Vec<u32>, a: usize, best: &mut Option<f64>) {
+    if a == replicas.len() {
+        if let Some(value) = value_of(problem, replicas, *best) {
+            *best = Some(best.map_or(value, |old| old.min(value)));
+        }
+        return;
+    }
+    let pair_taken = (0..a).any(|other| replicas[other] > 0 && problem.pair(other) == problem.pair(a));
+    for count in 0..=if pair_taken { 0 } else { problem.configurations.max_replicas[a] } {
+        replicas[a] = count;
+        enumerate(problem, replicas, a + 1, best);
+    }
+    replicas[a] = 0;
+}
+
+/// Objective value of the best routing for these replicas; `None` where there is none or it cannot beat `best`.
+pub(crate) fn value_of(problem: &Problem, replicas: &[u32], best: Option<f64>) -> Option<f64> {
+    const SLACK: f64 = 1.0 + 1e-9;
+    let deployed: Vec<usize> = (0..replicas.len()).filter(|&a| replicas[a] > 0).collect();
+    let rental: f64 = deployed.iter().map(|&a| problem.replica_usd(a) * f64::from(replicas[a])).sum();
+    let weights_usd: f64 = deployed.iter().map(|&a| problem.weights_usd(a)).sum();
+    let weights_gb: f64 = deployed.iter().map(|&a| problem.configurations.weights_gb[a]).sum();
+    if best.is_some_and(|best| rental + weights_usd >= best) {
+        return None;
+    }
+    for pool in 0..problem.num_pools() {
+        let in_pool = deployed.iter().filter(|&&a| problem.pool(a) != NO_POOL && problem.pool(a) as usize == pool);
+        let gpus: f64 = in_pool.map(|&a| problem.gpus_per_replica(a) * f64::from(replicas[a])).sum();
+        if gpus > problem.pools.max_gpus[pool] * SLACK {
+            return None;
+        }
+    }
+    let table = problem.route_table();
+    let num_types = problem.num_query_types();
+    let mut model = microlp::Problem::new(OptimizationDirection::Minimize);
+    let unmet: Vec<_> = (0..num_types)
+        .map(|i| model.add_var(problem.unmet_usd(i) - problem.data_usd(i), (0.0, problem.query_types.max_unmet[i])))
+        .collect();
+    let mut supply: Vec<Vec<_>> = unmet.iter().map(|&u| vec![(u, 1.0)]).collect();
+    let (mut errors, mut latencies) = (vec![Vec::new(); num_types], vec![Vec::new(); num_types]);
+    for &a in &deployed {
+        let (mut time, mut memory) = (Vec::new(), Vec::new());
+        for route in table.of_configuration(a) {
+            let x = model.add_var(table.latency_usd[route], (0.0, 1.0));
+            let i = table.query_type[route] as usize;
+            supply[i].push((x, 1.0));
+            errors[i].push((x, table.error_excess[route]));
+            latencies[i].push((x, table.latency_excess[route]));
+            time.push((x, table.time[route]));
+            memory.push((x, table.memory[route]));
+        }
+        let count = f64::from(replicas[a]);
+        model.add_constraint(time, ComparisonOp::Le, problem.max_utilization * count);
+        model.add_constraint(memory, ComparisonOp::Le, problem.configurations.kv_cache_gb[a] * count);
+    }
+    for i in 0..num_types {
+        model.add_constraint(supply[i].clone(), ComparisonOp::Eq, 1.0);
+        if !errors[i].is_empty() {
+            model.add_constraint(errors[i].clone(), ComparisonOp::Le, 0.0);
+            if problem.latency_scope == LatencyScope::Average {
+                model.add_constraint(latencies[i].clone(), ComparisonOp::Le, 0.0);
+            }
+        }
+    }
+    let data_usd: f64 = (0..num_types).map(|i| problem.data_usd(i)).sum();
+    let data_gb: f64 = problem.query_types.data_gb.iter().sum();
+    if problem.budget_usd.is_finite() {
+        let terms: Vec<_> = unmet.iter().enumerate().map(|(i, &u)| (u, -problem.data_usd(i))).collect();
+        let left = problem.budget_usd * SLACK - rental - weights_usd - data_usd;
+        model.add_constraint(terms, ComparisonOp::Le, left);
+    }
+    if problem.storage_gb.is_finite() {
+        let terms: Vec<_> = unmet.iter().enumerate().map(|(i, &u)| (u, -problem.query_types.data_gb[i])).collect();
+        model.add_constraint(terms, ComparisonOp::Le, problem.storage_gb * SLACK - weights_gb - data_gb);
+    }
+    match model.solve() {
+        Ok(SolveOutcome::Solution(solution)) => Some(solution.objective() + rental + weights_usd + data_usd),
+        _ => None,
+    }
+}
