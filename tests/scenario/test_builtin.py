@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from importlib import resources
 from typing import Any
 
 import numpy as np
@@ -133,3 +135,14 @@ def test_azure_2023_uses_real_gpus_and_llama_models_of_the_catalog() -> None:
     assert all(tier.gpu.price_source and tier.gpu.spec_source for tier in resolved.tiers)
     cheapest = {tier.gpu.name: tier.gpu.usd_per_h for tier in resolved.tiers}
     assert all(tier.usd_per_h >= (cheapest[tier.gpu.name] or 0) for tier in resolved.tiers)
+
+
+def test_azure_2023_has_the_demand_that_was_derived_from_the_traces() -> None:
+    folder = resources.files("servemix.scenario") / "builtin"
+    figures = json.loads((folder / "azure-2023-figures.json").read_text())
+    derived = [kind for part in figures["calibrations"] for kind in part["types"]]
+    written = load_scenario("azure-2023").query_types
+    for key in ("input_tokens", "output_tokens", "rate_per_h"):
+        assert [getattr(entry, key) for entry in written] == pytest.approx(
+            [kind[key] for kind in derived], abs=0.05
+        )

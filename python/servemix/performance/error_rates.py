@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -169,6 +170,7 @@ def _published(
     return found.error
 
 
+@lru_cache(maxsize=4096)
 def _key(text: str) -> str:
     return "".join(letter for letter in text.casefold() if letter.isalnum())
 
