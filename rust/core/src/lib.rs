@@ -17,6 +17,7 @@
 #![forbid(unsafe_code)]
 
 pub mod bound;
+mod check;
 pub mod construct;
 mod error;
 mod evaluate;
@@ -30,6 +31,7 @@ mod solve;
 mod status;
 mod stop;
 
+pub use check::{check, CheckReport, Constraint, Violation};
 pub use error::{Error, Result};
 pub use files::{read_plan, read_problem, write_plan, write_problem};
 pub use params::{SolveParams, Switches, MAX_THREADS};

@@ -1,6 +1,7 @@
 //! The Python module `servemix._core`: PyO3 only, no logic of its own. One file per subject; each adds its classes and
 //! functions to the list below.
 
+mod check;
 mod convert;
 mod entry;
 mod error;
@@ -16,6 +17,8 @@ use pyo3::prelude::*;
 mod _core {
     use super::*;
 
+    #[pymodule_export]
+    use super::check::{check, PyCheckReport, PyViolation};
     #[pymodule_export]
     use super::files::{plan_from_json, problem_from_json};
     #[pymodule_export]

@@ -1,0 +1,336 @@
+//! Feasibility and cost of a plan, by the formulation alone: from the data as given, sharing no code and no derived
+//! figure with the methods that make plans, so that a mistake of theirs does not hide here.
+
+mod report;
+
+use std::collections::{BTreeMap, HashMap};
+
+use crate::{Cost, Error, LatencyScope, Plan, Problem, ProblemData, Result, FEASIBILITY_TOLERANCE, NO_POOL};
+
+use report::{show, Violations};
+pub use report::{CheckReport, Constraint, Violation};
+
+/// Checks `plan` against every constraint of `problem`, and what it claims of its cost against the cost that it has.
+///
+/// A constraint holds where its excess is at most 1e-6 of its right-hand side. Where that is zero, 1 stands in for it
+/// for shares and errors, the SLO (at least 1 s) for latencies, and the capacity of one replica for capacities.
+///
+/// # Errors
+/// [`Error::Invalid`] names an entry of the plan that has no meaning in this problem, such as an index out of range.
+pub fn check(problem: &Problem, plan: &Plan) -> Result<CheckReport> {
+    plan.validate(problem)?;
+    if !plan.status.has_plan() {
+        return Ok(CheckReport { violations: Vec::new(), cost: None });
+    }
+    let decisions = Decisions::read(problem.data(), plan)?;
+    let mut found = Violations::default();
+    supply_and_bounds(&decisions, &mut found);
+    activation(&decisions, &mut found);
+    one_per_pair(&decisions, &mut found);
+    capacities(&decisions, &mut found);
+    service_levels(&decisions, &mut found);
+    limits(&decisions, &mut found);
+    let cost = decisions.cost();
+    claims(plan, &cost, &mut found);
+    Ok(CheckReport { violations: found.into_vec(), cost: Some(cost) })
+}
+
+/// The decision variables, and where in the data their routes are.
+struct Decisions<'a> {
+    data: &'a ProblemData,
+    /// Replicas r of each deployed configuration.
+    replicas: BTreeMap<usize, f64>,
+    /// Shares x with their query type, configuration and route.
+    traffic: Vec<Traffic>,
+    /// Shares u.
+    unmet: &'a [f64],
+}
+
+struct Traffic {
+    query_type: usize,
+    configuration: usize,
+    route: usize,
+    share: f64,
+}
+
+impl<'a> Decisions<'a> {
+    fn read(data: &'a ProblemData, plan: &'a Plan) -> Result<Self> {
+        let r = &plan.routing;
+        let mut wanted: HashMap<(u32, u32), usize> = HashMap::with_capacity(r.fraction.len());
+        for index in 0..r.fraction.len() {
+            wanted.insert((r.query_type[index], r.configuration[index]), index);
+        }
+        let mut route_of = vec![None; r.fraction.len()];
+        for (route, key) in data.routes.query_type.iter().zip(&data.routes.configuration).enumerate() {
+            if let Some(&index) = wanted.get(&(*key.0, *key.1)) {
+                route_of[index] = Some(route);
+            }
+        }
+        let traffic = route_of.into_iter().enumerate().map(|(index, route)| {
+            let (query_type, configuration) = (r.query_type[index] as usize, r.configuration[index] as usize);
+            let message = format!("there is no route from query type {query_type} to configuration {configuration}");
+            let route = route.ok_or_else(|| Error::invalid(format!("routing[{index}]"), message))?;
+            Ok(Traffic { query_type, configuration, route, share: r.fraction[index] })
+        });
+        Ok(Self {
+            data,
+            replicas: plan
+                .deployments
+                .iter()
+                .map(|deployment| (deployment.configuration as usize, f64::from(deployment.replicas)))
+                .collect(),
+            traffic: traffic.collect::<Result<_>>()?,
+            unmet: &plan.unmet,
+        })
+    }
+
+    fn type_name(&self, i: usize) -> &str {
+        &self.data.query_types.name[i]
+    }
+
+    fn configuration_name(&self, a: usize) -> String {
+        let c = &self.data.configurations;
+        let model = &self.data.models.name[c.model[a] as usize];
+        let tier = &self.data.tiers.name[c.tier[a] as usize];
+        format!("{model} on {tier} with TP {} and PP {}", c.tp[a], c.pp[a])
+    }
+
+    /// GPUs n·m of one replica.
+    fn gpus(&self, a: usize) -> f64 {
+        f64::from(self.data.configurations.tp[a]) * f64::from(self.data.configurations.pp[a])
+    }
+
+    /// Σ over the traffic of query type `i` of `value(route)·x`.
+    fn sum_of_type(&self, i: usize, value: impl Fn(usize) -> f64) -> f64 {
+        let of_type = self.traffic.iter().filter(|traffic| traffic.query_type == i);
+        of_type.map(|traffic| value(traffic.route) * traffic.share).sum()
+    }
+
+    fn storage_gb(&self) -> f64 {
+        let weights: f64 = self.replicas.keys().map(|&a| self.data.configurations.weights_gb[a]).sum();
+        let tokens: f64 = self.data.query_types.data_gb.iter().zip(self.unmet).map(|(gb, u)| gb * (1.0 - u)).sum();
+        weights + tokens
+    }
+
+    fn cost(&self) -> Cost {
+        let (data, q) = (self.data, &self.data.query_types);
+        let rental_per_h: f64 = self
+            .replicas
+            .iter()
+            .map(|(&a, replicas)| {
+                let tier = data.configurations.tier[a] as usize;
+                data.tiers.gpu_usd_per_h[tier] * self.gpus(a) * replicas
+            })
+            .sum();
+        let latency_per_h: f64 = self
+            .traffic
+            .iter()
+            .map(|traffic| {
+                let i = traffic.query_type;
+                q.rate_per_h[i] * q.latency_usd_per_s[i] * data.routes.latency_s[traffic.route] * traffic.share
+            })
+            .sum();
+        let unmet_per_h: f64 =
+            (0..q.name.len()).map(|i| q.rate_per_h[i] * q.unmet_usd_per_query[i] * self.unmet[i]).sum();
+        Cost {
+            rental: data.horizon_h * rental_per_h,
+            storage: data.horizon_h * data.storage_usd_per_gb_h * self.storage_gb(),
+            latency: data.horizon_h * latency_per_h,
+            unmet: data.horizon_h * unmet_per_h,
+        }
+    }
+}
+
+/// Σ_a x + u = 1, and x, u within their bounds.
+fn supply_and_bounds(d: &Decisions<'_>, found: &mut Violations) {
+    for (index, traffic) in d.traffic.iter().enumerate() {
+        found.at_most(Constraint::Bounds, -traffic.share, 0.0, 1.0, || {
+            (format!("routing.fraction[{index}]"), format!("a share of {} is negative", show(traffic.share)))
+        });
+    }
+    for (i, &unmet) in d.unmet.iter().enumerate() {
+        let entry = || format!("unmet[{i}]");
+        found.at_most(Constraint::Bounds, -unmet, 0.0, 1.0, || {
+            (entry(), format!("{}: an unserved share of {} is negative", d.type_name(i), show(unmet)))
+        });
+        let max_unmet = d.data.query_types.max_unmet[i];
+        found.at_most(Constraint::MaxUnmet, unmet, max_unmet, 1.0, || {
+            let (share, most) = (show(unmet), show(max_unmet));
+            (entry(), format!("{}: a share of {share} goes unserved where {most} may", d.type_name(i)))
+        });
+        let total = d.sum_of_type(i, |_| 1.0) + unmet;
+        found.at_most(Constraint::Supply, (total - 1.0).abs(), 0.0, 1.0, || {
+            let message = format!("{}: shares routed and unserved add up to {}, not to 1", d.type_name(i), show(total));
+            (format!("query_types[{i}]"), message)
+        });
+    }
+}
+
+/// x ≤ w, r ≤ R·w; w ≤ r is how a plan is written.
+fn activation(d: &Decisions<'_>, found: &mut Violations) {
+    for (index, traffic) in d.traffic.iter().enumerate() {
+        let a = traffic.configuration;
+        let deployed = f64::from(u8::from(d.replicas.contains_key(&a)));
+        found.at_most(Constraint::Activation, traffic.share, deployed, 1.0, || {
+            let message = format!(
+                "{}: a share of {} is routed to {} {}",
+                d.type_name(traffic.query_type),
+                show(traffic.share),
+                if deployed > 0.0 { "the deployed" } else { "what is not deployed:" },
+                d.configuration_name(a)
+            );
+            (format!("routing[{index}]"), message)
+        });
+    }
+    for (&a, &replicas) in &d.replicas {
+        let most = f64::from(d.data.configurations.max_replicas[a]);
+        found.at_most(Constraint::MaxReplicas, replicas, most, most, || {
+            let message = format!("{}: {replicas} replicas where {most} may be deployed", d.configuration_name(a));
+            (format!("configurations[{a}]"), message)
+        });
+    }
+}
+
+/// Σ_{a on (j,k)} w_a ≤ 1.
+fn one_per_pair(d: &Decisions<'_>, found: &mut Violations) {
+    let mut deployed: BTreeMap<(u32, u32), f64> = BTreeMap::new();
+    for &a in d.replicas.keys() {
+        *deployed.entry((d.data.configurations.model[a], d.data.configurations.tier[a])).or_default() += 1.0;
+    }
+    for ((model, tier), count) in deployed {
+        found.at_most(Constraint::OnePerPair, count, 1.0, 1.0, || {
+            let (model_name, tier_name) = (&d.data.models.name[model as usize], &d.data.tiers.name[tier as usize]);
+            let message = format!("{model_name} on {tier_name}: {count} TP/PP choices are deployed where 1 may be");
+            (format!("models[{model}],tiers[{tier}]"), message)
+        });
+    }
+}
+
+/// Time and KV memory of every configuration that is deployed or has traffic.
+fn capacities(d: &Decisions<'_>, found: &mut Violations) {
+    let (mut busy, mut memory_gb): (BTreeMap<usize, f64>, BTreeMap<usize, f64>) =
+        d.replicas.keys().map(|&a| ((a, 0.0), (a, 0.0))).unzip();
+    for traffic in &d.traffic {
+        let per_s = d.data.query_types.rate_per_h[traffic.query_type] / 3600.0 * traffic.share;
+        *busy.entry(traffic.configuration).or_default() += per_s * d.data.routes.busy_s[traffic.route];
+        *memory_gb.entry(traffic.configuration).or_default() += per_s * d.data.routes.kv_gb_s[traffic.route];
+    }
+    let replicas = |a: usize| d.replicas.get(&a).copied().unwrap_or(0.0);
+    for (&a, &busy) in &busy {
+        let (one, r) = (d.data.max_utilization, replicas(a));
+        found.at_most(Constraint::Time, busy, one * r, one * r.max(1.0), || {
+            let (busy, may) = (show(busy), show(one * r));
+            let message = format!("{}: {busy} replicas are busy where {may} may be", d.configuration_name(a));
+            (format!("configurations[{a}]"), message)
+        });
+    }
+    for (&a, &gb) in &memory_gb {
+        let (one, r) = (d.data.configurations.kv_cache_gb[a], replicas(a));
+        found.at_most(Constraint::Memory, gb, one * r, one * r.max(1.0), || {
+            let (gb, has) = (show(gb), show(one * r));
+            let message = format!("{}: {gb} GB of KV cache are held where there are {has}", d.configuration_name(a));
+            (format!("configurations[{a}]"), message)
+        });
+    }
+}
+
+/// Error and latency SLOs.
+fn service_levels(d: &Decisions<'_>, found: &mut Violations) {
+    let (q, r) = (&d.data.query_types, &d.data.routes);
+    for i in 0..q.name.len() {
+        let excess = d.sum_of_type(i, |route| r.error[route] - q.error_slo[i]);
+        found.at_most(Constraint::ErrorSlo, excess, 0.0, 1.0, || {
+            let slo = show(q.error_slo[i]);
+            let message = format!("{}: the mean error exceeds the SLO of {slo} by {}", d.type_name(i), show(excess));
+            (format!("query_types[{i}]"), message)
+        });
+        if d.data.latency_scope == LatencyScope::Average {
+            let slo_s = q.latency_slo_s[i];
+            let excess_s = d.sum_of_type(i, |route| r.latency_s[route] - slo_s);
+            found.at_most(Constraint::LatencySlo, excess_s, 0.0, slo_s.max(1.0), || {
+                let (slo, excess) = (show(slo_s), show(excess_s));
+                let message = format!("{}: the mean latency exceeds the SLO of {slo} s by {excess} s", d.type_name(i));
+                (format!("query_types[{i}]"), message)
+            });
+        }
+    }
+    if d.data.latency_scope == LatencyScope::Route {
+        let is_late = |traffic: &&Traffic| r.latency_s[traffic.route] > q.latency_slo_s[traffic.query_type];
+        for traffic in d.traffic.iter().filter(is_late) {
+            found.at_most(Constraint::LatencySlo, traffic.share, 0.0, 1.0, || {
+                let message = format!(
+                    "{}: a share of {} takes {} s on {} where the SLO is {} s",
+                    d.type_name(traffic.query_type),
+                    show(traffic.share),
+                    show(r.latency_s[traffic.route]),
+                    d.configuration_name(traffic.configuration),
+                    show(q.latency_slo_s[traffic.query_type])
+                );
+                (format!("routes[{}]", traffic.route), message)
+            });
+        }
+    }
+}
+
+/// Budget, storage and pools.
+fn limits(d: &Decisions<'_>, found: &mut Violations) {
+    let cost = d.cost();
+    let spent = cost.rental + cost.storage;
+    found.at_most(Constraint::Budget, spent, d.data.budget_usd, d.data.budget_usd, || {
+        let (spent, budget) = (show(spent), show(d.data.budget_usd));
+        ("budget_usd".to_owned(), format!("rental and storage cost {spent} USD where the budget is {budget} USD"))
+    });
+    let storage_gb = d.storage_gb();
+    found.at_most(Constraint::Storage, storage_gb, d.data.storage_gb, d.data.storage_gb, || {
+        let (gb, capacity) = (show(storage_gb), show(d.data.storage_gb));
+        ("storage_gb".to_owned(), format!("{gb} GB are stored where there is room for {capacity} GB"))
+    });
+    let mut used = vec![0.0; d.data.pools.name.len()];
+    for (&a, replicas) in &d.replicas {
+        let pool = d.data.tiers.pool[d.data.configurations.tier[a] as usize];
+        if pool != NO_POOL {
+            used[pool as usize] += d.gpus(a) * replicas;
+        }
+    }
+    for (g, &gpus) in used.iter().enumerate() {
+        let most = d.data.pools.max_gpus[g];
+        found.at_most(Constraint::Pools, gpus, most, most, || {
+            let message = format!("{}: {} GPUs are used where there are {}", d.data.pools.name[g], gpus, show(most));
+            (format!("pools[{g}]"), message)
+        });
+    }
+}
+
+/// What the plan says of itself.
+fn claims(plan: &Plan, cost: &Cost, found: &mut Violations) {
+    let claimed = plan.cost.unwrap_or_default();
+    let value = plan.objective_value.unwrap_or(f64::NAN);
+    for (entry, claimed, is) in [
+        ("cost.rental", claimed.rental, cost.rental),
+        ("cost.storage", claimed.storage, cost.storage),
+        ("cost.latency", claimed.latency, cost.latency),
+        ("cost.unmet", claimed.unmet, cost.unmet),
+        ("objective_value", value, cost.total()),
+    ] {
+        found.at_most(Constraint::Claim, (claimed - is).abs(), 0.0, is.abs().max(1.0), || {
+            (entry.to_owned(), format!("is said to be {} USD and is {} USD", show(claimed), show(is)))
+        });
+    }
+    let is = cost.total();
+    if let Some(bound) = plan.objective_bound.filter(|_| found.is_empty()) {
+        // A plan that keeps every constraint refutes a bound above its cost.
+        found.at_most(Constraint::Claim, bound, is, is.abs().max(1.0), || {
+            let message = format!("is {} USD, above the plan's own cost of {} USD", show(bound), show(is));
+            ("objective_bound".to_owned(), message)
+        });
+    }
+}
+
+/// Whether `excess` counts for a right-hand side of the size `scale`.
+fn counts(excess: f64, scale: f64) -> bool {
+    // What is no number is no proof that the constraint holds.
+    excess.is_nan() || excess > FEASIBILITY_TOLERANCE * scale
+}
+
+#[cfg(test)]
+mod tests;
