@@ -300,7 +300,7 @@ fn any_case() -> impl Strategy<Value = (Problem, Plan)> {
     problem.prop_map(|problem| problem.expect("generators make valid problems")).prop_flat_map(|problem| {
         let count = problem.num_configurations() as u32;
         let replicas = prop::collection::btree_map(0..count, 1u32..4, 0..5);
-        let shares = prop::collection::btree_map(0..problem.num_routes(), 0.0..1.0f64, 0..6);
+        let shares = prop::collection::btree_map(0..problem.num_routes().max(1), 0.0..1.0f64, 0..6);
         let unmet = prop::collection::vec(0.0..1.0f64, problem.num_query_types());
         (replicas, shares, unmet, any::<bool>()).prop_map(move |(replicas, shares, unmet, balance)| {
             let routes = &problem.data().routes;
@@ -314,7 +314,7 @@ fn any_case() -> impl Strategy<Value = (Problem, Plan)> {
                     .collect(),
                 ..Plan::none(&problem.name, "any", 0, Status::NoSolutionFound, String::new())
             };
-            for (route, share) in shares {
+            for (route, share) in shares.into_iter().filter(|(route, _)| *route < problem.num_routes()) {
                 plan.routing.query_type.push(routes.query_type[route]);
                 plan.routing.configuration.push(routes.configuration[route]);
                 plan.routing.fraction.push(share);
