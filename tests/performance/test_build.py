@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import servemix
 from servemix._errors import InvalidInputError
 from servemix.performance import build_arrays, build_problem
 from servemix.performance.build import MIN_REPLICA_LIMIT, service_curves
@@ -141,6 +143,34 @@ def test_replica_limits_are_the_scenarios_or_none_that_a_plan_could_feel() -> No
         np.add.at(load[row], r["configuration"], 1e9 / 3600 * r[key])
     assert (c["max_replicas"] >= load[0] / arrays["max_utilization"]).all()
     assert (c["max_replicas"] >= load[1] / c["kv_cache_gb"]).all()
+
+
+def test_the_arrays_cross_into_rust_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    crossings = []
+
+    class Counted:
+        @staticmethod
+        def from_arrays(**arrays: Any) -> servemix.Problem:
+            crossings.append(arrays)
+            return original.from_arrays(**arrays)
+
+    original = servemix.Problem
+    monkeypatch.setattr(servemix, "Problem", Counted)
+    problem, _ = build_problem(scenario())
+    assert len(crossings) == 1
+    assert problem.num_routes == len(crossings[0]["routes"]["busy_s"])
+
+
+def test_a_scenario_put_together_by_a_program_is_checked_too() -> None:
+    written = scenario()
+    broken = msgspec.structs.replace(written.query_types[0], output_tokens=float("nan"))
+    with pytest.raises(
+        InvalidInputError, match=r"query_types\[0\]\.output_tokens: must be a finite"
+    ):
+        build_problem(msgspec.structs.replace(written, query_types=(broken,)))
+    odd = msgspec.structs.replace(written, horizon_h=1j)
+    with pytest.raises(InvalidInputError, match="horizon_h"):
+        build_problem(odd)
 
 
 def test_an_unknown_performance_model_is_named() -> None:

@@ -15,7 +15,7 @@ from servemix.performance.error_rates import error_rates
 from servemix.performance.routes import Curves, RouteFigures, curve_of, route_figures
 from servemix.performance.screen import RouteChecks, screen
 from servemix.performance.screening import Reason, Screening
-from servemix.scenario import QueryType, ResolvedScenario, Scenario, resolve
+from servemix.scenario import QueryType, ResolvedScenario, Scenario, checked_scenario
 
 if TYPE_CHECKING:
     from servemix import Problem
@@ -73,7 +73,8 @@ def build_arrays(scenario: Scenario) -> tuple[dict[str, Any], Screening]:
     InvalidInputError
         The scenario contradicts itself, or a number that it needs is not known.
     """
-    resolved = resolve(scenario)
+    resolved = checked_scenario(scenario)
+    scenario = resolved.scenario
     configurations, none = enumerate_configurations(resolved)
     curves = service_curves(resolved, configurations)
     figures = route_figures(scenario.query_types, curves)

@@ -36,6 +36,7 @@ __all__ = [
     "ResolvedScenario",
     "Scenario",
     "builtin_scenarios",
+    "checked_scenario",
     "load_scenario",
     "resolve",
     "scenario_from_data",
@@ -109,16 +110,27 @@ def scenario_to_data(scenario: Scenario) -> dict[str, Any]:
     """
     import msgspec
 
-    data = msgspec.to_builtins(scenario)
-    assert isinstance(data, dict)
+    # what no file can hold becomes text, which `convert` then refuses by the name of its entry
+    data: dict[str, Any] = msgspec.to_builtins(scenario, enc_hook=repr)
     return data
+
+
+def checked_scenario(scenario: Scenario) -> ResolvedScenario:
+    """Check a scenario that a program may have put together, and look its names up.
+
+    Raises
+    ------
+    InvalidInputError
+        An entry breaks a rule; the message names it.
+    """
+    return resolve(convert(scenario_to_data(scenario), Scenario))
 
 
 def _builtin(name: str) -> str:
     names = builtin_scenarios()
     if name not in names:
         near = difflib.get_close_matches(name, names, n=1)
-        hint = f"did you mean {near[0]!r}?" if near else f"there are: {', '.join(names)}"
+        hint = f"did you mean {near[0]!r}?" if near else f"there are: {', '.join(names)}."
         raise InvalidInputError(
             f"{name!r} is no built-in scenario; {hint} A file is named with its suffix"
         )

@@ -165,7 +165,7 @@ def _unknown_keys(data: Any, kind: inspect.Type, where: str) -> Iterator[str]:
                 yield from _unknown_keys(value, fields[key], _join(where, key))
             else:
                 yield f"{_join(where, str(key))}: unknown key{_nearest(str(key), fields)}"
-    elif isinstance(kind, inspect.VarTupleType | inspect.ListType) and isinstance(data, list):
+    elif isinstance(kind, inspect.VarTupleType) and isinstance(data, list | tuple):
         for index, value in enumerate(data):
             yield from _unknown_keys(value, kind.item_type, f"{where}[{index}]")
 
@@ -183,7 +183,7 @@ def _not_finite(data: Any, where: str) -> Iterator[tuple[str, float]]:
     elif isinstance(data, Mapping):
         for key, value in data.items():
             yield from _not_finite(value, _join(where, str(key)))
-    elif isinstance(data, list):
+    elif isinstance(data, list | tuple):
         for index, value in enumerate(data):
             yield from _not_finite(value, f"{where}[{index}]")
 
