@@ -19,6 +19,7 @@ import msgspec
 
 from servemix._errors import InvalidInputError, ServemixError
 from servemix.catalog.accuracy import PublishedError, published_error
+from servemix.catalog.calibration import Calibration, decode_calibration
 from servemix.catalog.entries import AccuracyFact, Gpu, Model, Tier
 from servemix.catalog.precision import PRECISION_ALIASES, PRECISIONS, Precision
 
@@ -26,12 +27,14 @@ __all__ = [
     "PRECISIONS",
     "PRECISION_ALIASES",
     "AccuracyFact",
+    "Calibration",
     "Gpu",
     "Model",
     "Precision",
     "PublishedError",
     "Tier",
     "accuracy",
+    "calibration",
     "error_of",
     "gpu",
     "gpus",
@@ -68,6 +71,13 @@ def models() -> tuple[Model, ...]:
 def accuracy() -> tuple[AccuracyFact, ...]:
     """List the published scores, by model, precision and benchmark."""
     return _load("accuracy.json", AccuracyFact)
+
+
+@cache
+def calibration() -> Calibration:
+    """Return what engines and GPUs reach of the hardware's rates, as fitted to measurements."""
+    text = resources.files(__package__).joinpath("calibration.json").read_bytes()
+    return decode_calibration(text, "catalog/calibration.json")
 
 
 def gpu(name: str) -> Gpu:

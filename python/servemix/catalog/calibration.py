@@ -1,0 +1,148 @@
+"""What engines and GPUs reach of the hardware's rates: defaults, and factors per engine and GPU."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated
+
+import msgspec
+import numpy as np
+import numpy.typing as npt
+
+from servemix._errors import InvalidInputError
+
+Positive = Annotated[float, msgspec.Meta(gt=0)]
+Factors = dict[str, Positive]
+Floats = npt.NDArray[np.float64]
+
+#: Coefficients that are shares of a peak rate, so at most 1 whatever their factors.
+SHARES = (
+    "bandwidth_efficiency",
+    "kv_bandwidth_efficiency",
+    "compute_efficiency",
+    "link_efficiency",
+)
+
+
+class Coefficients(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What the roofline model needs beyond the hardware's rates.
+
+    Attributes
+    ----------
+    bandwidth_efficiency
+        Reached share of the memory bandwidth when weights are read.
+    kv_bandwidth_efficiency
+        The same when the KV cache is read.
+    compute_efficiency
+        Reached share of the dense peak rate in matrix products.
+    link_efficiency
+        Reached share of the link bandwidth in collectives.
+    collective_latency_s
+        Latency of one collective of a tensor-parallel group, s.
+    layer_s
+        Kernel launches and small kernels of one layer in a decode step, s.
+    host_layer_s
+        Work of the host per layer, s; it overlaps with the GPU's, so it counts where it is larger.
+    sequence_s
+        Sampling and scheduling of one sequence in a step, s.
+    sequence_collective_s
+        Added to each collective by each sequence and further GPU of the group, s.
+    prefill_layer_s
+        Fixed cost of a prefill per layer, s.
+    prefill_wait
+        Share of the other sequences' prefills, halved, that a first token waits for in a
+        benchmark which starts all its sequences at once. Used to compare with such measurements
+        only, never in a plan.
+    """
+
+    bandwidth_efficiency: Positive
+    kv_bandwidth_efficiency: Positive
+    compute_efficiency: Positive
+    link_efficiency: Positive
+    collective_latency_s: Positive
+    layer_s: Positive
+    host_layer_s: Positive
+    sequence_s: Positive
+    sequence_collective_s: Positive
+    prefill_layer_s: Positive
+    prefill_wait: Positive
+
+
+#: Names of the coefficients.
+COEFFICIENTS: tuple[str, ...] = Coefficients.__struct_fields__
+
+
+class Calibration(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Coefficients as fitted to measurements: default × factor of the engine × factor of the GPU.
+
+    Attributes
+    ----------
+    defaults
+        For an engine and a GPU that nothing was measured on.
+    engines, gpus
+        Factors by engine and by the GPU's name in the catalog.
+    provenance
+        For people: what was fitted to what, when, and how well it fits.
+    """
+
+    defaults: Coefficients
+    engines: dict[str, Factors] = {}
+    gpus: dict[str, Factors] = {}
+    provenance: dict[str, str | int | float | dict[str, float]] = {}
+
+    def __post_init__(self) -> None:
+        for kind, table in (("engines", self.engines), ("gpus", self.gpus)):
+            for name, factors in table.items():
+                for unknown in factors.keys() - set(COEFFICIENTS):
+                    raise InvalidInputError(
+                        f"{kind}.{name}: {unknown!r} is no coefficient; there are: "
+                        f"{', '.join(COEFFICIENTS)}"
+                    )
+
+    def values(self, engine: str | None, gpus: Sequence[str]) -> dict[str, Floats]:
+        """Coefficients for an engine on each of some GPUs, as columns of shape ``(len(gpus),)``.
+
+        Parameters
+        ----------
+        engine
+            One of ``engines``; None takes the defaults.
+        gpus
+            Names as in the catalog; one without factors has the defaults.
+
+        Raises
+        ------
+        InvalidInputError
+            There is no such engine.
+        """
+        if engine is not None and engine not in self.engines:
+            raise InvalidInputError(
+                f"engine {engine!r} is not calibrated; there are: {', '.join(self.engines)}"
+            )
+        of_engine = self.engines[engine] if engine is not None else {}
+        columns = {}
+        for name in COEFFICIENTS:
+            value = getattr(self.defaults, name) * of_engine.get(name, 1.0)
+            of_gpu = [self.gpus.get(gpu, {}).get(name, 1.0) for gpu in gpus]
+            column = value * np.array(of_gpu, dtype=np.float64)
+            columns[name] = np.minimum(column, 1.0) if name in SHARES else column
+        return columns
+
+
+def read_calibration(path: str | Path) -> Calibration:
+    """Read a calibration file as ``servemix fit`` writes it.
+
+    Raises
+    ------
+    InvalidInputError
+        The file is not one; the message names the entry.
+    """
+    return decode_calibration(Path(path).read_bytes(), str(path))
+
+
+def decode_calibration(text: bytes, where: str) -> Calibration:
+    """Decode a calibration; ``where`` names it in errors."""
+    try:
+        return msgspec.json.decode(text, type=Calibration)
+    except msgspec.DecodeError as error:
+        raise InvalidInputError(f"{where}: {error}") from error

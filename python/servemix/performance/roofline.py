@@ -1,0 +1,174 @@
+"""Service curves from first principles: memory traffic, arithmetic and communication.
+
+With W the bytes of weights that a step reads, F the dense peak rate of the tier's arithmetic and
+efficiencies, latencies and overheads from :mod:`servemix.catalog.calibration`::
+
+    weights_s            = W / (tp·bandwidth)
+    per_context_token_s  = KV bytes of a token on one GPU / bandwidth
+    per_sequence_s       = 2·P_active / (tp·F)
+    step_fixed_s         = launches and collectives of all layers, sampling, hops between stages,
+                           and what of the host's work the GPU's does not hide
+    prefill_per_token_s  = 2·P_active/(tp·F) + all-reduces and hops of a token
+    prefill_per_token2_s = 2·layers·heads·head_size/(tp·F)          causal attention
+    ring all-reduce      = 2·bytes·(tp - 1)/tp / link
+
+Pipeline stages run one after another, so ``pp`` leaves a step as long as it was, but for the hops.
+The roofline is Williams, Waterman & Patterson, CACM 52(4), 2009; the terms are those of Kwon et
+al. (vLLM), SOSP 2023 and Agrawal et al. (Sarathi-Serve), OSDI 2024.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Annotated, Any
+
+import msgspec
+import numpy as np
+import numpy.typing as npt
+
+from servemix import catalog
+from servemix._errors import InvalidInputError
+from servemix.catalog import Tier
+from servemix.catalog.calibration import COEFFICIENTS, read_calibration
+from servemix.performance.service_curve import ServiceCurve
+from servemix.performance.workload import Network, Workload
+
+if TYPE_CHECKING:
+    from servemix.performance.configurations import Configurations
+    from servemix.scenario import ResolvedScenario
+
+Floats = npt.NDArray[np.float64]
+Positive = Annotated[float, msgspec.Meta(gt=0)]
+
+#: How sharply host and GPU overlap: the larger of the two counts, smoothed where they are alike.
+OVERLAP_POWER = 4.0
+
+
+class RooflineOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Settings of the model, as written under ``performance.options``.
+
+    Attributes
+    ----------
+    engine
+        Serving engine, one that the calibration knows; None for none in particular.
+    calibration
+        File that ``servemix fit`` wrote; None takes the one shipped.
+    coefficients
+        Coefficients to set by hand, for every GPU and engine.
+    network
+        Links between pipeline stages and between nodes.
+    """
+
+    engine: str | None = "vllm"
+    calibration: str | None = None
+    coefficients: dict[str, Positive] = {}
+    network: Network = Network()
+
+
+def roofline_curve(workload: Workload, coefficients: Mapping[str, npt.ArrayLike]) -> ServiceCurve:
+    """Service curves of all configurations of a workload.
+
+    Parameters
+    ----------
+    workload
+        The configurations.
+    coefficients
+        Every name of :data:`servemix.catalog.calibration.COEFFICIENTS`, a number or a column of
+        shape ``(A,)`` each.
+    """
+    w = workload
+    c = {name: np.asarray(coefficients[name], dtype=np.float64) for name in COEFFICIENTS}
+    batch = w.max_num_seqs
+    weights_s = w.step_weights_s / c["bandwidth_efficiency"]
+    token_all_reduce_s = w.token_all_reduce_s / c["link_efficiency"]
+    gpu_s = (
+        w.layers * c["layer_s"]
+        + w.num_collectives * c["collective_latency_s"]
+        + w.node_collectives_s
+        + batch * token_all_reduce_s
+    )
+    host_s = w.layers * c["host_layer_s"]
+    busy_s = weights_s + gpu_s
+    power = OVERLAP_POWER
+    waits_for_host_s = (busy_s**power + host_s**power) ** (1.0 / power) - busy_s
+    per_collective_s = w.num_collectives * (w.tp - 1) * c["sequence_collective_s"]
+    sampling_s = batch * (c["sequence_s"] + per_collective_s)
+    return ServiceCurve(
+        model=w.model,
+        tier=w.tier,
+        tp=w.tp,
+        pp=w.pp,
+        max_num_seqs=batch,
+        prefill_fixed_s=w.layers * c["prefill_layer_s"] + w.hops_s,
+        prefill_per_token_s=w.token_s / c["compute_efficiency"]
+        + token_all_reduce_s
+        + w.token_hops_s,
+        prefill_per_token2_s=w.token2_s / c["compute_efficiency"],
+        weights_s=weights_s,
+        per_context_token_s=w.context_token_s / c["kv_bandwidth_efficiency"],
+        per_sequence_s=w.sequence_s / c["compute_efficiency"],
+        step_fixed_s=gpu_s + waits_for_host_s + sampling_s + w.hops_s + batch * w.token_hops_s,
+        kv_gb_per_token=w.kv_gb_per_token,
+        kv_cache_gb=w.kv_cache_gb,
+        weights_gb=w.weights_gb,
+    )
+
+
+def service_curves(resolved: ResolvedScenario, configurations: Configurations) -> ServiceCurve:
+    """Return the service curves of a scenario's configurations.
+
+    Raises
+    ------
+    InvalidInputError
+        An option is unknown or out of range, or the engine is not calibrated.
+    """
+    options = _options(resolved.scenario.performance.options)
+    c = configurations
+    workload = Workload(
+        models=c.models,
+        tiers=c.tiers,
+        model=c.model,
+        tier=c.tier,
+        tp=c.tp,
+        pp=c.pp,
+        max_num_seqs=c.max_num_seqs,
+        weights_gb=c.weights_gb,
+        kv_cache_gb=c.kv_cache_gb,
+        kv_gb_per_token=c.kv_gb_per_token,
+        network=options.network,
+    )
+    of_tier = tier_coefficients(c.tiers, options)
+    return roofline_curve(workload, {name: column[c.tier] for name, column in of_tier.items()})
+
+
+def tier_coefficients(tiers: Sequence[Tier], options: RooflineOptions) -> dict[str, Floats]:
+    """Coefficients of each tier, columns of shape ``(K,)``.
+
+    A number in the options counts first, then one on the GPU itself, then the calibration.
+    """
+    calibrated = (
+        catalog.calibration()
+        if options.calibration is None
+        else read_calibration(options.calibration)
+    )
+    values = calibrated.values(options.engine, [tier.gpu.name for tier in tiers])
+    for name in ("compute_efficiency", "bandwidth_efficiency", "collective_latency_s"):
+        own = [getattr(tier.gpu, name) for tier in tiers]
+        values[name] = np.array(
+            [fit if given is None else given for given, fit in zip(own, values[name], strict=True)]
+        )
+    for name, value in options.coefficients.items():
+        if name not in COEFFICIENTS:
+            raise InvalidInputError(
+                f"performance.options.coefficients: {name!r} is no coefficient; there are: "
+                f"{', '.join(COEFFICIENTS)}"
+            )
+        values[name] = np.full(len(tiers), value)
+    return values
+
+
+def _options(written: Mapping[str, Any]) -> RooflineOptions:
+    try:
+        return msgspec.convert(dict(written), RooflineOptions)
+    except msgspec.ValidationError as error:
+        raise InvalidInputError(f"performance.options: {error}") from error
