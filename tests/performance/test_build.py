@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import Any
 
 import msgspec
@@ -251,3 +252,36 @@ def test_the_order_of_entries_only_relabels(order: list[int], tiers: list[int]) 
         }
 
     assert by_name(plain) == by_name(other)
+
+
+HUGE = st.sampled_from([1e-300, 1e-6, 1.0, 1e6, 1e150, 1e300])
+
+
+@given(
+    tokens=st.tuples(HUGE, HUGE),
+    rate=HUGE,
+    base_s=HUGE,
+    memory_gb=HUGE,
+    params_b=HUGE,
+)
+@settings(max_examples=60, deadline=None)
+@pytest.mark.filterwarnings("error")
+def test_absurd_numbers_give_a_problem_or_an_input_error(
+    tokens: tuple[float, float], rate: float, base_s: float, memory_gb: float, params_b: float
+) -> None:
+    with contextlib.suppress(InvalidInputError):
+        problem, screening = build_problem(
+            scenario(
+                query_type={
+                    "input_tokens": tokens[0],
+                    "output_tokens": max(tokens[1], 1.0),
+                    "rate_per_h": rate,
+                    "latency_slo_s": None if base_s < 1 else 1e300,
+                },
+                gpus=[{"name": "h100", "spec": {"memory_gb": memory_gb}}],
+                models=[{"name": "llama-3.1-8b", "spec": {"params_b": params_b}}],
+                **options(base_s_per_token={"chat": base_s, "code": base_s}),
+            )
+        )
+        assert problem.num_routes == len(screening.ttft_s)
+        assert all(entry.message for entry in screening.screened())

@@ -54,6 +54,8 @@ def build_problem(scenario: Scenario) -> tuple[Problem, Screening]:
     return Problem.from_arrays(**arrays), screening
 
 
+# absurd magnitudes overflow on the way; the figures are tested, with a message, at the end
+@np.errstate(over="ignore", invalid="ignore")
 def build_arrays(scenario: Scenario) -> tuple[dict[str, Any], Screening]:
     """Build the arguments of ``Problem.from_arrays`` for a scenario.
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass, fields
 import numpy as np
 from numpy.typing import NDArray
 
+from servemix._errors import InvalidInputError
 from servemix.performance.service_curve import ServiceCurve
 from servemix.scenario import QueryType
 
@@ -57,18 +58,32 @@ def route_figures(query_types: Sequence[QueryType], curves: Curves) -> RouteFigu
         I query types.
     curves
         Service curves of A configurations, or I such.
+
+    Raises
+    ------
+    InvalidInputError
+        A figure is too large for a number; the message names the query type.
     """
     h = np.array([entry.input_tokens for entry in query_types], dtype=np.float64)[:, None]
     f = np.array([entry.output_tokens for entry in query_types], dtype=np.float64)[:, None]
     if isinstance(curves, ServiceCurve):
-        return _figures(h, f, curves)
-    rows = [_figures(h[i], f[i], curve) for i, curve in enumerate(curves)]
-    return RouteFigures(
-        **{
+        figures = _figures(h, f, curves)
+    else:
+        rows = [_figures(h[i], f[i], curve) for i, curve in enumerate(curves)]
+        stacked = {
             field.name: np.stack([getattr(row, field.name) for row in rows])
             for field in fields(RouteFigures)
         }
-    )
+        figures = RouteFigures(**stacked)
+    for field in fields(RouteFigures):
+        finite = np.isfinite(getattr(figures, field.name)).all(axis=1)
+        if not finite.all():
+            i = int(np.argmin(finite))
+            raise InvalidInputError(
+                f"query_types[{i}]: {field.name} of {query_types[i].name!r} is too large for a "
+                "number; are the tokens and the performance model's settings meant so?"
+            )
+    return figures
 
 
 def _figures(h: Floats, f: Floats, curve: ServiceCurve) -> RouteFigures:
