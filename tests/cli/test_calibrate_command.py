@@ -79,6 +79,40 @@ def test_the_series_is_written(trace, tmp_path):
     assert (series.names, series.step_s, series.num_steps) == (("chat-1",), 600.0, 5)
 
 
+def test_exports_of_counters_are_known_by_their_columns(tmp_path, capsys):
+    pytest.importorskip("matplotlib")
+    path = tmp_path / "export.csv"
+    path.write_text(
+        "timestamp,model_name,vllm:request_success_total,vllm:prompt_tokens_total,"
+        "vllm:generation_tokens_total\n0,m,0,0,0\n600,m,60,600,60\n"
+    )
+    picture = tmp_path / "picture.svg"
+    options = ["--json", "--plot", str(picture)]
+    assert main(["calibrate", str(path), *options]) == 0
+    (part,) = json.loads(capsys.readouterr().out)
+    assert part["types"][0]["rate_per_h"] == pytest.approx(360.0)
+    assert part["types"][0]["input_tokens"] == pytest.approx(10.0)
+    assert picture.read_text().startswith("<?xml")
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["prometheus"], "needs the address of one server"),
+        (["prometheus", "localhost:9090"], "no address such as http"),
+        (["prometheus", "http://127.0.0.1:9", "--range", "1 day"], "no duration such as 24h"),
+        (["prometheus", "http://127.0.0.1:9", "--header", "secret"], "--header: is written"),
+        (["prometheus", "http://127.0.0.1:9", "--timeout", "5"], "cannot be reached"),
+    ],
+)
+def test_a_server_that_cannot_be_asked_is_one_line_and_exit_code_2(capsys, words, message):
+    assert main(["calibrate", *words]) == 2
+    errors = capsys.readouterr().err
+    assert message in errors
+    assert "secret" not in errors
+    assert errors.count("\n") == 1
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [

@@ -14,7 +14,7 @@ from servemix.cli.demand import print_demand, write_scenario
 from servemix.cli.options import Json
 
 if TYPE_CHECKING:
-    from servemix.traces import Calibration
+    from servemix.traces import Demand
 
 
 class Rate(str, Enum):
@@ -33,10 +33,11 @@ class Tokens(str, Enum):
 
 def calibrate(
     sources: Annotated[
-        list[Path],
+        list[str],
         typer.Argument(
-            metavar="TRACE...",
-            help="Trace files; each becomes query types of its own.",
+            metavar="TRACE...|prometheus URL",
+            help="Trace files, each with query types of its own; or the word prometheus and the "
+            "address of a server.",
             show_default=False,
         ),
     ],
@@ -96,6 +97,31 @@ def calibrate(
             "type of the same name keeps its SLOs and prices.",
         ),
     ] = None,
+    time_range: Annotated[
+        str,
+        typer.Option("--range", metavar="DURATION", help="prometheus: time up to now, such as 7d."),
+    ] = "24h",
+    step: Annotated[
+        str | None,
+        typer.Option(
+            "--step", metavar="DURATION", help="prometheus: window, instead of --window in seconds."
+        ),
+    ] = None,
+    timeout_s: Annotated[
+        float, typer.Option("--timeout", metavar="SECONDS", help="prometheus: limit of a query.")
+    ] = 30.0,
+    header: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--header", metavar="'NAME: VALUE'", help="prometheus: header to send; repeatable."
+        ),
+    ] = None,
+    selector: Annotated[
+        str, typer.Option("--selector", metavar="MATCHERS", help="prometheus: label matchers.")
+    ] = "",
+    label: Annotated[
+        str, typer.Option("--label", help="prometheus: label that names the model.")
+    ] = "model_name",
     latency_slo_s: Annotated[
         float | None,
         typer.Option("--latency-slo", metavar="SECONDS", help="End-to-end SLO of every type."),
@@ -132,33 +158,64 @@ def calibrate(
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """Turn request traces into query types with tokens and arrival rates.
+    """Turn request traces, or the metrics of vLLM, into query types with arrival rates.
 
-    Formats: azure, burstgpt, mooncake, vidur, vllm; plain or gzip.
+    Formats: azure, burstgpt, mooncake, vidur, vllm (a row per request) and counters (exports of
+    vLLM's metrics), plain or gzip. From a Prometheus server, one query type comes of each model.
     """
-    from servemix.traces import calibrate as calibrate_trace
-    from servemix.traces import read_trace
+    if base is not None and output is None:
+        raise InvalidInputError("--base: says what -o writes, and -o is not given")
+    found: list[Demand] = []
+    if sources[0] == "prometheus":
+        if len(sources) != 2:
+            raise InvalidInputError("prometheus: needs the address of one server after it")
+        from servemix.traces import calibrate_prometheus
+        from servemix.traces.prometheus import parse_duration_s
 
-    names = name or []
-    if len(names) > len(sources):
-        raise InvalidInputError(f"--name: {len(names)} names for {len(sources)} traces")
-    found: list[Calibration] = []
-    with progress("calibrating", total=len(sources)) as shown:
-        for place, path in enumerate(sources):
-            trace = read_trace(path, format, name=names[place] if place < len(names) else None)
+        with progress("asking the server"):
             found.append(
-                calibrate_trace(
-                    trace,
-                    k,
-                    by_model=by_model,
-                    explain=explain,
-                    max_types=max_types,
-                    window_s=window_s,
+                calibrate_prometheus(
+                    sources[1],
+                    range_s=parse_duration_s(time_range),
+                    step_s=window_s if step is None else parse_duration_s(step),
+                    timeout_s=timeout_s,
+                    headers=_headers(header or []),
+                    selector=selector,
+                    label=label,
                     peak_percentile=peak_percentile,
                     token_percentile=token_percentile,
                 )
             )
-            shown.advance(shown.task_ids[0])
+    else:
+        from servemix.traces import calibrate as calibrate_trace
+        from servemix.traces import calibrate_counters, read_trace
+        from servemix.traces.counters import is_counters
+
+        names = [*(name or []), *[None] * len(sources)]
+        if name is not None and len(name) > len(sources):
+            raise InvalidInputError(f"--name: {len(name)} names for {len(sources)} traces")
+        with progress("calibrating", total=len(sources)) as shown:
+            for path, title in zip(sources, names, strict=False):
+                if format == "counters" or (format is None and is_counters(path)):
+                    found.append(
+                        calibrate_counters(
+                            path, name=title, step_s=window_s, peak_percentile=peak_percentile
+                        )
+                    )
+                else:
+                    found.append(
+                        calibrate_trace(
+                            read_trace(path, format, name=title),
+                            k,
+                            by_model=by_model,
+                            explain=explain,
+                            max_types=max_types,
+                            window_s=window_s,
+                            peak_percentile=peak_percentile,
+                            token_percentile=token_percentile,
+                        )
+                    )
+                shown.advance(shown.task_ids[0])
     _refuse_same_names(found)
     if output is not None:
         slos = {
@@ -167,16 +224,19 @@ def calibrate(
             "tpot_slo_s": tpot_slo_s,
         }
         given = {key: limit for key, limit in slos.items() if limit is not None}
-        entries = [
-            {**entry, **given}
-            for part in found
-            for entry in part.query_types(rate=rate.value, tokens=tokens.value)
-        ]
-        write_scenario(
-            output, entries, base=base, note=f"{rate.value} rates, {tokens.value} tokens"
-        )
-    elif base is not None:
-        raise InvalidInputError("--base: says what -o writes, and -o is not given")
+        types = [part.query_types(rate=rate.value, tokens=tokens.value) for part in found]
+        entries = [{**entry, **given} for part in types for entry in part]
+        note = f"{rate.value} rates, {tokens.value} tokens"
+        write_scenario(output, entries, base=base, note=note)
+    _write_series_and_plot(found, series, plot)
+    if as_json:
+        print_json([part.to_data() for part in found])
+        return
+    for part in found:
+        print_demand(part)
+
+
+def _write_series_and_plot(found: list[Demand], series: Path | None, plot: Path | None) -> None:
     if series is not None:
         from servemix.traces import RateSeries
 
@@ -185,14 +245,21 @@ def calibrate(
         for part in found:
             stem = plot.stem if len(found) == 1 else f"{plot.stem}-{part.name}"
             part.plot(plot.with_name(stem + plot.suffix))
-    if as_json:
-        print_json([part.to_data() for part in found])
-        return
-    for part in found:
-        print_demand(part)
 
 
-def _refuse_same_names(found: list[Calibration]) -> None:
+def _headers(given: list[str]) -> dict[str, str]:
+    """Header fields of ``NAME: VALUE``."""
+    headers = {}
+    for text in given:
+        name, colon, value = text.partition(":")
+        if not colon or not name.strip() or not text.isprintable():
+            # The text may be a secret, so it is not repeated.
+            raise InvalidInputError("--header: is written 'NAME: VALUE'")
+        headers[name.strip()] = value.strip()
+    return headers
+
+
+def _refuse_same_names(found: list[Demand]) -> None:
     names = [kind.name for part in found for kind in part.types]
     for name in names:
         if names.count(name) > 1:

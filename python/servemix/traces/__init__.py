@@ -6,7 +6,9 @@
 """
 
 from servemix.traces.calibrate import Calibration, calibrate
+from servemix.traces.counters import calibrate_counters
 from servemix.traces.demand import CalibratedType, Demand
+from servemix.traces.prometheus import DemandServerError, calibrate_prometheus
 from servemix.traces.rates import RateSeries, read_rate_series
 from servemix.traces.read import FORMATS, read_trace
 from servemix.traces.trace import BrokenRows, Trace
@@ -17,9 +19,12 @@ __all__ = [
     "CalibratedType",
     "Calibration",
     "Demand",
+    "DemandServerError",
     "RateSeries",
     "Trace",
     "calibrate",
+    "calibrate_counters",
+    "calibrate_prometheus",
     "read_rate_series",
     "read_trace",
 ]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from servemix._errors import InvalidInputError
 from servemix.traces._lines import Lines, TextTable, header_names, split_csv
@@ -11,16 +11,17 @@ from servemix.traces._rows import (
     Parsed,
     Rows,
     build_trace,
+    parse_any_time,
     parse_clock,
     parse_counts,
     parse_seconds,
 )
 from servemix.traces.trace import Trace
 
-__all__ = ["CsvFormat"]
+if TYPE_CHECKING:
+    import polars as pl
 
-# Seconds since 1970 in this range lie between 2001 and 2286; larger numbers are finer units.
-_EPOCH_S = (1e9, 1e10)
+__all__ = ["CsvFormat"]
 
 
 @dataclass(frozen=True)
@@ -89,7 +90,7 @@ class CsvFormat:
                     f"{lines.path}: no column {known}, which the format {self.name} has; "
                     f"columns are {', '.join(table.columns)}"
                 )
-        time, absolute = self._parse_time(table, str(columns["time"]))
+        time, absolute = self._parse_time(table.columns[str(columns["time"])])
         images, model = columns["num_images"], columns["model"]
         rows = Rows(
             number=table.number,
@@ -104,24 +105,11 @@ class CsvFormat:
         )
         return build_trace(rows, name=name, source=lines.path)
 
-    def _parse_time(self, table: TextTable, column: str) -> tuple[Parsed, bool]:
-        """Parse the times of a column; tell whether they are dates."""
-        text = table.columns[column]
+    def _parse_time(self, text: pl.Series) -> tuple[Parsed, bool]:
+        """Parse times; tell whether they are dates."""
         if self.clock == "date":
             return parse_clock(text), True
-        seconds = parse_seconds(text)
-        if self.clock == "relative":
-            return seconds, False
-        usable = ~(seconds.missing | seconds.unparsable)
-        if not usable.any():
-            return parse_clock(text), True
-        first = float(seconds.values[usable][0])
-        for per_s in (1.0, 1e3, 1e6, 1e9):
-            if _EPOCH_S[0] <= first / per_s < _EPOCH_S[1]:
-                micros = (seconds.values * (1e6 / per_s)).round()
-                micros[~usable] = 0.0
-                return Parsed(micros.astype("int64"), seconds.missing, seconds.unparsable), True
-        return seconds, False
+        return parse_any_time(text) if self.clock == "any" else (parse_seconds(text), False)
 
 
 def _first_known(table: TextTable, known: tuple[str, ...]) -> str | None:

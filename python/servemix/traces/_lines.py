@@ -23,6 +23,8 @@ __all__ = ["Lines", "TextTable", "read_lines", "split_csv"]
 
 # Separator that splits nothing, so that a line stays one field: no text holds this character.
 _NEVER = "\x01"
+_GZIP = b"\x1f\x8b"
+_HEADER_BYTES = 2**16
 
 
 @dataclass(frozen=True, eq=False)
@@ -83,12 +85,35 @@ def read_bytes(path: str | os.PathLike[str]) -> bytes:
         The file is damaged gzip.
     """
     data = Path(path).read_bytes()
-    if data[:2] != b"\x1f\x8b":
+    if data[:2] != _GZIP:
         return data
     try:
         return gzip.decompress(data)
     except (EOFError, OSError, zlib.error) as error:
         raise InvalidInputError(f"{os.fspath(path)}: damaged gzip: {error}") from None
+
+
+def read_header(path: str | os.PathLike[str]) -> str:
+    """Read the first line that is neither blank nor a comment, without reading a large file.
+
+    Raises
+    ------
+    OSError
+        The file cannot be read.
+    InvalidInputError
+        The file is damaged gzip, or has no such line near its beginning.
+    """
+    try:
+        with Path(path).open("rb") as file:
+            packed = file.read(2) == _GZIP
+        with gzip.open(path) if packed else Path(path).open("rb") as file:
+            head = file.read(_HEADER_BYTES)
+    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
+        raise InvalidInputError(f"{os.fspath(path)}: damaged gzip: {error}") from None
+    for line in head.decode("utf-8-sig", errors="replace").split("\n"):
+        if line.strip() and not line.lstrip().startswith("#"):
+            return line.removesuffix("\r")
+    raise InvalidInputError(f"{os.fspath(path)}: empty trace: no line but blank ones and comments")
 
 
 def read_lines(path: str | os.PathLike[str]) -> Lines:
@@ -116,7 +141,7 @@ def read_lines(path: str | os.PathLike[str]) -> Lines:
     polars = require("polars", extra="traces")
     name = os.fspath(path)
     data = read_bytes(path).removeprefix(b"\xef\xbb\xbf").replace(_NEVER.encode(), b"?")
-    if not data.strip():
+    if not data or data.isspace():
         raise InvalidInputError(f"{name}: empty trace: the file holds nothing")
     frame = polars.read_csv(
         data,
@@ -200,8 +225,13 @@ def _quoted_row(line: str, separator: str, width: int) -> list[str | None] | Non
 
 def header_names(line: str, separator: str = ",") -> list[str]:
     """Column names of a header line, in small letters, single spaces inside; none of a bad one."""
+    return [name.lower() for name in written_names(line, separator)]
+
+
+def written_names(line: str, separator: str = ",") -> list[str]:
+    """Column names of a header line as they are written, single spaces inside."""
     try:
         row = next(csv.reader([line], delimiter=separator), [])
     except csv.Error:
         return []
-    return [" ".join(name.split()).lower() for name in row]
+    return [" ".join(name.split()) for name in row]

@@ -17,14 +17,27 @@ if TYPE_CHECKING:
     import polars as pl
     from numpy.typing import NDArray
 
-__all__ = ["Parsed", "Rows", "build_trace", "parse_clock", "parse_counts", "parse_seconds"]
+__all__ = [
+    "Parsed",
+    "Rows",
+    "build_trace",
+    "parse_any_time",
+    "parse_clock",
+    "parse_counts",
+    "parse_seconds",
+]
 
 _log = logging.getLogger("servemix.traces")
 
 # Beyond this a double no longer tells whole numbers apart; no request has as many tokens.
 _LARGEST_COUNT = 2**53
 
+_DATES_US = (-62_135_596_800_000_000, 253_402_300_799_000_000)
+
 _MISSING_WORDS = ("", "nan", "na", "n/a", "null", "none")
+
+# Seconds since 1970 in this range lie between 2001 and 2286; larger numbers are finer units.
+_EPOCH_S = (1e9, 1e10)
 
 # "%+" is RFC 3339, with an offset; times without one are taken as UTC.
 _TIME_FORMATS = (
@@ -106,18 +119,43 @@ def parse_seconds(text: pl.Series) -> Parsed:
 def parse_clock(text: pl.Series) -> Parsed:
     """Parse dates with times, in whole microseconds since 1970-01-01 UTC."""
     polars = require("polars", extra="traces")
-    result = polars.Series(text.name, [None], dtype=polars.Int64).new_from_index(0, len(text))
-    missing, result = _find_missing(text, result)
-    left = polars.Series(np.flatnonzero(~missing))
-    for pattern in _formats_by_use(text):
+    best, *others = _formats_by_use(text)
+    missing, result = _find_missing(text, _strptime(text, best))
+    left = polars.Series(np.flatnonzero(result.is_null().to_numpy() & ~missing))
+    for pattern in (best, *others):
         if not len(left):
             break
+        # Spaces around a time are the rarer case, so the first try over all rows leaves them in.
         stamps = _strptime(text.gather(left).str.strip_chars(), pattern)
         found = stamps.is_not_null()
         result = result.scatter(left.filter(found), stamps.filter(found))
         left = left.filter(~found)
+    # Years beyond 9999 or before 1, which datetime does not hold, are a slip of the pen.
+    result = result.set(~result.is_between(*_DATES_US), None)
     unparsable = result.is_null().to_numpy() & ~missing
     return Parsed(result.fill_null(0).to_numpy(), missing, unparsable)
+
+
+def parse_any_time(text: pl.Series) -> tuple[Parsed, bool]:
+    """Parse dates, or seconds to nanoseconds since 1970, or relative seconds; by the first row.
+
+    Returns
+    -------
+    tuple of Parsed and bool
+        Microseconds since 1970 and True, or relative seconds and False.
+    """
+    seconds = parse_seconds(text)
+    usable = ~(seconds.missing | seconds.unparsable)
+    if not usable.any():
+        return parse_clock(text), True
+    first = float(seconds.values[usable][0])
+    for per_s in (1.0, 1e3, 1e6, 1e9):
+        if _EPOCH_S[0] <= first / per_s < _EPOCH_S[1]:
+            micros = np.where(usable, seconds.values, 0.0) * (1e6 / per_s)
+            sane = np.abs(micros) < _LARGEST_COUNT
+            values = np.where(sane, micros, 0.0).round().astype(np.int64)
+            return Parsed(values, seconds.missing, seconds.unparsable | (usable & ~sane)), True
+    return seconds, False
 
 
 def _find_missing(text: pl.Series, values: pl.Series) -> tuple[NDArray[np.bool_], pl.Series]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 from typing import Any
 
@@ -49,17 +48,6 @@ class Calibration(Demand):
             "broken_rows": self.trace.broken.counts,
             "explained_variance": self.explained_variance,
         }
-
-    def plot(self, path: str | os.PathLike[str]) -> None:
-        """Write a picture of the clusters and of the rates over time (extra ``plot``).
-
-        See Also
-        --------
-        servemix.traces.plot.plot_calibration
-        """
-        from servemix.traces.plot import plot_calibration
-
-        plot_calibration(self, path)
 
 
 def calibrate(

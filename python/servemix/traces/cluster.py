@@ -24,6 +24,7 @@ _MAX_SEARCH_CELLS = 1024
 _TRIES_PER_CENTRE = 8
 _TRIES_PER_SWAP = 2
 _MAX_ROUNDS = 100
+_MAX_POLISH_ROUNDS = 10
 
 
 @dataclass(frozen=True, eq=False)
@@ -80,7 +81,7 @@ def cluster(
         centre, error = _add_centre(coarse, mass, centre, _TRIES_PER_CENTRE)
         centre, error = _swap_centres(coarse, mass, centre, error)
     # The wide cells only served the search: who belongs where is told on the narrow ones.
-    centre, _ = _lloyd(cell, weight, centre)
+    centre, _ = _lloyd(cell, weight, centre, _MAX_POLISH_ROUNDS)
     used, label = np.unique(_distances(cell, centre).argmin(axis=1), return_inverse=True)
     centre = np.stack(
         [
@@ -174,11 +175,14 @@ def _swap_centres(
 
 
 def _lloyd(
-    cell: NDArray[np.float64], weight: NDArray[np.float64], centre: NDArray[np.float64]
+    cell: NDArray[np.float64],
+    weight: NDArray[np.float64],
+    centre: NDArray[np.float64],
+    max_rounds: int = _MAX_ROUNDS,
 ) -> tuple[NDArray[np.float64], float]:
     """Move centres to the means of their cells until none changes; drops no centre."""
     label: NDArray[np.int64] | None = None
-    for _ in range(_MAX_ROUNDS):
+    for _ in range(max_rounds):
         now = _distances(cell, centre).argmin(axis=1)
         if label is not None and np.array_equal(label, now):
             break

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
@@ -154,3 +155,14 @@ class Demand:
             if day is None
             else [[None if np.isnan(rate) else float(rate) for rate in row] for row in day],
         }
+
+    def plot(self, path: str | os.PathLike[str]) -> None:
+        """Write a picture of the types and of the rates over time (extra ``plot``).
+
+        See Also
+        --------
+        servemix.traces.plot.plot_demand
+        """
+        from servemix.traces.plot import plot_demand
+
+        plot_demand(self, path)

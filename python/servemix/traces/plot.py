@@ -1,4 +1,4 @@
-"""Picture of a calibration (extra ``plot``)."""
+"""Picture of a demand (extra ``plot``)."""
 
 from __future__ import annotations
 
@@ -14,22 +14,22 @@ from servemix._extras import require
 from servemix._files import write_whole
 
 if TYPE_CHECKING:
-    from servemix.traces.calibrate import Calibration
+    from servemix.traces.demand import Demand
 
-__all__ = ["plot_calibration"]
+__all__ = ["plot_demand"]
 
 # More points than this only make the file larger.
 _MAX_POINTS = 20_000
 _SUFFIXES = ("png", "svg", "pdf")
 
 
-def plot_calibration(calibration: Calibration, path: str | os.PathLike[str]) -> None:
+def plot_demand(demand: Demand, path: str | os.PathLike[str]) -> None:
     """Draw the clusters, the rates over time and, where it is known, over the day.
 
     Parameters
     ----------
-    calibration
-        What to draw.
+    demand
+        What to draw; of a `Calibration` the requests too.
     path
         Picture to write: ``.png``, ``.svg`` or ``.pdf``.
 
@@ -47,37 +47,37 @@ def plot_calibration(calibration: Calibration, path: str | os.PathLike[str]) -> 
         raise InvalidInputError(f"{os.fspath(path)}: a picture is a .png, .svg or .pdf file")
     figure_module = require("matplotlib.figure", extra="plot")
     colours = require("matplotlib", extra="plot").colormaps["tab10"]
-    day = calibration.time_of_day_per_h
+    day = demand.time_of_day_per_h
     # Figure without pyplot: no window, no global state, safe in any thread.
     figure = figure_module.Figure(figsize=(10, 5 if day is None else 7.5), layout="constrained")
     grid = figure.add_gridspec(1 if day is None else 2, 2)
-    _draw_clusters(figure.add_subplot(grid[:, 0]), calibration, colours)
-    _draw_series(figure.add_subplot(grid[0, 1]), calibration, colours)
+    _draw_clusters(figure.add_subplot(grid[:, 0]), demand, colours)
+    _draw_series(figure.add_subplot(grid[0, 1]), demand, colours)
     if day is not None:
-        _draw_day(figure.add_subplot(grid[1, 1]), calibration, colours)
-    figure.suptitle(
-        f"{calibration.trace.name}: {calibration.trace.num_requests:,} requests, "
-        f"{calibration.trace.rate_per_h:,.0f}/h"
-    )
+        _draw_day(figure.add_subplot(grid[1, 1]), demand, colours)
+    figure.suptitle(f"{demand.name}: {demand.rate_per_h:,.0f} requests/h")
     picture = io.BytesIO()
     figure.savefig(picture, format=suffix, dpi=120)
     write_whole(path, picture.getvalue())
 
 
-def _draw_clusters(axes: Any, calibration: Calibration, colours: Any) -> None:
-    trace = calibration.trace
-    stride = -(-trace.num_requests // _MAX_POINTS)
-    for place, found in enumerate(calibration.types):
-        chosen = np.flatnonzero(calibration.label == place)[::stride]
-        axes.scatter(
-            trace.input_tokens[chosen],
-            trace.output_tokens[chosen],
-            s=3,
-            alpha=0.3,
-            linewidths=0,
-            color=colours(place % 10),
-            rasterized=True,
-        )
+def _draw_clusters(axes: Any, demand: Demand, colours: Any) -> None:
+    from servemix.traces.calibrate import Calibration
+
+    for place, found in enumerate(demand.types):
+        if isinstance(demand, Calibration):
+            trace = demand.trace
+            stride = -(-trace.num_requests // _MAX_POINTS)
+            chosen = np.flatnonzero(demand.label == place)[::stride]
+            axes.scatter(
+                trace.input_tokens[chosen],
+                trace.output_tokens[chosen],
+                s=3,
+                alpha=0.3,
+                linewidths=0,
+                color=colours(place % 10),
+                rasterized=True,
+            )
         axes.scatter(
             found.input_tokens,
             found.output_tokens,
@@ -91,19 +91,19 @@ def _draw_clusters(axes: Any, calibration: Calibration, colours: Any) -> None:
     axes.legend(fontsize="small", title="mean tokens")
 
 
-def _draw_series(axes: Any, calibration: Calibration, colours: Any) -> None:
-    series = calibration.series
+def _draw_series(axes: Any, demand: Demand, colours: Any) -> None:
+    series = demand.series
     edges_h = np.arange(series.num_steps + 1) * series.step_s / 3600.0
     for place, rates in enumerate(series.rate_per_h):
         axes.stairs(rates, edges_h, color=colours(place % 10), baseline=None, linewidth=1.2)
-        peak = calibration.types[place].peak_rate_per_h
+        peak = demand.types[place].peak_rate_per_h
         axes.axhline(peak, color=colours(place % 10), linewidth=0.6, linestyle=":")
-    label = f"requests/h per {series.step_s:g} s (dotted: p{calibration.peak_percentile:g})"
+    label = f"requests/h per {series.step_s:g} s (dotted: p{demand.peak_percentile:g})"
     axes.set(xlabel="hours from the first request", ylabel=label, ylim=(0, None))
 
 
-def _draw_day(axes: Any, calibration: Calibration, colours: Any) -> None:
-    day = calibration.time_of_day_per_h
+def _draw_day(axes: Any, demand: Demand, colours: Any) -> None:
+    day = demand.time_of_day_per_h
     assert day is not None
     for place, rates in enumerate(day):
         axes.stairs(rates, np.arange(25), color=colours(place % 10), baseline=None, linewidth=1.2)
