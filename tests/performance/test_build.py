@@ -17,7 +17,7 @@ from servemix.performance import build_arrays, build_problem
 from servemix.performance.build import MIN_REPLICA_LIMIT, service_curves
 from servemix.performance.configurations import enumerate_configurations
 from servemix.performance.routes import curve_of
-from servemix.scenario import load_scenario, resolve
+from servemix.scenario import builtin_scenarios, load_scenario, resolve
 from small_scenarios import options, scenario
 
 positive = st.floats(0.01, 100.0)
@@ -78,7 +78,7 @@ def test_every_route_has_the_figures_of_the_equations() -> None:
         assert found[key] == pytest.approx(figures, rel=1e-12), key
 
 
-@pytest.mark.parametrize("name", ["paper-six"])
+@pytest.mark.parametrize("name", builtin_scenarios())
 def test_built_ins_become_problems(name: str) -> None:
     written = load_scenario(name)
     problem, screening = build_problem(written)
@@ -181,7 +181,7 @@ def test_an_unknown_performance_model_is_named() -> None:
 
 
 @given(factor=positive)
-@settings(max_examples=20)
+@settings(max_examples=20, deadline=None)
 def test_rates_prices_and_budget_change_no_route(factor: float) -> None:
     plain, _ = build_arrays(scenario())
     other, _ = build_arrays(
@@ -198,7 +198,7 @@ def test_rates_prices_and_budget_change_no_route(factor: float) -> None:
 
 
 @given(factor=st.floats(0.1, 10.0))
-@settings(max_examples=20)
+@settings(max_examples=20, deadline=None)
 def test_a_clock_that_runs_slower_changes_only_the_unit_of_time(factor: float) -> None:
     slos = {"latency_slo_s": 5.0, "ttft_slo_s": 1.1, "tpot_slo_s": 0.031}
     # away from equality of a figure with its limit, where rounding would decide
@@ -220,7 +220,7 @@ def test_a_clock_that_runs_slower_changes_only_the_unit_of_time(factor: float) -
 
 
 @given(h=st.floats(1, 5000), f=st.floats(1, 1000), more=st.floats(0, 5000), longer=st.booleans())
-@settings(max_examples=40)
+@settings(max_examples=40, deadline=None)
 def test_longer_prompts_and_answers_never_make_a_route_faster_or_add_one(
     h: float, f: float, more: float, longer: bool
 ) -> None:

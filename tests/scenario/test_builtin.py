@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from importlib import resources
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,8 +12,9 @@ import pytest
 from scipy import sparse
 from scipy.optimize import Bounds, LinearConstraint, milp
 
-from servemix.performance import build_arrays
-from servemix.scenario import load_scenario, resolve
+import servemix
+from servemix.performance import build_arrays, build_problem
+from servemix.scenario import builtin_scenarios, load_scenario, resolve
 
 
 def optimum(arrays: dict[str, Any]) -> tuple[float, float]:
@@ -146,3 +148,21 @@ def test_azure_2023_has_the_demand_that_was_derived_from_the_traces() -> None:
         assert [getattr(entry, key) for entry in written] == pytest.approx(
             [kind[key] for kind in derived], abs=0.05
         )
+
+
+@pytest.mark.parametrize("name", builtin_scenarios())
+def test_every_built_in_scenario_has_a_plan(name: str) -> None:
+    problem, _ = build_problem(load_scenario(name))
+    plan = servemix.solve(problem, method="gh")
+    assert plan.status == "FEASIBLE"
+    assert servemix.check(problem, plan).violations == []
+
+
+def test_the_example_scenario_has_a_plan_within_its_budget() -> None:
+    folder = Path(__file__).resolve().parents[2] / "examples" / "scenarios"
+    scenario = load_scenario(folder / "chat-and-code.yaml")
+    problem, _ = build_problem(scenario)
+    plan = servemix.solve(problem, method="gh")
+    assert servemix.check(problem, plan).feasible
+    assert plan.cost is not None
+    assert plan.cost["rental"] + plan.cost["storage"] <= (scenario.budget_usd or 0)

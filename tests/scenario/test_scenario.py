@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from servemix._errors import InvalidInputError
@@ -188,6 +188,18 @@ def test_unknown_keys_are_all_named_with_the_nearest_known_one() -> None:
             "gpus[0].spec.memory_gb: expected `float` > 0.0",
         ),
         (changed(parallelism={"pairs": [[1, 0]]}), "parallelism.pairs[0][1]: expected `int` >= 1"),
+        (
+            changed(accuracy=[{"model": "llama", "precision": "fp16", "benchmark": "MMLU"}]),
+            "accuracy[0].model: there is no model 'llama' in this scenario; did you mean",
+        ),
+        (
+            changed(accuracy=[{"model": "Llama 3.1 8B", "precision": "x", "benchmark": "MMLU"}]),
+            "accuracy[0].precision: 'x' is no precision",
+        ),
+        (
+            changed(accuracy=[{"model": "llama-3.1-8b", "precision": "fp8", "benchmark": "MMLU"}]),
+            "accuracy[0]: needs `accuracy` or `retention`",
+        ),
         (changed(format="servemix-scenario/2"), "format: invalid enum value"),
     ],
 )
@@ -242,6 +254,7 @@ JSON = st.recursive(
 
 
 @given(st.dictionaries(KEYS, JSON, max_size=4))
+@settings(deadline=None)
 def test_whatever_is_read_is_a_scenario_or_an_input_error(changes: dict[str, Any]) -> None:
     with contextlib.suppress(InvalidInputError):
         assert isinstance(scenario_from_data({**MINIMAL, **changes}), Scenario)

@@ -9,6 +9,8 @@ from enum import IntEnum
 import numpy as np
 from numpy.typing import NDArray
 
+from servemix._errors import InvalidInputError
+
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
 
@@ -128,11 +130,11 @@ class Screening:
 
         Raises
         ------
-        ValueError
+        InvalidInputError
             There is no such name.
         """
-        i = self.query_types.index(query_type)
-        j, k = self.models.index(model), self.tiers.index(tier)
+        i = _index(self.query_types, query_type, "query type")
+        j, k = _index(self.models, model, "model"), _index(self.tiers, tier, "tier")
         return None if self.reason[i, j, k] == Reason.ROUTE else self._entry(i, j, k)
 
     def without_route(self) -> tuple[str, ...]:
@@ -156,6 +158,12 @@ class Screening:
             message="",
         )
         return _with_message(entry, self.notes.get(at))
+
+
+def _index(names: tuple[str, ...], name: str, kind: str) -> int:
+    if name not in names:
+        raise InvalidInputError(f"there is no {kind} {name!r}; there are: {', '.join(names)}")
+    return names.index(name)
 
 
 def _with_message(entry: Screened, note: str | None) -> Screened:

@@ -86,6 +86,7 @@ def resolve(scenario: Scenario) -> ResolvedScenario:
     model_names = [entry.name for entry in model_entries]
     for index, query_type in enumerate(scenario.query_types):
         _check_query_type(query_type, model_names, f"query_types[{index}]")
+    _check_accuracy(scenario, [*model_names, *(model.name for model in models)])
     return ResolvedScenario(
         scenario=scenario,
         model_entries=model_entries,
@@ -227,6 +228,25 @@ def _check_query_type(entry: QueryType, models: list[str], where: str) -> None:
                         catalog.precision(precision)
                     except InvalidInputError as error:
                         raise InvalidInputError(f"{where}.error.{name}: {error}") from None
+
+
+def _check_accuracy(scenario: Scenario, models: list[str]) -> None:
+    """Refuse scores that could never be used: one of another model is a slip of the pen."""
+    keys = {_key(name) for name in models}
+    for index, fact in enumerate(scenario.accuracy):
+        where = f"accuracy[{index}]"
+        if _key(fact.model) not in keys:
+            raise InvalidInputError(f"{where}.model: {_no_such(fact.model, 'model', models)}")
+        try:
+            catalog.precision(fact.precision)
+        except InvalidInputError as error:
+            raise InvalidInputError(f"{where}.precision: {error}") from None
+        if fact.accuracy is None and fact.retention is None:
+            raise InvalidInputError(f"{where}: needs `accuracy` or `retention`")
+
+
+def _key(name: str) -> str:
+    return "".join(letter for letter in name.casefold() if letter.isalnum())
 
 
 def _check_error(number: object, where: str) -> None:
