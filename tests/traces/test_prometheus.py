@@ -169,7 +169,7 @@ def scraped_until(url: str, process: subprocess.Popen, folder) -> datetime:
 
 def test_a_real_server_gives_rates_tokens_and_latencies(prometheus):
     url, end = prometheus
-    found = calibrate_prometheus(url, range_s=3.0, step_s=1.0, end=end)
+    found = calibrate_prometheus(url, range_s=3.0, step_s=1.0, end=end, timeout_s=12.5)
     assert [kind.name for kind in found.types] == ["llama-70b", "llama-8b"]
     for kind in found.types:
         prompt, generation = TOKENS[kind.name]

@@ -106,6 +106,29 @@ def test_a_series_that_cannot_be_is_refused(entries, message):
         RateSeries(**{**good, **entries})
 
 
+@given(rates, st.floats(min_value=20.0, max_value=400.0))
+@settings(max_examples=80, deadline=None)
+def test_resampling_loses_and_makes_up_no_request(rate_per_h, step_s):
+    names = tuple(f"type-{place}" for place in range(len(rate_per_h)))
+    series = RateSeries(names, rate_per_h, 300.0)
+    again = series.resampled(step_s)
+    assert again.step_s == step_s
+    covered_s = again.num_steps * step_s
+    assert covered_s <= series.num_steps * 300.0 * (1 + 1e-9) < covered_s + step_s * (1 + 1e-9)
+    within_s = np.clip(covered_s - 300.0 * np.arange(series.num_steps), 0.0, 300.0)
+    arrived = (rate_per_h * within_s).sum(axis=1)
+    np.testing.assert_allclose(again.rate_per_h.sum(axis=1) * step_s, arrived, rtol=1e-6, atol=1e-3)
+
+
+def test_resampling_repeats_or_averages():
+    series = RateSeries(("a",), np.array([[10.0, 20.0, 60.0]]), 600.0)
+    np.testing.assert_allclose(series.resampled(300.0).rate_per_h, [[10, 10, 20, 20, 60, 60]])
+    np.testing.assert_allclose(series.resampled(1200.0).rate_per_h, [[15.0]])
+    for step_s in (0.0, -1.0, float("nan"), 1801.0, 1e-6):
+        with pytest.raises(InvalidInputError, match="cannot be cut into steps"):
+            series.resampled(step_s)
+
+
 def test_series_side_by_side_end_with_the_shortest():
     one = RateSeries(("a",), np.array([[1.0, 2.0, 3.0]]), 60.0)
     two = RateSeries(("b",), np.array([[4.0, 5.0]]), 60.0)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import sys
 from datetime import datetime, timezone
 from pathlib import Path
 
@@ -11,7 +12,7 @@ import pytest
 
 pytest.importorskip("polars")
 
-from servemix._errors import InvalidInputError
+from servemix._errors import InvalidInputError, MissingExtraError
 from servemix.traces import read_trace
 
 AZURE = "TIMESTAMP,ContextTokens,GeneratedTokens\n"
@@ -210,6 +211,18 @@ def test_unusable_files_are_refused_by_name(tmp_path, content, message):
     with pytest.raises(InvalidInputError, match=message) as caught:
         read_trace(path)
     assert str(path) in str(caught.value)
+
+
+def test_without_polars_the_extra_is_named(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "polars", None)
+    with pytest.raises(MissingExtraError, match=r'pip install "servemix\[traces\]"'):
+        read_trace(written(tmp_path, AZURE + "2024-05-10 00:00:05,10,5\n"))
+
+
+def test_a_year_that_no_calendar_has_is_unparsable(tmp_path):
+    text = AZURE + "2024-05-10 00:00:05,10,5\n+12024-05-10 00:00:05,10,5\n"
+    trace = read_trace(written(tmp_path, text))
+    np.testing.assert_array_equal(trace.broken.lines["unparsable"], [3])
 
 
 def test_a_format_that_is_asked_for_names_its_missing_column(tmp_path):

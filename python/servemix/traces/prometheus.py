@@ -275,7 +275,7 @@ class _Window:
                 "start": f"{first:.3f}",
                 "end": f"{last:.3f}",
                 "step": f"{self.step_s:.3f}",
-                "timeout": f"{self.server.timeout_s:g}s",
+                "timeout": f"{self.server.timeout_s:.3f}",
             },
         )
         try:
