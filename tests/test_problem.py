@@ -99,6 +99,7 @@ def test_a_problem_can_be_pickled(protocol: int) -> None:
 BAD_ENTRIES: list[tuple[dict[str, Any], str]] = [
     ({"routes__busy_s": [0.4, 0.5, -1.0, 1.2, 0.8]}, "routes.busy_s[2]: must not be negative"),
     ({"routes__busy_s": [0.4, 0.5, math.nan, 1.2, 0.8]}, "routes.busy_s[2]: must be a finite"),
+    ({"routes__busy_s": [0.4, 0.5, 1e31, 1.2, 0.8]}, "routes.busy_s[2]: is too large to calculate"),
     ({"routes__busy_s": [0.4, 0.5, "x", 1.2, 0.8]}, "routes.busy_s[2]: must be a number, got 'x'"),
     ({"routes__busy_s": [0.4, 0.5, True, 1.2, 0.8]}, "routes.busy_s[2]: must be a number"),
     ({"routes__busy_s": [0.4, 0.5, 10**400, 1.2, 0.8]}, "routes.busy_s[2]: must be a number"),

@@ -11,6 +11,9 @@ pub const NO_POOL: u32 = u32::MAX;
 /// Relative tolerance of every constraint.
 pub const FEASIBILITY_TOLERANCE: f64 = 1e-6;
 
+/// The largest number that data may hold, limits apart: products and sums of such numbers stay finite.
+const LARGEST_NUMBER: f64 = 1e30;
+
 /// How the latency SLO of a query type is meant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum LatencyScope {
@@ -500,10 +503,12 @@ fn check_number(value: f64, range: Range, entry: impl FnOnce() -> String) -> Res
             Range::Fraction => ((0.0..=1.0).contains(&value), "must lie between 0 and 1"),
             Range::PositiveFraction => (value > 0.0 && value <= 1.0, "must be greater than 0 and at most 1"),
         };
-        if holds {
-            return Ok(());
+        let is_limit = matches!(range, Range::Limit | Range::LimitOrZero);
+        match (holds, value <= LARGEST_NUMBER || is_limit) {
+            (true, true) => return Ok(()),
+            (true, false) => "is too large to calculate with; at most 1e30",
+            (false, _) => message,
         }
-        message
     };
     Err(Error::invalid(entry(), format!("{message}, got {value}")))
 }
