@@ -335,6 +335,12 @@ def test_what_is_no_address_is_refused(url):
         calibrate_prometheus(url)
 
 
+def test_a_password_in_the_address_is_refused_and_not_repeated():
+    with pytest.raises(InvalidInputError, match="credentials are sent as a header") as caught:
+        calibrate_prometheus("http://me:hunter2@127.0.0.1:9090")
+    assert "hunter2" not in str(caught.value)
+
+
 def test_durations_are_those_of_prometheus():
     durations = {
         "24h": 86_400,

@@ -36,11 +36,16 @@ def checked_url(url: str) -> str:
     Raises
     ------
     InvalidInputError
-        It is no http or https URL with a host, or it has a query.
+        It is no http or https URL with a host, or it has a user name or a query.
     """
     try:
         parts = urllib.parse.urlsplit(url)
+        if "@" in parts.netloc:
+            # Said without the address, which holds a password.
+            raise InvalidInputError("url: has a user name in it; credentials are sent as a header")
         named = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
+    except InvalidInputError:
+        raise
     except ValueError as error:
         raise InvalidInputError(f"url: {url!r}: {error}") from None
     if not named or parts.query or parts.fragment:
@@ -115,4 +120,4 @@ def _too_slow(url: str, timeout_s: float) -> DemandServerError:
 
 def _host(url: str) -> str:
     parts = urllib.parse.urlsplit(url)
-    return f"{parts.scheme}://{parts.hostname}" + (f":{parts.port}" if parts.port else "")
+    return f"{parts.scheme}://{parts.netloc}"

@@ -41,8 +41,8 @@ _EPOCH_S = (1e9, 1e10)
 
 # "%+" is RFC 3339, with an offset; times without one are taken as UTC.
 _TIME_FORMATS = (
-    "%Y-%m-%d %H:%M:%S%.f",
     "%+",
+    "%Y-%m-%d %H:%M:%S%.f",
     "%Y-%m-%dT%H:%M:%S%.f",
     "%Y-%m-%d %H:%M:%S%.f%#z",
     "%Y-%m-%d %H:%M",
@@ -173,7 +173,7 @@ def _find_missing(text: pl.Series, values: pl.Series) -> tuple[NDArray[np.bool_]
 
 def _strptime(text: pl.Series, pattern: str) -> pl.Series:
     """Microseconds since 1970 in one pattern, null where it does not fit."""
-    stamps = text.str.to_datetime(pattern, time_unit="us", strict=False)
+    stamps = text.str.to_datetime(pattern, time_unit="us", strict=False, cache=False)
     if stamps.dtype.time_zone is None:  # type: ignore[attr-defined]
         stamps = stamps.dt.replace_time_zone("UTC")
     return stamps.dt.timestamp("us")

@@ -169,7 +169,7 @@ def calibrate_prometheus(
     ]
     return demand_from_counts(
         counts,
-        name=urllib.parse.urlsplit(url).netloc.rpartition("@")[2],
+        name=urllib.parse.urlsplit(url).netloc,
         step_s=step_s,
         start=start,
         peak_percentile=peak_percentile,
