@@ -18,6 +18,7 @@ from typing import TypeVar
 import msgspec
 
 from servemix._errors import InvalidInputError, ServemixError
+from servemix.catalog._names import name_key
 from servemix.catalog.accuracy import PublishedError, published_error
 from servemix.catalog.calibration import Calibration, decode_calibration
 from servemix.catalog.entries import AccuracyFact, Gpu, Model, Tier
@@ -124,15 +125,11 @@ def error_of(
     return published_error(accuracy(), model, precision, benchmark, method)
 
 
-def _key(name: str) -> str:
-    return "".join(letter for letter in name.casefold() if letter.isalnum())
-
-
 def _find(rows: Iterable[Named], name: str, kind: str) -> Named:
-    by_key = {_key(alias): row for row in rows for alias in (*row.aliases, row.name)}
-    found = by_key.get(_key(name))
+    by_key = {name_key(alias): row for row in rows for alias in (*row.aliases, row.name)}
+    found = by_key.get(name_key(name))
     if found is None:
-        near = difflib.get_close_matches(_key(name), by_key, n=3, cutoff=0.5)
+        near = difflib.get_close_matches(name_key(name), by_key, n=3, cutoff=0.5)
         names = list(dict.fromkeys(by_key[key].name for key in near)) or sorted(
             {row.name for row in by_key.values()}
         )

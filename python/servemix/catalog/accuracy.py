@@ -5,6 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from servemix._errors import InvalidInputError
+from servemix.catalog._names import name_key
 from servemix.catalog.entries import AccuracyFact
 
 #: A recovery on this average of six tests stands in where the benchmark's own was not published.
@@ -29,18 +30,16 @@ class PublishedError(msgspec.Struct, frozen=True, kw_only=True):
     warning: str | None = None
 
 
-def _key(text: str) -> str:
-    return "".join(letter for letter in text.casefold() if letter.isalnum())
-
-
 def _of_benchmark(facts: list[AccuracyFact], benchmark: str) -> list[AccuracyFact]:
-    return [fact for fact in facts if _key(fact.benchmark) == _key(benchmark)]
+    return [fact for fact in facts if name_key(fact.benchmark) == name_key(benchmark)]
 
 
 def _one(facts: list[AccuracyFact], method: str | None, what: str) -> AccuracyFact | None:
     """Return the fact of the method asked for, or the only one there is."""
     if method is not None and any(fact.method is not None for fact in facts):
-        facts = [fact for fact in facts if fact.method and _key(fact.method) == _key(method)]
+        facts = [
+            fact for fact in facts if fact.method and name_key(fact.method) == name_key(method)
+        ]
     if len({fact.method for fact in facts}) > 1:
         methods = ", ".join(sorted(fact.method or "unnamed" for fact in facts))
         raise InvalidInputError(
@@ -70,7 +69,7 @@ def published_error(
         message says which.
     """
     what = f"{model} at {precision} on {benchmark}"
-    of_model = [fact for fact in facts if _key(fact.model) == _key(model)]
+    of_model = [fact for fact in facts if name_key(fact.model) == name_key(model)]
     baseline = _one(
         _of_benchmark([fact for fact in of_model if fact.precision == "bf16"], benchmark),
         None,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +11,7 @@ from numpy.typing import NDArray
 from servemix import catalog
 from servemix._errors import InvalidInputError
 from servemix.catalog import AccuracyFact
+from servemix.catalog._names import name_key
 from servemix.catalog.accuracy import published_error
 from servemix.scenario import QueryType, ResolvedScenario
 
@@ -124,17 +124,17 @@ def _given(query_type: QueryType, model: str, precision: str) -> float | None:
 def _facts_of(resolved: ResolvedScenario, j: int) -> tuple[AccuracyFact, ...]:
     """Return a model's scores: the scenario's, and the catalog's that they do not replace."""
     names = {resolved.models[j].name, resolved.model_entries[j].name}
-    keys = {_key(name) for name in names}
+    keys = {name_key(name) for name in names}
 
     def what(fact: AccuracyFact) -> tuple[str, str, str | None]:
-        return _precision(fact.precision), _key(fact.benchmark), fact.method
+        return _precision(fact.precision), name_key(fact.benchmark), fact.method
 
-    own = [fact for fact in resolved.scenario.accuracy if _key(fact.model) in keys]
+    own = [fact for fact in resolved.scenario.accuracy if name_key(fact.model) in keys]
     replaced = {what(fact) for fact in own}
     kept = [
         fact
         for fact in catalog.accuracy()
-        if _key(fact.model) in keys and what(fact) not in replaced
+        if name_key(fact.model) in keys and what(fact) not in replaced
     ]
     return tuple(
         AccuracyFact(
@@ -168,11 +168,6 @@ def _published(
     if found.warning is not None:
         warnings.setdefault(found.warning)
     return found.error
-
-
-@lru_cache(maxsize=4096)
-def _key(text: str) -> str:
-    return "".join(letter for letter in text.casefold() if letter.isalnum())
 
 
 def _precision(name: str) -> str:

@@ -12,6 +12,7 @@ import msgspec
 from servemix import catalog
 from servemix._errors import InvalidInputError
 from servemix.catalog import Gpu, Model, Tier
+from servemix.catalog._names import name_key
 from servemix.scenario.decoding import convert
 from servemix.scenario.entries import GpuEntry, ModelEntry, Parallelism, QueryType, Scenario
 
@@ -232,10 +233,10 @@ def _check_query_type(entry: QueryType, models: list[str], where: str) -> None:
 
 def _check_accuracy(scenario: Scenario, models: list[str]) -> None:
     """Refuse scores that could never be used: one of another model is a slip of the pen."""
-    keys = {_key(name) for name in models}
+    keys = {name_key(name) for name in models}
     for index, fact in enumerate(scenario.accuracy):
         where = f"accuracy[{index}]"
-        if _key(fact.model) not in keys:
+        if name_key(fact.model) not in keys:
             raise InvalidInputError(f"{where}.model: {_no_such(fact.model, 'model', models)}")
         try:
             catalog.precision(fact.precision)
@@ -243,10 +244,6 @@ def _check_accuracy(scenario: Scenario, models: list[str]) -> None:
             raise InvalidInputError(f"{where}.precision: {error}") from None
         if fact.accuracy is None and fact.retention is None:
             raise InvalidInputError(f"{where}: needs `accuracy` or `retention`")
-
-
-def _key(name: str) -> str:
-    return "".join(letter for letter in name.casefold() if letter.isalnum())
 
 
 def _check_error(number: object, where: str) -> None:
