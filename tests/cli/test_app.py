@@ -8,15 +8,9 @@ import sys
 import pytest
 from typer.testing import CliRunner
 
+from cli.conftest import Run
 from servemix import __version__, cli
 from servemix.cli.app import app
-
-
-def run(*arguments: str) -> subprocess.CompletedProcess[str]:
-    program = "import sys; from servemix.cli import main; sys.exit(main())"
-    return subprocess.run(
-        [sys.executable, "-c", program, *arguments], capture_output=True, text=True, check=False
-    )
 
 
 def test_the_version_is_the_packages() -> None:
@@ -33,8 +27,10 @@ def test_the_version_is_the_packages() -> None:
         (["catalog", "--find"], "--find"),
     ],
 )
-def test_bad_usage_is_one_line_that_names_what_is_wrong(arguments: list[str], named: str) -> None:
-    result = run(*arguments)
+def test_bad_usage_is_one_line_that_names_what_is_wrong(
+    run_process: Run, arguments: list[str], named: str
+) -> None:
+    result = run_process(*arguments)
     assert result.returncode == 2
     assert result.stdout == ""
     assert result.stderr.count("\n") == 1

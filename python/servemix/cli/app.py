@@ -13,7 +13,7 @@ import typer
 from typer.core import TyperGroup
 
 from servemix._errors import InternalError, InvalidInputError, MissingExtraError
-from servemix.cli import calibrate, catalog
+from servemix.cli import calibrate, catalog, check, compare, plan, solve
 
 BAD_INPUT = 2
 INTERNAL_ERROR = 3
@@ -90,6 +90,10 @@ def _root(
 
 
 # One module per command; its function is the command, its docstring the help.
+app.command("plan")(plan.plan)
+app.command("solve")(solve.solve)
+app.command("compare")(compare.compare)
+app.command("check")(check.check)
 app.command("catalog")(catalog.catalog)
 app.command("calibrate")(calibrate.calibrate)
 

@@ -35,3 +35,6 @@ RelGap = Annotated[
     float,
     typer.Option("--rel-gap", min=0.0, help="Stop where the gap to a known bound is at most this."),
 ]
+Bound = Annotated[
+    bool, typer.Option("--bound", help="Compute a lower bound beside the plan, and so its gap.")
+]

@@ -1,0 +1,176 @@
+"""``servemix compare``."""
+
+from __future__ import annotations
+
+import importlib.util
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from servemix.cli.console import print_json, print_line, print_table, progress
+from servemix.cli.inputs import Given, read_either
+from servemix.cli.options import Json, RelGap, Seed, Solver, Threads
+from servemix.cli.solving import NO_PLAN, run_solve
+from servemix.report.figures import NOTHING, percent, seconds, usd
+from servemix.report.tables import Table
+
+if TYPE_CHECKING:
+    from servemix import Plan
+
+#: Seconds that each method may take where nothing else is asked for.
+DEFAULT_TIME_LIMIT_S = 60.0
+
+
+@dataclass(frozen=True)
+class Row:
+    """One method's plan and the number of constraints that the checker found violated."""
+
+    plan: Plan
+    num_violations: int | None
+
+
+def compare(
+    source: Annotated[
+        str,
+        typer.Argument(
+            metavar="PROBLEM|SCENARIO", help="Problem file, scenario file or built-in scenario."
+        ),
+    ],
+    *,
+    methods: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--method",
+            "-m",
+            help="A method; once for each. By default gh, agh and, if installed, exact.",
+        ),
+    ] = None,
+    seed: Seed = 0,
+    time_limit: Annotated[
+        float,
+        typer.Option("--time-limit", min=0.0, metavar="SECONDS", help="Limit for each method."),
+    ] = DEFAULT_TIME_LIMIT_S,
+    threads: Threads = 1,
+    rel_gap: RelGap = 1e-4,
+    solver: Solver = "highs",
+    as_json: Json = False,
+    output: Annotated[
+        Path | None,
+        typer.Option("--output", "-o", dir_okay=False, help="Write the rows to this file as JSON."),
+    ] = None,
+) -> None:
+    """Solve one problem by several methods, side by side.
+
+    Shows cost, gap, time and whether the checker finds the plan feasible. Exit code 0 where a
+    method found a plan, 1 where none did, 2 where the input is not valid.
+    """
+    with progress(f"{source}: reading"):
+        given = read_either(source)
+    rows = []
+    for method in methods or default_methods():
+        rows.append(
+            _row(
+                given,
+                method,
+                seed=seed,
+                time_limit=time_limit,
+                threads=threads,
+                rel_gap=rel_gap,
+                solver=solver,
+            )
+        )
+    content = [_as_data(row) for row in rows]
+    if output is not None:
+        _write(output, content)
+    if as_json:
+        print_json(content)
+    else:
+        _print(given, rows)
+    if all(row.plan.objective_value is None for row in rows):
+        raise typer.Exit(NO_PLAN)
+
+
+def default_methods() -> list[str]:
+    """List the methods that are compared where none is named."""
+    exact = importlib.util.find_spec("mip") is not None
+    return ["gh", "agh", *(["exact"] if exact else [])]
+
+
+def best_bound(rows: list[Row]) -> float | None:
+    """Highest of the lower bounds, all of which hold for every plan."""
+    bounds = [row.plan.objective_bound for row in rows if row.plan.objective_bound is not None]
+    return max(bounds, default=None)
+
+
+def gap_to(bound: float | None, plan: Plan) -> float | None:
+    """Gap of a plan to a bound that another method may have found."""
+    value = plan.objective_value
+    if bound is None or value is None:
+        return None
+    return 0.0 if value == bound else abs(value - bound) / abs(value) if value else None
+
+
+def _row(given: Given, method: str, **settings: Any) -> Row:
+    from servemix import check
+
+    plan = run_solve(given, method, **settings)
+    if plan.objective_value is None:
+        return Row(plan, None)
+    return Row(plan, len(check(given.problem, plan).violations))
+
+
+def _as_data(row: Row) -> dict[str, Any]:
+    plan = row.plan
+    return {
+        "method": plan.method,
+        "status": plan.status,
+        "stop_reason": plan.stop_reason,
+        "objective_value": plan.objective_value,
+        "objective_bound": plan.objective_bound,
+        "gap": plan.gap,
+        "runtime_s": plan.runtime_s,
+        "num_violations": row.num_violations,
+        "message": plan.message,
+    }
+
+
+def _write(output: Path, content: list[dict[str, Any]]) -> None:
+    import json
+
+    from servemix._files import write_whole
+
+    write_whole(output, json.dumps(content, indent=2, allow_nan=False) + "\n")
+
+
+def _print(given: Given, rows: list[Row]) -> None:
+    problem = given.problem
+    print_line(
+        f"{problem.name}: {problem.num_query_types} query types, {problem.num_models} models,"
+        f" {problem.num_tiers} tiers, {problem.num_routes:,} routes"
+    )
+    print_line()
+    bound = best_bound(rows)
+    cells = []
+    for row in rows:
+        plan = row.plan
+        checked = "ok" if row.num_violations == 0 else f"{row.num_violations} violations"
+        cells.append(
+            [
+                plan.method,
+                plan.status,
+                usd(plan.objective_value),
+                percent(gap_to(bound, plan), 2),
+                seconds(plan.runtime_s),
+                NOTHING if row.num_violations is None else checked,
+            ]
+        )
+    note = "No method gave a lower bound."
+    if bound is not None:
+        note = f"The gap is to the best lower bound of them, {usd(bound)} USD."
+    columns = ["method", "status", ">cost USD", ">gap", ">time", "check"]
+    print_table(Table("", columns, cells, note))
+    for row in rows:
+        if row.plan.message:
+            print_line(f"{row.plan.method}: {row.plan.message}")

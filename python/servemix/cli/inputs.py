@@ -1,0 +1,109 @@
+"""Reading of what a command is given: a scenario, or a problem, or either."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import msgspec
+import numpy as np
+
+from servemix._errors import InvalidInputError
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+    from servemix import Plan, Problem
+    from servemix.performance import Screening
+
+_PROBLEM_SUFFIXES = (".json", ".json.gz")
+
+
+@dataclass(frozen=True)
+class Given:
+    """What a command was given.
+
+    Attributes
+    ----------
+    problem
+        The problem, built if need be.
+    screening
+        What the building left out; None where the problem itself was given.
+    tokens_per_query
+        Shape (query types): input and output tokens of a query; None where they are not known.
+    """
+
+    problem: Problem
+    screening: Screening | None = None
+    tokens_per_query: npt.NDArray[np.float64] | None = None
+
+
+def read_scenario(source: str) -> Given:
+    """Read a scenario, by file or built-in name, and build its problem."""
+    if _is_problem(source):
+        raise InvalidInputError(f"{source}: is a problem, no scenario; try `servemix solve`")
+    from servemix.scenario import load_scenario
+
+    scenario = load_scenario(source)
+    from servemix.performance import build_problem
+
+    with _naming(source):
+        problem, screening = build_problem(scenario)
+    tokens = [entry.input_tokens + entry.output_tokens for entry in scenario.query_types]
+    return Given(problem, screening, np.array(tokens, dtype=np.float64))
+
+
+def read_problem(source: str) -> Given:
+    """Read a problem from a servemix-problem/1 file."""
+    from servemix import load_problem
+    from servemix.scenario import builtin_scenarios
+
+    path = Path(source)
+    if not path.name.endswith(_PROBLEM_SUFFIXES) or (path.exists() and not _is_problem(source)):
+        hint = "; try `servemix plan`" if path.exists() or source in builtin_scenarios() else ""
+        raise InvalidInputError(f"{source}: is no servemix-problem/1 file (.json, .json.gz){hint}")
+    with _naming(source):
+        return Given(load_problem(source))
+
+
+def read_either(source: str) -> Given:
+    """Read a problem or a scenario, whichever it is."""
+    return read_problem(source) if _is_problem(source) else read_scenario(source)
+
+
+def read_plan(source: str, problem: Problem) -> Plan:
+    """Read a plan from a servemix-plan/1 file."""
+    from servemix import load_plan
+
+    with _naming(source):
+        return load_plan(source, problem)
+
+
+@contextmanager
+def _naming(source: str) -> Iterator[None]:
+    """Put the file's name before what is wrong in it."""
+    try:
+        yield
+    except InvalidInputError as error:
+        raise InvalidInputError(f"{source}: {error}") from error
+
+
+class _Head(msgspec.Struct):
+    format: str = ""
+
+
+def _is_problem(source: str) -> bool:
+    """Whether a file is meant as a problem, be it a valid one or not."""
+    path = Path(source)
+    if not path.name.endswith(_PROBLEM_SUFFIXES) or not path.is_file():
+        return False
+    if path.suffix == ".gz":
+        return True
+    try:
+        # Everything but this one key is passed over.
+        return msgspec.json.decode(path.read_bytes(), type=_Head).format.startswith("servemix-")
+    except (msgspec.DecodeError, OSError):
+        return False

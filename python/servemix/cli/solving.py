@@ -1,0 +1,88 @@
+"""One solve of a command: progress while it runs, then the plan on stdout and in a file."""
+
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+from servemix._errors import InvalidInputError
+from servemix._files import write_whole
+from servemix.cli.console import print_line, print_table, progress
+
+if TYPE_CHECKING:
+    from servemix import Plan
+    from servemix.cli.inputs import Given
+
+NO_PLAN = 1
+
+
+def check_output(output: Path | None) -> None:
+    """Refuse a file that the plan could not be written to, before time is spent on it."""
+    if output is None:
+        return
+    if not output.name.endswith((".json", ".json.gz", ".html")):
+        raise InvalidInputError(f"{output}: must end in .json, .json.gz or .html")
+    if not output.absolute().parent.is_dir():
+        raise InvalidInputError(f"{output}: there is no such folder")
+
+
+def run_solve(given: Given, method: str, **settings: Any) -> Plan:
+    """Solve the problem with progress on the terminal."""
+    from servemix import solve
+
+    with progress(f"{given.problem.name}: {method}"):
+        if method != "exact":
+            return solve(given.problem, method, **settings)
+        return _interruptible(lambda: solve(given.problem, method, **settings))
+
+
+def _interruptible(work: Any) -> Plan:
+    """Wait for work in a thread, so that Ctrl-C is heard while a solver holds on to its own."""
+    outcome: list[Any] = []
+    failure: list[BaseException] = []
+
+    def run() -> None:
+        try:
+            outcome.append(work())
+        except BaseException as error:
+            failure.append(error)
+
+    thread = threading.Thread(target=run, daemon=True)
+    thread.start()
+    while thread.is_alive():
+        thread.join(0.1)
+    if failure:
+        raise failure[0]
+    plan: Plan = outcome[0]
+    return plan
+
+
+def finish(given: Given, plan: Plan, *, as_json: bool, output: Path | None) -> None:
+    """Write and print a plan, and end with the exit code that says whether there is one."""
+    tokens = given.tokens_per_query
+    if output is not None:
+        if output.suffix == ".html":
+            from servemix.report.plan_html import plan_page
+
+            write_whole(output, plan_page(given.problem, plan, tokens_per_query=tokens))
+        else:
+            plan.to_json(output)
+    if as_json:
+        print(plan.to_json())
+    else:
+        _print_plan(given, plan)
+    if plan.objective_value is None:
+        raise typer.Exit(NO_PLAN)
+
+
+def _print_plan(given: Given, plan: Plan) -> None:
+    from servemix.report.plan_tables import headline, plan_tables
+
+    for line in headline(given.problem, plan):
+        print_line(line)
+    print_line()
+    for table in plan_tables(given.problem, plan, tokens_per_query=given.tokens_per_query):
+        print_table(table)

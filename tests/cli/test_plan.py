@@ -1,0 +1,106 @@
+"""``plan``: from a scenario to a plan and a report."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from cli.conftest import Run
+from servemix import check, load_plan, load_problem
+from servemix.performance import build_problem
+from servemix.scenario import load_scenario, scenario_to_data
+
+CHAT = """
+name: chat
+horizon_h: 24
+query_types:
+  - {name: chat, input_tokens: 1000, output_tokens: 200, rate_per_h: 1000, latency_slo_s: 30,
+     error: 0.0}
+gpus: [{name: h100, gpu: h100}]
+models: [llama-3.1-8b]
+"""
+
+
+def test_a_built_in_scenario_is_planned_and_told(run: Run) -> None:
+    result = run("plan", "paper-six", "--method", "gh")
+    assert result.exit_code == 0
+    for text in ("usable", "Deployments", "Routing", "SLOs", "Cost", "USD per million tokens"):
+        assert text in result.stdout
+    assert result.stderr == ""
+
+
+def test_a_plan_and_its_problem_are_written_and_belong_together(run: Run, tmp_path: Path) -> None:
+    plan_file, problem_file = tmp_path / "plan.json", tmp_path / "problem.json.gz"
+    saved = ["--save-problem", problem_file, "-o", plan_file]
+    result = run("plan", "paper-six", "-m", "gh", "--json", *saved)
+    assert result.exit_code == 0
+    problem = load_problem(problem_file)
+    assert problem == build_problem(load_scenario("paper-six"))[0]
+    plan = load_plan(plan_file, problem)
+    assert check(problem, plan).violations == []
+    assert json.loads(result.stdout)["objective_value"] == plan.objective_value
+    assert run("check", problem_file, plan_file).exit_code == 0
+    assert run("solve", problem_file, "-m", "gh", "--json").exit_code == 0
+
+
+def test_what_was_dropped_is_listed_where_it_is_asked_for(run: Run) -> None:
+    screening = build_problem(load_scenario("paper-six"))[1]
+    entries = list(screening.screened())
+    assert entries
+    short, long = (
+        run("plan", "paper-six", "-m", "gh"),
+        run("plan", "paper-six", "-m", "gh", "--dropped"),
+    )
+    reasons = [entry.message.partition(": ")[2] for entry in entries]
+    assert all(reason in long.stdout for reason in reasons)
+    assert not any(reason in short.stdout for reason in reasons)
+
+
+def test_a_query_type_that_nothing_can_serve_is_explained_unasked(run: Run, tmp_path: Path) -> None:
+    data = scenario_to_data(load_scenario("paper-six"))
+    data["query_types"][2]["latency_slo_s"] = 0.0125
+    path = tmp_path / "hopeless.json"
+    path.write_text(json.dumps(data))
+    result = run("plan", path, "-m", "gh")
+    assert result.exit_code == 1
+    name = data["query_types"][2]["name"]
+    _, _, told = result.stdout.partition("Nothing can serve")
+    assert f"{name}  llama" in told
+    assert "the limit 0.0125 s" in told
+    assert data["query_types"][0]["name"] + "  llama" not in told
+
+
+@pytest.mark.parametrize(
+    ("content", "named"),
+    [
+        ("query_types: [", "bad.yaml"),
+        ("nonsense: 1", "nonsense"),
+        (CHAT.replace("rate_per_h: 1000", "rate_per_h: -5"), "rate_per_h"),
+        (CHAT.replace("llama-3.1-8b", "llama-9"), "llama-9"),
+    ],
+)
+def test_a_scenario_with_a_mistake_is_one_line_that_names_it(
+    run: Run, tmp_path: Path, content: str, named: str
+) -> None:
+    path = tmp_path / "bad.yaml"
+    path.write_text(content)
+    result = run("plan", path)
+    assert result.exit_code == 2
+    assert result.stdout == ""
+    assert result.stderr.count("\n") == 1
+    assert named in result.stderr
+    assert "bad.yaml" in result.stderr
+
+
+def test_an_unknown_built_in_names_those_there_are(run: Run) -> None:
+    result = run("plan", "paper-sixx")
+    assert result.exit_code == 2
+    assert "paper-six" in result.stderr
+
+
+def test_a_problem_given_as_scenario_is_sent_to_solve(run: Run, problem_file: Path) -> None:
+    result = run("plan", problem_file)
+    assert result.exit_code == 2
+    assert "servemix solve" in result.stderr
