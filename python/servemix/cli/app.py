@@ -13,7 +13,7 @@ import typer
 from typer.core import TyperGroup
 
 from servemix._errors import InternalError, InvalidInputError, MissingExtraError
-from servemix.cli import calibrate, catalog, check, compare, plan, solve
+from servemix.cli import calibrate, catalog, check, compare, fit, plan, solve
 
 BAD_INPUT = 2
 INTERNAL_ERROR = 3
@@ -96,6 +96,7 @@ app.command("compare")(compare.compare)
 app.command("check")(check.check)
 app.command("catalog")(catalog.catalog)
 app.command("calibrate")(calibrate.calibrate)
+app.command("fit")(fit.fit)
 
 
 def run(arguments: Sequence[str] | None = None) -> int:

@@ -1,0 +1,204 @@
+"""Fit the roofline model's coefficients to measured points.
+
+Each coefficient is a default times a factor of the engine times, for what belongs to the hardware,
+a factor of the GPU. Logarithms of all of them are fitted together, each held near its prior: where
+little was measured, a factor stays near 1 and a default near the prior, so that what was fitted on
+some GPUs and models still holds on others.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from servemix.catalog.calibration import COEFFICIENTS, SHARES, Calibration, Coefficients
+from servemix.performance.prediction import Points
+from servemix.performance.robust import robust_fit
+from servemix.performance.screen_points import Screened
+
+Floats = npt.NDArray[np.float64]
+Bools = npt.NDArray[np.bool_]
+
+#: Expected defaults before any measurement, and the spread of their logarithm. Rounded figures of
+#: common knowledge: kernels reach 80-90 % of bandwidth and 60 % of peak arithmetic, a small
+#: collective over NVLink takes 10 µs, a layer's launches from a CUDA graph some 10 µs.
+PRIORS: dict[str, tuple[float, float]] = {
+    "bandwidth_efficiency": (0.85, 0.1),
+    "kv_bandwidth_efficiency": (0.85, 0.1),
+    "compute_efficiency": (0.6, 0.3),
+    "link_efficiency": (0.4, 0.4),
+    "collective_latency_s": (10e-6, 0.4),
+    "layer_s": (10e-6, 0.4),
+    "host_layer_s": (30e-6, 0.4),
+    "sequence_s": (10e-6, 0.4),
+    "sequence_collective_s": (50e-9, 0.4),
+    "prefill_layer_s": (100e-6, 0.4),
+    "prefill_wait": (0.15, 0.4),
+}
+#: Spread of the logarithm of an engine's factors.
+ENGINE_SPREAD: dict[str, float] = {
+    "compute_efficiency": 0.1,
+    **dict.fromkeys(
+        (
+            "link_efficiency",
+            "collective_latency_s",
+            "layer_s",
+            "host_layer_s",
+            "sequence_s",
+            "sequence_collective_s",
+            "prefill_layer_s",
+            "prefill_wait",
+        ),
+        0.6,
+    ),
+}
+#: Engines that launch every kernel from Python: another order of magnitude, which the others'
+#: defaults are not to follow.
+EAGER_ENGINES = frozenset({"vllm-2023"})
+EAGER_SPREAD = 3.0
+EAGER_COEFFICIENTS = (
+    "link_efficiency",
+    "layer_s",
+    "host_layer_s",
+    "sequence_collective_s",
+    "prefill_layer_s",
+)
+#: Spread of the logarithm of a GPU's factors.
+GPU_SPREAD: dict[str, float] = {"bandwidth_efficiency": 0.07, "compute_efficiency": 0.15}
+
+#: Expected relative error of TPOT and TTFT: what one residual of 1 stands for.
+TPOT_ERROR, TTFT_ERROR = 0.2, 0.4
+_DIFFERENCE = 1e-5
+
+
+@dataclass(frozen=True)
+class _Parameter:
+    """The logarithm of a default (``engine`` and ``gpu`` None) or of a factor."""
+
+    coefficient: str
+    engine: str | None = None
+    gpu: str | None = None
+    mean: float = 0.0
+    sd: float = 1.0
+
+
+def fit_calibration(points: Points, screened: Screened, chosen: Bools | None = None) -> Calibration:
+    """Fit a calibration to measured points.
+
+    Parameters
+    ----------
+    points
+        The points.
+    screened
+        Which of them say what.
+    chosen
+        Mask of those to fit to, shape ``(n,)``; None for all.
+
+    Returns
+    -------
+    Calibration
+        With a factor for every engine and GPU among the chosen points, and no provenance.
+    """
+    chosen = np.ones(len(points), dtype=bool) if chosen is None else chosen
+    tpot = np.flatnonzero(chosen & screened.usable & np.isfinite(points.tpot_s))
+    ttft = np.flatnonzero(chosen & screened.prefill & np.isfinite(points.ttft_s))
+    used = np.union1d(tpot, ttft)
+    subset = Points(tuple(points.rows[i] for i in used))
+    parameters = _parameters(subset)
+    member = _membership(subset, parameters)
+    at_tpot, at_ttft = np.searchsorted(used, tpot), np.searchsorted(used, ttft)
+    observed = np.log(np.concatenate([subset.tpot_s[at_tpot], subset.ttft_s[at_ttft]]))
+    error = np.repeat([TPOT_ERROR, TTFT_ERROR], [len(tpot), len(ttft)])
+    rows = np.concatenate([at_tpot, at_ttft])
+    coefficient = np.array([COEFFICIENTS.index(p.coefficient) for p in parameters])
+
+    def residuals(log_values: dict[str, Floats]) -> Floats:
+        found = subset.predict({name: np.exp(value) for name, value in log_values.items()})
+        predicted = np.concatenate([found.tpot_s[at_tpot], found.ttft_s[at_ttft]])
+        return np.asarray((np.log(predicted) - observed) / error)
+
+    def linearised(theta: Floats) -> tuple[Floats, Floats]:
+        values = {
+            name: (member * theta * (coefficient == index)).sum(axis=1)
+            for index, name in enumerate(COEFFICIENTS)
+        }
+        for name in SHARES:
+            values[name] = np.minimum(values[name], 0.0)
+        here = residuals(values)
+        slope = np.empty((len(here), len(COEFFICIENTS)))
+        for index, name in enumerate(COEFFICIENTS):
+            moved = {**values, name: values[name] - _DIFFERENCE}
+            slope[:, index] = (here - residuals(moved)) / _DIFFERENCE
+        return here, slope[:, coefficient] * member[rows]
+
+    mean = np.array([p.mean for p in parameters])
+    theta = robust_fit(linearised, mean, np.array([p.sd for p in parameters]))
+    return _calibration(parameters, theta)
+
+
+def coefficients_of(points: Points, calibration: Calibration) -> dict[str, Floats]:
+    """Coefficients of every point under a calibration; an unknown engine has the defaults."""
+    columns = {name: np.empty(len(points)) for name in COEFFICIENTS}
+    engines = np.array([row.engine for row in points.rows])
+    gpus = [row.gpu for row in points.rows]
+    for engine in np.unique(engines):
+        of_engine = np.flatnonzero(engines == engine)
+        known = str(engine) if engine in calibration.engines else None
+        values = calibration.values(known, [gpus[i] for i in of_engine])
+        for name, column in columns.items():
+            column[of_engine] = values[name]
+    return columns
+
+
+def _parameters(points: Points) -> list[_Parameter]:
+    defaults = [
+        _Parameter(name, mean=float(np.log(value)), sd=spread)
+        for name, (value, spread) in PRIORS.items()
+    ]
+    engines = [
+        _Parameter(name, engine=engine, sd=_engine_spread(engine, name, spread))
+        for engine in sorted({row.engine for row in points.rows})
+        for name, spread in ENGINE_SPREAD.items()
+    ]
+    gpus = [
+        _Parameter(name, gpu=gpu, sd=spread)
+        for gpu in sorted({row.gpu for row in points.rows})
+        for name, spread in GPU_SPREAD.items()
+    ]
+    return defaults + engines + gpus
+
+
+def _engine_spread(engine: str, name: str, spread: float) -> float:
+    return EAGER_SPREAD if engine in EAGER_ENGINES and name in EAGER_COEFFICIENTS else spread
+
+
+def _membership(points: Points, parameters: list[_Parameter]) -> Floats:
+    """Whether a parameter counts for a point, shape (n, p)."""
+    engines = np.array([row.engine for row in points.rows])
+    gpus = np.array([row.gpu for row in points.rows])
+    columns = [
+        np.ones(len(points))
+        if p.engine is None and p.gpu is None
+        else (engines == p.engine if p.gpu is None else gpus == p.gpu).astype(np.float64)
+        for p in parameters
+    ]
+    return np.stack(columns, axis=1)
+
+
+def _calibration(parameters: list[_Parameter], theta: Floats) -> Calibration:
+    defaults: dict[str, float] = {}
+    engines: dict[str, dict[str, float]] = {}
+    gpus: dict[str, dict[str, float]] = {}
+    for parameter, value in zip(parameters, np.exp(theta).tolist(), strict=True):
+        table: Mapping[str, object]
+        if parameter.engine is not None:
+            table = engines.setdefault(parameter.engine, {})
+        elif parameter.gpu is not None:
+            table = gpus.setdefault(parameter.gpu, {})
+        else:
+            table = defaults
+        table[parameter.coefficient] = float(f"{value:.4g}")
+    return Calibration(defaults=Coefficients(**defaults), engines=engines, gpus=gpus)

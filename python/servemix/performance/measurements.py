@@ -1,0 +1,260 @@
+"""Measured points of served models: what was run, and how long it took."""
+
+from __future__ import annotations
+
+import csv
+import io
+import math
+import re
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+import msgspec
+
+from servemix import catalog
+from servemix._errors import InvalidInputError
+
+Kind = Literal["serving", "static_batch", "max_throughput"]
+
+#: Profiles that do not name the engine they ran on: eager-mode vLLM of 2023 in all of them.
+ENGINE_OF_PROFILE = {"splitwise-sim": "vllm-2023", "muxserve": "vllm-2023"}
+ENGINE_NAMES = {"tensorrt-llm": "trtllm"}
+#: Runs of InferenceMAX, as aiconfigurator's sample names them (by date), draw both lengths evenly
+#: from 80 % to 100 % of what is asked for (``--random-range-ratio 0.8``).
+INFERENCEMAX_RUN = re.compile(r"id=20\d\d_\d\d_\d\d_")
+INFERENCEMAX_MEAN_LENGTH = 0.9
+#: Kinds in the wild that are one of ours: a closed loop of ``batch`` clients.
+KINDS: dict[str, Kind] = {
+    "serving": "serving",
+    "static_batch": "static_batch",
+    "max_throughput": "max_throughput",
+    "single_stream": "serving",
+    "vllm_bench": "serving",
+}
+
+
+class Measurement(msgspec.Struct, frozen=True, kw_only=True):
+    """One measured point.
+
+    Attributes
+    ----------
+    kind
+        ``serving``: ``concurrency`` clients in a closed loop, each sending its next request when
+        the last is answered; ``static_batch``: one batch that starts and ends together;
+        ``max_throughput``: a saturated replica whose batch is not known.
+    model, gpu, precision
+        Names in the catalog.
+    engine
+        Name without version, lower case.
+    tp, pp
+        Tensor-parallel degree and pipeline-parallel depth.
+    concurrency
+        Sequences at once; 0 where it is not known.
+    prompt_tokens, output_tokens
+        Mean lengths; ``output_tokens`` is 1 where it is not known.
+    ttft_s, tpot_s
+        Mean time to the first token and per further token, s; NaN where not measured.
+    output_tokens_per_s
+        Of the whole replica; NaN where not measured.
+    waits
+        Whether ``ttft_s`` includes waiting for a free slot, as whoever measured it says.
+    source
+        Where the row comes from.
+    """
+
+    kind: Kind
+    model: str
+    gpu: str
+    precision: str
+    engine: str
+    tp: int = 1
+    pp: int = 1
+    concurrency: int = 0
+    prompt_tokens: float
+    output_tokens: float = 1.0
+    ttft_s: float = math.nan
+    tpot_s: float = math.nan
+    output_tokens_per_s: float = math.nan
+    waits: bool = False
+    source: str = ""
+
+    @property
+    def set_name(self) -> str:
+        """Rows of one kind, engine, model, GPU and precision belong together."""
+        kind = {"serving": "", "static_batch": " static", "max_throughput": " peak"}[self.kind]
+        return f"{self.engine}{kind} · {self.model} {self.precision} · {self.gpu}"
+
+
+class Measurements(msgspec.Struct, frozen=True, kw_only=True):
+    """Rows of a file.
+
+    Attributes
+    ----------
+    rows
+        Those that can be used.
+    left_out
+        Why others cannot, and how many.
+    """
+
+    rows: tuple[Measurement, ...]
+    left_out: dict[str, int] = {}
+
+
+def read_measurements(path: str | Path) -> Measurements:
+    """Read measured points from a JSON list or a CSV file with a header.
+
+    Keys: ``kind, model, gpu, engine, precision, tp, pp, concurrency`` (or ``batch``)``, isl, osl,
+    ttft_ms`` (or ``prefill_ms``)``, tpot_ms, output_tok_s_total, queueing_suspected, source``;
+    others are not read. A GPU or a model outside the catalog leaves its rows out, which is counted.
+
+    Raises
+    ------
+    InvalidInputError
+        The file is neither, has no row to use, or a number in it is missing or impossible; the
+        message names the row.
+    """
+    path = Path(path)
+    raw = path.read_bytes()
+    rows = _csv_rows(raw, path) if path.suffix.lower() == ".csv" else _json_rows(raw, path)
+    return parse_rows(rows, str(path))
+
+
+def parse_rows(rows: Iterable[Mapping[str, Any]], where: str = "measurements") -> Measurements:
+    """Turn raw rows into measurements, as :func:`read_measurements` tells."""
+    found: list[Measurement] = []
+    left_out: dict[str, int] = {}
+    for index, row in enumerate(rows):
+        label = f"{where}[{index}]"
+        try:
+            found.append(_measurement(row, label))
+        except _LeftOutError as reason:
+            left_out[str(reason)] = left_out.get(str(reason), 0) + 1
+    if not found:
+        raise InvalidInputError(f"{where}: no row to use ({left_out or 'the file is empty'})")
+    return Measurements(rows=tuple(found), left_out=left_out)
+
+
+class _LeftOutError(Exception):
+    """A row that is sound but cannot be used."""
+
+
+def _json_rows(raw: bytes, path: Path) -> list[dict[str, Any]]:
+    try:
+        return msgspec.json.decode(raw, type=list[dict[str, Any]])
+    except msgspec.DecodeError as error:
+        raise InvalidInputError(f"{path}: {error}") from error
+
+
+def _csv_rows(raw: bytes, path: Path) -> list[dict[str, Any]]:
+    try:
+        text = raw.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise InvalidInputError(f"{path}: {error}") from error
+    return [dict(row) for row in csv.DictReader(io.StringIO(text))]
+
+
+def _measurement(row: Mapping[str, Any], label: str) -> Measurement:
+    kind_name = str(row.get("kind") or "serving")
+    if kind_name not in KINDS:
+        raise _LeftOutError(f"kind {kind_name!r} is not one that is fitted")
+    row = _from_config(row) if row.get("config") else row
+    seconds = {
+        "ttft_s": _number(row, label, "ttft_ms", "prefill_ms", scale=1e-3),
+        "tpot_s": _number(row, label, "tpot_ms", scale=1e-3),
+        "output_tokens_per_s": _number(row, label, "output_tok_s_total"),
+    }
+    if all(math.isnan(value) for value in seconds.values()):
+        raise InvalidInputError(f"{label}: none of ttft_ms, tpot_ms, output_tok_s_total is there")
+    concurrency = _number(row, label, "concurrency", "batch")
+    if math.isnan(concurrency) and kind_name != "max_throughput":
+        raise InvalidInputError(f"{label}.concurrency: missing; batch would do as well")
+    prompt_tokens = _number(row, label, "isl")
+    if math.isnan(prompt_tokens):
+        raise InvalidInputError(f"{label}.isl: missing")
+    output_tokens = _number(row, label, "osl")
+    source = str(row.get("source") or "")
+    drawn = INFERENCEMAX_MEAN_LENGTH if INFERENCEMAX_RUN.search(source) else 1.0
+    return Measurement(
+        kind=KINDS[kind_name],
+        model=_catalog_name(catalog.model, _model_names(_text(row, label, "model"))),
+        gpu=_catalog_name(catalog.gpu, [_text(row, label, "gpu").replace("_", "-")]),
+        precision=_catalog_name(catalog.precision, [_bare(_text(row, label, "precision"))]),
+        engine=_engine(_text(row, label, "engine")),
+        tp=_count(row, label, "tp"),
+        pp=_count(row, label, "pp"),
+        concurrency=0 if math.isnan(concurrency) else int(concurrency),
+        prompt_tokens=drawn * prompt_tokens,
+        output_tokens=1.0 if math.isnan(output_tokens) else drawn * output_tokens,
+        waits=str(row.get("queueing_suspected") or "").lower() in ("true", "1", "yes"),
+        source=source,
+        **seconds,
+    )
+
+
+def _from_config(row: Mapping[str, Any]) -> dict[str, Any]:
+    """Read ``Llama-3.1-8B FP8 H100 TP1``, as TensorRT-LLM's overview writes a configuration."""
+    parts = str(row["config"]).split()
+    spread = re.fullmatch(r"(TP|PP)(\d+)", parts[-1])
+    if len(parts) != 4 or spread is None:
+        raise _LeftOutError(f"config {row['config']!r} is not model, precision, GPU and TP or PP")
+    model, precision, gpu = parts[:3]
+    degree = {"tp": 1, "pp": 1, spread[1].lower(): int(spread[2])}
+    base = {"engine": "trtllm", "model": model, "precision": precision.lower(), "gpu": gpu}
+    return {**row, **base, **degree}
+
+
+def _text(row: Mapping[str, Any], label: str, key: str) -> str:
+    value = row.get(key)
+    if value is None or not str(value).strip():
+        raise InvalidInputError(f"{label}.{key}: missing")
+    return str(value).strip()
+
+
+def _number(row: Mapping[str, Any], label: str, *keys: str, scale: float = 1.0) -> float:
+    for key in keys:
+        value = row.get(key)
+        if value is None or value == "":
+            continue
+        try:
+            number = float(value)
+        except (TypeError, ValueError):
+            raise InvalidInputError(f"{label}.{key}: {value!r} is not a number") from None
+        if not (math.isfinite(number) and number > 0.0):
+            raise InvalidInputError(f"{label}.{key}: {value!r} is not a positive number")
+        return number * scale
+    return math.nan
+
+
+def _count(row: Mapping[str, Any], label: str, key: str) -> int:
+    number = _number(row, label, key)
+    if math.isnan(number):
+        return 1
+    if number != int(number):
+        raise InvalidInputError(f"{label}.{key}: {number} is not a whole number")
+    return int(number)
+
+
+def _bare(text: str) -> str:
+    return text.partition("(")[0].strip()
+
+
+def _engine(text: str) -> str:
+    first = _bare(text).lower().split()[0] if _bare(text) else text.lower()
+    return ENGINE_OF_PROFILE.get(first, ENGINE_NAMES.get(first, first))
+
+
+def _model_names(text: str) -> list[str]:
+    """Names to try: as written, without the organisation, without what does not change the size."""
+    short = text.rsplit("/", 1)[-1] if "(" not in text else text
+    bare = re.sub(r"(-Instruct|-FP8|-chat)+$", "", short, flags=re.IGNORECASE)
+    return [text, short, bare, bare.replace("_", "-")]
+
+
+def _catalog_name(find: Any, names: Iterable[str]) -> str:
+    for name in names:
+        try:
+            return str(find(name).name)
+        except InvalidInputError as error:
+            reason = str(error).split(";")[0]
+    raise _LeftOutError(reason)
