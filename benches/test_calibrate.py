@@ -1,6 +1,6 @@
 """Speed of reading and calibrating a trace of one million requests.
 
-Run with ``pytest benches/test_calibrate.py``; docs/benchmarks.md has the figures.
+Run with ``pytest benches/test_calibrate.py``; docs/traces.md has the figures.
 """
 
 from __future__ import annotations
