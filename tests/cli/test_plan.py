@@ -26,9 +26,22 @@ models: [llama-3.1-8b]
 def test_a_built_in_scenario_is_planned_and_told(run: Run) -> None:
     result = run("plan", "paper-six", "--method", "gh")
     assert result.exit_code == 0
-    for text in ("usable", "Deployments", "Routing", "SLOs", "Cost", "USD per million tokens"):
+    for text in (
+        "usable",
+        "Deployments",
+        "Routing",
+        "SLOs",
+        "Token latencies",
+        "Cost",
+        "USD per million tokens",
+    ):
         assert text in result.stdout
     assert result.stderr == ""
+
+
+def test_ttft_and_tpot_are_told_where_the_scenario_limits_them(run: Run) -> None:
+    assert "Token latencies" in run("plan", "azure-2023", "-m", "gh").stdout
+    assert "Token latencies" not in run("plan", "paper-six", "-m", "gh").stdout
 
 
 def test_a_plan_and_its_problem_are_written_and_belong_together(run: Run, tmp_path: Path) -> None:

@@ -4,14 +4,23 @@ from __future__ import annotations
 
 from html.parser import HTMLParser
 
+import numpy as np
 import pytest
 
 from helpers import feasible_plan, two_types
 from servemix.report.plan_html import plan_html, plan_page
 from servemix.report.plan_tables import plan_tables
 from servemix.report.plan_text import plan_summary
+from servemix.report.scenario_figures import ScenarioFigures
 from servemix.report.tables import Table
 
+KNOWN = ScenarioFigures(
+    tokens_per_query=np.array([1000.0, 500.0]),
+    ttft_s=np.array([0.1, 0.2, 0.3, 0.4, 0.5]),
+    tpot_s=np.array([0.01, 0.02, 0.03, 0.04, 0.05]),
+    ttft_slo_s=np.array([0.6, np.inf]),
+    tpot_slo_s=np.array([np.inf, 0.05]),
+)
 NOTHING = {
     "deployments": {"configuration": [], "replicas": []},
     "routing": {"query_type": [], "configuration": [], "fraction": []},
@@ -76,7 +85,7 @@ def test_the_latency_is_the_slowest_routes_or_the_mean_as_the_slo_is_meant() -> 
 def test_cost_parts_sum_to_the_whole_and_are_told_per_query_and_token() -> None:
     problem = two_types()
     plan = feasible_plan(problem)
-    table = plan_tables(problem, plan, tokens_per_query=[1000.0, 500.0])[3]
+    table = plan_tables(problem, plan, known=KNOWN)[-1]
     assert plan.objective_value is not None
     assert [row[0] for row in table.rows] == ["rental", "storage", "latency", "unmet", "all"]
     assert table.rows[0][1] == "300.00"
@@ -85,6 +94,19 @@ def test_cost_parts_sum_to_the_whole_and_are_told_per_query_and_token() -> None:
     per_token = plan.objective_value / (24 * (3600 * 1000 + 1800 * 500)) * 1e6
     assert f"{per_query:.2f} USD per 1,000 served queries" in table.note
     assert f"{per_token:.3g} USD per million tokens" in table.note
+
+
+def test_token_latencies_are_those_of_the_slowest_route_used() -> None:
+    problem = two_types()
+    routing = {"query_type": [0, 0, 1], "configuration": [0, 1, 1], "fraction": [0.25, 0.75, 1.0]}
+    plan = feasible_plan(problem, routing=routing)
+    tables = {table.title: table for table in plan_tables(problem, plan, known=KNOWN)}
+    assert [list(row) for row in tables["Token latencies"].rows] == [
+        ["summarization", "0.300", "0.600", "50.0 %", "30.0", "–", "–"],
+        ["code", "0.400", "–", "–", "40.0", "50.0", "20.0 %"],
+    ]
+    assert "Token latencies" not in plan_summary(problem, plan)
+    assert "Token latencies" in plan_html(problem, plan, known=KNOWN)
 
 
 def test_the_summary_tells_bound_and_gap_where_there_is_one() -> None:

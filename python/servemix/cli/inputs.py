@@ -9,15 +9,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import msgspec
-import numpy as np
 
 from servemix._errors import InvalidInputError
 
 if TYPE_CHECKING:
-    import numpy.typing as npt
-
     from servemix import Plan, Problem
     from servemix.performance import Screening
+    from servemix.report.scenario_figures import ScenarioFigures
 
 _PROBLEM_SUFFIXES = (".json", ".json.gz")
 
@@ -32,13 +30,13 @@ class Given:
         The problem, built if need be.
     screening
         What the building left out; None where the problem itself was given.
-    tokens_per_query
-        Shape (query types): input and output tokens of a query; None where they are not known.
+    known
+        What the scenario tells beyond the problem; None where the problem itself was given.
     """
 
     problem: Problem
     screening: Screening | None = None
-    tokens_per_query: npt.NDArray[np.float64] | None = None
+    known: ScenarioFigures | None = None
 
 
 def read_scenario(source: str) -> Given:
@@ -49,11 +47,11 @@ def read_scenario(source: str) -> Given:
 
     scenario = load_scenario(source)
     from servemix.performance import build_problem
+    from servemix.report.scenario_figures import scenario_figures
 
     with _naming(source):
         problem, screening = build_problem(scenario)
-    tokens = [entry.input_tokens + entry.output_tokens for entry in scenario.query_types]
-    return Given(problem, screening, np.array(tokens, dtype=np.float64))
+    return Given(problem, screening, scenario_figures(scenario, screening))
 
 
 def read_problem(source: str) -> Given:

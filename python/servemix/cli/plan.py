@@ -20,7 +20,7 @@ from servemix.cli.options import (
     Threads,
     TimeLimit,
 )
-from servemix.cli.solving import check_output, finish, run_solve
+from servemix.cli.solving import check_output, end, report, run_solve
 
 if TYPE_CHECKING:
     from servemix.performance import Screening
@@ -68,9 +68,10 @@ def plan(
         bound=bound,
         solver=solver,
     )
+    report(given, found, as_json=as_json, output=output)
     if not as_json and given.screening is not None:
         _print_screening(given.screening, dropped)
-    finish(given, found, as_json=as_json, output=output)
+    end(found)
 
 
 def _print_screening(screening: Screening, dropped: bool) -> None:
@@ -80,6 +81,9 @@ def _print_screening(screening: Screening, dropped: bool) -> None:
     table = dropped_table(screening, only_unserved=not dropped)
     if table.rows:
         print_table(table)
+    if not dropped and next(screening.screened(), None) is not None:
+        print_line("With --dropped: of each that was dropped, why, and what would keep it.")
+        print_line()
     for warning in screening.warnings:
         print_line(f"note: {warning}")
     if screening.warnings:

@@ -18,7 +18,7 @@ from servemix.cli.options import (
     Threads,
     TimeLimit,
 )
-from servemix.cli.solving import check_output, finish, run_solve
+from servemix.cli.solving import check_output, end, report, run_solve
 
 
 def solve(
@@ -56,4 +56,5 @@ def solve(
         solver=solver,
         initial_plan=start,
     )
-    finish(given, found, as_json=as_json, output=output)
+    report(given, found, as_json=as_json, output=output)
+    end(found)

@@ -60,22 +60,24 @@ def _interruptible(work: Any) -> Plan:
     return plan
 
 
-def finish(given: Given, plan: Plan, *, as_json: bool, output: Path | None) -> None:
-    """Write and print a plan, and end with the exit code that says whether there is one."""
-    tokens = given.tokens_per_query
+def report(given: Given, plan: Plan, *, as_json: bool, output: Path | None) -> None:
+    """Write a plan to its file, and print it."""
     if output is not None:
         if output.suffix == ".html":
             from servemix.report.plan_html import plan_page
 
-            write_whole(output, plan_page(given.problem, plan, tokens_per_query=tokens))
+            write_whole(output, plan_page(given.problem, plan, known=given.known))
         else:
             plan.to_json(output)
     if as_json:
         print(plan.to_json())
     else:
         _print_plan(given, plan)
-    if plan.objective_value is None:
-        raise typer.Exit(NO_PLAN)
+
+
+def end(plan: Plan) -> None:
+    """End with the exit code that says whether there is a plan."""
+    raise typer.Exit(NO_PLAN if plan.objective_value is None else 0)
 
 
 def _print_plan(given: Given, plan: Plan) -> None:
@@ -84,5 +86,5 @@ def _print_plan(given: Given, plan: Plan) -> None:
     for line in headline(given.problem, plan):
         print_line(line)
     print_line()
-    for table in plan_tables(given.problem, plan, tokens_per_query=given.tokens_per_query):
+    for table in plan_tables(given.problem, plan, known=given.known):
         print_table(table)

@@ -5,13 +5,12 @@ from __future__ import annotations
 from html import escape
 from typing import TYPE_CHECKING
 
-import numpy.typing as npt
-
 from servemix.report.plan_tables import headline, plan_tables
 from servemix.report.tables import Table
 
 if TYPE_CHECKING:
     from servemix import Plan, Problem
+    from servemix.report.scenario_figures import ScenarioFigures
 
 __all__ = ["plan_html", "plan_page"]
 
@@ -24,29 +23,25 @@ _STYLE = (
 )
 
 
-def plan_html(
-    problem: Problem, plan: Plan, *, tokens_per_query: npt.ArrayLike | None = None
-) -> str:
+def plan_html(problem: Problem, plan: Plan, *, known: ScenarioFigures | None = None) -> str:
     """Tell a plan as an HTML fragment, the same as :func:`servemix.report.plan_text.plan_summary`.
 
     Parameters
     ----------
     problem, plan
         The plan and what it is a plan for.
-    tokens_per_query
-        Shape (query types): input and output tokens of a query, for the cost per million tokens.
+    known
+        What the scenario tells beyond the problem.
     """
     lines = "".join(f"<p>{escape(line)}</p>" for line in headline(problem, plan))
-    tables = plan_tables(problem, plan, tokens_per_query=tokens_per_query)
+    tables = plan_tables(problem, plan, known=known)
     body = "".join(map(_html_table, tables))
     return f'<div class="servemix-plan"><style>{_STYLE}</style>{lines}{body}</div>'
 
 
-def plan_page(
-    problem: Problem, plan: Plan, *, tokens_per_query: npt.ArrayLike | None = None
-) -> str:
+def plan_page(problem: Problem, plan: Plan, *, known: ScenarioFigures | None = None) -> str:
     """Tell a plan as an HTML page that needs nothing beside it."""
-    fragment = plan_html(problem, plan, tokens_per_query=tokens_per_query)
+    fragment = plan_html(problem, plan, known=known)
     head = f'<meta charset="utf-8"><title>{escape(plan.problem)}</title>'
     style = "<style>body{font-family:system-ui,sans-serif;margin:2em}</style>"
     page = (

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 import numpy as np
-import numpy.typing as npt
 
 from servemix._columns import FloatArray, IntArray
 from servemix.report import figures
@@ -14,6 +14,7 @@ from servemix.report.tables import Table
 
 if TYPE_CHECKING:
     from servemix import Plan, Problem
+    from servemix.report.scenario_figures import ScenarioFigures
 
 __all__ = ["headline", "plan_tables"]
 
@@ -39,7 +40,7 @@ def headline(problem: Problem, plan: Plan) -> list[str]:
 
 
 def plan_tables(
-    problem: Problem, plan: Plan, *, tokens_per_query: npt.ArrayLike | None = None
+    problem: Problem, plan: Plan, *, known: ScenarioFigures | None = None
 ) -> list[Table]:
     """Lay a plan out in tables; none where there is no plan.
 
@@ -47,9 +48,9 @@ def plan_tables(
     ----------
     problem, plan
         The plan and what it is a plan for.
-    tokens_per_query
-        Shape (query types): input and output tokens of a query, for the cost per million tokens.
-        The problem does not hold them.
+    known
+        What the scenario tells beyond the problem, for the cost per million tokens and for TTFT
+        and TPOT.
     """
     if plan.cost is None:
         return []
@@ -57,8 +58,10 @@ def plan_tables(
         _deployments(problem, plan),
         _routing(problem, plan),
         _query_types(problem, plan),
-        _cost(problem, plan, tokens_per_query),
+        _cost(problem, plan, None if known is None else known.tokens_per_query),
     ]
+    if known is not None and np.isfinite([known.ttft_slo_s, known.tpot_slo_s]).any():
+        tables.insert(3, _token_latencies(problem, plan, known))
     return [table for table in tables if table.rows]
 
 
@@ -159,9 +162,7 @@ def _query_types(problem: Problem, plan: Plan) -> Table:
     if mean:
         latency = _divide(_sums(i, share * r["latency_s"][route], size), served)
     else:
-        latency = np.full(size, -np.inf)
-        np.maximum.at(latency, i, r["latency_s"][route])
-        latency[served == 0.0] = np.nan
+        latency = _slowest(i, r["latency_s"][route], size)
     error = _divide(_sums(i, share * r["error"][route], size), served)
     rows = [
         [
@@ -183,6 +184,35 @@ def _query_types(problem: Problem, plan: Plan) -> Table:
     return Table("SLOs", columns, rows, f"Latency is {which}; error is the mean.")
 
 
+def _token_latencies(problem: Problem, plan: Plan, known: ScenarioFigures) -> Table:
+    route = _route_of(problem, plan)
+    i, size = problem.routes["query_type"][route], problem.num_query_types
+    ttft = _slowest(i, known.ttft_s[route], size)
+    tpot = _slowest(i, known.tpot_s[route], size)
+    rows = []
+    for n, name in enumerate(problem.query_types["name"]):
+        cells = [name]
+        for value, limit, unit in (
+            (float(ttft[n]), float(known.ttft_slo_s[n]), 1.0),
+            (float(tpot[n]), float(known.tpot_slo_s[n]), 1e3),
+        ):
+            limited = math.isfinite(limit)
+            cells.append(number(value * unit))
+            cells.append(number(limit * unit) if limited else figures.NOTHING)
+            cells.append(percent(_margin(value, limit)) if limited else figures.NOTHING)
+        rows.append(cells)
+    columns = ["query type", ">TTFT s", ">limit s", ">margin", ">TPOT ms", ">limit ms", ">margin"]
+    return Table("Token latencies", columns, rows, "Of the slowest route used, at a full batch.")
+
+
+def _slowest(query_type: IntArray, value: FloatArray, size: int) -> FloatArray:
+    """Largest value of each query type; not-a-number where it is not served."""
+    slowest = np.full(size, -np.inf)
+    np.maximum.at(slowest, query_type, value)
+    slowest[np.isneginf(slowest)] = np.nan
+    return slowest
+
+
 def _sums(query_type: IntArray, value: FloatArray, size: int) -> FloatArray:
     # Without any entry bincount would count in integers.
     return np.bincount(query_type, value, size).astype(np.float64)
@@ -198,7 +228,7 @@ def _margin(value: float, slo: float) -> float | None:
     return (slo - value) / slo if slo > 0.0 else None
 
 
-def _cost(problem: Problem, plan: Plan, tokens_per_query: npt.ArrayLike | None) -> Table:
+def _cost(problem: Problem, plan: Plan, tokens_per_query: FloatArray | None) -> Table:
     cost = plan.cost
     assert cost is not None
     parts = {
@@ -221,7 +251,7 @@ def _cost(problem: Problem, plan: Plan, tokens_per_query: npt.ArrayLike | None) 
     if served > 0.0:
         notes.append(f"{usd(1e3 * total / served)} USD per 1,000 served queries")
     if tokens_per_query is not None:
-        tokens = problem.horizon_h * float(rate @ np.asarray(tokens_per_query, dtype=np.float64))
+        tokens = problem.horizon_h * float(rate @ tokens_per_query)
         if tokens > 0.0:
             notes.append(f"{usd(1e6 * total / tokens)} USD per million tokens")
     hours = number(problem.horizon_h)

@@ -4,33 +4,30 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import numpy.typing as npt
-
 from servemix.report.plan_tables import headline, plan_tables
 from servemix.report.tables import text_table
 
 if TYPE_CHECKING:
     from servemix import Plan, Problem
+    from servemix.report.scenario_figures import ScenarioFigures
 
 __all__ = ["plan_summary"]
 
 
-def plan_summary(
-    problem: Problem, plan: Plan, *, tokens_per_query: npt.ArrayLike | None = None
-) -> str:
+def plan_summary(problem: Problem, plan: Plan, *, known: ScenarioFigures | None = None) -> str:
     """Tell a plan in plain text: deployments, routing, SLO margins, cost, bound and gap.
 
     Parameters
     ----------
     problem, plan
         The plan and what it is a plan for.
-    tokens_per_query
-        Shape (query types): input and output tokens of a query, for the cost per million tokens.
+    known
+        What the scenario tells beyond the problem.
 
     Returns
     -------
     str
         Lines without a line end after the last; where there is no plan, what was missing.
     """
-    tables = plan_tables(problem, plan, tokens_per_query=tokens_per_query)
+    tables = plan_tables(problem, plan, known=known)
     return "\n\n".join(["\n".join(headline(problem, plan)), *map(text_table, tables)])
