@@ -37,16 +37,16 @@ def test_deployments_tell_gpus_price_and_how_busy_they_are() -> None:
     # 3600/h · 0.4 s = 0.4 of a replica's time; 1 query/s · 10 GB·s of 60 GB.
     # 1800/h · 1.2 s = 0.6; 0.5 queries/s · 35 GB·s of 150 GB.
     first, second, total = tables()["Deployments"].rows
-    row = ["llama-3.1-8b", "h100-fp16", "1", "1", "64", "1", "1", "2.50", "40.0 %", "16.7 %"]
+    row = ["llama-3.1-8b", "h100-fp16", "1×1", "64", "1", "1", "2.50", "40.0 %", "16.7 %"]
     assert list(first) == row
-    row = ["llama-3.1-70b", "h100-fp16", "4", "1", "32", "1", "4", "10.00", "60.0 %", "11.7 %"]
+    row = ["llama-3.1-70b", "h100-fp16", "4×1", "32", "1", "4", "10.00", "60.0 %", "11.7 %"]
     assert list(second) == row
-    assert list(total)[5:8] == ["2", "5", "12.50"]
+    assert list(total)[4:7] == ["2", "5", "12.50"]
 
 
 def test_replicas_share_the_load() -> None:
     double = {"configuration": [0, 1], "replicas": [2, 1]}
-    assert list(tables(deployments=double)["Deployments"].rows[0])[5:] == [
+    assert list(tables(deployments=double)["Deployments"].rows[0])[4:] == [
         "2",
         "2",
         "5.00",

@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from rich import box
 from rich.console import Console
+from rich.table import Table as RichTable
 from rich.text import Text
 
 from servemix.report.tables import Table, display_width, text_table
@@ -17,28 +18,57 @@ if TYPE_CHECKING:
     from rich.progress import Progress
 
 
-def print_table(table: Table) -> None:
-    """Print a table: in plain text to a file or pipe, to a terminal with cells folded to fit."""
-    console = Console(highlight=False)
-    if not console.is_terminal:
-        print(text_table(table), end="\n\n")
-        return
-    from rich.table import Table as RichTable
+#: Narrowest column of texts: what is longer is folded where the terminal is too narrow.
+_NARROWEST_TEXT = 9
+#: Blanks between two columns.
+_BETWEEN = 2
 
-    rich_table = RichTable(box=box.SIMPLE_HEAD, pad_edge=False, title_justify="left")
-    if table.title:
-        rich_table.title = Text(table.title, style="bold")
-        rich_table.min_width = display_width(table.title)
-    for heading, right in zip(table.headings, table.aligned_right, strict=True):
-        # A number that is broken over two lines is misread, a text is not.
-        rich_table.add_column(
-            heading, justify="right" if right else "left", overflow="fold", no_wrap=right
-        )
+
+def print_table(table: Table, console: Console | None = None) -> None:
+    """Print a table, fitted to a terminal; in plain text to a file, a pipe or a very narrow one."""
+    console = console or Console(highlight=False)
+    widths = _fitted_widths(table, console.width) if console.is_terminal else None
+    if widths is None:
+        console.print(Text(text_table(table)), soft_wrap=True)
+        console.print()
+        return
+    fitted = RichTable(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False, show_edge=False)
+    for heading, right, width in zip(table.headings, table.aligned_right, widths, strict=True):
+        align: Literal["left", "right"] = "right" if right else "left"
+        fitted.add_column(Text(heading), justify=align, overflow="fold", width=width)
     for row in table.rows:
-        rich_table.add_row(*map(Text, row))
-    console.print(rich_table)
+        fitted.add_row(*map(Text, row))
+    if table.title:
+        console.print(Text(table.title, style="bold"))
+    console.print(fitted)
     if table.note:
         console.print(Text(table.note, style="dim"))
+    console.print()
+
+
+def _fitted_widths(table: Table, width: int) -> list[int] | None:
+    """Widths of the columns in a terminal; None where numbers would not stay whole.
+
+    Headings break at blanks before texts are folded. (Left to itself, rich cuts what is too wide.)
+    """
+    natural, least = [], []
+    for column, (heading, right) in enumerate(
+        zip(table.headings, table.aligned_right, strict=True)
+    ):
+        longest = max((display_width(row[column]) for row in table.rows), default=0)
+        words = max(map(display_width, heading.split()), default=0)
+        natural.append(max(longest, display_width(heading)))
+        least.append(max(longest if right else min(longest, _NARROWEST_TEXT), words))
+    room = width - _BETWEEN * len(natural) - sum(least)
+    if room < 0:
+        return None
+    # Columns of texts take what they need first, from the left, then headings what is left.
+    widths = list(least)
+    for column in sorted(range(len(widths)), key=lambda column: table.aligned_right[column]):
+        more = min(room, natural[column] - widths[column])
+        widths[column] += more
+        room -= more
+    return widths
 
 
 def print_line(text: str = "", style: str = "") -> None:

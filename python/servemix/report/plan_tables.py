@@ -103,8 +103,7 @@ def _deployments(problem: Problem, plan: Plan) -> Table:
         rows.append(
             [
                 *_names(problem, int(configuration)),
-                count(int(c["tp"][configuration])),
-                count(int(c["pp"][configuration])),
+                f"{c['tp'][configuration]}×{c['pp'][configuration]}",
                 *batch,
                 count(int(replicas[n])),
                 count(int(gpus[n])),
@@ -114,11 +113,11 @@ def _deployments(problem: Problem, plan: Plan) -> Table:
             ]
         )
     if len(rows) > 1:
-        blank = [""] * (4 if shown else 3)
+        blank = [""] * (3 if shown else 2)
         total = [count(int(replicas.sum())), count(int(gpus.sum())), usd(float(usd_per_h.sum()))]
         rows.append(["all", *blank, *total, "", ""])
     batch_column = [">max seqs"] if shown else []
-    columns = ["model", "tier", ">TP", ">PP", *batch_column, ">replicas", ">GPUs", ">$/h"]
+    columns = ["model", "tier", ">TP×PP", *batch_column, ">replicas", ">GPUs", ">$/h"]
     return Table(
         "Deployments",
         [*columns, ">time busy", ">KV cache used"],
