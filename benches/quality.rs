@@ -2,6 +2,8 @@
 //!
 //! `cargo bench -p servemix-core --bench quality -- --method gh [--filter plain-06] [--seeds 5] [--time-limit 1]`
 //!
+//! `--generated 10` measures on ten generated problems per family and scale instead, against this crate's own bound.
+//!
 //! Where the exact solver proved an optimum the gap is taken to it, elsewhere to its bound and kept out of the means.
 #![allow(clippy::print_stdout, clippy::unwrap_used, missing_docs)]
 
@@ -9,17 +11,23 @@ mod instances;
 
 use std::time::Instant;
 
-use servemix_core::{solve, CancelToken, Method, SolveParams, Switches};
+use servemix_core::bound::lower_bound;
+use servemix_core::generate::{physical, wild, Family, Size};
+use servemix_core::{solve, CancelToken, Method, Problem, SolveParams, Stop, Switches};
+
+const OPTIONS: &str = "--method, --filter, --seeds, --generated, --time-limit, --without";
 
 struct Arguments {
     method: Method,
     filter: String,
     seeds: u64,
+    generated: u64,
     params: SolveParams,
 }
 
 fn arguments() -> Arguments {
-    let mut parsed = Arguments { method: Method::Gh, filter: String::new(), seeds: 1, params: SolveParams::default() };
+    let mut parsed =
+        Arguments { method: Method::Gh, filter: String::new(), seeds: 1, generated: 0, params: SolveParams::default() };
     let mut arguments = std::env::args().skip(1);
     while let Some(argument) = arguments.next() {
         // What cargo passes of its own.
@@ -31,9 +39,10 @@ fn arguments() -> Arguments {
             "--method" => parsed.method = Method::parse(&value).unwrap(),
             "--filter" => parsed.filter = value,
             "--seeds" => parsed.seeds = value.parse().unwrap(),
+            "--generated" => parsed.generated = value.parse().unwrap(),
             "--time-limit" => parsed.params.time_limit_s = Some(value.parse().unwrap()),
             "--without" => parsed.params.switches.set(&value, false).unwrap(),
-            _ => panic!("{argument} is not an option; there are --method, --filter, --seeds, --time-limit, --without"),
+            _ => panic!("{argument} is not an option; there are {OPTIONS}"),
         }
     }
     parsed
@@ -46,8 +55,48 @@ struct Sums {
     proven: Vec<f64>,
 }
 
+/// Gap of a generated problem to the bound in per cent, NaN without a plan, and the time in ms.
+fn generated_gap(problem: &Problem, method: Method, params: &SolveParams) -> (f64, f64) {
+    let mut limits = SolveParams::default();
+    limits.max_iterations = Some(200);
+    let bound = lower_bound(problem, &limits, &Stop::new(&limits, &CancelToken::new())).unwrap();
+    let start = Instant::now();
+    let plan = solve(problem, method, params, None, &CancelToken::new()).unwrap();
+    let ms = start.elapsed().as_secs_f64() * 1e3;
+    (100.0 * (plan.objective_value.unwrap_or(f64::NAN) / bound.value - 1.0), ms)
+}
+
+fn measure_generated(method: Method, count: u64, params: &SolveParams, filter: &str) {
+    println!("{:<24} {:>8} {:>9} {:>9} {:>9} {:>9}", "family", "plans", "mean %", "median %", "worst %", "mean ms");
+    let size = Size::new(6, 6, 10);
+    let report = |name: String, problems: &dyn Fn(u64) -> Problem| {
+        if !name.contains(filter) {
+            return;
+        }
+        let runs: Vec<(f64, f64)> = (0..count).map(|seed| generated_gap(&problems(seed), method, params)).collect();
+        let mut gaps: Vec<f64> = runs.iter().map(|run| run.0).filter(|gap| gap.is_finite()).collect();
+        gaps.sort_by(f64::total_cmp);
+        let mean = gaps.iter().sum::<f64>() / gaps.len() as f64;
+        let ms = runs.iter().map(|run| run.1).sum::<f64>() / count as f64;
+        let (median, worst) = (gaps.get(gaps.len() / 2), gaps.last());
+        let (median, worst) = (median.copied().unwrap_or(f64::NAN), worst.copied().unwrap_or(f64::NAN));
+        println!("{name:<24} {:>8} {mean:>9.3} {median:>9.3} {worst:>9.3} {ms:>9.3}", gaps.len());
+    };
+    for family in Family::ALL {
+        for scale in [1.0, 10.0, 100.0] {
+            let name = format!("{}-x{scale}", family.as_str());
+            report(name, &|seed| physical(size, scale, family, 1_000 + seed).unwrap());
+        }
+    }
+    report("wild".into(), &|seed| wild(1_000 + seed).unwrap());
+}
+
 fn main() {
-    let Arguments { method, filter, seeds, mut params } = arguments();
+    let Arguments { method, filter, seeds, generated, mut params } = arguments();
+    if generated > 0 {
+        measure_generated(method, generated, &params, &filter);
+        return;
+    }
     let Some(folder) = instances::folder() else {
         println!("no measuring problems here: set SERVEMIX_SHARED");
         return;

@@ -1,7 +1,7 @@
 //! M1, TP-aware feasibility selection: for a (query type, model, tier), the cheapest TP/PP that satisfies memory and
 //! latency.
 
-use super::prices::{LimitPrices, Point, TypePrice};
+use super::prices::{LimitPrices, LimitUse, Point, TypePrice};
 use crate::{LatencyScope, Problem, NO_POOL};
 
 /// Candidates of a type that are kept in order of their price; the others follow in no order.
@@ -15,6 +15,8 @@ pub(super) struct Candidate {
     /// Least that the whole type can cost on it, with error and latency priced.
     pub(super) value: f64,
     point: Point,
+    /// Replicas that the whole type takes.
+    replicas: f64,
     /// Position in the route table.
     pub(super) route: u32,
 }
@@ -46,12 +48,64 @@ impl Candidates {
         items.split_at(items.len().min(SORTED))
     }
 
-    /// Selects the candidates; `select` off takes the smallest TP/PP of every pair instead of the cheapest.
-    pub(super) fn build(&mut self, problem: &Problem, prices: &LimitPrices, select: bool) {
-        self.price_limits(problem, prices);
-        self.collect(problem, select);
+    /// Replicas that the whole type of a route takes on its configuration.
+    #[inline]
+    pub(super) fn load(&self, problem: &Problem, route: usize) -> f64 {
+        let table = problem.route_table();
+        let kv_cache_gb = problem.configurations.kv_cache_gb[table.configuration[route] as usize];
+        (table.time[route] / problem.max_utilization).max(table.memory[route] / kv_cache_gb)
+    }
+
+    /// Selects the candidates, unranked until they are priced; `cheapest` off takes the smallest TP/PP of every pair
+    /// instead of the cheapest.
+    pub(super) fn select(&mut self, problem: &Problem, cheapest: bool) {
+        self.price_limits(problem, &LimitPrices::default());
+        self.collect(problem, cheapest);
         self.group(problem.num_query_types());
+    }
+
+    /// Ranks the selected candidates anew at other prices.
+    pub(super) fn reprice(&mut self, problem: &Problem, prices: &LimitPrices) {
+        self.revalue(problem, prices);
         self.rank(problem);
+    }
+
+    fn revalue(&mut self, problem: &Problem, prices: &LimitPrices) {
+        self.price_limits(problem, prices);
+        let table = problem.route_table();
+        for candidate in &mut self.items {
+            let route = candidate.route as usize;
+            let a = table.configuration[route] as usize;
+            candidate.point.usd = table.latency_usd[route] + self.replica_usd[a] * candidate.replicas;
+        }
+    }
+
+    /// What the relaxation uses of the budget and of each pool at `prices`.
+    pub(super) fn use_at(&mut self, problem: &Problem, prices: &LimitPrices, used: &mut LimitUse) {
+        self.revalue(problem, prices);
+        let average = problem.latency_scope == LatencyScope::Average;
+        used.budget_usd = 0.0;
+        used.pool_gpus.clear();
+        used.pool_gpus.resize(problem.num_pools(), 0.0);
+        for i in 0..problem.num_query_types() {
+            let items = &self.items[self.start[i] as usize..self.start[i + 1] as usize];
+            let price = TypePrice::new(items.iter().map(|candidate| candidate.point), average);
+            if price.usd.is_infinite() {
+                continue;
+            }
+            let served = if price.usd > problem.unmet_usd(i) { 1.0 - problem.query_types.max_unmet[i] } else { 1.0 };
+            let (good, bad) = (price.ends.0 as usize, price.ends.1 as usize);
+            let (good_error, bad_error) = price.error_ends;
+            let bad_share = if bad_error > good_error { -good_error / (bad_error - good_error) } else { 0.0 };
+            for (end, share) in [(good, 1.0 - bad_share), (bad, bad_share)] {
+                let a = problem.route_table().configuration[items[end].route as usize] as usize;
+                let replicas = items[end].replicas * share * served;
+                used.budget_usd += replicas * problem.replica_usd(a);
+                if problem.pool(a) != NO_POOL {
+                    used.pool_gpus[problem.pool(a) as usize] += replicas * problem.gpus_per_replica(a);
+                }
+            }
+        }
     }
 
     fn price_limits(&mut self, problem: &Problem, prices: &LimitPrices) {
@@ -110,7 +164,7 @@ impl Candidates {
                     // What a limit keeps it from covering is as dear as the dearest alternative could be.
                     let shortfall = (replicas / limit).max(1.0);
                     let cost = point.usd * shortfall + IDLE_SHARE * replica_usd;
-                    let candidate = Candidate { value: 0.0, point, route: route as u32 };
+                    let candidate = Candidate { value: 0.0, point, replicas, route: route as u32 };
                     let better = |best: &Option<(f64, Candidate)>| best.is_none_or(|(least, _)| cost < least);
                     if better(&self.best[i]) {
                         self.best[i] = Some((cost, candidate));

@@ -1,13 +1,14 @@
 //! The greedy construction: the coverage phase, then query types in the given order, each filled from its candidates.
 
 use super::candidates::Candidates;
+use super::coverage::cover;
 use super::ranking::{best_placement, Demand, Placement};
+use super::starts::Start;
 use super::state::{State, NONE, SHARE_EPSILON};
 use super::upgrade::{self, Upgrade};
+use super::Scratch;
 use crate::{Problem, Switches};
 
-/// Safe candidates of a type that the coverage phase compares.
-const COVERAGE_CANDIDATES: usize = 16;
 /// Steps of one fill; far more than any needs.
 const FILL_STEPS: usize = 256;
 
@@ -20,20 +21,21 @@ pub(super) struct Context<'a> {
     pub(super) problem: &'a Problem,
     pub(super) candidates: &'a Candidates,
     pub(super) switches: Switches,
-    /// A pair that may not get more replicas than it has, or [`NONE`].
-    pub(super) closed_pair: u32,
+    /// A configuration that may not get more replicas than it has, or [`NONE`].
+    pub(super) closed: u32,
 }
 
 /// Builds a whole solution into `state`.
-pub(super) fn build(context: &Context<'_>, state: &mut State, order: &[u32]) {
-    state.reset(context.problem);
-    cover(context, state, order);
-    fill_all(context, state, order);
+pub(super) fn build(context: &Context<'_>, state: &mut State, scratch: &mut Scratch, start: &Start, order: &[u32]) {
+    state.reset(context.problem, start.relaxed);
+    cover(context, state, scratch, start.coverage, order);
+    fill_all(context, state, order, start.idle_value);
     state.right_size(context.problem);
 }
 
-/// Fills the types in turn; idle capacity opened for one counts as useful to those that follow, by their weight.
-pub(super) fn fill_all(context: &Context<'_>, state: &mut State, order: &[u32]) {
+/// Fills the types in turn. Of the rental of idle capacity opened for one, `idle_value` times the weight of those that
+/// follow counts as theirs.
+pub(super) fn fill_all(context: &Context<'_>, state: &mut State, order: &[u32], idle_value: f64) {
     let weight = |i: u32| {
         let usd = context.candidates.types[i as usize].usd;
         if usd.is_finite() {
@@ -46,56 +48,8 @@ pub(super) fn fill_all(context: &Context<'_>, state: &mut State, order: &[u32]) 
     let mut to_come = total;
     for &i in order {
         to_come -= weight(i);
-        let idle_value = if total > 0.0 { (to_come / total).clamp(0.0, 1.0) } else { 0.0 };
-        fill(context, state, i as usize, idle_value);
-    }
-}
-
-/// Opens one replica for every type that no deployment can serve within its SLOs, preferring those that cover more
-/// types for their price.
-fn cover(context: &Context<'_>, state: &mut State, order: &[u32]) {
-    let Context { problem, candidates, .. } = *context;
-    let table = problem.route_table();
-    let is_safe = |route: usize| table.error_excess[route] <= 0.0 && table.latency_excess[route] <= 0.0;
-    let wants_path = |i: usize| {
-        let worth = candidates.types[i].usd < problem.unmet_usd(i);
-        candidates.types[i].usd.is_finite() && (worth || problem.query_types.max_unmet[i] < 1.0)
-    };
-    let path = |state: &State, i: usize| {
-        state.slots.iter().any(|slot| problem.find_route(i, slot.configuration as usize).is_some_and(is_safe))
-    };
-    for &i in order {
-        let i = i as usize;
-        if !wants_path(i) || path(state, i) {
-            continue;
-        }
-        let mut best: Option<(f64, usize)> = None;
-        let (sorted, others) = candidates.of_type(i);
-        let safe = sorted.iter().chain(others).map(|candidate| candidate.route as usize).filter(|&r| is_safe(r));
-        for route in safe.take(COVERAGE_CANDIDATES) {
-            let a = table.configuration[route] as usize;
-            if state.slot_index(problem.pair(a)).is_some() || state.addable(problem, a, 0) < 1.0 {
-                continue;
-            }
-            let mut covered_usd = 0.0;
-            for other in table.of_configuration(a).filter(|&other| is_safe(other)) {
-                let k = table.query_type[other] as usize;
-                if wants_path(k) && !path(state, k) {
-                    let load = (table.time[other] / problem.max_utilization)
-                        .max(table.memory[other] / problem.configurations.kv_cache_gb[a]);
-                    covered_usd += candidates.types[k].usd / load.max(1.0);
-                }
-            }
-            let usd = candidates.replica_usd[a] + candidates.weights_usd[a];
-            let ratio = if context.switches.coverage_ranking { usd / covered_usd.max(f64::MIN_POSITIVE) } else { usd };
-            if best.is_none_or(|(least, _)| ratio < least) {
-                best = Some((ratio, a));
-            }
-        }
-        if let Some((_, a)) = best {
-            let slot = state.open(problem, a);
-            state.set_replicas(problem, slot, 1);
-        }
+        let later = if total > 0.0 { (to_come / total).clamp(0.0, 1.0) } else { 0.0 };
+        fill(context, state, i as usize, idle_value * later);
     }
 }
 
@@ -109,7 +63,7 @@ pub(super) fn fill(context: &Context<'_>, state: &mut State, i: usize, idle_valu
 }
 
 fn place(context: &Context<'_>, state: &mut State, i: usize, idle_value: f64, earned_only: bool) {
-    let Context { problem, candidates, switches, closed_pair } = *context;
+    let Context { problem, candidates, switches, closed, .. } = *context;
     let price = candidates.types[i];
     if price.usd.is_infinite() {
         return;
@@ -129,7 +83,7 @@ fn place(context: &Context<'_>, state: &mut State, i: usize, idle_value: f64, ea
             idle_value,
             by_coverage: switches.coverage_ranking,
             earned_only,
-            closed_pair,
+            closed,
         };
         let mut step = best_step(context, state, &demand);
         let skip_usd = problem.unmet_usd(i);
@@ -228,7 +182,7 @@ fn apply(context: &Context<'_>, state: &mut State, step: &Step) {
 }
 
 /// Takes traffic off routes beyond an SLO until the type keeps its SLOs; whether there was any to take.
-fn settle(problem: &Problem, state: &mut State, i: usize) -> bool {
+pub(super) fn settle(problem: &Problem, state: &mut State, i: usize) -> bool {
     let table = problem.route_table();
     let mut taken = false;
     loop {

@@ -7,45 +7,72 @@
 //! Serving", arXiv 2604.07472, whose greedy heuristic this extends by prices for the SLO allowances and by tidying up.
 
 mod candidates;
+mod coverage;
+mod exchange;
 mod greedy;
 mod missing;
 mod prices;
 mod ranking;
+mod scarcity;
+mod squeeze;
+mod starts;
 mod state;
 mod tidy;
 mod upgrade;
 
 use crate::{Deployment, Plan, Problem, Result, Routing, SolveParams, Status, Stop, StopReason, Switches};
 use candidates::Candidates;
+use coverage::MixPart;
 use greedy::Context;
 use prices::LimitPrices;
 use state::{State, NONE, SHARE_EPSILON};
-
-/// Rounds of tidying after a construction.
-const TIDY_PASSES: usize = 3;
 
 /// Memory of constructions for one problem; it does not grow any more after the first few.
 #[derive(Debug, Default)]
 pub struct Workspace {
     candidates: Candidates,
+    /// What the candidates have been selected for.
     prepared: Option<Switches>,
+    /// Whether limits have a price.
+    priced: bool,
     state: State,
+    best: State,
+    has_best: bool,
     scratch: Scratch,
     construction: Construction,
 }
 
+/// Working memory of the parts.
 #[derive(Debug, Default)]
 struct Scratch {
     before: State,
     configurations: Vec<u32>,
-    types: Vec<u32>,
     order: Vec<u32>,
+    left: Vec<f64>,
+    mix: Vec<MixPart>,
+    fallback_usd: Vec<f64>,
 }
 
 impl Workspace {
     /// Empty memory, for one problem only: candidates selected for it are kept from one construction to the next.
     pub fn new() -> Self {
         Self::default()
+    }
+
+    fn prepare(&mut self, problem: &Problem, switches: Switches) {
+        let selects = |switches: Switches| switches.tp_selection;
+        if self.prepared.map(selects) != Some(selects(switches)) {
+            self.candidates.select(problem, switches.tp_selection);
+            self.reprice(problem, &LimitPrices::default());
+            self.prepared = Some(switches);
+        } else if self.priced {
+            self.reprice(problem, &LimitPrices::default());
+        }
+    }
+
+    fn reprice(&mut self, problem: &Problem, prices: &LimitPrices) {
+        self.candidates.reprice(problem, prices);
+        self.priced = *prices != LimitPrices::default();
     }
 }
 
@@ -99,7 +126,8 @@ impl Construction {
     }
 }
 
-/// One greedy construction that fills the query types in `order`, which names each of them once.
+/// One greedy construction that fills the query types in `order`, which names each of them once, without the
+/// comparing and tidying of [`greedy_heuristic`].
 ///
 /// `workspace` may have served other constructions of the same problem, never of another.
 pub fn construct<'a>(
@@ -108,19 +136,29 @@ pub fn construct<'a>(
     switches: Switches,
     workspace: &'a mut Workspace,
 ) -> &'a Construction {
-    prepare(problem, switches, workspace);
-    let Workspace { candidates, state, construction, .. } = workspace;
-    let context = Context { problem, candidates, switches, closed_pair: NONE };
-    greedy::build(&context, state, order);
+    workspace.prepare(problem, switches);
+    let Workspace { candidates, state, construction, scratch, .. } = workspace;
+    let context = Context { problem, candidates, switches, closed: NONE };
+    greedy::build(&context, state, scratch, &starts::SINGLE, order);
     construction.read(problem, state);
     construction
 }
 
-fn prepare(problem: &Problem, switches: Switches, workspace: &mut Workspace) {
-    if workspace.prepared != Some(switches) {
-        workspace.candidates.build(problem, &LimitPrices::default(), switches.tp_selection);
-        workspace.prepared = Some(switches);
-    }
+/// The whole greedy heuristic with the query types in `order`, which names each of them once: the best of a few
+/// constructions, each tidied up.
+///
+/// `workspace` may have served other constructions of the same problem, never of another. Where `stop` ends it early,
+/// the best so far is returned.
+pub fn greedy_heuristic<'a>(
+    problem: &Problem,
+    order: &[u32],
+    switches: Switches,
+    workspace: &'a mut Workspace,
+    stop: &Stop,
+) -> &'a Construction {
+    starts::best_of_starts(problem, order, switches, workspace, stop);
+    workspace.construction.read(problem, &workspace.state);
+    &workspace.construction
 }
 
 /// The query types by falling arrival rate, ties by index: the order of GH.
@@ -135,18 +173,12 @@ pub fn falling_rate(problem: &Problem) -> Vec<u32> {
 pub(crate) fn solve(problem: &Problem, params: &SolveParams, stop: &Stop) -> Result<Plan> {
     let mut workspace = Workspace::new();
     let order = falling_rate(problem);
-    prepare(problem, params.switches, &mut workspace);
-    let Workspace { candidates, state, construction, scratch, .. } = &mut workspace;
-    let context = Context { problem, candidates, switches: params.switches, closed_pair: NONE };
-    greedy::build(&context, state, &order);
-    tidy::tidy(&context, state, scratch, &order, TIDY_PASSES, stop);
-    construction.read(problem, state);
-    if !construction.is_feasible() {
-        let message = missing::describe(problem, candidates, state);
+    if !greedy_heuristic(problem, &order, params.switches, &mut workspace, stop).is_feasible() {
+        let message = missing::describe(problem, &workspace.candidates, &workspace.state);
         return Ok(Plan::none(&problem.name, "gh", params.seed, Status::NoSolutionFound, message));
     }
-    let Construction { deployments, routing, unmet, .. } = std::mem::take(construction);
+    let Construction { deployments, routing, unmet, .. } = workspace.construction;
     let mut plan = Plan::from_solution(problem, deployments, &routing, unmet)?;
-    plan.stop_reason = StopReason::Completed;
+    plan.stop_reason = stop.reason(0).unwrap_or(StopReason::Completed);
     Ok(plan)
 }

@@ -11,6 +11,13 @@ pub(super) struct LimitPrices {
     pub(super) pool_usd_per_gpu: Vec<f64>,
 }
 
+/// What a relaxed solution uses of the limits.
+#[derive(Debug, Clone, Default)]
+pub(super) struct LimitUse {
+    pub(super) budget_usd: f64,
+    pub(super) pool_gpus: Vec<f64>,
+}
+
 /// A point of the relaxed problem of one query type: the whole type on one route, replicas shared out to the last
 /// fraction.
 #[derive(Debug, Clone, Copy)]
@@ -32,6 +39,8 @@ pub(super) struct TypePrice {
     pub(super) usd: f64,
     /// Excess error of the good and of the bad end of the best mix.
     pub(super) error_ends: (f64, f64),
+    /// Positions of the good and of the bad end among the points.
+    pub(super) ends: (u32, u32),
     /// Excess latency of the good and of the bad end of the best mix.
     pub(super) latency_ends: (f64, f64),
 }
@@ -48,15 +57,16 @@ impl TypePrice {
         for _ in 0..rounds {
             let latency = price.latency;
             let by_error = points.clone().map(|point| (point.usd + latency * point.latency, point.error));
-            let Some((error, ends)) = multiplier(by_error) else { return price };
-            (price.error, price.error_ends) = (error, ends);
+            let Some(mix) = multiplier(by_error) else { return price };
+            let error = mix.price;
+            (price.error, price.error_ends, price.ends) = (error, mix.excess, mix.ends);
             if !average_latency {
                 break;
             }
             let by_latency = points.clone().map(|point| (point.usd + error * point.error, point.latency));
-            let Some((latency, ends)) = multiplier(by_latency) else { return price };
-            (price.latency, price.latency_ends) = (latency, ends);
-            if latency == 0.0 {
+            let Some(mix) = multiplier(by_latency) else { return price };
+            (price.latency, price.latency_ends) = (mix.price, mix.excess);
+            if mix.price == 0.0 {
                 break;
             }
         }
@@ -71,40 +81,62 @@ impl TypePrice {
     }
 }
 
-/// The price of `excess` at which the cheapest mix of points has mean excess at most 0, and the excess of the mix's
-/// good and bad end; `None` where every point has a positive excess.
+/// The cheapest mix of two points with mean excess at most 0.
+struct Mix {
+    /// What a unit of excess is worth in it.
+    price: f64,
+    /// Excess of the good and of the bad point.
+    excess: (f64, f64),
+    /// Positions of the good and of the bad point.
+    ends: (u32, u32),
+}
+
+/// The cheapest mix of `points` of cost and excess; `None` where every point has a positive excess.
 ///
 /// The price is the slope of the lower hull of the points where it crosses excess 0, found by cutting: the line through
 /// a good and a bad point is lowered by the point furthest below it until there is none.
-fn multiplier(points: impl Iterator<Item = (f64, f64)> + Clone) -> Option<(f64, (f64, f64))> {
-    let cheapest = |good: bool| {
-        points.clone().filter(|&(_, excess)| (excess <= 0.0) == good).fold(None, |best: Option<(f64, f64)>, point| {
-            match best {
-                Some(best) if best <= point => Some(best),
-                _ => Some(point),
-            }
-        })
-    };
-    let mut good = cheapest(true)?;
-    let Some(mut bad) = cheapest(false).filter(|bad| bad.0 < good.0) else {
-        return Some((0.0, (good.1, good.1)));
+fn multiplier(points: impl Iterator<Item = (f64, f64)> + Clone) -> Option<Mix> {
+    let points = points.zip(0u32..).map(|((usd, excess), position)| End { usd, excess, position });
+    let (mut good, mut bad): (Option<End>, Option<End>) = (None, None);
+    for point in points.clone() {
+        let best = if point.excess <= 0.0 { &mut good } else { &mut bad };
+        if best.is_none_or(|best| (point.usd, point.excess) < (best.usd, best.excess)) {
+            *best = Some(point);
+        }
+    }
+    let mut good = good?;
+    let Some(mut bad) = bad.filter(|bad| bad.usd < good.usd) else {
+        return Some(Mix { price: 0.0, excess: (good.excess, good.excess), ends: (good.position, good.position) });
     };
     let mut price = 0.0;
     for _ in 0..STEPS {
-        price = (good.0 - bad.0) / (bad.1 - good.1);
-        let line = good.0 + price * good.1;
-        let value = |point: (f64, f64)| point.0 + price * point.1;
-        let lowest = points.clone().fold(good, |best, point| if value(point) < value(best) { point } else { best });
-        if value(lowest) >= line - 1e-12 * line.abs() {
+        price = (good.usd - bad.usd) / (bad.excess - good.excess);
+        let line = good.usd + price * good.excess;
+        let mut lowest = (line, good);
+        for point in points.clone() {
+            let value = point.usd + price * point.excess;
+            if value < lowest.0 {
+                lowest = (value, point);
+            }
+        }
+        if lowest.0 >= line - 1e-12 * line.abs() {
             break;
         }
-        if lowest.1 <= 0.0 {
-            good = lowest;
+        if lowest.1.excess <= 0.0 {
+            good = lowest.1;
         } else {
-            bad = lowest;
+            bad = lowest.1;
         }
     }
-    Some((price, (good.1, bad.1)))
+    Some(Mix { price, excess: (good.excess, bad.excess), ends: (good.position, bad.position) })
+}
+
+/// A point of a mix.
+#[derive(Clone, Copy)]
+struct End {
+    usd: f64,
+    excess: f64,
+    position: u32,
 }
 
 #[cfg(test)]

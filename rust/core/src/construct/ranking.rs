@@ -25,8 +25,8 @@ pub(super) struct Demand {
     pub(super) by_coverage: bool,
     /// Routes beyond an SLO may use only the allowance already earned, not that of routes still to come.
     pub(super) earned_only: bool,
-    /// A pair that may not get more replicas than it has.
-    pub(super) closed_pair: u32,
+    /// A configuration that may not get more replicas than it has, or [`super::state::NONE`].
+    pub(super) closed: u32,
 }
 
 /// A share of a query type for a route, with the replicas that it needs.
@@ -145,7 +145,7 @@ pub(super) fn best_placement(
         }
         return best;
     }
-    if problem.pair(a) as u32 == demand.closed_pair {
+    if a as u32 == demand.closed {
         return None;
     }
     let addable = state.addable(problem, a, replicas);

@@ -49,6 +49,8 @@ pub(super) struct State {
     pub(super) pool_left_gpus: Vec<f64>,
     /// Objective value, with unserved shares at their price.
     pub(super) cost_usd: f64,
+    /// Budget, storage and pools do not limit what is added.
+    pub(super) relaxed: bool,
 }
 
 impl Clone for State {
@@ -69,12 +71,14 @@ impl Clone for State {
         self.budget_left_usd = source.budget_left_usd;
         self.storage_left_gb = source.storage_left_gb;
         self.cost_usd = source.cost_usd;
+        self.relaxed = source.relaxed;
     }
 }
 
 impl State {
     /// Nothing deployed and nothing served.
-    pub(super) fn reset(&mut self, problem: &Problem) {
+    pub(super) fn reset(&mut self, problem: &Problem, relaxed: bool) {
+        self.relaxed = relaxed;
         let num_types = problem.num_query_types();
         self.slots.clear();
         self.flows.clear();
@@ -115,6 +119,15 @@ impl State {
         }
     }
 
+    /// How far budget, storage and pools are exceeded, each relative to its limit.
+    pub(super) fn violation(&self, problem: &Problem) -> f64 {
+        let over = |left: f64, limit: f64| if left < 0.0 { -left / limit.max(f64::MIN_POSITIVE) } else { 0.0 };
+        let pools = self.pool_left_gpus.iter().zip(&problem.pools.max_gpus);
+        over(self.budget_left_usd, problem.budget_usd)
+            + over(self.storage_left_gb, problem.storage_gb)
+            + pools.map(|(&left, &limit)| over(left, limit)).sum::<f64>()
+    }
+
     /// Sum of [`State::missing`] over the query types.
     pub(super) fn total_missing(&self, problem: &Problem) -> f64 {
         (0..self.served.len()).map(|i| self.missing(problem, i)).sum()
@@ -140,6 +153,9 @@ impl State {
     #[inline]
     pub(super) fn addable(&self, problem: &Problem, a: usize, replicas: u32) -> f64 {
         let mut most = f64::from(problem.replica_limit(a)) - f64::from(replicas);
+        if self.relaxed {
+            return most;
+        }
         let usd = problem.replica_usd(a);
         let mut budget = self.budget_left_usd;
         if replicas == 0 {
@@ -162,7 +178,7 @@ impl State {
     #[inline]
     pub(super) fn data_room(&self, problem: &Problem, i: usize, spent_usd: f64, stored_gb: f64) -> f64 {
         let gb = problem.query_types.data_gb[i];
-        if gb <= 0.0 {
+        if gb <= 0.0 || self.relaxed {
             return f64::INFINITY;
         }
         let usd = problem.data_usd(i);
@@ -282,13 +298,12 @@ impl State {
         self.slots[slot] = Slot { configuration: to as u32, replicas: 0, time, memory };
     }
 
-    /// Takes all traffic off the pair of a deployment; the query types hit are appended to `types`.
-    pub(super) fn evict(&mut self, problem: &Problem, configuration: u32, types: &mut Vec<u32>) {
+    /// Takes all traffic off a configuration.
+    pub(super) fn evict(&mut self, problem: &Problem, configuration: u32) {
         let mut index = 0;
         while index < self.flows.len() {
             let flow = self.flows[index];
             if problem.route_table().configuration[flow.route as usize] == configuration {
-                types.push(flow.query_type);
                 self.withdraw(problem, index, flow.fraction);
             } else {
                 index += 1;
@@ -310,6 +325,17 @@ impl State {
         // Nothing is left: what rounding left behind goes too.
         let i = i as usize;
         (self.served[i], self.error[i], self.latency[i]) = (0.0, 0.0, 0.0);
+    }
+
+    /// Rental of the replicas that the loads do not need, USD.
+    pub(super) fn releasable_usd(&self, problem: &Problem) -> f64 {
+        let idle_usd = |slot: &Slot| {
+            let a = slot.configuration as usize;
+            let needed = Self::needed(problem, a, slot.time, slot.memory).max(0.0);
+            let weights_usd = if needed == 0.0 { problem.weights_usd(a) } else { 0.0 };
+            (f64::from(slot.replicas) - needed) * problem.replica_usd(a) + weights_usd
+        };
+        self.slots.iter().map(idle_usd).sum()
     }
 
     /// Releases replicas beyond what the loads need, and deployments without traffic.

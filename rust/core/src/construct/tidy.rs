@@ -1,49 +1,58 @@
 //! Tidying up after the construction: whatever later choices have made redundant goes.
 
-use super::greedy::{fill, fill_all, Context};
-use super::state::{State, SHARE_EPSILON};
+use super::exchange;
+use super::greedy::{fill, Context};
+use super::state::{State, NONE, SHARE_EPSILON};
 use super::Scratch;
-use crate::{Problem, Stop};
+use crate::Stop;
+
+/// Rounds over all deployments and types.
+const PASSES: usize = 3;
+/// Exchanges tried per deployment and round.
+const EXCHANGES: usize = 2;
+/// How much of the rental of idle capacity counts as useful to the types that are placed later in an attempt.
+const IDLE_VALUE: f64 = 0.5;
 
 /// Closes or shrinks deployments whose traffic fits elsewhere for less, and places single types anew, each kept only
-/// where the solution gets better; ends after `passes` or when nothing helps any more.
-pub(super) fn tidy(
-    context: &Context<'_>,
-    state: &mut State,
-    scratch: &mut Scratch,
-    order: &[u32],
-    passes: usize,
-    stop: &Stop,
-) {
-    for _ in 0..passes {
-        let mut improved = false;
+/// where the solution gets better; ends when nothing helps any more or after a few rounds.
+pub(super) fn tidy(context: &Context<'_>, state: &mut State, scratch: &mut Scratch, order: &[u32], stop: &Stop) {
+    let problem = context.problem;
+    // Attempts in a row that have changed nothing; as many as there are to make end it.
+    let mut idle = 0;
+    for _ in 0..PASSES {
         scratch.configurations.clear();
         scratch.configurations.extend(state.slots.iter().map(|slot| slot.configuration));
         for index in 0..scratch.configurations.len() {
             let configuration = scratch.configurations[index];
-            if stop.should_stop() {
-                return;
-            }
-            let pair = context.problem.pair(configuration as usize);
+            let pair = problem.pair(configuration as usize);
             for keep in [Keep::Nothing, Keep::AllButOne] {
                 let Some(slot) = state.slot_index(pair) else { break };
                 let slot = state.slots[slot];
                 if slot.configuration != configuration || (keep == Keep::AllButOne && slot.replicas == 1) {
                     break;
                 }
-                improved |= attempt(context.problem, state, scratch, |state, scratch| {
-                    shrink(context, state, scratch, configuration, keep, order);
-                });
+                let better = attempt(context, state, scratch, order, Change::Shrink(configuration, keep));
+                idle = if better { 0 } else { idle + 1 };
+            }
+            let mut tried = [NONE; EXCHANGES];
+            for round in 0..EXCHANGES {
+                let Some((to, replicas)) = exchange::best(context, state, configuration, &tried) else { break };
+                tried[round] = to;
+                if attempt(context, state, scratch, order, Change::Exchange(configuration, to, replicas)) {
+                    idle = 0;
+                    break;
+                }
+            }
+            if stop.should_stop() {
+                return;
             }
         }
         for &i in order {
-            improved |= attempt(context.problem, state, scratch, |state, _| {
-                state.withdraw_type(context.problem, i);
-                state.right_size(context.problem);
-                fill(context, state, i as usize, 0.0);
-            });
+            let better = attempt(context, state, scratch, order, Change::Place(i));
+            idle = if better { 0 } else { idle + 1 };
         }
-        if !improved {
+        let attempts = order.len() + state.slots.iter().map(|slot| slot.replicas.min(2) as usize).sum::<usize>();
+        if idle >= attempts {
             return;
         }
     }
@@ -56,50 +65,84 @@ enum Keep {
     AllButOne,
 }
 
-fn shrink(
-    context: &Context<'_>,
-    state: &mut State,
-    scratch: &mut Scratch,
-    configuration: u32,
-    keep: Keep,
-    order: &[u32],
-) {
-    let problem = context.problem;
-    let pair = problem.pair(configuration as usize);
-    let Some(slot) = state.slot_index(pair) else { return };
-    scratch.types.clear();
-    state.evict(problem, configuration, &mut scratch.types);
-    match keep {
-        Keep::Nothing => state.close(problem, slot),
-        Keep::AllButOne => {
-            let replicas = state.slots[slot].replicas;
-            state.set_replicas(problem, slot, replicas - 1);
-        }
-    }
-    // Those hit and those that found no place before, in the order of the construction.
-    scratch.order.clear();
-    let open = |i: u32| 1.0 - state.served[i as usize] > SHARE_EPSILON;
-    scratch.order.extend(order.iter().copied().filter(|&i| open(i)));
-    let context = Context { closed_pair: pair as u32, ..*context };
-    fill_all(&context, state, &scratch.order);
+#[derive(Clone, Copy)]
+enum Change {
+    /// The traffic of a deployment is placed anew with fewer replicas of it or none.
+    Shrink(u32, Keep),
+    /// The traffic of a deployment is placed anew with replicas of another configuration in its place.
+    Exchange(u32, u32, u32),
+    /// A type is placed anew.
+    Place(u32),
 }
 
 /// Changes the state and keeps the change only where it is for the better.
-fn attempt(
-    problem: &Problem,
-    state: &mut State,
-    scratch: &mut Scratch,
-    change: impl FnOnce(&mut State, &mut Scratch),
-) -> bool {
+fn attempt(context: &Context<'_>, state: &mut State, scratch: &mut Scratch, order: &[u32], change: Change) -> bool {
+    let problem = context.problem;
     let (missing, cost_usd) = (state.total_missing(problem), state.cost_usd);
     let mut before = std::mem::take(&mut scratch.before);
     before.clone_from(state);
-    change(state, scratch);
-    state.right_size(problem);
-    let better = state.is_better_than(problem, missing, cost_usd);
+    let mut closed = context.closed;
+    match change {
+        Change::Shrink(configuration, keep) => {
+            let pair = problem.pair(configuration as usize);
+            closed = configuration;
+            state.evict(problem, configuration);
+            if let Some(slot) = state.slot_index(pair) {
+                match keep {
+                    Keep::Nothing => state.close(problem, slot),
+                    Keep::AllButOne => state.set_replicas(problem, slot, state.slots[slot].replicas - 1),
+                }
+            }
+        }
+        Change::Exchange(from, to, replicas) => {
+            closed = from;
+            state.evict(problem, from);
+            if let Some(slot) = state.slot_index(problem.pair(from as usize)) {
+                state.close(problem, slot);
+            }
+            let most = state.addable(problem, to as usize, 0);
+            if most >= 1.0 {
+                let slot = state.open(problem, to as usize);
+                state.set_replicas(problem, slot, most.min(f64::from(replicas)) as u32);
+            }
+        }
+        Change::Place(i) => {
+            state.withdraw_type(problem, i);
+            state.right_size(problem);
+        }
+    }
+    // Those hit and those that found no place before, in the order of the construction.
+    let is_open = |i: u32| 1.0 - state.served[i as usize] > SHARE_EPSILON;
+    scratch.order.clear();
+    scratch.order.extend(order.iter().copied().filter(|&i| is_open(i)));
+    let context = Context { closed, ..*context };
+    let better = refill(&context, state, &scratch.order, missing, cost_usd) && {
+        state.right_size(problem);
+        state.is_better_than(problem, missing, cost_usd)
+    };
     if !better {
         std::mem::swap(state, &mut before);
     }
     scratch.before = before;
     better
+}
+
+/// Fills `open`; `false` as soon as it is clear that the outcome is no better than `missing` and `cost_usd`.
+fn refill(context: &Context<'_>, state: &mut State, open: &[u32], missing: f64, cost_usd: f64) -> bool {
+    let problem = context.problem;
+    // What the types to come cost now and may not cost in the end: their unserved share.
+    let unserved_usd = |state: &State, i: u32| problem.unmet_usd(i as usize) * (1.0 - state.served[i as usize]);
+    let mut pending_usd: f64 = open.iter().map(|&i| unserved_usd(state, i)).sum();
+    for (position, &i) in open.iter().enumerate() {
+        pending_usd -= unserved_usd(state, i);
+        let later = (open.len() - 1 - position) as f64 / open.len() as f64;
+        fill(context, state, i as usize, IDLE_VALUE * later);
+        if missing == 0.0 && state.cost_usd - pending_usd > cost_usd + state.releasable_usd(problem) {
+            return false;
+        }
+        if missing == 0.0 && state.missing(problem, i as usize) > 0.0 {
+            return false;
+        }
+    }
+    true
 }

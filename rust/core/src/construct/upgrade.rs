@@ -24,12 +24,13 @@ pub(super) fn best_upgrade(
     for (index, slot) in state.slots.iter().enumerate() {
         let from = slot.configuration as usize;
         let pair = problem.pair(from);
-        if pair as u32 == demand.closed_pair {
+        let served_as_is = problem.find_route(demand.query_type, from).is_some();
+        if served_as_is && state.addable(problem, from, slot.replicas) >= 1.0 {
             continue;
         }
         for &to in problem.pair_configurations(pair) {
             let to = to as usize;
-            if problem.gpus_per_replica(to) <= problem.gpus_per_replica(from) {
+            if problem.gpus_per_replica(to) <= problem.gpus_per_replica(from) || to as u32 == demand.closed {
                 continue;
             }
             let Some(route) = problem.find_route(demand.query_type, to) else { continue };
@@ -92,14 +93,14 @@ fn placement(
     let mut budget = state.budget_left_usd + f64::from(from.replicas) * problem.replica_usd(old);
     budget += problem.weights_usd(old) - problem.weights_usd(to);
     let weights_gb = &problem.configurations.weights_gb;
-    if budget < 0.0 || state.storage_left_gb + weights_gb[old] < weights_gb[to] {
+    if !state.relaxed && (budget < 0.0 || state.storage_left_gb + weights_gb[old] < weights_gb[to]) {
         return None;
     }
     let mut most = f64::from(problem.replica_limit(to));
-    if problem.replica_usd(to) > 0.0 {
+    if problem.replica_usd(to) > 0.0 && !state.relaxed {
         most = most.min((budget / problem.replica_usd(to)).floor());
     }
-    if problem.pool(to) != NO_POOL {
+    if problem.pool(to) != NO_POOL && !state.relaxed {
         let returned = f64::from(from.replicas) * problem.gpus_per_replica(old);
         let gpus = state.pool_left_gpus[problem.pool(to) as usize] + returned;
         most = most.min((gpus / problem.gpus_per_replica(to)).floor());

@@ -1,0 +1,165 @@
+//! The coverage phase: capacity allocated before any traffic is placed, so that every query type has a path.
+
+use super::greedy::Context;
+use super::state::State;
+use super::Scratch;
+
+/// How much the coverage phase allocates.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Coverage {
+    /// Nothing: the types open their paths as they are filled.
+    None,
+    /// One replica for every type that no deployment serves within its SLOs, the more types it covers the better.
+    EveryType,
+    /// One replica of those configurations whose best mix of traffic is worth most for their price, until every type
+    /// has a share.
+    Joint,
+}
+
+/// Safe candidates of a type that [`Coverage::EveryType`] compares.
+const SAFE_CANDIDATES: usize = 16;
+/// Candidates of a type that [`Coverage::Joint`] compares.
+const JOINT_CANDIDATES: usize = 12;
+/// A type has a share once less than this is left.
+const COVERED: f64 = 0.999;
+
+/// Opens what `coverage` asks for.
+pub(super) fn cover(
+    context: &Context<'_>,
+    state: &mut State,
+    scratch: &mut Scratch,
+    coverage: Coverage,
+    order: &[u32],
+) {
+    match coverage {
+        Coverage::None => {}
+        Coverage::EveryType => cover_every_type(context, state, order),
+        Coverage::Joint => cover_jointly(context, state, scratch, order),
+    }
+}
+
+fn cover_every_type(context: &Context<'_>, state: &mut State, order: &[u32]) {
+    let Context { problem, candidates, .. } = *context;
+    let table = problem.route_table();
+    let is_safe = |route: usize| table.error_excess[route] <= 0.0 && table.latency_excess[route] <= 0.0;
+    let wants_path = |i: usize| {
+        let price_usd = candidates.types[i].usd;
+        price_usd.is_finite() && (price_usd < problem.unmet_usd(i) || problem.query_types.max_unmet[i] < 1.0)
+    };
+    let has_path = |state: &State, i: usize| {
+        state.slots.iter().any(|slot| problem.find_route(i, slot.configuration as usize).is_some_and(is_safe))
+    };
+    for &i in order {
+        let i = i as usize;
+        if !wants_path(i) || has_path(state, i) {
+            continue;
+        }
+        let mut best: Option<(f64, usize)> = None;
+        let (sorted, others) = candidates.of_type(i);
+        let safe = sorted.iter().chain(others).map(|candidate| candidate.route as usize).filter(|&r| is_safe(r));
+        for route in safe.take(SAFE_CANDIDATES) {
+            let a = table.configuration[route] as usize;
+            if state.slot_index(problem.pair(a)).is_some() || state.addable(problem, a, 0) < 1.0 {
+                continue;
+            }
+            let mut covered_usd = 0.0;
+            for other in table.of_configuration(a).filter(|&other| is_safe(other)) {
+                let k = table.query_type[other] as usize;
+                if wants_path(k) && !has_path(state, k) {
+                    covered_usd += candidates.types[k].usd / candidates.load(problem, other).max(1.0);
+                }
+            }
+            let usd = candidates.replica_usd[a] + candidates.weights_usd[a];
+            let ratio = if context.switches.coverage_ranking { usd / covered_usd.max(f64::MIN_POSITIVE) } else { usd };
+            if best.is_none_or(|(least, _)| ratio < least) {
+                best = Some((ratio, a));
+            }
+        }
+        if let Some((_, a)) = best {
+            let slot = state.open(problem, a);
+            state.set_replicas(problem, slot, 1);
+        }
+    }
+}
+
+fn cover_jointly(context: &Context<'_>, state: &mut State, scratch: &mut Scratch, order: &[u32]) {
+    let Context { problem, candidates, .. } = *context;
+    let table = problem.route_table();
+    let Scratch { configurations, left, mix, .. } = scratch;
+    left.clear();
+    left.extend(candidates.types.iter().map(|price| if price.usd.is_finite() { 1.0 } else { 0.0 }));
+    configurations.clear();
+    for &i in order {
+        let (sorted, _) = candidates.of_type(i as usize);
+        let routes = sorted.iter().take(JOINT_CANDIDATES).map(|candidate| candidate.route as usize);
+        configurations.extend(routes.map(|route| table.configuration[route]));
+    }
+    configurations.sort_unstable();
+    configurations.dedup();
+    for _ in order {
+        if left.iter().all(|&left| left < COVERED) {
+            return;
+        }
+        let mut best: Option<(f64, usize)> = None;
+        for &a in configurations.iter() {
+            let a = a as usize;
+            if state.slot_index(problem.pair(a)).is_some() || state.addable(problem, a, 0) < 1.0 {
+                continue;
+            }
+            find_mix(context, a, left, mix);
+            let worth_usd: f64 = mix.iter().map(|part| part.worth_usd * part.share).sum();
+            let ratio = worth_usd / (candidates.replica_usd[a] + candidates.weights_usd[a]).max(f64::MIN_POSITIVE);
+            if worth_usd > 0.0 && best.is_none_or(|(most, _)| ratio > most) {
+                best = Some((ratio, a));
+            }
+        }
+        let Some((_, a)) = best else { return };
+        let slot = state.open(problem, a);
+        state.set_replicas(problem, slot, 1);
+        find_mix(context, a, left, mix);
+        for part in mix.iter() {
+            left[part.query_type as usize] -= part.share;
+        }
+    }
+}
+
+/// A part of the best mix of traffic for a replica.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct MixPart {
+    query_type: u32,
+    share: f64,
+    /// What serving the whole type here is worth beyond its latency and allowances, USD.
+    worth_usd: f64,
+    /// Replicas that the whole type takes.
+    load: f64,
+}
+
+/// The most valuable traffic for one replica of configuration `a`: a fractional knapsack over the types.
+fn find_mix(context: &Context<'_>, a: usize, left: &[f64], mix: &mut Vec<MixPart>) {
+    let Context { problem, candidates, .. } = *context;
+    let table = problem.route_table();
+    mix.clear();
+    for route in table.of_configuration(a) {
+        let i = table.query_type[route] as usize;
+        if left[i] <= 0.0 {
+            continue;
+        }
+        let price = &candidates.types[i];
+        let may_skip = problem.query_types.max_unmet[i] >= 1.0;
+        let served_usd = if may_skip { price.usd.min(problem.unmet_usd(i)) } else { price.usd };
+        let allowances_usd = price.error * table.error_excess[route] + price.latency * table.latency_excess[route];
+        let worth_usd = served_usd - table.latency_usd[route] - allowances_usd;
+        if worth_usd > 0.0 {
+            let load = candidates.load(problem, route).max(f64::MIN_POSITIVE);
+            mix.push(MixPart { query_type: i as u32, share: left[i], worth_usd, load });
+        }
+    }
+    mix.sort_unstable_by(|x, y| {
+        (y.worth_usd / y.load).total_cmp(&(x.worth_usd / x.load)).then(x.query_type.cmp(&y.query_type))
+    });
+    let mut room = 1.0;
+    for part in mix.iter_mut() {
+        part.share = part.share.min(room / part.load);
+        room = (room - part.share * part.load).max(0.0);
+    }
+}

@@ -1,0 +1,172 @@
+//! From a solution that ignores budget, storage and pools to one that keeps them: step by step the replica or the
+//! deployment goes whose traffic is worth least for what it frees.
+
+use super::candidates::Candidates;
+use super::state::{Slot, State, NONE};
+use super::Scratch;
+use crate::{Problem, NO_POOL};
+
+/// What one step gives up.
+#[derive(Clone, Copy)]
+struct Cut {
+    slot: usize,
+    replicas: u32,
+    loss_per_relief: f64,
+}
+
+/// Cuts until no limit is exceeded. Types that lose traffic are left to be filled again.
+pub(super) fn squeeze(problem: &Problem, candidates: &Candidates, state: &mut State, scratch: &mut Scratch) {
+    state.relaxed = false;
+    let fallback_usd = &mut scratch.fallback_usd;
+    loop {
+        let violation = state.violation(problem);
+        if violation <= 0.0 || state.slots.is_empty() {
+            return;
+        }
+        fallbacks(problem, candidates, state, fallback_usd);
+        let mut best: Option<Cut> = None;
+        for slot in 0..state.slots.len() {
+            let replicas = state.slots[slot].replicas;
+            // Far beyond the limit, more than one replica goes at a time.
+            let several = ((0.25 * violation.min(1.0) * f64::from(replicas)) as u32).clamp(1, replicas);
+            for removed in [several, replicas] {
+                let relief = relief(problem, state, slot, removed, removed == replicas);
+                if relief <= 0.0 {
+                    continue;
+                }
+                let loss = loss(problem, state, slot, replicas - removed, fallback_usd);
+                let loss_per_relief = loss / relief;
+                if best.is_none_or(|best| loss_per_relief < best.loss_per_relief) {
+                    best = Some(Cut { slot, replicas: replicas - removed, loss_per_relief });
+                }
+            }
+        }
+        let Some(cut) = best else { return };
+        shed(problem, state, cut.slot, cut.replicas, fallback_usd);
+        if cut.replicas == 0 {
+            state.close(problem, cut.slot);
+        } else {
+            state.set_replicas(problem, cut.slot, cut.replicas);
+        }
+    }
+}
+
+/// What placing the whole of each type costs where no exceeded limit stands in the way; what leaving it costs where
+/// there is no such place.
+fn fallbacks(problem: &Problem, candidates: &Candidates, state: &State, usd: &mut Vec<f64>) {
+    usd.clear();
+    for i in 0..problem.num_query_types() {
+        let price = &candidates.types[i];
+        // Where a type has to be served, leaving it is out of the question as long as there is another choice.
+        let must = 1.0 - problem.query_types.max_unmet[i];
+        let unmet_usd = problem.unmet_usd(i) + must * 100.0 * (problem.unmet_usd(i) + price.usd.min(1e12));
+        let (sorted, _) = candidates.of_type(i);
+        let mut least = unmet_usd;
+        if state.budget_left_usd >= 0.0 {
+            for candidate in sorted {
+                let a = problem.route_table().configuration[candidate.route as usize] as usize;
+                let pool_is_free = problem.pool(a) == NO_POOL || state.pool_left_gpus[problem.pool(a) as usize] >= 0.0;
+                let storage_is_free = state.storage_left_gb >= 0.0 || state.slot_of_pair[problem.pair(a)] != NONE;
+                if pool_is_free && storage_is_free {
+                    least = least.min(candidate.value);
+                    break;
+                }
+            }
+        }
+        usd.push(least);
+    }
+}
+
+/// How much less the limits are exceeded without `removed` replicas of a deployment.
+fn relief(problem: &Problem, state: &State, slot: usize, removed: u32, closed: bool) -> f64 {
+    let a = state.slots[slot].configuration as usize;
+    let removed = f64::from(removed);
+    let (weights_usd, weights_gb) =
+        if closed { (problem.weights_usd(a), problem.configurations.weights_gb[a]) } else { (0.0, 0.0) };
+    let part = |left: f64, limit: f64, freed: f64| {
+        if left < 0.0 {
+            freed.min(-left) / limit.max(f64::MIN_POSITIVE)
+        } else {
+            0.0
+        }
+    };
+    let mut relief = part(state.budget_left_usd, problem.budget_usd, removed * problem.replica_usd(a) + weights_usd)
+        + part(state.storage_left_gb, problem.storage_gb, weights_gb);
+    if problem.pool(a) != NO_POOL {
+        let g = problem.pool(a) as usize;
+        let gpus = removed * problem.gpus_per_replica(a);
+        relief += part(state.pool_left_gpus[g], problem.pools.max_gpus[g], gpus);
+    }
+    relief
+}
+
+/// The flow of a deployment that loses least per unit of load, with that loss.
+fn least_worth(
+    problem: &Problem,
+    state: &State,
+    slot: usize,
+    below: f64,
+    fallback_usd: &[f64],
+) -> Option<(f64, usize)> {
+    let table = problem.route_table();
+    let configuration = state.slots[slot].configuration;
+    let mut least: Option<(f64, usize)> = None;
+    for (index, flow) in state.flows.iter().enumerate() {
+        let route = flow.route as usize;
+        if table.configuration[route] != configuration {
+            continue;
+        }
+        let worth = (fallback_usd[flow.query_type as usize] - table.latency_usd[route]) / load(problem, route);
+        if worth > below && least.is_none_or(|(least, _)| worth < least) {
+            least = Some((worth, index));
+        }
+    }
+    least
+}
+
+#[inline]
+fn load(problem: &Problem, route: usize) -> f64 {
+    let table = problem.route_table();
+    let a = table.configuration[route] as usize;
+    let time = table.time[route] / problem.max_utilization;
+    time.max(table.memory[route] / problem.configurations.kv_cache_gb[a]).max(f64::MIN_POSITIVE)
+}
+
+/// Load of a deployment beyond what `replicas` carry, in replicas.
+fn excess(problem: &Problem, state: &State, slot: usize, replicas: u32) -> f64 {
+    let slot = &state.slots[slot];
+    let kv_cache_gb = problem.configurations.kv_cache_gb[slot.configuration as usize];
+    (slot.time / problem.max_utilization).max(slot.memory / kv_cache_gb) - f64::from(replicas)
+}
+
+/// What the traffic is worth that has to leave where a deployment keeps `replicas`, less the rental saved.
+fn loss(problem: &Problem, state: &State, slot: usize, replicas: u32, fallback_usd: &[f64]) -> f64 {
+    let mut excess = excess(problem, state, slot, replicas);
+    let Slot { configuration, replicas: before, .. } = state.slots[slot];
+    let a = configuration as usize;
+    let mut loss = -f64::from(before - replicas) * problem.replica_usd(a);
+    let mut below = f64::NEG_INFINITY;
+    while excess > 0.0 {
+        let Some((worth, flow)) = least_worth(problem, state, slot, below, fallback_usd) else { break };
+        let flow = &state.flows[flow];
+        let shed = (flow.fraction * load(problem, flow.route as usize)).min(excess);
+        loss += worth * shed;
+        excess -= shed;
+        below = worth;
+    }
+    loss
+}
+
+/// Takes the least worthy traffic off a deployment until `replicas` carry the rest.
+fn shed(problem: &Problem, state: &mut State, slot: usize, replicas: u32, fallback_usd: &[f64]) {
+    if replicas == 0 {
+        state.evict(problem, state.slots[slot].configuration);
+        return;
+    }
+    while excess(problem, state, slot, replicas) > 1e-9 {
+        let Some((_, index)) = least_worth(problem, state, slot, f64::NEG_INFINITY, fallback_usd) else { return };
+        let flow = state.flows[index];
+        let share = excess(problem, state, slot, replicas) / load(problem, flow.route as usize);
+        state.withdraw(problem, index, share.clamp(1e-12, flow.fraction));
+    }
+}

@@ -1,0 +1,123 @@
+//! The few constructions that GH compares, and what it does where limits are scarce or a type finds no place.
+
+use super::coverage::Coverage;
+use super::greedy::{build, fill_all, settle, Context};
+use super::prices::LimitPrices;
+use super::scarcity;
+use super::squeeze::squeeze;
+use super::state::{State, NONE};
+use super::tidy::tidy;
+use super::Workspace;
+use crate::{Problem, Stop, Switches};
+
+/// How a construction begins.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Start {
+    /// What the coverage phase allocates.
+    pub(super) coverage: Coverage,
+    /// How much of the rental of idle capacity counts as useful to later types.
+    pub(super) idle_value: f64,
+    /// Budget, storage and pools are ignored at first and then squeezed into.
+    pub(super) relaxed: bool,
+}
+
+const fn start(coverage: Coverage, idle_value: f64, relaxed: bool) -> Start {
+    Start { coverage, idle_value, relaxed }
+}
+
+/// Starts where no limit stands in the way.
+const AMPLE: [Start; 3] =
+    [start(Coverage::Joint, 1.0, true), start(Coverage::EveryType, 0.5, true), start(Coverage::None, 0.0, true)];
+/// Starts where limits are scarce.
+const SCARCE: [Start; 3] =
+    [start(Coverage::Joint, 1.0, true), start(Coverage::EveryType, 1.0, false), start(Coverage::None, 0.0, true)];
+/// The start of a construction that stands for itself.
+pub(super) const SINGLE: Start = start(Coverage::EveryType, 1.0, false);
+/// Orders tried where a type found no place.
+const REPAIR_ROUNDS: usize = 8;
+
+/// The best of a few constructions in `order` is left in the workspace's state.
+pub(super) fn best_of_starts(
+    problem: &Problem,
+    order: &[u32],
+    switches: Switches,
+    workspace: &mut Workspace,
+    stop: &Stop,
+) {
+    workspace.has_best = false;
+    workspace.prepare(problem, switches);
+    let mut scarce = false;
+    for start in &AMPLE {
+        scarce = !attempt(problem, order, switches, start, workspace, stop) || scarce;
+        if scarce || (workspace.has_best && stop.should_stop()) {
+            break;
+        }
+    }
+    if scarce {
+        let prices = scarcity::limit_prices(problem, &mut workspace.candidates);
+        workspace.reprice(problem, &prices);
+        let mut order = order.to_vec();
+        scarcity::falling_worth(problem, &workspace.candidates, &mut order);
+        for start in &SCARCE {
+            attempt(problem, &order, switches, start, workspace, stop);
+            if stop.should_stop() {
+                break;
+            }
+        }
+    }
+    repair(problem, order, switches, workspace, stop);
+    workspace.state.clone_from(&workspace.best);
+}
+
+/// Builds and tidies one solution and keeps it where it is the best; `false` where it exceeds limits that it ignored
+/// at ample prices, which ends it.
+fn attempt(
+    problem: &Problem,
+    order: &[u32],
+    switches: Switches,
+    start: &Start,
+    workspace: &mut Workspace,
+    stop: &Stop,
+) -> bool {
+    let Workspace { candidates, state, scratch, best, has_best, priced, .. } = workspace;
+    let context = Context { problem, candidates, switches, closed: NONE };
+    build(&context, state, scratch, start, order);
+    if start.relaxed && state.violation(problem) > 0.0 {
+        if !*priced {
+            return false;
+        }
+        squeeze(problem, candidates, state, scratch);
+        for &i in order {
+            settle(problem, state, i as usize);
+        }
+        fill_all(&context, state, order, start.idle_value);
+    }
+    state.relaxed = false;
+    tidy(&context, state, scratch, order, stop);
+    if !*has_best || state.is_better_than(problem, best.total_missing(problem), best.cost_usd) {
+        best.clone_from(state);
+        *has_best = true;
+    }
+    true
+}
+
+/// Constructs anew with the types that found no place at the front of the order, until all have one.
+fn repair(problem: &Problem, order: &[u32], switches: Switches, workspace: &mut Workspace, stop: &Stop) {
+    if workspace.best.total_missing(problem) == 0.0 {
+        return;
+    }
+    let mut order = order.to_vec();
+    for round in 0..REPAIR_ROUNDS {
+        if round == REPAIR_ROUNDS / 2 {
+            // Half of the rounds look at cost alone.
+            workspace.reprice(problem, &LimitPrices::default());
+        }
+        let missing = |state: &State, i: u32| state.missing(problem, i as usize) > 0.0;
+        let last = if round == 0 { &workspace.best } else { &workspace.state };
+        order.sort_by_key(|&i| !missing(last, i));
+        attempt(problem, &order, switches, &SINGLE, workspace, stop);
+        if workspace.best.total_missing(problem) == 0.0 || stop.should_stop() {
+            return;
+        }
+    }
+}
