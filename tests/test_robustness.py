@@ -1,4 +1,4 @@
-"""No input makes it panic: what is wrong is an InvalidInputError, what is right a plan that checks."""
+"""No input makes it panic: it is an InvalidInputError or a plan that checks."""
 
 from __future__ import annotations
 
@@ -31,11 +31,18 @@ PLACES = [(s, column) for s in SECTIONS for column in arrays()[s]]
 SCALARS = [key for key in arrays() if key not in SECTIONS and key not in ("name", "latency_scope")]
 
 
+def assert_named(error: InvalidInputError) -> None:
+    entry, colon, message = str(error).partition(": ")
+    assert entry, error
+    assert colon, error
+    assert message, error
+
+
 def problem_or_none(given_arrays: dict[str, Any]) -> Problem | None:
     try:
         return Problem.from_arrays(**given_arrays)
     except InvalidInputError as error:
-        assert ": " in str(error), "the message names the entry"
+        assert_named(error)
         return None
 
 
@@ -97,7 +104,7 @@ def test_any_decisions_make_a_plan_or_an_error(changes: dict[str, Any]) -> None:
     try:
         plan = feasible_plan(problem, **changes)
     except InvalidInputError as error:
-        assert ": " in str(error)
+        assert_named(error)
         return
     report = check(problem, plan)
     assert report.cost is not None
@@ -122,7 +129,7 @@ def test_any_bytes_make_a_problem_and_a_plan_or_an_error(
                 else _core._plan_from_json(content, problem)
             )
         except InvalidInputError as error:
-            assert ": " in str(error)
+            assert_named(error)
         else:
             assert made.to_json()
 
@@ -150,7 +157,7 @@ def test_any_setting_gives_a_plan_or_an_error(method: str, given_settings: dict[
     try:
         plan = solve(problem, method, **given_settings)
     except InvalidInputError as error:
-        assert ": " in str(error)
+        assert_named(error)
         return
     assert plan.method == "gh"
     report = check(problem, plan)
