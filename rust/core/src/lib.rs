@@ -16,6 +16,7 @@
 //! [`Problem`] is the validated, immutable input and [`Plan`] the result.
 #![forbid(unsafe_code)]
 
+mod bnb;
 pub mod bound;
 mod check;
 pub mod construct;

@@ -72,7 +72,7 @@ fn best_within(
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(300))]
+    #![proptest_config(ProptestConfig::with_cases(150))]
 
     #[test]
     fn no_bound_exceeds_the_optimum_and_no_reduction_loses_it(

@@ -9,15 +9,17 @@ mod column_generation;
 mod domain;
 mod knapsack;
 mod master;
+mod mixture;
 mod prices;
 mod relaxation;
 
 pub use domain::Domain;
 pub use prices::Prices;
 
-use column_generation::{Ending, Generator, Limits};
-use knapsack::Knapsack;
-use relaxation::{Evaluation, Relaxation};
+pub(crate) use column_generation::{Ending, Generator, Limits};
+pub(crate) use knapsack::Knapsack;
+pub(crate) use mixture::{Mixture, WHOLE};
+pub(crate) use relaxation::{Evaluation, Relaxation};
 
 use crate::{Error, Problem, Result, SolveParams, Stop, FEASIBILITY_TOLERANCE};
 
@@ -83,7 +85,7 @@ pub fn lower_bound(problem: &Problem, params: &SolveParams, stop: &Stop) -> Resu
 ///
 /// Without the objective any plan has value 0, so a Lagrangian bound above 0 is a proof. It is asked to exceed what
 /// the feasibility tolerance of every row could make up for.
-fn prove_infeasible(
+pub(crate) fn prove_infeasible(
     problem: &Problem,
     domain: &Domain,
     pool: Option<&rayon::ThreadPool>,
@@ -122,7 +124,7 @@ pub fn reduce(problem: &Problem, prices: &Prices, upper: f64) -> Reduction {
     Reduction { domain, value_if_open }
 }
 
-fn thread_pool(threads: usize) -> Result<Option<rayon::ThreadPool>> {
+pub(crate) fn thread_pool(threads: usize) -> Result<Option<rayon::ThreadPool>> {
     if threads <= 1 {
         return Ok(None);
     }
