@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 #: Performance models by name: where the functions that give service curves, and errors, are found.
 MODELS: dict[str, tuple[str, str | None]] = {
     "roofline": ("servemix.performance.roofline:service_curves", None),
+    "profile": ("servemix.performance.profile.model:service_curves", None),
     "capability": (
         "servemix.performance.capability:service_curves",
         "servemix.performance.capability:errors",
