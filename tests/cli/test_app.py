@@ -18,6 +18,13 @@ def test_the_version_is_the_packages() -> None:
     assert (result.exit_code, result.stdout) == (0, f"servemix {__version__}\n")
 
 
+def test_without_a_command_the_help_lists_them(run_process: Run) -> None:
+    result = run_process()
+    assert result.returncode == 2
+    assert all(command in result.stdout for command in ("plan", "solve", "compare", "check"))
+    assert result.stderr == ""
+
+
 @pytest.mark.parametrize(
     ("arguments", "named"),
     [
