@@ -5,6 +5,7 @@ from servemix import _columns
 from servemix._columns import Columns, FloatArray
 
 __version__: str
+_DEBUG: bool
 
 @final
 class Problem:
