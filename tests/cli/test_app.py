@@ -73,3 +73,9 @@ def test_interruption_ends_with_the_shells_code(monkeypatch: pytest.MonkeyPatch)
     result = CliRunner().invoke(app, ["catalog"])
     assert result.exit_code == 130
     assert "interrupted" in result.stderr
+
+
+def test_the_package_can_be_run_as_a_module() -> None:
+    command = [sys.executable, "-m", "servemix", "--version"]
+    result = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (result.returncode, result.stdout) == (0, f"servemix {__version__}\n")
