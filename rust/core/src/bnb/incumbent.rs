@@ -1,8 +1,8 @@
 //! The best plan that the search knows.
 
-use super::routing::{deployed_usd, route, weights_gb};
+use super::routing::{deployed_usd, route, weights_gb, Routed};
 use super::tree::Incumbents;
-use crate::{Deployment, Plan, Problem, Result, Routing, NO_POOL};
+use crate::{check, Deployment, Plan, Problem, Result, Routing, NO_POOL};
 
 /// The best plan so far and how many were tried.
 #[derive(Debug)]
@@ -61,6 +61,13 @@ impl<'p> Incumbent<'p> {
         unique && in_range && pools && gb <= problem.storage_gb * SLACK && usd <= problem.budget_usd * SLACK
     }
 
+    /// Whether the checker agrees; coefficients many orders of magnitude apart can drown in the linear program.
+    fn holds(&self, deployments: &[Deployment], routed: &Routed) -> bool {
+        Plan::from_solution(self.problem, deployments.to_vec(), &routed.routing, routed.unmet.clone())
+            .and_then(|plan| check(self.problem, &plan))
+            .is_ok_and(|report| report.is_feasible())
+    }
+
     /// Routes over `deployments` and keeps the plan where it is the best; the replicas that the traffic needs, where
     /// these deployments have a feasible routing.
     fn try_routing(&mut self, deployments: &[Deployment]) -> Option<Vec<Deployment>> {
@@ -76,6 +83,10 @@ impl<'p> Incumbent<'p> {
         };
         let value = routed.usd + deployed_usd(self.problem, deployments);
         if value < self.value {
+            if !self.holds(deployments, &routed) {
+                self.exact = false;
+                return None;
+            }
             self.value = value;
             self.deployments = deployments.to_vec();
             self.unmet = routed.unmet;
