@@ -20,6 +20,7 @@ mod bnb;
 pub mod bound;
 mod check;
 pub mod construct;
+pub mod diagnose;
 mod error;
 mod evaluate;
 mod files;

@@ -23,6 +23,9 @@ const DIVE_INTERVAL: u64 = 50;
 /// Relative difference between bound and master program at which a node is decided.
 const NODE_TOLERANCE: f64 = 1e-6;
 
+/// A side of a decision, its bound and the prices that prove it.
+type Side = (Decision, f64, Arc<Prices>);
+
 /// Prices deployments: the value of their best routing where they have one.
 pub(crate) trait Incumbents {
     /// Offers deployments; the value of the best plan known afterwards, infinite without one.
@@ -270,7 +273,7 @@ impl<'r, 'p> Tree<'r, 'p> {
         stop: &Stop,
     ) -> bool {
         let problem = self.relaxation.problem;
-        let mut best: Option<(f64, Vec<(Decision, f64, Arc<Prices>)>)> = None;
+        let mut best: Option<(f64, Vec<Side>)> = None;
         for candidate in options.iter().take(MAX_TRIED) {
             let mut sides = Vec::with_capacity(2);
             let mut gains = [0.0; 2];
