@@ -37,8 +37,7 @@ pub(crate) fn smallest(problem: &Problem, stop: &Stop) -> Result<Conflict> {
     let named = |kept: &[bool]| all.iter().zip(kept).filter(|(_, kept)| **kept).map(|(c, _)| *c).collect();
     let mut corrections: Vec<Vec<usize>> = Vec::new();
     let mut size = 1;
-    loop {
-        let Some(hit) = hitting_set(&corrections, &mut size, all.len()) else { break };
+    while let Some(hit) = hitting_set(&corrections, &mut size, all.len()) {
         if size >= first.iter().filter(|kept| **kept).count() {
             // Nothing smaller hits every correction set, so what deletion found is a smallest conflict.
             return Ok(Conflict { constraints: named(&first), is_smallest: true });
