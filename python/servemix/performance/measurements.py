@@ -151,10 +151,7 @@ def _csv_rows(raw: bytes, path: Path) -> list[dict[str, Any]]:
         text = raw.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise InvalidInputError(f"{path}: {error}") from error
-    try:
-        return [dict(row) for row in csv.DictReader(io.StringIO(text, newline=""))]
-    except csv.Error as error:
-        raise InvalidInputError(f"{path}: {error}") from error
+    return [dict(row) for row in csv.DictReader(io.StringIO(text))]
 
 
 def _measurement(row: Mapping[str, Any], label: str) -> Measurement:

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from servemix._errors import InvalidInputError
-
-if TYPE_CHECKING:
-    from typing_extensions import Self
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
@@ -91,11 +88,11 @@ class ServiceCurve:
     def __len__(self) -> int:
         return int(self.tp.shape[0])
 
-    def take(self, configurations: npt.ArrayLike) -> Self:
+    def take(self, configurations: npt.ArrayLike) -> ServiceCurve:
         """Select configurations by index or by a mask of shape ``(A,)``."""
         chosen = np.asarray(configurations)
         columns: dict[str, Any] = {f.name: getattr(self, f.name)[chosen] for f in fields(self)}
-        return type(self)(**columns)
+        return ServiceCurve(**columns)
 
     @property
     def num_gpus(self) -> Ints:
