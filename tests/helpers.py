@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 from servemix import Plan, Problem
 
 
@@ -86,3 +88,59 @@ def feasible_plan(problem: Problem, **changes: Any) -> Plan:
         "unmet": [0.0, 0.0],
     }
     return Plan.from_arrays(problem, **{**arguments, **changes})
+
+
+def hard(seed: int = 0) -> Problem:
+    """Make a problem whose optimum takes long to prove: many types share few large replicas."""
+    random = np.random.default_rng(seed)
+    num_types, num_models, num_tiers, degrees = 40, 15, 8, np.array([1, 2, 4])
+    model, tier, tp = (
+        grid.ravel()
+        for grid in np.meshgrid(np.arange(num_models), np.arange(num_tiers), degrees, indexing="ij")
+    )
+    num_configurations = len(model)
+    query_type, configuration = (
+        grid.ravel()
+        for grid in np.meshgrid(np.arange(num_types), np.arange(num_configurations), indexing="ij")
+    )
+    num_routes = len(query_type)
+    return Problem.from_arrays(
+        name="hard",
+        horizon_h=24.0,
+        storage_usd_per_gb_h=0.0002,
+        max_utilization=0.9,
+        pools={"name": [], "max_gpus": []},
+        query_types={
+            "name": [f"type-{i}" for i in range(num_types)],
+            "rate_per_h": random.uniform(500.0, 5000.0, num_types),
+            "latency_slo_s": random.uniform(3.0, 9.0, num_types),
+            "error_slo": random.uniform(0.05, 0.1, num_types),
+            "latency_usd_per_s": random.uniform(1e-6, 1e-5, num_types),
+            "unmet_usd_per_query": np.full(num_types, 0.05),
+            "max_unmet": np.full(num_types, 0.1),
+            "data_gb": np.ones(num_types),
+        },
+        models={"name": [f"model-{j}" for j in range(num_models)]},
+        tiers={
+            "name": [f"tier-{k}" for k in range(num_tiers)],
+            "gpu_usd_per_h": random.uniform(0.5, 4.0, num_tiers),
+            "pool": [None] * num_tiers,
+        },
+        configurations={
+            "model": model,
+            "tier": tier,
+            "tp": tp,
+            "pp": np.ones_like(tp),
+            "weights_gb": 10.0 * (model + 1),
+            "kv_cache_gb": 40.0 * tp,
+            "max_replicas": np.full(num_configurations, 20),
+        },
+        routes={
+            "query_type": query_type,
+            "configuration": configuration,
+            "busy_s": random.uniform(0.1, 0.6, num_routes) / tp[configuration] ** 0.9,
+            "kv_gb_s": random.uniform(1.0, 9.0, num_routes),
+            "latency_s": random.uniform(2.0, 20.0, num_routes) / tp[configuration],
+            "error": random.uniform(0.01, 0.15, num_routes),
+        },
+    )

@@ -75,6 +75,14 @@ def test_equality_copies_and_pickles() -> None:
     assert list(again.statistics) == ["b", "a"]
 
 
+def test_a_plan_shows_itself_to_people() -> None:
+    plan = feasible_plan(two_types())
+    assert repr(plan) == '<Plan for "two-types" by by-hand: FEASIBLE, 305.00 USD, 2 deployments>'
+    for text in (plan.summary(), plan._repr_html_()):
+        for word in ("llama-3.1-70b", "a6000-fp16", "summarization"):
+            assert (word in text) == (word != "a6000-fp16"), "only what is deployed is told"
+
+
 BAD_ENTRIES: list[tuple[dict[str, Any], str]] = [
     ({"status": "GOOD"}, 'status: "GOOD" is not one'),
     ({"stop_reason": "TIRED"}, 'stop_reason: "TIRED" is not one'),

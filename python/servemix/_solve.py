@@ -98,9 +98,9 @@ def solve(
         given = {"max_iterations": max_iterations, "cancel": cancel, **switches}
         name = next(name for name, value in given.items() if value is not None)
         raise InvalidInputError(f"{name}: has no meaning for the method 'exact'")
-    from servemix.exact import solve_exact  # type: ignore[import-not-found, unused-ignore]
+    from servemix.exact import solve_exact
 
-    plan: Plan = solve_exact(
+    return solve_exact(
         problem,
         solver=solver,
         time_limit=time_limit,
@@ -109,4 +109,3 @@ def solve(
         initial_plan=initial_plan,
         seed=seed,
     )
-    return plan

@@ -18,6 +18,13 @@ def test_the_version_is_the_packages() -> None:
     assert (result.exit_code, result.stdout) == (0, f"servemix {__version__}\n")
 
 
+def test_without_a_command_the_help_lists_them(run_process: Run) -> None:
+    result = run_process()
+    assert result.returncode == 2
+    assert all(command in result.stdout for command in ("plan", "solve", "compare", "check"))
+    assert result.stderr == ""
+
+
 @pytest.mark.parametrize(
     ("arguments", "named"),
     [
@@ -66,3 +73,9 @@ def test_interruption_ends_with_the_shells_code(monkeypatch: pytest.MonkeyPatch)
     result = CliRunner().invoke(app, ["catalog"])
     assert result.exit_code == 130
     assert "interrupted" in result.stderr
+
+
+def test_the_package_can_be_run_as_a_module() -> None:
+    command = [sys.executable, "-m", "servemix", "--version"]
+    result = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (result.returncode, result.stdout) == (0, f"servemix {__version__}\n")

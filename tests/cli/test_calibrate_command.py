@@ -51,6 +51,9 @@ def test_a_base_scenario_takes_the_new_types(trace, tmp_path, suffix):
     assert [kind.name for kind in scenario.query_types] == ["chat-1", "chat-2"]
     assert {kind.latency_slo_s for kind in scenario.query_types} == {9.0}
     assert scenario.models == load_scenario("azure-2023").models
+    assert scenario.name == "scenario"
+    assert scenario.description.endswith("all else as in azure-2023")
+    assert scenario.sources == ()
 
 
 def test_types_of_the_same_name_keep_their_slos(trace, tmp_path):

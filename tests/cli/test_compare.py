@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from cli.conftest import Run
-from helpers import two_types
+from helpers import feasible_plan, two_types
 from servemix import Problem, solve
 from servemix.cli import compare
 
@@ -30,6 +30,14 @@ def test_methods_are_told_side_by_side_with_their_gap_to_the_best_bound(
     assert f"{value:.2f}" in table.stdout
     assert f"{100 * (value - bound) / value:.2f} %" in table.stdout
     assert table.stdout.count(" ok") == 2
+
+
+def test_the_speed_up_is_on_the_exact_method(problem: Problem) -> None:
+    rows = [compare.Row(feasible_plan(problem, method="gh", runtime_s=0.002), 0)]
+    assert compare.speed_up(rows[0], rows) is None
+    rows.append(compare.Row(feasible_plan(problem, method="exact", runtime_s=3.0), 0))
+    assert compare.speed_up(rows[0], rows) == pytest.approx(1500.0)
+    assert compare.speed_up(rows[1], rows) is None
 
 
 def test_rows_are_written_to_a_file(run: Run, problem_file: Path, tmp_path: Path) -> None:

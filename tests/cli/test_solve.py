@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import gzip
 import json
+import signal
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -22,6 +26,27 @@ def test_solve_prints_the_tables_of_the_plan(run: Run, problem_file: Path, metho
     for text in ("two-types", f"by {method}", "Deployments", "Routing", "SLOs", "Cost", "h100"):
         assert text in result.stdout
     assert result.stderr == ""
+
+
+def test_a_process_that_solves_exactly_says_nothing_beside_the_plan(
+    run_process: Run, problem_file: Path
+) -> None:
+    result = run_process("solve", problem_file, "-m", "exact", "--json")
+    assert (result.returncode, result.stderr) == (0, "")
+    assert json.loads(result.stdout)["status"] == "OPTIMAL"
+
+
+@pytest.mark.slow
+def test_an_exact_solve_can_be_interrupted(shared: Path) -> None:
+    program = "import sys; from servemix.cli import main; sys.exit(main())"
+    problem = str(shared / "instances" / "plain-20-20-20-x1-s204.json.gz")
+    command = [sys.executable, "-c", program, "solve", problem, "-m", "exact"]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    time.sleep(10.0)
+    process.send_signal(signal.SIGINT)
+    output, errors = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert (output, errors) == ("", "servemix: interrupted\n")
 
 
 def test_json_is_a_plan_file(

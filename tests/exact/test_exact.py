@@ -106,6 +106,7 @@ def test_nothing_is_deployed_where_that_is_cheapest_or_nothing_can_be(solver: st
 def test_solvers_print_nothing(solver: str, capfd: pytest.CaptureFixture[str]) -> None:
     problem = two_types()
     solve_exact(problem, solver=solver, initial_plan=feasible_plan(problem))
+    solve_exact(problem, solver=solver, threads=2)
     solve_exact(two_types(budget_usd=50.0), solver=solver)
     assert capfd.readouterr() == ("", "")
 

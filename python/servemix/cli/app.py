@@ -13,7 +13,7 @@ import typer
 from typer.core import TyperGroup
 
 from servemix._errors import InternalError, InvalidInputError, MissingExtraError
-from servemix.cli import calibrate, catalog, check, compare, fit, plan, solve
+from servemix.cli import calibrate, catalog, check, compare, explain, fit, plan, solve
 
 BAD_INPUT = 2
 INTERNAL_ERROR = 3
@@ -45,7 +45,7 @@ def _one_line_errors() -> Iterator[None]:
         # Usage errors are click's, of which typer brings its own copy in some versions and the
         # real one in others, so they are known by what they can do.
         show, context = getattr(error, "format_message", None), getattr(error, "ctx", None)
-        if show is None or type(error).__name__ == "NoArgsIsHelpError":
+        if show is None:
             raise
         hint = f" (see {context.command_path} --help)" if context is not None else ""
         raise _fail(f"{show()}{hint}", BAD_INPUT) from None
@@ -65,7 +65,7 @@ app = typer.Typer(
     name="servemix",
     cls=_Group,
     help="Plan LLM serving on heterogeneous GPUs: what to deploy, and where each request goes.",
-    no_args_is_help=True,
+    invoke_without_command=True,
     add_completion=False,
     pretty_exceptions_enable=False,
 )
@@ -81,12 +81,16 @@ def _show_version(wanted: bool) -> None:
 
 @app.callback()
 def _root(
+    context: typer.Context,
     version: Annotated[
         bool,
         typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version."),
     ] = False,
 ) -> None:
-    pass
+    # Not no_args_is_help, which versions of typer and click end in different ways.
+    if context.invoked_subcommand is None:
+        print(context.get_help(), end="")
+        raise typer.Exit(BAD_INPUT)
 
 
 # One module per command; its function is the command, its docstring the help.
@@ -94,6 +98,7 @@ app.command("plan")(plan.plan)
 app.command("solve")(solve.solve)
 app.command("compare")(compare.compare)
 app.command("check")(check.check)
+app.command("explain")(explain.explain)
 app.command("catalog")(catalog.catalog)
 app.command("calibrate")(calibrate.calibrate)
 app.command("fit")(fit.fit)

@@ -13,7 +13,7 @@ from servemix.cli.console import print_json, print_line, print_table, progress
 from servemix.cli.inputs import Given, read_either
 from servemix.cli.options import Json, RelGap, Seed, Solver, Threads
 from servemix.cli.solving import NO_PLAN, run_solve
-from servemix.report.figures import NOTHING, percent, seconds, usd
+from servemix.report.figures import NOTHING, number, percent, seconds, usd
 from servemix.report.tables import Table
 
 if TYPE_CHECKING:
@@ -112,6 +112,14 @@ def gap_to(bound: float | None, plan: Plan) -> float | None:
     return 0.0 if value == bound else abs(value - bound) / abs(value) if value else None
 
 
+def speed_up(row: Row, rows: list[Row]) -> float | None:
+    """How many times as fast as the exact method a method is; None where that was not run."""
+    exact = next((other.plan for other in rows if other.plan.method == "exact"), None)
+    if exact is None or exact is row.plan or row.plan.runtime_s <= 0.0:
+        return None
+    return exact.runtime_s / row.plan.runtime_s
+
+
 def _row(given: Given, method: str, **settings: Any) -> Row:
     from servemix import check
 
@@ -155,6 +163,7 @@ def _print(given: Given, rows: list[Row]) -> None:
     cells = []
     for row in rows:
         plan = row.plan
+        faster = speed_up(row, rows)
         checked = "ok" if row.num_violations == 0 else f"{row.num_violations} violations"
         cells.append(
             [
@@ -163,13 +172,19 @@ def _print(given: Given, rows: list[Row]) -> None:
                 usd(plan.objective_value),
                 percent(gap_to(bound, plan), 2),
                 seconds(plan.runtime_s),
+                NOTHING if faster is None else f"{number(faster)}×",
                 NOTHING if row.num_violations is None else checked,
             ]
         )
     note = "No method gave a lower bound."
     if bound is not None:
         note = f"The gap is to the best lower bound of them, {usd(bound)} USD."
-    columns = ["method", "status", ">cost USD", ">gap", ">time", "check"]
+    note += (
+        " The speed-up is on the exact method, run here and now."
+        if any(speed_up(row, rows) for row in rows)
+        else ""
+    )
+    columns = ["method", "status", ">cost USD", ">gap", ">time", ">speed-up", "check"]
     print_table(Table("", columns, cells, note))
     for row in rows:
         if row.plan.message:

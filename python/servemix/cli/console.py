@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any, Literal
 
 from rich import box
@@ -112,7 +112,8 @@ def progress(description: str, total: int | None = None) -> Iterator[Progress]:
     if total is not None:
         columns[2:2] = [MofNCompleteColumn()]
         columns.append(TimeRemainingColumn())
-    shown = Progress(*columns, console=console, transient=True, disable=not console.is_terminal)
-    with shown:
-        shown.add_task(description, total=total)
+    shown = Progress(*columns, console=console, transient=True)
+    shown.add_task(description, total=total)
+    # Not even started elsewhere: some versions of rich end with an empty line though disabled.
+    with shown if console.is_terminal else nullcontext():
         yield shown

@@ -48,6 +48,10 @@ def write_scenario(
         data = scenario_to_data(load_scenario(base))
         kept = {kind["name"]: kind for kind in data["query_types"]}
         data["query_types"] = [{**kept.get(kind["name"], {}), **kind} for kind in entries]
+        # What the base says of itself, its sources among it, is not true of the new demand.
+        data["description"] = f"calibrated query types ({note}); all else as in {data['name']}"
+        data["name"] = path.stem
+        data.pop("sources", None)
         scenario_from_data(data)
     text = json.dumps(data, indent=2, ensure_ascii=False) + "\n"
     if path.suffix != ".json":

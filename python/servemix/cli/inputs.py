@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -39,8 +39,11 @@ class Given:
     known: ScenarioFigures | None = None
 
 
-def read_scenario(source: str) -> Given:
-    """Read a scenario, by file or built-in name, and build its problem."""
+def read_scenario(source: str, profiles: Sequence[str] = ()) -> Given:
+    """Read a scenario, by file or built-in name, and build its problem.
+
+    Measurements in ``profiles`` go before the scenario's own performance model.
+    """
     if _is_problem(source):
         raise InvalidInputError(f"{source}: is a problem, no scenario; try `servemix solve`")
     from servemix.scenario import load_scenario
@@ -50,6 +53,10 @@ def read_scenario(source: str) -> Given:
     from servemix.report.scenario_figures import scenario_figures
 
     with _naming(source):
+        if profiles:
+            from servemix.performance.profile.model import with_profiles
+
+            scenario = with_profiles(scenario, profiles)
         problem, screening = build_problem(scenario)
     return Given(problem, screening, scenario_figures(scenario, screening))
 

@@ -38,6 +38,15 @@ def plan(
     rel_gap: RelGap = 1e-4,
     bound: Bound = False,
     solver: Solver = "highs",
+    profile: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--profile",
+            metavar="FILE",
+            help="Measured performance, which goes before the model; `aiconfigurator` asks that "
+            "package. May be given several times.",
+        ),
+    ] = None,
     dropped: Annotated[
         bool,
         typer.Option("--dropped", help="Tell of everything that was dropped why it was."),
@@ -55,7 +64,7 @@ def plan(
     """
     check_output(output)
     with progress(f"{scenario}: building the problem"):
-        given = read_scenario(scenario)
+        given = read_scenario(scenario, profile or ())
     if save_problem is not None:
         given.problem.to_json(save_problem)
     found = run_solve(

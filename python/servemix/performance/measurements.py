@@ -151,7 +151,10 @@ def _csv_rows(raw: bytes, path: Path) -> list[dict[str, Any]]:
         text = raw.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise InvalidInputError(f"{path}: {error}") from error
-    return [dict(row) for row in csv.DictReader(io.StringIO(text))]
+    try:
+        return [dict(row) for row in csv.DictReader(io.StringIO(text, newline=""))]
+    except csv.Error as error:
+        raise InvalidInputError(f"{path}: {error}") from error
 
 
 def _measurement(row: Mapping[str, Any], label: str) -> Measurement:

@@ -123,6 +123,17 @@ def service_curves(resolved: ResolvedScenario, configurations: Configurations) -
         An option is unknown or out of range, or the engine is not calibrated.
     """
     options = _options(resolved.scenario.performance.options)
+    return configuration_curve(configurations, options)
+
+
+def configuration_curve(configurations: Configurations, options: RooflineOptions) -> ServiceCurve:
+    """Service curves of configurations under some settings.
+
+    Raises
+    ------
+    InvalidInputError
+        The engine is not calibrated, or a coefficient is unknown.
+    """
     c = configurations
     workload = Workload(
         models=c.models,

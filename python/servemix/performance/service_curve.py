@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
 from servemix._errors import InvalidInputError
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
@@ -88,11 +91,11 @@ class ServiceCurve:
     def __len__(self) -> int:
         return int(self.tp.shape[0])
 
-    def take(self, configurations: npt.ArrayLike) -> ServiceCurve:
+    def take(self, configurations: npt.ArrayLike) -> Self:
         """Select configurations by index or by a mask of shape ``(A,)``."""
         chosen = np.asarray(configurations)
         columns: dict[str, Any] = {f.name: getattr(self, f.name)[chosen] for f in fields(self)}
-        return ServiceCurve(**columns)
+        return type(self)(**columns)
 
     @property
     def num_gpus(self) -> Ints:

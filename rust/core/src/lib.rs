@@ -16,9 +16,11 @@
 //! [`Problem`] is the validated, immutable input and [`Plan`] the result.
 #![forbid(unsafe_code)]
 
+mod bnb;
 pub mod bound;
 mod check;
 pub mod construct;
+pub mod diagnose;
 mod error;
 mod evaluate;
 mod files;

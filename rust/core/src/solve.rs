@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use crate::{construct, CancelToken, Error, Plan, Problem, Result, SolveParams, Stop};
+use crate::{bnb, bound, construct, CancelToken, Error, Plan, Problem, Result, SolveParams, Status, Stop};
 
 /// A method that finds a plan.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -51,7 +51,7 @@ pub fn solve(
     problem: &Problem,
     method: Method,
     params: &SolveParams,
-    _initial_plan: Option<&Plan>,
+    initial_plan: Option<&Plan>,
     cancel: &CancelToken,
 ) -> Result<Plan> {
     params.validate()?;
@@ -60,11 +60,13 @@ pub fn solve(
     // Each method is one arm: `Method::X => x::solve(problem, params, initial_plan, &stop)?`.
     let found: Result<Plan> = match method {
         Method::Gh => construct::solve(problem, params, &stop),
-        Method::Agh | Method::Bnb => {
-            Err(Error::invalid("method", format!("{:?} is not part of this build", method.as_str())))
-        }
+        Method::Bnb => bnb::solve(problem, params, initial_plan, &stop),
+        Method::Agh => Err(Error::invalid("method", format!("{:?} is not part of this build", method.as_str()))),
     };
     let mut plan = found?;
+    if params.bound && plan.objective_bound.is_none() && plan.status != Status::Infeasible {
+        bound::certify(problem, &mut plan, params, &stop)?;
+    }
     plan.method = method.as_str().to_owned();
     plan.seed = params.seed;
     plan.runtime_s = stop.elapsed_s();

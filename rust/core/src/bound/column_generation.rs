@@ -9,8 +9,9 @@
 
 use super::domain::Domain;
 use super::master::Master;
+use super::mixture::Mixture;
 use super::prices::Prices;
-use super::relaxation::{Evaluation, Relaxation};
+use super::relaxation::{Evaluation, Pattern, Relaxation};
 use crate::Stop;
 
 /// Weight of the best prices so far where nothing speaks against it.
@@ -50,6 +51,7 @@ pub(crate) struct Generator<'r, 'p> {
     /// Value of the master program.
     pub(crate) master_value: f64,
     pub(crate) evaluations: u64,
+    guess: Prices,
     proposed: Prices,
     point: Prices,
     evaluation: Evaluation,
@@ -60,6 +62,7 @@ impl<'r, 'p> Generator<'r, 'p> {
         Self {
             relaxation,
             master: Master::new(relaxation, domain, &guess),
+            guess: guess.clone(),
             proposed: guess.clone(),
             point: guess.clone(),
             best_prices: guess,
@@ -88,8 +91,11 @@ impl<'r, 'p> Generator<'r, 'p> {
         let at_start = std::mem::take(&mut self.best.patterns);
         for pattern in at_start.iter().filter(|pattern| pattern.replicas > 0) {
             let pair = self.relaxation.problem.pair(pattern.configuration as usize);
-            let needed = !self.master.covers(self.relaxation, domain, pair);
-            self.master.add(self.relaxation, pattern, needed);
+            if domain.forced[pair] && !self.master.can_idle(self.relaxation, domain, pair) {
+                let idle = Pattern { routes: Vec::new(), ..*pattern };
+                self.master.add(self.relaxation, &idle, true);
+            }
+            self.master.add(self.relaxation, pattern, false);
         }
         self.best.patterns = at_start;
         let end = self.evaluations.saturating_add(limits.max_evaluations);
@@ -142,5 +148,26 @@ impl<'r, 'p> Generator<'r, 'p> {
                 smoothing = SMOOTHING;
             }
         }
+    }
+
+    /// What the master program deploys.
+    pub(crate) fn mixture(&self) -> Mixture {
+        let mut mixture = Mixture::default();
+        for (pattern, weight) in self.master.mixture() {
+            mixture.add(pattern.configuration, weight, f64::from(pattern.replicas));
+        }
+        mixture
+    }
+
+    /// Rebuilds the master program for what is left open in `domain`, with the patterns that still apply.
+    pub(crate) fn rebuild(&mut self, domain: &Domain) {
+        let mut master = Master::new(self.relaxation, domain, &self.guess);
+        master.set_level(self.master.level());
+        for column in self.master.patterns() {
+            if domain.allows(column.configuration as usize, column.replicas) {
+                master.add(self.relaxation, column, true);
+            }
+        }
+        self.master = master;
     }
 }

@@ -167,15 +167,14 @@ impl Knapsack {
                 std::mem::swap(&mut self.low, &mut self.fill);
                 (low, low_weight) = (fill, weight);
             }
-            let share = blend_share(&low, &high, capacity);
-            if low.value + share * (high.value - low.value) - best.value >= -1e-11 * best.value {
+            let (share, scale) = mixture(&low, &high, capacity);
+            if scale * (low.value + share * (high.value - low.value)) >= (1.0 - 1e-11) * best.value {
                 break;
             }
         }
-        // The mixture of the two fills that meets both rows.
-        let share = blend_share(&low, &high, capacity);
+        let (share, scale) = mixture(&low, &high, capacity);
         self.fill.clear();
-        self.fill.extend(self.low.iter().zip(&self.high).map(|(low, high)| low + share * (high - low)));
+        self.fill.extend(self.low.iter().zip(&self.high).map(|(low, high)| scale * (low + share * (high - low))));
         best
     }
 
@@ -215,17 +214,69 @@ impl Knapsack {
     }
 }
 
-/// Share of `high` in the mixture that uses no more than `capacity` of either row.
-fn blend_share(low: &Fill, high: &Fill, capacity: f64) -> f64 {
+/// Share of `high` in the mixture with `low` that exceeds `capacity` the least, and what it must be scaled with to
+/// exceed it in neither row; 1 once the two fills come from nearly the same weights.
+fn mixture(low: &Fill, high: &Fill, capacity: f64) -> (f64, f64) {
     // `low` exceeds time, `high` exceeds memory.
-    let part = |excess: f64, difference: f64| {
-        if excess > 0.0 && difference > 0.0 {
-            (excess / difference).min(1.0)
-        } else {
-            0.0
+    let part = |excess: f64, fall: f64| if excess > 0.0 && fall > 0.0 { (excess / fall).min(1.0) } else { 0.0 };
+    let for_time = part(low.time - capacity, low.time - high.time);
+    let for_memory = 1.0 - part(high.memory - capacity, high.memory - low.memory);
+    let share = 0.5 * (for_time + for_memory);
+    let largest = f64::max(low.time + share * (high.time - low.time), low.memory + share * (high.memory - low.memory));
+    (share, if largest > capacity { capacity / largest } else { 1.0 })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    /// `F(r)` by a general solver.
+    fn reference(items: &[(f64, f64, f64)], capacity: f64) -> f64 {
+        let mut model = microlp::Problem::new(microlp::OptimizationDirection::Maximize);
+        let x: Vec<_> = items.iter().map(|item| model.add_var(item.0, (0.0, 1.0))).collect();
+        let row = |load: fn(&(f64, f64, f64)) -> f64| -> Vec<_> {
+            x.iter().zip(items).map(|(&x, item)| (x, load(item))).collect()
+        };
+        model.add_constraint(row(|item| item.1), microlp::ComparisonOp::Le, capacity);
+        model.add_constraint(row(|item| item.2), microlp::ComparisonOp::Le, capacity);
+        match model.solve() {
+            Ok(microlp::SolveOutcome::Solution(solution)) => solution.objective(),
+            _ => f64::NAN,
         }
-    };
-    let at_least = part(low.time - capacity, low.time - high.time);
-    let at_most = 1.0 - part(high.memory - capacity, high.memory - low.memory);
-    0.5 * (at_least + at_most)
+    }
+
+    fn load() -> impl Strategy<Value = f64> {
+        prop_oneof![Just(0.0), 0.01..3.0_f64]
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(1000))]
+
+        #[test]
+        fn the_best_fill_is_exact_and_its_traffic_fits(
+            items in prop::collection::vec((0.01..5.0_f64, load(), load()), 1..9),
+            cost in prop_oneof![Just(0.0), 0.0..4.0_f64],
+            range in (1..4_u32, 0..12_u32),
+        ) {
+            let (min, max) = (range.0, range.0 + range.1);
+            let mut knapsack = Knapsack::default();
+            for (k, &(profit, time, memory)) in items.iter().enumerate() {
+                knapsack.push(k, profit, time, memory);
+            }
+            let best = knapsack.best(cost, min, max, BindingRow::Either);
+            let net = |r: u32| reference(&items, f64::from(r)) - cost * f64::from(r);
+            let exact = (min..=max).map(net).fold(f64::NEG_INFINITY, f64::max);
+            prop_assert!((best.value - exact).abs() <= 1e-8 * (1.0 + exact.abs()), "{} not {exact}", best.value);
+            let sum = |value: fn(&(f64, f64, f64)) -> f64| -> f64 {
+                items.iter().zip(&knapsack.fraction).map(|(item, share)| value(item) * share).sum()
+            };
+            let replicas = f64::from(best.replicas);
+            prop_assert!(sum(|item| item.1) <= replicas * (1.0 + 1e-9));
+            prop_assert!(sum(|item| item.2) <= replicas * (1.0 + 1e-9));
+            prop_assert!(knapsack.fraction.iter().all(|share| (0.0..=1.0).contains(share)));
+            let attained = sum(|item| item.0) - cost * replicas;
+            prop_assert!((attained - exact).abs() <= 1e-8 * (1.0 + exact.abs()), "{attained} not {exact}");
+        }
+    }
 }

@@ -16,15 +16,6 @@ const LEVEL_FACTOR: f64 = 6.0;
 const NO_ROW: usize = usize::MAX;
 const MAX_PIVOTS: u64 = 50_000;
 
-/// A pattern in the master program.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct Column {
-    pub(crate) configuration: u32,
-    /// 0 where the slot is free.
-    pub(crate) replicas: u32,
-    pub(crate) routes: Vec<(u32, f64)>,
-}
-
 #[derive(Debug)]
 pub(crate) struct Master {
     simplex: DualSimplex,
@@ -44,7 +35,7 @@ pub(crate) struct Master {
     level: usize,
     null_column: Vec<usize>,
     first_pattern: usize,
-    patterns: Vec<Column>,
+    patterns: Vec<Pattern>,
     entries: Vec<(usize, f64)>,
 }
 
@@ -109,7 +100,7 @@ impl Master {
             level: 0,
             null_column: vec![NO_ROW; problem.num_pairs()],
             first_pattern,
-            patterns: vec![Column::default(); capacity],
+            patterns: vec![Pattern::default(); capacity],
             entries: Vec::with_capacity(stride),
         };
         master.set_rows(relaxation, rows);
@@ -218,6 +209,16 @@ impl Master {
         self.level = level;
     }
 
+    /// The level of artificial columns in use.
+    pub(crate) fn level(&self) -> usize {
+        self.level
+    }
+
+    /// The patterns found so far.
+    pub(crate) fn patterns(&self) -> impl Iterator<Item = &Pattern> + '_ {
+        self.patterns.iter().filter(|pattern| pattern.replicas > 0)
+    }
+
     /// Closes the patterns that `domain` does not allow, opens those that it does, and forces pairs into use.
     pub(crate) fn restrict(&mut self, relaxation: &Relaxation<'_>, domain: &Domain) {
         for (pair, &column) in self.null_column.iter().enumerate() {
@@ -234,14 +235,12 @@ impl Master {
         debug_assert_eq!(self.pair_row.len(), relaxation.problem.num_pairs());
     }
 
-    /// Whether a pair has a pattern in use or may stay undeployed.
-    pub(crate) fn covers(&self, relaxation: &Relaxation<'_>, domain: &Domain, pair: usize) -> bool {
-        !domain.forced[pair]
-            || self.patterns.iter().any(|pattern| {
-                pattern.replicas > 0
-                    && relaxation.problem.pair(pattern.configuration as usize) == pair
-                    && domain.allows(pattern.configuration as usize, pattern.replicas)
-            })
+    /// Whether a forced pair has a pattern without traffic, so that the program has a solution whatever the SLOs.
+    pub(crate) fn can_idle(&self, relaxation: &Relaxation<'_>, domain: &Domain, pair: usize) -> bool {
+        self.patterns().any(|pattern| {
+            let a = pattern.configuration as usize;
+            pattern.routes.is_empty() && relaxation.problem.pair(a) == pair && domain.allows(a, pattern.replicas)
+        })
     }
 
     /// Solves; the value of the best mixture, or `None` where there is none or the simplex gave up.
@@ -344,5 +343,15 @@ impl Master {
             }
         }
         worst
+    }
+
+    /// The patterns in the mixture and their weights.
+    pub(crate) fn mixture(&self) -> impl Iterator<Item = (&Pattern, f64)> + '_ {
+        self.patterns
+            .iter()
+            .enumerate()
+            .filter(|(_, pattern)| pattern.replicas > 0)
+            .map(|(slot, pattern)| (pattern, self.simplex.value(self.first_pattern + slot)))
+            .filter(|&(_, weight)| weight > 1e-9)
     }
 }

@@ -11,13 +11,15 @@ use super::knapsack::{BestFill, BindingRow, Knapsack};
 use super::prices::Prices;
 use crate::{LatencyScope, Problem};
 
-/// Allowance for rounding, relative to the sum of the magnitudes of all terms.
-const ROUNDING: f64 = 1e-10;
+/// Allowance for rounding per term, relative to the sum of the magnitudes of all terms: many times what the fill of
+/// one knapsack can lose.
+const ROUNDING: f64 = 64.0 * f64::EPSILON;
 
-/// What a (model, tier) contributes at its best.
+/// A way to use a (model, tier).
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Pattern {
     pub(crate) configuration: u32,
+    /// 0 where there is none.
     pub(crate) replicas: u32,
     /// Positions in the route table and the share of each query type.
     pub(crate) routes: Vec<(u32, f64)>,
@@ -198,7 +200,8 @@ impl<'p> Relaxation<'p> {
             value -= profit;
             size += profit.abs();
         }
-        into.value = value - ROUNDING * size;
+        let num_terms = num_pairs + 4 * self.problem.num_query_types() + 8;
+        into.value = value - ROUNDING * num_terms as f64 * size;
         if into.profit.contains(&f64::NEG_INFINITY) {
             into.value = f64::INFINITY;
         } else if into.value.is_nan() {

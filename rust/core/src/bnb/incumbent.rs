@@ -1,0 +1,122 @@
+//! The best plan that the search knows.
+
+use super::routing::{deployed_usd, route, weights_gb, Routed};
+use super::tree::Incumbents;
+use crate::{check, Deployment, Plan, Problem, Result, Routing, NO_POOL};
+
+/// The best plan so far and how many were tried.
+#[derive(Debug)]
+pub(crate) struct Incumbent<'p> {
+    problem: &'p Problem,
+    pub(crate) value: f64,
+    pub(crate) deployments: Vec<Deployment>,
+    pub(crate) routing: Routing,
+    pub(crate) unmet: Vec<f64>,
+    /// Deployments offered.
+    pub(crate) offers: u64,
+    last: Option<Vec<Deployment>>,
+    exact: bool,
+}
+
+impl<'p> Incumbent<'p> {
+    pub(crate) fn new(problem: &'p Problem) -> Self {
+        Self {
+            problem,
+            value: f64::INFINITY,
+            deployments: Vec::new(),
+            routing: Routing::default(),
+            unmet: Vec::new(),
+            offers: 0,
+            last: None,
+            exact: true,
+        }
+    }
+
+    /// The plan, if there is one.
+    pub(crate) fn plan(&self) -> Option<Result<Plan>> {
+        let found = self.value.is_finite();
+        found.then(|| Plan::from_solution(self.problem, self.deployments.clone(), &self.routing, self.unmet.clone()))
+    }
+
+    /// Whether the deployments alone keep within one configuration per pair, replicas, budget, storage and pools.
+    fn within_limits(&self, deployments: &[Deployment]) -> bool {
+        const SLACK: f64 = 1.0 + 1e-9;
+        let problem = self.problem;
+        let mut pairs: Vec<usize> = deployments.iter().map(|d| problem.pair(d.configuration as usize)).collect();
+        pairs.sort_unstable();
+        let unique = pairs.windows(2).all(|two| two[0] != two[1]);
+        let in_range = deployments
+            .iter()
+            .all(|d| (1..=problem.configurations.max_replicas[d.configuration as usize]).contains(&d.replicas));
+        let gb = weights_gb(problem, deployments);
+        let mut gpus = vec![0.0; problem.num_pools()];
+        for d in deployments {
+            let a = d.configuration as usize;
+            if problem.pool(a) != NO_POOL {
+                gpus[problem.pool(a) as usize] += problem.gpus_per_replica(a) * f64::from(d.replicas);
+            }
+        }
+        let pools = gpus.iter().zip(&problem.pools.max_gpus).all(|(used, most)| *used <= most * SLACK);
+        let usd = deployed_usd(problem, deployments);
+        unique && in_range && pools && gb <= problem.storage_gb * SLACK && usd <= problem.budget_usd * SLACK
+    }
+
+    /// Whether the checker agrees; coefficients many orders of magnitude apart can drown in the linear program.
+    fn holds(&self, deployments: &[Deployment], routed: &Routed) -> bool {
+        Plan::from_solution(self.problem, deployments.to_vec(), &routed.routing, routed.unmet.clone())
+            .and_then(|plan| check(self.problem, &plan))
+            .is_ok_and(|report| report.is_feasible())
+    }
+
+    /// Routes over `deployments` and keeps the plan where it is the best; the replicas that the traffic needs, where
+    /// these deployments have a feasible routing.
+    fn try_routing(&mut self, deployments: &[Deployment]) -> Option<Vec<Deployment>> {
+        if !self.within_limits(deployments) {
+            return None;
+        }
+        let routed = match route(self.problem, deployments) {
+            Ok(routed) => routed?,
+            Err(_) => {
+                self.exact = false;
+                return None;
+            }
+        };
+        let value = routed.usd + deployed_usd(self.problem, deployments);
+        if value < self.value {
+            if !self.holds(deployments, &routed) {
+                self.exact = false;
+                return None;
+            }
+            self.value = value;
+            self.deployments = deployments.to_vec();
+            self.unmet = routed.unmet;
+            self.routing = routed.routing;
+        }
+        let needed = |(d, load): (&Deployment, &f64)| Deployment {
+            configuration: d.configuration,
+            replicas: ((load - 1e-9).ceil().max(0.0) as u32).min(d.replicas),
+        };
+        Some(deployments.iter().zip(&routed.load).map(needed).filter(|d| d.replicas > 0).collect())
+    }
+}
+
+impl Incumbents for Incumbent<'_> {
+    fn offer(&mut self, deployments: &[Deployment]) -> f64 {
+        if self.last.as_deref() != Some(deployments) {
+            self.last = Some(deployments.to_vec());
+            self.offers += 1;
+            let mut next = deployments.to_vec();
+            while let Some(needed) = self.try_routing(&next) {
+                if needed == next {
+                    break;
+                }
+                next = needed;
+            }
+        }
+        self.value
+    }
+
+    fn is_exact(&self) -> bool {
+        self.exact
+    }
+}

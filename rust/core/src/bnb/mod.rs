@@ -1,0 +1,96 @@
+//! Method "bnb": branch and bound over the Lagrangian relaxation, which proves its plan optimal or that there is none.
+
+mod branching;
+mod incumbent;
+mod node;
+mod routing;
+mod tree;
+
+pub(crate) use node::Decision;
+
+use incumbent::Incumbent;
+use tree::{Incumbents, Outcome, Tree};
+
+use crate::bound::{thread_pool, Prices, Relaxation};
+use crate::{construct, Plan, Problem, Result, SolveParams, Status, Stop, StopReason};
+
+/// Finds a plan and proves that none is cheaper by more than `params.rel_gap`, or that there is none.
+///
+/// `params.max_iterations` limits the nodes of the search tree. An initial plan is the first incumbent.
+///
+/// # Errors
+/// [`crate::Error::Internal`] where the threads cannot be started.
+pub(crate) fn solve(problem: &Problem, params: &SolveParams, initial_plan: Option<&Plan>, stop: &Stop) -> Result<Plan> {
+    let pool = thread_pool(params.threads)?;
+    let relaxation = Relaxation::new(problem, 1.0);
+    let mut incumbent = Incumbent::new(problem);
+    if let Some(plan) = initial_plan {
+        incumbent.offer(&plan.deployments);
+    }
+    incumbent.offer(&construct::solve(problem, params, stop)?.deployments);
+    let guess = Prices::from_cheapest_routes(problem);
+    // A little below the asked gap, so that the last rounding does not exceed it.
+    let mut tree = Tree::new(&relaxation, pool.as_ref(), guess, incumbent.value, 0.9 * params.rel_gap);
+    let outcome = tree.run(&mut incumbent, stop);
+    let bound = tree.bound().max(0.0);
+    let mut plan = match incumbent.plan() {
+        Some(plan) => plan?,
+        None if outcome == Outcome::Closed && bound == f64::INFINITY && !tree.unresolved => {
+            Plan::none(&problem.name, "bnb", params.seed, Status::Infeasible, "no plan meets every constraint".into())
+        }
+        None => {
+            let message = "no plan was found, and none was proven not to exist".into();
+            Plan::none(&problem.name, "bnb", params.seed, Status::NoSolutionFound, message)
+        }
+    };
+    if let Some(value) = plan.objective_value {
+        plan.objective_bound = Some(bound.min(value));
+        let proven = plan.gap().is_some_and(|gap| gap <= params.rel_gap);
+        plan.status = if proven { Status::Optimal } else { Status::Feasible };
+        plan.stop_reason = if proven { StopReason::GapReached } else { StopReason::Completed };
+    } else if bound.is_finite() {
+        plan.objective_bound = Some(bound);
+    }
+    if outcome == Outcome::Stopped {
+        plan.stop_reason = stop.reason(tree.nodes).unwrap_or(StopReason::TimeLimit);
+    }
+    plan.statistics = vec![
+        ("nodes".into(), tree.nodes as f64),
+        ("evaluations".into(), tree.evaluations() as f64),
+        ("routings".into(), incumbent.offers as f64),
+    ];
+    Ok(plan)
+}
+
+/// What the search adds to the bound of the relaxation alone.
+pub(crate) struct Raised {
+    /// Lower bound; infinite where there is no plan.
+    pub(crate) bound: f64,
+    pub(crate) closed: bool,
+    pub(crate) evaluations: u64,
+}
+
+/// Raises the bound of `relaxation` by branching from `prices` until it meets the best plan known or found within
+/// `params.rel_gap`, or until `stop`.
+pub(crate) fn raise_bound(
+    relaxation: &Relaxation<'_>,
+    pool: Option<&rayon::ThreadPool>,
+    prices: &Prices,
+    known: Option<&Plan>,
+    params: &SolveParams,
+    stop: &Stop,
+) -> Result<Raised> {
+    let problem = relaxation.problem;
+    let mut incumbent = Incumbent::new(problem);
+    match known {
+        Some(plan) => incumbent.offer(&plan.deployments),
+        None => incumbent.offer(&construct::solve(problem, params, stop)?.deployments),
+    };
+    let mut tree = Tree::new(relaxation, pool, prices.clone(), incumbent.value, 0.9 * params.rel_gap);
+    let outcome = tree.run(&mut incumbent, stop);
+    let mut bound = tree.bound();
+    if bound == f64::INFINITY && (tree.unresolved || incumbent.value.is_finite()) {
+        bound = 0.0;
+    }
+    Ok(Raised { bound, closed: outcome == Outcome::Closed, evaluations: tree.evaluations() })
+}

@@ -1,0 +1,107 @@
+//! Nodes of the search tree: decisions that shrink the domain, and what is inherited from the parent.
+
+use std::cmp::Ordering;
+use std::sync::Arc;
+
+use crate::bound::{Domain, Prices};
+use crate::Problem;
+
+/// One decision. Its two sides leave out nothing between them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Decision {
+    /// At most so many replicas of a configuration; 0 closes it.
+    AtMost(u32, u32),
+    /// At least so many, 1 or more, which closes the other configurations of the pair.
+    AtLeast(u32, u32),
+    /// No configuration of the pair is deployed.
+    Closed(u32),
+    /// Some configuration of the pair is deployed.
+    Forced(u32),
+}
+
+impl Decision {
+    /// Shrinks `domain` by this decision.
+    pub(crate) fn apply(self, problem: &Problem, domain: &mut Domain) {
+        match self {
+            Self::AtMost(a, replicas) => domain.max[a as usize] = domain.max[a as usize].min(replicas),
+            Self::AtLeast(a, replicas) => {
+                let pair = problem.pair(a as usize);
+                for &other in problem.pair_configurations(pair) {
+                    if other != a {
+                        domain.max[other as usize] = 0;
+                    }
+                }
+                domain.min[a as usize] = domain.min[a as usize].max(replicas);
+                domain.forced[pair] = true;
+            }
+            Self::Closed(pair) => {
+                for &a in problem.pair_configurations(pair as usize) {
+                    domain.max[a as usize] = 0;
+                }
+            }
+            Self::Forced(pair) => domain.forced[pair as usize] = true,
+        }
+    }
+}
+
+/// A chain of decisions that ends at the root.
+#[derive(Debug)]
+pub(crate) struct Path {
+    decision: Decision,
+    parent: Option<Arc<Path>>,
+}
+
+impl Path {
+    pub(crate) fn after(parent: Option<Arc<Self>>, decision: Decision) -> Arc<Self> {
+        Arc::new(Self { decision, parent })
+    }
+
+    /// Shrinks `domain` by every decision on the way.
+    pub(crate) fn apply(path: Option<&Arc<Self>>, problem: &Problem, domain: &mut Domain) {
+        let mut next = path;
+        while let Some(step) = next {
+            step.decision.apply(problem, domain);
+            next = step.parent.as_ref();
+        }
+    }
+}
+
+impl Drop for Path {
+    /// Unlinks a long chain step by step, not by recursion.
+    fn drop(&mut self) {
+        let mut next = self.parent.take();
+        while let Some(mut path) = next.and_then(Arc::into_inner) {
+            next = path.parent.take();
+        }
+    }
+}
+
+/// An open node.
+#[derive(Debug, Clone)]
+pub(crate) struct Node {
+    pub(crate) bound: f64,
+    pub(crate) id: u64,
+    pub(crate) path: Option<Arc<Path>>,
+    pub(crate) prices: Arc<Prices>,
+}
+
+impl PartialEq for Node {
+    fn eq(&self, other: &Self) -> bool {
+        self.cmp(other) == Ordering::Equal
+    }
+}
+
+impl Eq for Node {}
+
+impl PartialOrd for Node {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for Node {
+    /// The greatest is the one with the smallest bound, of equal ones the newest.
+    fn cmp(&self, other: &Self) -> Ordering {
+        other.bound.total_cmp(&self.bound).then(self.id.cmp(&other.id))
+    }
+}

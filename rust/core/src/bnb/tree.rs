@@ -1,0 +1,336 @@
+//! Branch and bound over the Lagrangian relaxation.
+//!
+//! Each node narrows the ranges of replicas; its bound is found by column generation from the parent's prices, with
+//! the patterns of all nodes shared. Reduced costs against the best plan narrow the domain further. The node with the
+//! smallest bound comes first, so that the smallest of the open ones rises as fast as it can.
+
+use std::collections::BinaryHeap;
+use std::sync::Arc;
+
+use super::branching::{any_candidate, candidates, Candidate};
+use super::node::{Decision, Node, Path};
+use crate::bound::{
+    prove_infeasible, Domain, Ending, Evaluation, Generator, Knapsack, Limits, Mixture, Prices, Relaxation,
+};
+use crate::{Deployment, Stop};
+
+/// Candidates that are tried before one is branched on.
+const MAX_TRIED: usize = 6;
+/// Evaluations of the Lagrangian function per tried side.
+const TRIAL_EVALUATIONS: u64 = 4;
+/// A dive for a plan is made at the root and at every node whose number is a multiple of this.
+const DIVE_INTERVAL: u64 = 50;
+/// Relative difference between bound and master program at which a node is decided.
+const NODE_TOLERANCE: f64 = 1e-6;
+
+/// A side of a decision, its bound and the prices that prove it.
+type Side = (Decision, f64, Arc<Prices>);
+
+/// Prices deployments: the value of their best routing where they have one.
+pub(crate) trait Incumbents {
+    /// Offers deployments; the value of the best plan known afterwards, infinite without one.
+    fn offer(&mut self, deployments: &[Deployment]) -> f64;
+
+    /// Whether every offer so far was valued exactly.
+    fn is_exact(&self) -> bool;
+}
+
+/// How far a search got.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Outcome {
+    /// Every plan is known to cost at least the bound, which is within the gap of the best one.
+    Closed,
+    /// Time or iterations ran out.
+    Stopped,
+}
+
+pub(crate) struct Tree<'r, 'p> {
+    relaxation: &'r Relaxation<'p>,
+    generator: Generator<'r, 'p>,
+    pool: Option<&'r rayon::ThreadPool>,
+    root: Domain,
+    domain: Domain,
+    open: BinaryHeap<Node>,
+    knapsack: Knapsack,
+    /// Smallest bound of the nodes that are done with.
+    closed_bound: f64,
+    upper: f64,
+    rel_gap: f64,
+    /// A node could be neither divided nor decided.
+    pub(crate) unresolved: bool,
+    pub(crate) nodes: u64,
+    next_id: u64,
+    /// Best prices at the root, the best plan's value when they were last used to narrow it, and the number of
+    /// configurations that the master program was built for.
+    root_prices: Prices,
+    root_upper: f64,
+    built_for: usize,
+}
+
+impl<'r, 'p> Tree<'r, 'p> {
+    pub(crate) fn new(
+        relaxation: &'r Relaxation<'p>,
+        pool: Option<&'r rayon::ThreadPool>,
+        guess: Prices,
+        upper: f64,
+        rel_gap: f64,
+    ) -> Self {
+        let root = Domain::of(relaxation.problem);
+        let generator = Generator::new(relaxation, &root, guess.clone());
+        let built_for = root.num_open();
+        let first = Node { bound: 0.0, id: 0, path: None, prices: Arc::new(guess.clone()) };
+        Self {
+            relaxation,
+            generator,
+            pool,
+            domain: root.clone(),
+            root,
+            open: BinaryHeap::from([first]),
+            knapsack: Knapsack::default(),
+            closed_bound: f64::INFINITY,
+            upper,
+            rel_gap,
+            unresolved: false,
+            nodes: 0,
+            next_id: 1,
+            root_prices: guess,
+            root_upper: f64::INFINITY,
+            built_for,
+        }
+    }
+
+    /// A valid lower bound on the value of every plan; infinite where there is none.
+    pub(crate) fn bound(&self) -> f64 {
+        self.open.peek().map_or(self.closed_bound, |node| node.bound.min(self.closed_bound))
+    }
+
+    /// Times that the Lagrangian function was evaluated.
+    pub(crate) fn evaluations(&self) -> u64 {
+        self.generator.evaluations
+    }
+
+    fn cutoff(&self) -> f64 {
+        if self.upper.is_finite() {
+            self.upper - self.rel_gap * self.upper.abs()
+        } else {
+            f64::INFINITY
+        }
+    }
+
+    /// Searches until the gap is closed or `stop` says so.
+    pub(crate) fn run(&mut self, incumbents: &mut impl Incumbents, stop: &Stop) -> Outcome {
+        loop {
+            let cutoff = self.cutoff();
+            match self.open.peek() {
+                None => return Outcome::Closed,
+                Some(node) if node.bound >= cutoff => {
+                    let bound = node.bound;
+                    if node.path.is_none() {
+                        self.root_prices.clone_from(&self.generator.best_prices);
+                    }
+                    self.close(bound);
+                    self.open.clear();
+                    return Outcome::Closed;
+                }
+                Some(_) if stop.reason(self.nodes).is_some() => return Outcome::Stopped,
+                Some(_) => {}
+            }
+            let Some(mut node) = self.open.pop() else { return Outcome::Closed };
+            if !self.process(&mut node, incumbents, stop) {
+                self.open.push(node);
+                return Outcome::Stopped;
+            }
+            self.nodes += 1;
+            if self.upper < self.root_upper {
+                self.narrow_root();
+            }
+        }
+    }
+
+    /// Narrows the whole search by the root's reduced costs against a new best plan.
+    fn narrow_root(&mut self) {
+        self.root_upper = self.upper;
+        let mut evaluation = Evaluation::default();
+        self.relaxation.evaluate(&self.root_prices, &self.root, self.pool, &mut evaluation);
+        let cutoff = self.cutoff();
+        self.relaxation.tighten(&self.root_prices, &evaluation, cutoff, &mut self.root, &mut self.knapsack);
+        let num_open = self.root.num_open();
+        if num_open * 10 < self.built_for * 8 {
+            self.built_for = num_open;
+            self.generator.rebuild(&self.root);
+        }
+    }
+
+    fn limits(&self, max_evaluations: u64) -> Limits {
+        Limits { cutoff: self.cutoff(), tolerance: NODE_TOLERANCE, max_evaluations }
+    }
+
+    /// Solves, closes or divides a node; false where `stop` came first.
+    fn process(&mut self, node: &mut Node, incumbents: &mut impl Incumbents, stop: &Stop) -> bool {
+        let problem = self.relaxation.problem;
+        let mut domain = std::mem::replace(&mut self.domain, Domain { min: vec![], max: vec![], forced: vec![] });
+        domain.clone_from(&self.root);
+        Path::apply(node.path.as_ref(), problem, &mut domain);
+        let done = self.process_domain(node, &mut domain, incumbents, stop);
+        self.domain = domain;
+        done
+    }
+
+    fn process_domain(
+        &mut self,
+        node: &mut Node,
+        domain: &mut Domain,
+        incumbents: &mut impl Incumbents,
+        stop: &Stop,
+    ) -> bool {
+        let problem = self.relaxation.problem;
+        self.generator.best_prices.clone_from(&node.prices);
+        loop {
+            let ending = self.generator.run(domain, self.limits(u64::MAX), self.pool, stop);
+            node.bound = node.bound.max(self.generator.best.value);
+            let bound = node.bound;
+            match ending {
+                Ending::Stopped if stop.should_stop() => return false,
+                Ending::Cutoff => return self.close(bound),
+                Ending::Artificial => {
+                    if self.is_infeasible(domain, stop) {
+                        return self.close(f64::INFINITY);
+                    }
+                }
+                Ending::Converged | Ending::Stopped => {}
+            }
+            if self.upper.is_infinite() || self.tighten(domain) == 0 {
+                break;
+            }
+        }
+        let prices = Arc::new(self.generator.best_prices.clone());
+        let mixture = self.generator.mixture();
+        if self.nodes % DIVE_INTERVAL == 0 && !self.dive(domain, mixture.clone(), incumbents, stop) {
+            return false;
+        }
+        let bound = node.bound;
+        if bound >= self.cutoff() {
+            return self.close(bound);
+        }
+        let mut options = candidates(problem, domain, &mixture);
+        if options.is_empty() {
+            self.upper = self.upper.min(incumbents.offer(&mixture.rounded(problem, f64::round)));
+            if bound >= self.cutoff() {
+                return self.close(bound);
+            }
+            // The mixture is whole but not the plan that it should be, or there is none: decide what is left.
+            let Some(candidate) = any_candidate(problem, domain) else {
+                return self.close_last(domain, bound, incumbents);
+            };
+            options.push(candidate);
+        }
+        self.divide(node, bound, domain, &prices, &options, stop)
+    }
+
+    fn close(&mut self, bound: f64) -> bool {
+        // What reduced costs left out costs at least the cutoff of its time, which was no lower than today's.
+        self.closed_bound = self.closed_bound.min(bound.min(self.cutoff()));
+        true
+    }
+
+    /// Closes a node of which everything is decided, by solving its routing.
+    fn close_last(&mut self, domain: &Domain, bound: f64, incumbents: &mut impl Incumbents) -> bool {
+        let only: Vec<Deployment> = (0..domain.max.len() as u32)
+            .filter(|&a| domain.is_open(a as usize))
+            .map(|configuration| Deployment { configuration, replicas: domain.min[configuration as usize] })
+            .collect();
+        self.upper = self.upper.min(incumbents.offer(&only));
+        if incumbents.is_exact() {
+            // There is no routing, or one that costs at least as much as the best plan.
+            return self.close(f64::INFINITY);
+        }
+        self.unresolved = true;
+        self.close(bound)
+    }
+
+    fn is_infeasible(&mut self, domain: &Domain, stop: &Stop) -> bool {
+        let mut evaluations = 0;
+        prove_infeasible(self.relaxation.problem, domain, self.pool, stop, &mut evaluations).is_some()
+    }
+
+    /// Narrows `domain` by reduced costs; the number of configurations closed.
+    fn tighten(&mut self, domain: &mut Domain) -> usize {
+        let before = domain.num_open();
+        let cutoff = self.cutoff();
+        let generator = &self.generator;
+        self.relaxation.tighten(&generator.best_prices, &generator.best, cutoff, domain, &mut self.knapsack);
+        before - domain.num_open()
+    }
+
+    /// Tries the most promising candidates and branches on the one that raises both sides' bounds the most.
+    fn divide(
+        &mut self,
+        node: &Node,
+        bound: f64,
+        domain: &Domain,
+        prices: &Arc<Prices>,
+        options: &[Candidate],
+        stop: &Stop,
+    ) -> bool {
+        let problem = self.relaxation.problem;
+        let mut best: Option<(f64, Vec<Side>)> = None;
+        for candidate in options.iter().take(MAX_TRIED) {
+            let mut sides = Vec::with_capacity(2);
+            let mut gains = [0.0; 2];
+            for (gain, decision) in gains.iter_mut().zip([candidate.down, candidate.up]) {
+                let mut narrowed = domain.clone();
+                decision.apply(problem, &mut narrowed);
+                self.generator.best_prices.clone_from(prices);
+                let ending = self.generator.run(&narrowed, self.limits(TRIAL_EVALUATIONS), self.pool, stop);
+                if ending == Ending::Stopped && stop.should_stop() {
+                    return false;
+                }
+                let value = self.generator.best.value.max(bound);
+                *gain = (value.min(self.cutoff()) - bound).max(1e-9 * bound.abs());
+                sides.push((decision, value, Arc::new(self.generator.best_prices.clone())));
+            }
+            let score = if gains.iter().all(|gain| gain.is_finite()) {
+                gains[0] * gains[1]
+            } else if gains.iter().any(|gain| gain.is_finite()) {
+                f64::MAX
+            } else {
+                f64::INFINITY
+            };
+            if best.as_ref().is_none_or(|known| score > known.0) {
+                best = Some((score, sides));
+            }
+        }
+        for (decision, value, prices) in best.into_iter().flat_map(|(_, sides)| sides) {
+            if value >= self.cutoff() {
+                self.close(value);
+                continue;
+            }
+            let path = Some(Path::after(node.path.clone(), decision));
+            self.open.push(Node { bound: value, id: self.next_id, path, prices });
+            self.next_id += 1;
+        }
+        true
+    }
+
+    /// Decides one deployment after the other until the mixture is a plan; false where `stop` came first.
+    fn dive(&mut self, domain: &Domain, mut mixture: Mixture, incumbents: &mut impl Incumbents, stop: &Stop) -> bool {
+        let mut domain = domain.clone();
+        let problem = self.relaxation.problem;
+        for _ in 0..4 * problem.num_query_types() + 20 {
+            for round in [|replicas: f64| (replicas - 0.1).ceil(), f64::round, f64::floor] {
+                self.upper = self.upper.min(incumbents.offer(&mixture.rounded(problem, round)));
+            }
+            let Some(decision) = mixture.nearest_decision(problem, &domain) else { break };
+            decision.apply(problem, &mut domain);
+            let ending = self.generator.run(&domain, self.limits(30), self.pool, stop);
+            if stop.should_stop() {
+                return false;
+            }
+            if matches!(ending, Ending::Cutoff | Ending::Artificial) {
+                break;
+            }
+            mixture = self.generator.mixture();
+        }
+        true
+    }
+}
