@@ -16,6 +16,7 @@
 //! [`Problem`] is the validated, immutable input and [`Plan`] the result.
 #![forbid(unsafe_code)]
 
+mod agh;
 mod bnb;
 pub mod bound;
 mod check;
@@ -29,6 +30,8 @@ pub mod linear;
 mod params;
 mod plan;
 mod problem;
+mod routing;
+pub mod search;
 mod solve;
 mod status;
 mod stop;
@@ -42,6 +45,7 @@ pub use problem::{
     Configurations, LatencyScope, Models, Pools, Problem, ProblemData, QueryTypes, RouteTable, Routes, Tiers,
     FEASIBILITY_TOLERANCE, NO_POOL,
 };
+pub use routing::{RoutingPrices, RoutingProgram};
 pub use solve::{solve, Method};
 pub use status::{Status, StopReason};
 pub use stop::{CancelToken, Stop};

@@ -175,6 +175,10 @@ pub struct RouteTable {
     pub time: Vec<f64>,
     /// KV memory taken, `(λ/3600)·κ`, GB; to be at most `kv_cache_gb · replicas`.
     pub memory: Vec<f64>,
+    /// Replicas whose time is taken, `time / max_utilization`; to be at most `replicas`.
+    pub time_replicas: Vec<f64>,
+    /// Replicas whose memory is taken, `memory / kv_cache_gb`; to be at most `replicas`.
+    pub memory_replicas: Vec<f64>,
     /// Latency cost over the horizon, `H·λ·ρ·D`, USD.
     pub latency_usd: Vec<f64>,
     /// `e - ε`: must average to at most 0 over the served queries of a type.
@@ -451,6 +455,11 @@ fn route_table(data: &ProblemData) -> RouteTable {
         configuration: source.iter().map(|&route| r.configuration[route as usize]).collect(),
         time: column(&|route, i| per_s(i) * r.busy_s[route]),
         memory: column(&|route, i| per_s(i) * r.kv_gb_s[route]),
+        time_replicas: column(&|route, i| per_s(i) * r.busy_s[route] / data.max_utilization),
+        memory_replicas: column(&|route, i| {
+            let kv_cache_gb = data.configurations.kv_cache_gb[r.configuration[route] as usize];
+            per_s(i) * r.kv_gb_s[route] / kv_cache_gb
+        }),
         latency_usd: column(&|route, _| latency_usd(data, route)),
         error_excess: column(&|route, i| r.error[route] - q.error_slo[i]),
         latency_excess: column(&|route, i| r.latency_s[route] - q.latency_slo_s[i]),

@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use crate::{bnb, bound, construct, CancelToken, Error, Plan, Problem, Result, SolveParams, Status, Stop};
+use crate::{agh, bnb, construct, CancelToken, Error, Plan, Problem, Result, SolveParams, Stop};
 
 /// A method that finds a plan.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -60,13 +60,10 @@ pub fn solve(
     // Each method is one arm: `Method::X => x::solve(problem, params, initial_plan, &stop)?`.
     let found: Result<Plan> = match method {
         Method::Gh => construct::solve(problem, params, &stop),
+        Method::Agh => agh::solve(problem, params, initial_plan, &stop),
         Method::Bnb => bnb::solve(problem, params, initial_plan, &stop),
-        Method::Agh => Err(Error::invalid("method", format!("{:?} is not part of this build", method.as_str()))),
     };
     let mut plan = found?;
-    if params.bound && plan.objective_bound.is_none() && plan.status != Status::Infeasible {
-        bound::certify(problem, &mut plan, params, &stop)?;
-    }
     plan.method = method.as_str().to_owned();
     plan.seed = params.seed;
     plan.runtime_s = stop.elapsed_s();

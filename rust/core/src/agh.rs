@@ -1,0 +1,390 @@
+//! AGH, the adaptive greedy heuristic: several constructions, local search, and perturbations of the best plan.
+//!
+//! A fixed number of islands start from different constructions, descend, and then go on in epochs: each perturbs the
+//! best state of all, descends again, and the best of the epoch is taken over by everyone. What an island does depends
+//! on the seed and its number alone, so the plan is the same on any number of threads. Source of the scheme:
+//! Lourenço, Martin and Stützle, "Iterated local search", 2003; of the heuristic that it extends: Cheng & Nguyen,
+//! "Fast Heterogeneous Serving", arXiv 2604.07472.
+
+use rand_pcg::Pcg64Mcg;
+
+use crate::bound::{self, LowerBound};
+use crate::search::{LocalSearch, Market, OperatorStatistics, SearchLimits, SearchState, OPERATORS};
+use crate::{
+    construct, relative_gap, Deployment, Plan, Problem, Result, SolveParams, Status, Stop, StopReason, Switches,
+};
+
+/// Islands; more would waste learning, fewer would leave threads idle.
+const ISLANDS: usize = 4;
+/// Epochs where no limit is set.
+const EPOCHS: u64 = 8;
+/// Epochs without improvement after which a run without limits ends.
+const PATIENCE: u64 = 5;
+/// Moves tried from one state by simple and by deep operators.
+const TRIES: usize = 16;
+const DEEP_TRIES: usize = 8;
+/// Deep operators run on states within this of the best.
+const DEEP_BELOW: f64 = 1.05;
+/// Configurations that the search moves within: at least, and more per query type.
+const KERNEL_SIZE: usize = 28;
+const KERNEL_SIZE_PER_TYPE: usize = 2;
+/// Share of the time that the bound may take where one is asked for.
+const BOUND_SHARE: f64 = 0.4;
+/// Factor by which shortage becomes dearer, and how often, before a state counts as hopeless.
+const SHORTAGE_RISE: f64 = 4.0;
+const SHORTAGE_RISES: usize = 8;
+
+/// Method "agh". One iteration is one epoch: a perturbation and descent on each island.
+pub(crate) fn solve(problem: &Problem, params: &SolveParams, initial_plan: Option<&Plan>, stop: &Stop) -> Result<Plan> {
+    // The greedy plan is a start, and the answer where the deadline leaves time for nothing else.
+    let greedy = construct::solve(problem, params, stop)?;
+    if !params.switches.routing_lp {
+        // Without the routing program no move can be costed: what remains is the construction.
+        return Ok(greedy);
+    }
+    let bound = match params.bound {
+        true => Some(bound::lower_bound(problem, params, &stop.with_share(BOUND_SHARE))?),
+        false => None,
+    };
+    let bound_usd = bound.as_ref().map(|bound| bound.value);
+    let market = Market::of(problem, stop);
+    let starts = Starts { greedy: &greedy, initial_plan, market: &market, switches: params.switches };
+    let mut size = KERNEL_SIZE + KERNEL_SIZE_PER_TYPE * problem.num_query_types();
+    let (mut run, reason) = loop {
+        let mut run = Run::new(problem, params, &starts, size);
+        let reason = run.search(params, bound_usd, stop);
+        if run.incumbent.is_feasible() || size >= problem.num_configurations() || stop.reason(0).is_some() {
+            break (run, reason);
+        }
+        // Nothing feasible within the kernel: a larger one.
+        size = size.saturating_mul(8);
+    };
+    let mut plan = run.plan(greedy)?;
+    if plan.status.has_plan() {
+        plan.stop_reason = reason;
+    }
+    if let Some(bound) = bound {
+        certify(&mut plan, &bound, params.rel_gap);
+    }
+    run.statistics(&mut plan.statistics);
+    Ok(plan)
+}
+
+/// Writes a bound, and what it proves, into a plan.
+fn certify(plan: &mut Plan, bound: &LowerBound, rel_gap: f64) {
+    let proven = bound.value.min(plan.objective_value.unwrap_or(f64::INFINITY));
+    if !plan.status.has_plan() {
+        plan.status = if bound.infeasible { Status::Infeasible } else { plan.status };
+    } else {
+        plan.objective_bound = Some(proven);
+        if plan.gap().is_some_and(|gap| gap <= rel_gap) {
+            plan.status = Status::Optimal;
+        }
+    }
+}
+
+/// One stream of the search.
+#[derive(Debug)]
+struct Island<'a> {
+    search: LocalSearch<'a>,
+    rng: Pcg64Mcg,
+    start: Vec<Deployment>,
+}
+
+/// Where the islands start.
+struct Starts<'p> {
+    greedy: &'p Plan,
+    initial_plan: Option<&'p Plan>,
+    market: &'p Market,
+    switches: Switches,
+}
+
+impl Starts<'_> {
+    /// The configurations that the search moves within: promising ones, and those of every start.
+    fn kernel(&self, problem: &Problem, size: usize) -> Vec<u32> {
+        let mut kernel = match self.switches.coverage_ranking {
+            true => self.market.kernel(problem, size),
+            false => cheapest(problem, size),
+        };
+        if !self.switches.tp_selection {
+            kernel.retain(|&a| is_smallest(problem, a as usize));
+        }
+        kernel.extend(self.plans().flat_map(|plan| plan.deployments.iter().map(|entry| entry.configuration)));
+        if self.switches.tp_selection && self.switches.coverage_ranking {
+            kernel.extend(self.market.mixture.iter().map(|entry| entry.0));
+        }
+        kernel.sort_unstable();
+        kernel.dedup();
+        kernel
+    }
+
+    fn plans(&self) -> impl Iterator<Item = &Plan> {
+        self.initial_plan.into_iter().chain([self.greedy])
+    }
+
+    fn deployments(&self) -> Vec<Vec<Deployment>> {
+        let from_market = |least| if self.switches.coverage_ranking { self.market.rounded(least) } else { Vec::new() };
+        let mut starts: Vec<Vec<Deployment>> = self.plans().map(|plan| plan.deployments.clone()).collect();
+        starts.extend([from_market(0.4), Vec::new(), from_market(0.1)]);
+        starts.truncate(if self.switches.multi_start { ISLANDS } else { 1 });
+        starts
+    }
+}
+
+/// The configurations with the cheapest replicas: what is left to go by without the ranking.
+fn cheapest(problem: &Problem, size: usize) -> Vec<u32> {
+    let mut order: Vec<u32> =
+        (0..problem.num_configurations() as u32).filter(|&a| problem.replica_limit(a as usize) > 0).collect();
+    order.sort_by(|&a, &b| problem.replica_usd(a as usize).total_cmp(&problem.replica_usd(b as usize)));
+    order.truncate(size);
+    order
+}
+
+/// A seed for each island that differs in many bits from its neighbours (SplitMix64).
+fn stream(seed: u64, index: u64) -> u128 {
+    let mix = |mut x: u64| {
+        x = (x ^ (x >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        x = (x ^ (x >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        x ^ (x >> 31)
+    };
+    let first = mix(seed.wrapping_add(0x9e37_79b9_7f4a_7c15_u64.wrapping_mul(index + 1)));
+    (u128::from(first) << 64) | u128::from(mix(first ^ index)) | 1
+}
+
+/// Whether no configuration of the same (model, tier) takes fewer GPUs.
+fn is_smallest(problem: &Problem, a: usize) -> bool {
+    let gpus = |a: &u32| problem.gpus_per_replica(*a as usize);
+    let least = problem.pair_configurations(problem.pair(a)).iter().map(gpus).fold(f64::INFINITY, f64::min);
+    problem.gpus_per_replica(a) <= least
+}
+
+/// The islands and the best state of all.
+struct Run<'a> {
+    problem: &'a Problem,
+    islands: Vec<Island<'a>>,
+    incumbent: SearchState<'a>,
+    epochs: u64,
+}
+
+impl<'a> Run<'a> {
+    fn new(problem: &'a Problem, params: &SolveParams, starts: &Starts<'_>, size: usize) -> Self {
+        let search = LocalSearch::new(problem, starts.market, starts.kernel(problem, size), params.switches);
+        let island = |(index, start): (usize, Vec<Deployment>)| Island {
+            search: search.clone(),
+            rng: Pcg64Mcg::new(stream(params.seed, index as u64)),
+            start,
+        };
+        let islands = starts.deployments().into_iter().enumerate().map(island).collect();
+        Self { problem, islands, incumbent: search.state, epochs: 0 }
+    }
+
+    /// Descends from the starts, then works in epochs until a limit is reached.
+    fn search(&mut self, params: &SolveParams, bound_usd: Option<f64>, stop: &Stop) -> StopReason {
+        let limits = SearchLimits {
+            solves: u64::MAX,
+            tries: TRIES,
+            deep_tries: DEEP_TRIES,
+            deep_below_usd: f64::INFINITY,
+            stop,
+        };
+        let descends = params.switches.local_search;
+        on_threads(&mut self.islands, params.threads, |island| {
+            let start = std::mem::take(&mut island.start);
+            island.search.state.set_deployments(&start);
+            island.settle(&limits, descends);
+        });
+        self.share_best();
+        let is_limited = params.time_limit_s.is_some() || params.max_iterations.is_some();
+        let mut patience = PATIENCE;
+        loop {
+            let total_usd = self.incumbent.total_usd();
+            if let Some(reason) = stop.reason(self.epochs) {
+                return reason;
+            }
+            if bound_usd.is_some_and(|bound_usd| relative_gap(total_usd, bound_usd) <= params.rel_gap) {
+                return StopReason::GapReached;
+            }
+            let is_done = !is_limited && (self.epochs >= EPOCHS || patience == 0);
+            if is_done || !descends || self.incumbent.deployments().next().is_none() {
+                return StopReason::LocalOptimum;
+            }
+            self.epochs += 1;
+            let deep_below_usd = DEEP_BELOW * total_usd;
+            on_threads(&mut self.islands, params.threads, |island| {
+                island.search.perturb(&mut island.rng);
+                island.settle(&SearchLimits { deep_below_usd, ..limits.clone() }, true);
+            });
+            patience = if self.share_best() { PATIENCE } else { patience - 1 };
+        }
+    }
+
+    /// Lets every island go on from the best state so far; whether that is new.
+    fn share_best(&mut self) -> bool {
+        let mut best: Option<usize> = None;
+        let mut least_usd = if is_sound(&self.incumbent) { self.incumbent.total_usd() } else { f64::INFINITY };
+        for (index, island) in self.islands.iter().enumerate() {
+            let total_usd = island.search.state.total_usd();
+            if is_sound(&island.search.state) && total_usd < least_usd * (1.0 - 1e-12) {
+                least_usd = total_usd;
+                best = Some(index);
+            }
+        }
+        match best {
+            Some(index) => self.incumbent.clone_from(&self.islands[index].search.state),
+            // Nothing feasible yet: each island goes on from where it is.
+            None if !is_sound(&self.incumbent) => return false,
+            None => {}
+        }
+        for island in &mut self.islands {
+            island.search.state.clone_from(&self.incumbent);
+        }
+        best.is_some()
+    }
+
+    /// The plan of the best state, or `greedy` where that is better.
+    fn plan(&mut self, greedy: Plan) -> Result<Plan> {
+        let value_usd = greedy.objective_value.unwrap_or(f64::INFINITY);
+        if !is_sound(&self.incumbent) || self.incumbent.total_usd() >= value_usd {
+            return Ok(greedy);
+        }
+        let (deployments, routing, unmet) = self.incumbent.solution();
+        Plan::from_solution(self.problem, deployments, &routing, unmet)
+    }
+
+    /// Figures of the search: starts, epochs, linear programs, and per operator moves evaluated, applied and USD saved.
+    fn statistics(&self, statistics: &mut Vec<(String, f64)>) {
+        statistics.clear();
+        let mut put = |name: String, value: f64| statistics.push((name, value));
+        put("starts".into(), self.islands.len() as f64);
+        put("epochs".into(), self.epochs as f64);
+        put("kernel".into(), self.islands.first().map_or(0, |island| island.search.kernel().len()) as f64);
+        put("routings_solved".into(), self.islands.iter().map(|island| island.search.solves).sum::<u64>() as f64);
+        for (index, operator) in OPERATORS.iter().enumerate() {
+            let of = |figure: fn(&OperatorStatistics) -> f64| {
+                self.islands.iter().map(|island| figure(&island.search.statistics[index])).sum::<f64>()
+            };
+            put(format!("{}_evaluated", operator.name()), of(|figures| figures.evaluated as f64));
+            put(format!("{}_applied", operator.name()), of(|figures| figures.applied as f64));
+            put(format!("{}_saved_usd", operator.name()), of(|figures| figures.saved_usd));
+        }
+    }
+}
+
+/// Whether a state is a plan: solved, and without shortage.
+fn is_sound(state: &SearchState<'_>) -> bool {
+    state.is_solved() && state.is_feasible()
+}
+
+impl Island<'_> {
+    /// Descends; where shortage is left, makes it dearer and descends again.
+    fn settle(&mut self, limits: &SearchLimits<'_>, descends: bool) {
+        for _ in 0..SHORTAGE_RISES {
+            let finished = match descends {
+                true => self.search.descend(limits),
+                false => self.search.complete(limits),
+            };
+            if !finished || self.search.state.is_feasible() {
+                return;
+            }
+            self.search.state.raise_shortage_prices(SHORTAGE_RISE);
+        }
+    }
+}
+
+/// Runs `work` on every island, on up to `threads` threads.
+fn on_threads<'a, F: Fn(&mut Island<'a>) + Sync>(islands: &mut [Island<'a>], threads: usize, work: F) {
+    if threads <= 1 || islands.len() <= 1 {
+        islands.iter_mut().for_each(work);
+        return;
+    }
+    let share = islands.len().div_ceil(threads);
+    std::thread::scope(|scope| {
+        for part in islands.chunks_mut(share) {
+            let work = &work;
+            scope.spawn(move || part.iter_mut().for_each(work));
+        }
+    });
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use crate::{check, generate, solve, CancelToken, Method, Plan, SolveParams, Status, Switches};
+
+    fn plan_of(problem: &crate::Problem, params: &SolveParams) -> Plan {
+        solve(problem, Method::Agh, params, None, &CancelToken::new()).unwrap()
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(60))]
+
+        #[test]
+        fn plans_meet_every_constraint_and_cost_no_more_than_the_greedy_ones(seed in any::<u64>()) {
+            let problem = generate::small(seed).unwrap();
+            let params = SolveParams { seed, ..SolveParams::default() };
+            let plan = plan_of(&problem, &params);
+            let greedy = solve(&problem, Method::Gh, &params, None, &CancelToken::new()).unwrap();
+            if plan.status.has_plan() {
+                let report = check(&problem, &plan).unwrap();
+                prop_assert!(report.violations.is_empty(), "{:?}", report.violations);
+            }
+            if let Some(value) = greedy.objective_value {
+                prop_assert!(plan.objective_value.unwrap() <= value * (1.0 + 1e-9));
+            }
+        }
+
+        #[test]
+        fn the_plan_does_not_depend_on_the_number_of_threads(seed in any::<u64>()) {
+            let problem = generate::small(seed).unwrap();
+            let params = SolveParams { seed, max_iterations: Some(3), ..SolveParams::default() };
+            let one = plan_of(&problem, &params);
+            let four = plan_of(&problem, &SolveParams { threads: 4, ..params });
+            prop_assert_eq!(&one.deployments, &four.deployments);
+            prop_assert_eq!(one.objective_value, four.objective_value);
+        }
+
+        #[test]
+        fn every_part_can_be_turned_off_on_its_own(seed in any::<u64>(), index in 0..Switches::NAMES.len()) {
+            let problem = generate::small(seed).unwrap();
+            let mut params = SolveParams { seed, max_iterations: Some(2), ..SolveParams::default() };
+            params.switches.set(Switches::NAMES[index], false).unwrap();
+            let plan = plan_of(&problem, &params);
+            if plan.status.has_plan() {
+                prop_assert!(check(&problem, &plan).unwrap().violations.is_empty());
+            }
+        }
+
+        #[test]
+        fn a_bound_never_exceeds_the_plan_and_proves_what_it_claims(seed in any::<u64>()) {
+            let problem = generate::small(seed).unwrap();
+            let plan = plan_of(&problem, &SolveParams { seed, bound: true, ..SolveParams::default() });
+            if let (Some(value), Some(bound)) = (plan.objective_value, plan.objective_bound) {
+                prop_assert!(bound <= value);
+                prop_assert!(plan.status != Status::Optimal || plan.gap().unwrap() <= 1e-4);
+            }
+        }
+    }
+
+    #[test]
+    fn an_initial_plan_is_never_made_worse() {
+        for seed in 0..40 {
+            let problem = generate::small(seed).unwrap();
+            let first = plan_of(&problem, &SolveParams { seed, ..SolveParams::default() });
+            let params = SolveParams { seed: seed + 1, max_iterations: Some(0), ..SolveParams::default() };
+            let second = solve(&problem, Method::Agh, &params, Some(&first), &CancelToken::new()).unwrap();
+            if let Some(value) = first.objective_value {
+                assert!(second.objective_value.unwrap() <= value * (1.0 + 1e-9));
+            }
+        }
+    }
+
+    #[test]
+    fn a_cancelled_solve_returns_at_once_with_what_it_has() {
+        let problem = generate::small(7).unwrap();
+        let cancel = CancelToken::new();
+        cancel.cancel();
+        let plan = solve(&problem, Method::Agh, &SolveParams::default(), None, &cancel).unwrap();
+        assert!(plan.objective_value.is_some() || plan.message.is_some());
+    }
+}

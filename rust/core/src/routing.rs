@@ -1,0 +1,395 @@
+//! The best routing for fixed deployments: a linear program with one slot of two capacity rows per deployment.
+//!
+//! Rows, all scaled to be of order one: supply of every query type (equations), error SLO of the types that some route
+//! can break, under [`LatencyScope::Average`] the latency SLO likewise, storage and budget where stored tokens count
+//! towards them, then time and memory of every slot in replicas. Columns: unmet and shortage of every type, then the
+//! routes of every slot. The shortage columns are artificial: they keep the program feasible at a high price.
+
+use crate::linear::{DualSimplex, LinearStatus};
+use crate::{LatencyScope, Problem, FEASIBILITY_TOLERANCE};
+
+const NO_ROW: u32 = u32::MAX;
+const NO_CONFIGURATION: u32 = u32::MAX;
+/// Shares below this are rounding, not shortage.
+const SHORTAGE_TOLERANCE: f64 = 0.5 * FEASIBILITY_TOLERANCE;
+/// More pivots than any solve of this size needs; reaching it counts as failure.
+const MAX_PIVOTS: u64 = 20_000;
+
+/// Prices that the routing program puts on serving a query type; what a new deployment would be worth follows.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct RoutingPrices {
+    /// USD for serving the whole of a query type.
+    pub supply: Vec<f64>,
+    /// USD per unit of error excess, at least 0; see [`crate::RouteTable::error_excess`].
+    pub error: Vec<f64>,
+    /// USD per second of latency excess, at least 0; all 0 under [`LatencyScope::Route`].
+    pub latency: Vec<f64>,
+}
+
+impl RoutingPrices {
+    /// What serving the whole type over `route` (a position in the route table) is worth, USD, capacity not counted.
+    #[inline]
+    pub fn profit(&self, problem: &Problem, route: usize) -> f64 {
+        let table = problem.route_table();
+        let i = table.query_type[route] as usize;
+        self.supply[i]
+            - table.latency_usd[route]
+            - self.error[i] * table.error_excess[route]
+            - self.latency[i] * table.latency_excess[route]
+    }
+}
+
+/// The routing program with its current basis; cheap to change, to re-solve and to copy with `clone_from`.
+#[derive(Debug, Default)]
+pub struct RoutingProgram {
+    simplex: DualSimplex,
+    num_types: usize,
+    error_row: Vec<u32>,
+    latency_row: Vec<u32>,
+    storage_row: u32,
+    budget_row: u32,
+    first_slot_row: usize,
+    configuration: Vec<u32>,
+    replicas: Vec<u32>,
+    shortage_usd: Vec<f64>,
+    weights_gb: f64,
+    rental_usd: f64,
+    constant_usd: f64,
+    status: Option<LinearStatus>,
+    entries: Vec<(usize, f64)>,
+}
+
+impl Clone for RoutingProgram {
+    fn clone(&self) -> Self {
+        let mut copy = Self::default();
+        copy.clone_from(self);
+        copy
+    }
+
+    fn clone_from(&mut self, source: &Self) {
+        self.simplex.clone_from(&source.simplex);
+        self.num_types = source.num_types;
+        self.error_row.clone_from(&source.error_row);
+        self.latency_row.clone_from(&source.latency_row);
+        self.storage_row = source.storage_row;
+        self.budget_row = source.budget_row;
+        self.first_slot_row = source.first_slot_row;
+        self.configuration.clone_from(&source.configuration);
+        self.replicas.clone_from(&source.replicas);
+        self.shortage_usd.clone_from(&source.shortage_usd);
+        self.weights_gb = source.weights_gb;
+        self.rental_usd = source.rental_usd;
+        self.constant_usd = source.constant_usd;
+        self.status = source.status;
+    }
+}
+
+impl RoutingProgram {
+    /// The program of `problem` with room for `num_slots` deployments, none of them in use.
+    pub fn new(problem: &Problem, num_slots: usize) -> Self {
+        let num_types = problem.num_query_types();
+        let table = problem.route_table();
+        let mut next_row = num_types as u32;
+        let mut rows_where = |breaks: &dyn Fn(usize) -> bool| -> Vec<u32> {
+            (0..num_types)
+                .map(|i| {
+                    if table.of_query_type(i).iter().any(|&route| breaks(route as usize)) {
+                        next_row += 1;
+                        next_row - 1
+                    } else {
+                        NO_ROW
+                    }
+                })
+                .collect()
+        };
+        let error_row = rows_where(&|route| table.error_excess[route] > 0.0);
+        let average = problem.latency_scope == LatencyScope::Average;
+        let latency_row = rows_where(&|route| average && table.latency_excess[route] > 0.0);
+        let stores_tokens = problem.query_types.data_gb.iter().any(|&gb| gb > 0.0);
+        let mut row_if = |needed: bool| {
+            next_row += u32::from(needed);
+            if needed {
+                next_row - 1
+            } else {
+                NO_ROW
+            }
+        };
+        let storage_row = row_if(stores_tokens && problem.storage_gb.is_finite());
+        let budget_row = row_if(stores_tokens && problem.storage_usd_per_gb_h > 0.0 && problem.budget_usd.is_finite());
+        let first_slot_row = next_row as usize;
+        let num_rows = first_slot_row + 2 * num_slots;
+        let mut program = Self {
+            simplex: DualSimplex::new(num_rows, 2 * num_types + num_slots * num_types, 5),
+            num_types,
+            error_row,
+            latency_row,
+            storage_row,
+            budget_row,
+            first_slot_row,
+            configuration: vec![NO_CONFIGURATION; num_slots],
+            replicas: vec![0; num_slots],
+            shortage_usd: shortage_usd(problem),
+            weights_gb: 0.0,
+            rental_usd: 0.0,
+            constant_usd: (0..num_types).map(|i| problem.data_usd(i)).sum(),
+            status: None,
+            entries: Vec::with_capacity(5),
+        };
+        for row in num_types..num_rows {
+            program.simplex.set_inequality(row, true);
+        }
+        for i in 0..num_types {
+            program.simplex.set_rhs(i, 1.0);
+        }
+        program.set_unserved_columns(problem);
+        program.set_limits(problem);
+        program
+    }
+
+    fn set_unserved_columns(&mut self, problem: &Problem) {
+        for i in 0..self.num_types {
+            self.entries.clear();
+            self.entries.push((i, 1.0));
+            if self.storage_row != NO_ROW {
+                let share = problem.query_types.data_gb[i] / problem.storage_gb;
+                self.entries.push((self.storage_row as usize, -share));
+            }
+            if self.budget_row != NO_ROW {
+                let share = problem.data_usd(i) / problem.budget_usd.max(f64::MIN_POSITIVE);
+                self.entries.push((self.budget_row as usize, -share));
+            }
+            let unmet_usd = problem.unmet_usd(i) - problem.data_usd(i);
+            self.simplex.set_column(i, unmet_usd, problem.query_types.max_unmet[i], &self.entries);
+            let shortage_usd = self.shortage_usd[i] - problem.data_usd(i);
+            self.simplex.set_column(self.num_types + i, shortage_usd, 1.0, &self.entries);
+        }
+    }
+
+    fn set_limits(&mut self, problem: &Problem) {
+        let q = &problem.query_types;
+        if self.storage_row != NO_ROW {
+            let used_gb = self.weights_gb + q.data_gb.iter().sum::<f64>();
+            self.simplex.set_rhs(self.storage_row as usize, 1.0 - used_gb / problem.storage_gb);
+        }
+        if self.budget_row != NO_ROW {
+            let hourly = problem.horizon_h * problem.storage_usd_per_gb_h;
+            let used_usd = self.rental_usd + hourly * self.weights_gb + self.constant_usd;
+            self.simplex.set_rhs(self.budget_row as usize, 1.0 - used_usd / problem.budget_usd.max(f64::MIN_POSITIVE));
+        }
+    }
+
+    /// Number of slots, used or not.
+    pub fn num_slots(&self) -> usize {
+        self.configuration.len()
+    }
+
+    /// Configuration of a slot in use.
+    pub fn configuration(&self, slot: usize) -> Option<usize> {
+        (self.replicas[slot] > 0).then_some(self.configuration[slot] as usize)
+    }
+
+    /// Replicas of a slot, 0 where it is not in use.
+    pub fn replicas(&self, slot: usize) -> u32 {
+        self.replicas[slot]
+    }
+
+    /// A slot that can take `configuration`: one that held it before, or one free of basic columns.
+    pub fn free_slot(&self, configuration: usize) -> Option<usize> {
+        let mut free = None;
+        for slot in 0..self.num_slots() {
+            if self.replicas[slot] > 0 {
+                continue;
+            }
+            if self.configuration[slot] as usize == configuration {
+                return Some(slot);
+            }
+            if free.is_none() && self.slot_columns(slot).all(|column| !self.simplex.is_basic(column)) {
+                free = Some(slot);
+            }
+        }
+        free
+    }
+
+    fn slot_columns(&self, slot: usize) -> std::ops::Range<usize> {
+        let start = (2 + slot) * self.num_types;
+        start..start + self.num_types
+    }
+
+    /// Puts `replicas` replicas of `configuration` into `slot`; 0 empties it.
+    ///
+    /// A slot in use keeps its configuration until it is emptied; a new one needs [`RoutingProgram::free_slot`].
+    pub fn set_replicas(&mut self, problem: &Problem, slot: usize, configuration: usize, replicas: u32) {
+        let before = self.replicas[slot];
+        if before == replicas {
+            return;
+        }
+        let table = problem.route_table();
+        let columns = self.slot_columns(slot);
+        if self.configuration[slot] as usize != configuration {
+            for column in columns.clone() {
+                self.simplex.set_upper(column, 0.0);
+            }
+            self.fill_slot(problem, slot, configuration);
+        } else if (before == 0) != (replicas == 0) {
+            let upper = if replicas == 0 { 0.0 } else { 1.0 };
+            let num_routes = table.of_configuration(configuration).len();
+            for column in columns.take(num_routes) {
+                self.simplex.set_upper(column, upper);
+            }
+        }
+        self.configuration[slot] = configuration as u32;
+        self.replicas[slot] = replicas;
+        let row = self.first_slot_row + 2 * slot;
+        self.simplex.set_rhs(row, f64::from(replicas));
+        self.simplex.set_rhs(row + 1, f64::from(replicas));
+        let weights_gb = problem.configurations.weights_gb[configuration];
+        self.rental_usd += (f64::from(replicas) - f64::from(before)) * problem.replica_usd(configuration);
+        self.weights_gb += (f64::from(u8::from(replicas > 0)) - f64::from(u8::from(before > 0))) * weights_gb;
+        self.set_limits(problem);
+    }
+
+    fn fill_slot(&mut self, problem: &Problem, slot: usize, configuration: usize) {
+        let table = problem.route_table();
+        let row = self.first_slot_row + 2 * slot;
+        let columns = self.slot_columns(slot);
+        for (column, route) in columns.zip(table.of_configuration(configuration)) {
+            let i = table.query_type[route] as usize;
+            self.entries.clear();
+            self.entries.push((i, 1.0));
+            if self.error_row[i] != NO_ROW {
+                self.entries.push((self.error_row[i] as usize, table.error_excess[route]));
+            }
+            if self.latency_row[i] != NO_ROW {
+                self.entries.push((self.latency_row[i] as usize, table.latency_excess[route]));
+            }
+            self.entries.push((row, table.time_replicas[route]));
+            self.entries.push((row + 1, table.memory_replicas[route]));
+            self.simplex.set_column(column, table.latency_usd[route], 1.0, &self.entries);
+        }
+    }
+
+    /// Solves from the current basis. [`LinearStatus::Cutoff`] where the optimum is at least `cutoff_usd`.
+    pub fn solve(&mut self, cutoff_usd: f64) -> LinearStatus {
+        self.status = Some(self.simplex.solve(cutoff_usd - self.constant_usd, MAX_PIVOTS));
+        self.status.unwrap_or(LinearStatus::PivotLimit)
+    }
+
+    /// Whether the last solve left valid prices: it ended at the optimum or at the cutoff.
+    pub fn has_prices(&self) -> bool {
+        matches!(self.status, Some(LinearStatus::Optimal | LinearStatus::Cutoff))
+    }
+
+    /// Share of the time row in what capacity is worth; `None` where it is worth nothing.
+    pub fn time_weight(&self, slot: usize) -> Option<f64> {
+        let row = self.first_slot_row + 2 * slot;
+        let (time, memory) = ((-self.simplex.dual(row)).max(0.0), (-self.simplex.dual(row + 1)).max(0.0));
+        (time + memory > 0.0).then(|| time / (time + memory))
+    }
+
+    /// Cost of the current routing, USD: latency, unmet, stored tokens and the artificial price of shortage.
+    pub fn objective(&self) -> f64 {
+        self.simplex.objective() + self.constant_usd
+    }
+
+    /// Share of query type `i` for which there is no capacity: above 0 the deployments have no feasible routing.
+    pub fn shortage(&self, i: usize) -> f64 {
+        self.simplex.value(self.num_types + i).max(0.0)
+    }
+
+    /// Whether no query type lacks capacity.
+    pub fn is_feasible(&self) -> bool {
+        (0..self.num_types).all(|i| self.shortage(i) <= SHORTAGE_TOLERANCE)
+    }
+
+    /// Price of shortage of the whole of query type `i`, USD.
+    pub fn shortage_usd(&self, i: usize) -> f64 {
+        self.shortage_usd[i]
+    }
+
+    /// Share of query type `i` that the routing leaves unserved on purpose.
+    pub fn unmet(&self, i: usize) -> f64 {
+        self.simplex.value(i).max(0.0)
+    }
+
+    /// Replicas of a slot that its traffic needs.
+    pub fn load(&self, slot: usize) -> f64 {
+        let slack = self.simplex.num_columns() + self.first_slot_row + 2 * slot;
+        f64::from(self.replicas[slot]) - self.simplex.value(slack).min(self.simplex.value(slack + 1))
+    }
+
+    /// Calls `visit` with (query type, configuration, fraction) of every route in use.
+    pub fn for_each_route(&self, problem: &Problem, mut visit: impl FnMut(usize, usize, f64)) {
+        let table = problem.route_table();
+        for slot in 0..self.num_slots() {
+            let Some(configuration) = self.configuration(slot) else { continue };
+            for (column, route) in self.slot_columns(slot).zip(table.of_configuration(configuration)) {
+                let fraction = self.simplex.value(column);
+                if fraction > 0.0 {
+                    visit(table.query_type[route] as usize, configuration, fraction);
+                }
+            }
+        }
+    }
+
+    /// Reads the prices of the current basis, which are valid after any status but a failure.
+    pub fn read_prices(&self, prices: &mut RoutingPrices) {
+        let of_rows = |rows: &[u32], values: &mut Vec<f64>| {
+            values.clear();
+            values.extend(rows.iter().map(|&row| match row {
+                NO_ROW => 0.0,
+                row => -self.simplex.dual(row as usize).min(0.0),
+            }));
+        };
+        prices.supply.clear();
+        prices.supply.extend((0..self.num_types).map(|i| self.simplex.dual(i)));
+        of_rows(&self.error_row, &mut prices.error);
+        of_rows(&self.latency_row, &mut prices.latency);
+    }
+
+    /// Multiplies the price of shortage of every query type that has some, and keeps the deployments.
+    pub fn raise_shortage_prices(&mut self, problem: &Problem, factor: f64) {
+        for i in 0..self.num_types {
+            if self.shortage(i) > SHORTAGE_TOLERANCE {
+                self.shortage_usd[i] *= factor;
+            }
+        }
+        *self = self.rebuilt(problem, self.num_slots());
+    }
+
+    /// The same deployments in a fresh program with `num_slots` slots (at least as many as are in use).
+    pub fn rebuilt(&self, problem: &Problem, num_slots: usize) -> Self {
+        let mut program = Self::new(problem, num_slots);
+        program.shortage_usd.clone_from(&self.shortage_usd);
+        program.set_unserved_columns(problem);
+        let used = (0..self.num_slots()).filter_map(|slot| Some((self.configuration(slot)?, self.replicas[slot])));
+        for (slot, (configuration, replicas)) in used.enumerate() {
+            program.set_replicas(problem, slot, configuration, replicas);
+        }
+        program
+    }
+
+    /// Pivots made since the creation.
+    pub fn pivots(&self) -> u64 {
+        self.simplex.pivots()
+    }
+}
+
+/// First price of shortage per query type, USD for the whole type: a few times what serving it alone would cost.
+///
+/// Much higher prices would hide the differences between deployments; where this one is too low it is raised.
+fn shortage_usd(problem: &Problem) -> Vec<f64> {
+    let table = problem.route_table();
+    let serve_usd = |&route: &u32| {
+        let (route, a) = (route as usize, table.configuration[route as usize] as usize);
+        let load = table.time_replicas[route].max(table.memory_replicas[route]);
+        problem.replica_usd(a) * load.max(1.0).ceil() + problem.weights_usd(a) + table.latency_usd[route]
+    };
+    (0..problem.num_query_types())
+        .map(|i| {
+            let cheapest = table.of_query_type(i).iter().map(serve_usd).fold(f64::INFINITY, f64::min);
+            let own = if cheapest.is_finite() { 3.0 * cheapest } else { 0.0 };
+            let optional = if problem.query_types.max_unmet[i] < 1.0 { 0.0 } else { 2.0 * problem.unmet_usd(i) };
+            own.max(optional) + problem.data_usd(i) + 1e-6
+        })
+        .collect()
+}

@@ -1,0 +1,192 @@
+//! Lower bounds on the cost of any deployments, from prices.
+//!
+//! Any prices of supply and SLOs bound the routing cost of deployments `r` from below by `constant − Σ_a V_a(r_a)`,
+//! where `V_a(r)` is the value of the best traffic for `r` replicas of `a`: a fractional knapsack, concave in `r`. The
+//! two rows of a replica, time and memory, are replaced by a weighted sum of both, which can only raise the value.
+//!
+//! Source: Benders, "Partitioning procedures for solving mixed-variables programming problems", 1962.
+
+use crate::search::{Market, SearchState};
+use crate::{Problem, RoutingPrices};
+
+/// Cuts that are kept: the first is of the relaxation, the others are replaced in turn.
+pub(super) const MAX_CUTS: usize = 12;
+
+/// Cuts over the configurations of a kernel; columns are cuts.
+#[derive(Debug, Clone)]
+pub struct Cuts {
+    kernel: Vec<u32>,
+    num_types: usize,
+    /// Number of cuts, and the one that is replaced next.
+    len: usize,
+    next: usize,
+    constant_usd: [f64; MAX_CUTS],
+    /// Breakpoints of `V`, per cut and kernel position: replicas and value of the best routes up to each.
+    replicas: Vec<f64>,
+    value_usd: Vec<f64>,
+    count: Vec<u32>,
+    prices: RoutingPrices,
+    items: Vec<(f64, f64, f64)>,
+}
+
+impl Cuts {
+    /// No cut yet, over `kernel`.
+    pub fn new(problem: &Problem, kernel: Vec<u32>) -> Self {
+        let num_types = problem.num_query_types();
+        let size = MAX_CUTS * kernel.len();
+        Self {
+            num_types,
+            len: 0,
+            next: 0,
+            constant_usd: [0.0; MAX_CUTS],
+            replicas: vec![0.0; size * num_types],
+            value_usd: vec![0.0; size * num_types],
+            count: vec![0; size],
+            prices: RoutingPrices::default(),
+            items: Vec::with_capacity(num_types),
+            kernel,
+        }
+    }
+
+    /// The configurations, by rising index.
+    pub fn kernel(&self) -> &[u32] {
+        &self.kernel
+    }
+
+    /// Position of `configuration` in the kernel.
+    pub fn position(&self, configuration: usize) -> Option<usize> {
+        self.kernel.binary_search(&(configuration as u32)).ok()
+    }
+
+    /// Number of cuts.
+    pub fn len(&self) -> usize {
+        self.len
+    }
+
+    /// Whether there is no cut.
+    pub fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
+    /// Forgets all cuts but the first.
+    pub fn clear(&mut self) {
+        self.len = self.len.min(1);
+        self.next = self.len;
+    }
+
+    /// Adds the cut at the prices of the relaxation; meant to be the first. Prices are capped at those of shortage.
+    pub fn add_market(&mut self, state: &SearchState<'_>, market: &Market) -> usize {
+        self.prices.clone_from(&market.routing);
+        self.add(state, false)
+    }
+
+    /// Adds the cut at the prices of a state's routing program, which must be valid. Returns its index.
+    pub fn add_state(&mut self, state: &SearchState<'_>) -> usize {
+        state.program().read_prices(&mut self.prices);
+        self.add(state, true)
+    }
+
+    /// The part of the bound that does not depend on what is deployed; prices beyond that of shortage are cut down.
+    fn constant_of_prices(&mut self, state: &SearchState<'_>) -> f64 {
+        let problem = state.problem();
+        let mut constant_usd = 0.0;
+        for (i, supply_usd) in self.prices.supply.iter_mut().enumerate() {
+            *supply_usd = supply_usd.min(state.program().shortage_usd(i) - problem.data_usd(i));
+            let unmet_usd = problem.unmet_usd(i) - problem.data_usd(i) - *supply_usd;
+            constant_usd += *supply_usd + problem.data_usd(i) + problem.query_types.max_unmet[i] * unmet_usd.min(0.0);
+        }
+        constant_usd
+    }
+
+    fn add(&mut self, state: &SearchState<'_>, is_own: bool) -> usize {
+        let problem = state.problem();
+        let cut = self.next;
+        self.len = self.len.max(cut + 1);
+        self.next = if cut + 1 == MAX_CUTS { 1 } else { cut + 1 };
+        self.constant_usd[cut] = self.constant_of_prices(state);
+        let table = problem.route_table();
+        for (position, &configuration) in self.kernel.iter().enumerate() {
+            self.items.clear();
+            let a = configuration as usize;
+            let weight = match state.time_weight(a) {
+                Some(weight) if is_own => weight,
+                _ => self.natural_time_weight(problem, a),
+            };
+            for route in table.of_configuration(a) {
+                let profit = self.prices.profit(problem, route);
+                if profit > 0.0 {
+                    let (time, memory) = (table.time_replicas[route], table.memory_replicas[route]);
+                    let load = (weight * time + (1.0 - weight) * memory).max(1e-12);
+                    self.items.push((profit / load, load, profit));
+                }
+            }
+            self.items.sort_unstable_by(|left, right| right.0.total_cmp(&left.0));
+            let row = cut * self.kernel.len() + position;
+            let start = row * self.num_types;
+            self.count[row] = self.items.len() as u32;
+            let (mut replicas, mut value_usd) = (0.0, 0.0);
+            for (offset, &(_, load, profit)) in self.items.iter().enumerate() {
+                replicas += load;
+                value_usd += profit;
+                self.replicas[start + offset] = replicas;
+                self.value_usd[start + offset] = value_usd;
+            }
+        }
+        cut
+    }
+
+    /// Weight of the time row in the surrogate for both rows, where no deployment tells it: by what its routes need.
+    fn natural_time_weight(&self, problem: &Problem, a: usize) -> f64 {
+        let table = problem.route_table();
+        let (mut time, mut memory) = (0.0, 0.0);
+        for route in table.of_configuration(a) {
+            let worth = f64::from(u8::from(self.prices.profit(problem, route) > 0.0));
+            time += worth * (table.time_replicas[route] - table.memory_replicas[route]).max(0.0);
+            memory += worth * (table.memory_replicas[route] - table.time_replicas[route]).max(0.0);
+        }
+        if time + memory > 0.0 {
+            time / (time + memory)
+        } else {
+            0.5
+        }
+    }
+
+    /// `V` of the configuration at `position` with `replicas` replicas under `cut`, USD.
+    #[inline]
+    pub fn value_usd(&self, cut: usize, position: usize, replicas: u32) -> f64 {
+        let row = cut * self.kernel.len() + position;
+        let start = row * self.num_types;
+        let replicas = f64::from(replicas);
+        let (mut before, mut value) = (0.0, 0.0);
+        for index in start..start + self.count[row] as usize {
+            if self.replicas[index] >= replicas {
+                let share = (replicas - before) / (self.replicas[index] - before);
+                return value + share * (self.value_usd[index] - value);
+            }
+            before = self.replicas[index];
+            value = self.value_usd[index];
+        }
+        value
+    }
+
+    /// Replicas, not whole, up to which each earns more than `replica_usd` under `cut`.
+    pub fn worthwhile(&self, cut: usize, position: usize, replica_usd: f64) -> f64 {
+        let row = cut * self.kernel.len() + position;
+        let start = row * self.num_types;
+        let (mut before, mut value) = (0.0, 0.0);
+        for index in start..start + self.count[row] as usize {
+            if self.value_usd[index] - value <= replica_usd * (self.replicas[index] - before) {
+                break;
+            }
+            before = self.replicas[index];
+            value = self.value_usd[index];
+        }
+        before
+    }
+
+    /// Constant of `cut`, USD.
+    #[inline]
+    pub fn constant_usd(&self, cut: usize) -> f64 {
+        self.constant_usd[cut]
+    }
+}

@@ -1,0 +1,463 @@
+//! Prices near those of the linear relaxation, and which configurations they favour.
+//!
+//! Column generation: a column is one replica (or a part of one) of a configuration with the traffic that fills it
+//! best at the present prices; the master program mixes columns under supply, SLOs, budget, storage and pools. Columns
+//! charge a whole replica for a query type that they serve wholly, which keeps `x ≤ w ≤ r`. One configuration per
+//! (model, tier) is not asked for, and the run stops early: prices that steer need not be optimal.
+//!
+//! Source: Gilmore and Gomory, "A linear programming approach to the cutting stock problem", 1961; Desrosiers and
+//! Lübbecke, "A primer in column generation", 2005.
+
+use crate::linear::{DualSimplex, LinearStatus};
+use crate::{Deployment, LatencyScope, Problem, RoutingPrices, Stop, NO_POOL};
+
+/// Rounds of column generation; each adds many columns.
+const MAX_ROUNDS: usize = 200;
+/// Columns added per round and query type.
+const COLUMNS_PER_TYPE: usize = 2;
+/// A round that improves the master program by less than this, relatively, counts as stalled.
+const STALL: f64 = 2e-4;
+/// Share of the old prices that a round keeps, against swings.
+const SMOOTHING: f64 = 0.5;
+/// First price of shortage, and how it rises while there is some; all in terms of the cheapest cost of a type.
+const FIRST_SHORTAGE: f64 = 2.0;
+const SHORTAGE_RISE: f64 = 8.0;
+const SHORTAGE_LEVELS: usize = 8;
+const MAX_PIVOTS: u64 = 5_000;
+
+/// Prices of the limits that deployments share. They steer the choice of what to put in; they are no part of any cost.
+#[derive(Debug, Clone, PartialEq)]
+pub struct LimitPrices {
+    /// USD per USD of rental and weights storage.
+    pub budget: f64,
+    /// USD per GB of weights.
+    pub storage: f64,
+    /// USD per GPU of every pool.
+    pub pool: Vec<f64>,
+}
+
+impl LimitPrices {
+    /// Every limit free of charge.
+    pub fn zero(problem: &Problem) -> Self {
+        Self { budget: 0.0, storage: 0.0, pool: vec![0.0; problem.num_pools()] }
+    }
+
+    /// Price of the limits that one replica takes, USD.
+    #[inline]
+    pub fn replica_usd(&self, problem: &Problem, a: usize) -> f64 {
+        let pool = match problem.pool(a) {
+            NO_POOL => 0.0,
+            pool => self.pool[pool as usize] * problem.gpus_per_replica(a),
+        };
+        self.budget * problem.replica_usd(a) + pool
+    }
+
+    /// Price of the limits that a configuration's weights take, USD.
+    #[inline]
+    pub fn weights_usd(&self, problem: &Problem, a: usize) -> f64 {
+        self.budget * problem.weights_usd(a) + self.storage * problem.configurations.weights_gb[a]
+    }
+}
+
+/// Prices of the relaxation and the configurations by merit at these prices.
+#[derive(Debug, Clone)]
+pub struct Market {
+    /// Prices of serving the query types.
+    pub routing: RoutingPrices,
+    /// Prices of the limits.
+    pub limits: LimitPrices,
+    /// (configuration, replicas) that the mixture asks for, not whole, by rising configuration.
+    pub mixture: Vec<(u32, f64)>,
+    /// Value of the relaxation at the end, USD; close to a lower bound, but not one.
+    pub value_usd: f64,
+}
+
+struct Master<'a> {
+    problem: &'a Problem,
+    simplex: DualSimplex,
+    scale_usd: f64,
+    latency_row: Option<usize>,
+    budget_row: Option<usize>,
+    storage_row: Option<usize>,
+    first_pool_row: usize,
+    first_column: usize,
+    configuration: Vec<u32>,
+    next_column: usize,
+    level: Vec<usize>,
+    entries: Vec<(usize, f64)>,
+}
+
+/// One replica with the traffic that fills it.
+#[derive(Debug, Default, Clone)]
+struct Fill {
+    merit_usd: f64,
+    configuration: u32,
+}
+
+impl Market {
+    /// Column generation until it stalls or `stop` says so.
+    pub fn of(problem: &Problem, stop: &Stop) -> Self {
+        let mut master = Master::new(problem);
+        let mut market = Self {
+            routing: RoutingPrices::default(),
+            limits: LimitPrices::zero(problem),
+            mixture: Vec::new(),
+            value_usd: f64::INFINITY,
+        };
+        let num_types = problem.num_query_types();
+        market.routing.supply = (0..num_types).map(|i| FIRST_SHORTAGE * cheapest_usd(problem, i)).collect();
+        market.routing.error = vec![0.0; num_types];
+        market.routing.latency = vec![0.0; num_types];
+        let mut proposed = market.clone();
+        let mut fills = Vec::new();
+        let mut items = Vec::new();
+        let mut stalled = 0;
+        master.simplex.solve(f64::INFINITY, MAX_PIVOTS);
+        for _ in 0..MAX_ROUNDS {
+            price_all(problem, &market, &mut items, &mut fills);
+            if fills.is_empty() {
+                market.blend(&proposed, 0.0);
+                price_all(problem, &market, &mut items, &mut fills);
+            }
+            keep_best(&mut fills, COLUMNS_PER_TYPE * num_types + 10);
+            for fill in &fills {
+                fill_replica(problem, &market.routing, fill.configuration as usize, &mut items);
+                master.add(fill.configuration as usize, &items);
+            }
+            if (fills.is_empty() || stalled == 3) && !master.raise_shortage() {
+                break;
+            }
+            if master.simplex.solve(f64::INFINITY, MAX_PIVOTS) != LinearStatus::Optimal || stop.should_stop() {
+                break;
+            }
+            master.read(&mut proposed);
+            let value_usd = master.simplex.objective() * master.scale_usd + master.constant_usd();
+            stalled = if (value_usd / market.value_usd - 1.0).abs() < STALL { stalled + 1 } else { 0 };
+            market.value_usd = value_usd;
+            market.blend(&proposed, SMOOTHING);
+        }
+        master.read_mixture(&mut market.mixture);
+        market
+    }
+}
+
+impl Market {
+    /// What one replica of every configuration falls short of earning its cost at these prices, USD; infinite where it
+    /// cannot be deployed.
+    pub fn shortfalls_usd(&self, problem: &Problem) -> Vec<f64> {
+        let mut items = Vec::new();
+        let shortfall = |a| {
+            if problem.replica_limit(a) == 0 || problem.route_table().of_configuration(a).is_empty() {
+                return f64::INFINITY;
+            }
+            let value_usd = fill_replica(problem, &self.routing, a, &mut items);
+            let weights_usd = problem.weights_usd(a) + self.limits.weights_usd(problem, a);
+            problem.replica_usd(a) + self.limits.replica_usd(problem, a) + weights_usd - value_usd
+        };
+        (0..problem.num_configurations()).map(shortfall).collect()
+    }
+
+    /// The `size` configurations that fall the least short of earning their cost, by rising index.
+    pub fn kernel(&self, problem: &Problem, size: usize) -> Vec<u32> {
+        let shortfalls_usd = self.shortfalls_usd(problem);
+        let mut kernel: Vec<u32> =
+            (0..problem.num_configurations() as u32).filter(|&a| shortfalls_usd[a as usize] < f64::INFINITY).collect();
+        let by_shortfall = |left: &u32, right: &u32| {
+            shortfalls_usd[*left as usize].total_cmp(&shortfalls_usd[*right as usize]).then(left.cmp(right))
+        };
+        if kernel.len() > size {
+            kernel.select_nth_unstable_by(size, by_shortfall);
+            kernel.truncate(size);
+        }
+        kernel.sort_unstable();
+        kernel
+    }
+
+    /// The mixture in whole replicas, without what it asks for less than `least` replicas of.
+    pub fn rounded(&self, least: f64) -> Vec<Deployment> {
+        let asked = self.mixture.iter().filter(|entry| entry.1 > least);
+        asked.map(|&(configuration, z)| Deployment { configuration, replicas: z.round().max(1.0) as u32 }).collect()
+    }
+
+    /// Moves the prices to `proposed`, except for the share `weight` that stays.
+    fn blend(&mut self, proposed: &Self, weight: f64) {
+        let mix = |own: &mut f64, other: &f64| *own = weight * *own + (1.0 - weight) * other;
+        let columns = |market: &mut Self, other: &Self| {
+            let routing = &mut market.routing;
+            routing.supply.iter_mut().zip(&other.routing.supply).for_each(|(own, other)| mix(own, other));
+            routing.error.iter_mut().zip(&other.routing.error).for_each(|(own, other)| mix(own, other));
+            routing.latency.iter_mut().zip(&other.routing.latency).for_each(|(own, other)| mix(own, other));
+            market.limits.pool.iter_mut().zip(&other.limits.pool).for_each(|(own, other)| mix(own, other));
+        };
+        columns(self, proposed);
+        mix(&mut self.limits.budget, &proposed.limits.budget);
+        mix(&mut self.limits.storage, &proposed.limits.storage);
+    }
+}
+
+/// Keeps the `most` fills of largest merit, best first.
+fn keep_best(fills: &mut Vec<Fill>, most: usize) {
+    let by_merit = |left: &Fill, right: &Fill| {
+        right.merit_usd.total_cmp(&left.merit_usd).then(left.configuration.cmp(&right.configuration))
+    };
+    if fills.len() > most {
+        fills.select_nth_unstable_by(most - 1, by_merit);
+        fills.truncate(most);
+    }
+    fills.sort_unstable_by(by_merit);
+}
+
+/// Cost of serving all of a type over its cheapest route with fractions of replicas, USD.
+fn cheapest_usd(problem: &Problem, i: usize) -> f64 {
+    let table = problem.route_table();
+    let usd = |&route: &u32| {
+        let (route, a) = (route as usize, table.configuration[route as usize] as usize);
+        let load = table.time_replicas[route].max(table.memory_replicas[route]);
+        problem.replica_usd(a) * load + table.latency_usd[route]
+    };
+    let cheapest = table.of_query_type(i).iter().map(usd).fold(f64::INFINITY, f64::min);
+    if cheapest.is_finite() {
+        cheapest
+    } else {
+        0.0
+    }
+}
+
+/// Lists the configurations of which a replica is worth more than it costs at the market's prices.
+fn price_all(problem: &Problem, market: &Market, items: &mut Vec<Item>, fills: &mut Vec<Fill>) {
+    let table = problem.route_table();
+    fills.clear();
+    for a in 0..problem.num_configurations() {
+        if problem.replica_limit(a) == 0 {
+            continue;
+        }
+        let replica_usd = problem.replica_usd(a) + market.limits.replica_usd(problem, a);
+        let (mut sliced, mut whole) = (0.0, 0.0);
+        for route in table.of_configuration(a) {
+            let profit = market.routing.profit(problem, route);
+            let load = table.time_replicas[route].max(table.memory_replicas[route]);
+            sliced += (profit - load * replica_usd).max(0.0);
+            whole += profit.max(0.0);
+        }
+        if sliced.min(whole - replica_usd) <= 1e-9 {
+            continue;
+        }
+        let value_usd = fill_replica(problem, &market.routing, a, items);
+        let largest = items.iter().map(|item| item.fraction).fold(0.0, f64::max);
+        let weights_usd = problem.weights_usd(a) + market.limits.weights_usd(problem, a);
+        let merit_usd = value_usd - replica_usd - largest * weights_usd;
+        if merit_usd > 1e-7 * replica_usd {
+            fills.push(Fill { merit_usd, configuration: a as u32 });
+        }
+    }
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Item {
+    route: u32,
+    ratio: f64,
+    load: f64,
+    profit: f64,
+    fraction: f64,
+}
+
+/// Fills one replica of `a` with the traffic that is worth most; the value of the fill, USD.
+fn fill_replica(problem: &Problem, prices: &RoutingPrices, a: usize, items: &mut Vec<Item>) -> f64 {
+    let table = problem.route_table();
+    items.clear();
+    for route in table.of_configuration(a) {
+        let profit = prices.profit(problem, route);
+        if profit > 0.0 {
+            let load = table.time_replicas[route].max(table.memory_replicas[route]).max(1e-12);
+            items.push(Item { route: route as u32, ratio: profit / load, load, profit, fraction: 0.0 });
+        }
+    }
+    items.sort_unstable_by(|left, right| right.ratio.total_cmp(&left.ratio));
+    let mut left = 1.0;
+    let mut value = 0.0;
+    for item in items.iter_mut() {
+        item.fraction = (left / item.load).min(1.0);
+        left -= item.fraction * item.load;
+        value += item.fraction * item.profit;
+        if left <= 0.0 {
+            break;
+        }
+    }
+    value
+}
+
+impl<'a> Master<'a> {
+    fn new(problem: &'a Problem) -> Self {
+        let num_types = problem.num_query_types();
+        let mut rows = 2 * num_types;
+        let mut take = |needed: bool, count: usize| {
+            let first = rows;
+            rows += if needed { count } else { 0 };
+            needed.then_some(first)
+        };
+        let latency_row = take(problem.latency_scope == LatencyScope::Average, num_types);
+        let budget_row = take(problem.budget_usd.is_finite(), 1);
+        let storage_row = take(problem.storage_gb.is_finite(), 1);
+        let first_pool_row = rows;
+        rows += problem.num_pools();
+        let first_column = (1 + SHORTAGE_LEVELS) * num_types;
+        let capacity = 16 * num_types + 120;
+        let scale_usd = (0..num_types).map(|i| cheapest_usd(problem, i)).sum::<f64>().max(1e-9);
+        let mut master = Self {
+            problem,
+            simplex: DualSimplex::new(rows, first_column + capacity, 3 * num_types + 4),
+            scale_usd,
+            latency_row,
+            budget_row,
+            storage_row,
+            first_pool_row,
+            first_column,
+            configuration: vec![u32::MAX; capacity],
+            next_column: 0,
+            level: vec![0; num_types],
+            entries: Vec::new(),
+        };
+        master.set_rows(rows);
+        master.set_unserved_columns();
+        master
+    }
+
+    fn set_rows(&mut self, rows: usize) {
+        let problem = self.problem;
+        let num_types = problem.num_query_types();
+        for row in num_types..rows {
+            self.simplex.set_inequality(row, true);
+        }
+        for i in 0..num_types {
+            self.simplex.set_rhs(i, 1.0);
+        }
+        if let Some(row) = self.budget_row {
+            let data_usd: f64 = (0..num_types).map(|i| problem.data_usd(i)).sum();
+            self.simplex.set_rhs(row, 1.0 - data_usd / problem.budget_usd.max(1e-9));
+        }
+        if let Some(row) = self.storage_row {
+            let data_gb: f64 = problem.query_types.data_gb.iter().sum();
+            self.simplex.set_rhs(row, 1.0 - data_gb / problem.storage_gb);
+        }
+        for pool in 0..problem.num_pools() {
+            self.simplex.set_rhs(self.first_pool_row + pool, 1.0);
+        }
+    }
+
+    fn set_unserved_columns(&mut self) {
+        let problem = self.problem;
+        let num_types = problem.num_query_types();
+        for i in 0..num_types {
+            self.entries.clear();
+            self.entries.push((i, 1.0));
+            if let Some(row) = self.budget_row {
+                self.entries.push((row, -problem.data_usd(i) / problem.budget_usd.max(1e-9)));
+            }
+            if let Some(row) = self.storage_row {
+                self.entries.push((row, -problem.query_types.data_gb[i] / problem.storage_gb));
+            }
+            let unmet_usd = problem.unmet_usd(i) - problem.data_usd(i);
+            let max_unmet = problem.query_types.max_unmet[i];
+            self.simplex.set_column(i, unmet_usd / self.scale_usd, max_unmet, &self.entries);
+            let mut shortage_usd = FIRST_SHORTAGE * cheapest_usd(problem, i) + 1e-6 * self.scale_usd;
+            for level in 0..SHORTAGE_LEVELS {
+                let upper = if level == 0 { 1.0 } else { 0.0 };
+                let column = num_types * (1 + level) + i;
+                self.simplex.set_column(column, shortage_usd / self.scale_usd, upper, &self.entries);
+                shortage_usd *= SHORTAGE_RISE;
+            }
+        }
+    }
+
+    /// Makes shortage dearer for the types that have some; false where none has, or it cannot be made dearer.
+    fn raise_shortage(&mut self) -> bool {
+        let num_types = self.problem.num_query_types();
+        let mut raised = false;
+        for i in 0..num_types {
+            let column = num_types * (1 + self.level[i]) + i;
+            if self.simplex.value(column) > 1e-9 && self.level[i] + 1 < SHORTAGE_LEVELS {
+                self.simplex.set_upper(column, 0.0);
+                self.simplex.set_upper(column + num_types, 1.0);
+                self.level[i] += 1;
+                raised = true;
+            }
+        }
+        raised
+    }
+
+    fn constant_usd(&self) -> f64 {
+        (0..self.problem.num_query_types()).map(|i| self.problem.data_usd(i)).sum()
+    }
+
+    /// Adds a replica of `a` with the traffic of `items`, in the place of an old column where there is no other.
+    fn add(&mut self, a: usize, items: &[Item]) {
+        let capacity = self.configuration.len();
+        let free = (0..capacity)
+            .map(|offset| (self.next_column + offset) % capacity)
+            .find(|&slot| !self.simplex.is_basic(self.first_column + slot));
+        let Some(slot) = free else { return };
+        self.next_column = (slot + 1) % capacity;
+        let problem = self.problem;
+        let table = problem.route_table();
+        let num_types = problem.num_query_types();
+        let largest = items.iter().map(|item| item.fraction).fold(0.0, f64::max);
+        let mut cost_usd = problem.replica_usd(a) + largest * problem.weights_usd(a);
+        self.entries.clear();
+        if let Some(row) = self.budget_row {
+            self.entries.push((row, cost_usd / problem.budget_usd.max(1e-9)));
+        }
+        if let Some(row) = self.storage_row {
+            self.entries.push((row, largest * problem.configurations.weights_gb[a] / problem.storage_gb));
+        }
+        if problem.pool(a) != NO_POOL {
+            let pool = problem.pool(a) as usize;
+            let gpus = problem.pools.max_gpus[pool];
+            self.entries.push((self.first_pool_row + pool, problem.gpus_per_replica(a) / gpus));
+        }
+        for item in items.iter().filter(|item| item.fraction > 0.0) {
+            let route = item.route as usize;
+            let i = table.query_type[route] as usize;
+            cost_usd += item.fraction * table.latency_usd[route];
+            self.entries.push((i, item.fraction));
+            self.entries.push((num_types + i, item.fraction * table.error_excess[route]));
+            if let Some(row) = self.latency_row {
+                self.entries.push((row + i, item.fraction * table.latency_excess[route]));
+            }
+        }
+        let upper = f64::from(problem.replica_limit(a));
+        self.simplex.set_column(self.first_column + slot, cost_usd / self.scale_usd, upper, &self.entries);
+        self.configuration[slot] = a as u32;
+    }
+
+    fn read(&self, market: &mut Market) {
+        let problem = self.problem;
+        let num_types = problem.num_query_types();
+        let price = |row: usize| (-self.simplex.dual(row) * self.scale_usd).max(0.0);
+        for i in 0..num_types {
+            market.routing.supply[i] = self.simplex.dual(i) * self.scale_usd;
+            market.routing.error[i] = price(num_types + i);
+            market.routing.latency[i] = self.latency_row.map_or(0.0, |row| price(row + i));
+        }
+        market.limits.budget = self.budget_row.map_or(0.0, |row| price(row) / problem.budget_usd.max(1e-9));
+        market.limits.storage = self.storage_row.map_or(0.0, |row| price(row) / problem.storage_gb);
+        for (pool, &gpus) in problem.pools.max_gpus.iter().enumerate() {
+            market.limits.pool[pool] = price(self.first_pool_row + pool) / gpus;
+        }
+    }
+
+    fn read_mixture(&self, mixture: &mut Vec<(u32, f64)>) {
+        mixture.clear();
+        for (slot, &configuration) in self.configuration.iter().enumerate() {
+            let replicas = if configuration == u32::MAX { 0.0 } else { self.simplex.value(self.first_column + slot) };
+            if replicas > 1e-9 {
+                mixture.push((configuration, replicas));
+            }
+        }
+        mixture.sort_unstable_by_key(|entry| entry.0);
+        mixture.dedup_by(|later, first| {
+            let same = later.0 == first.0;
+            first.1 += if same { later.1 } else { 0.0 };
+            same
+        });
+    }
+}

@@ -1,0 +1,23 @@
+//! Local search over deployments: every move is costed with its best routing.
+//!
+//! A state is a set of deployments with its routing program. Prices of the linear relaxation choose a *kernel* of
+//! promising configurations ([`Market`]); operators combine changes of replicas within it into moves; lower bounds from
+//! the dual prices of every routing solved so far ([`Cuts`]) put the moves in order and discard most of them; what is
+//! left is tried by solving its routing. Traffic of several query types moves together because the linear program
+//! routes anew.
+
+mod cuts;
+mod local_search;
+mod market;
+mod neighbourhood;
+mod operator;
+mod state;
+#[cfg(test)]
+mod tests;
+
+pub use cuts::Cuts;
+pub use local_search::{LocalSearch, OperatorStatistics, SearchLimits};
+pub use market::{LimitPrices, Market};
+pub use neighbourhood::Neighbourhood;
+pub use operator::{Change, Move, Operator, OPERATORS};
+pub use state::SearchState;

@@ -1,0 +1,414 @@
+//! The elementary changes of a state, and lower bounds on what moves made of them cost.
+
+use std::ops::Range;
+
+use crate::search::cuts::MAX_CUTS;
+use crate::search::operator::OPERATORS;
+use crate::search::{Change, Cuts, Move, SearchState};
+use crate::{Problem, Switches, FEASIBILITY_TOLERANCE, NO_POOL};
+
+const NO_CONFIGURATION: u32 = u32::MAX;
+/// Openings that are combined in pairs.
+const MAX_PAIRED: usize = 14;
+/// Sizes considered for one opening.
+const MAX_SIZES: usize = 3;
+
+/// What a change does to cost, limits and bounds.
+#[derive(Debug, Clone, Copy)]
+struct Effect {
+    change: Change,
+    position: u32,
+    pair: u32,
+    /// The other configuration that must leave the pair (model, tier) first.
+    occupant: u32,
+    pool: u32,
+    cost_usd: f64,
+    weights_usd: f64,
+    weights_gb: f64,
+    gpus: f64,
+    /// Change of the bound under every cut, cost included.
+    bound_usd: [f64; MAX_CUTS],
+}
+
+/// Moves from one state, made anew for each.
+#[derive(Debug, Clone)]
+pub struct Neighbourhood {
+    /// The bounds that put moves in order.
+    pub cuts: Cuts,
+    effects: Vec<Effect>,
+    closes: Range<usize>,
+    shrinks: Range<usize>,
+    grows: Range<usize>,
+    opens: Range<usize>,
+    /// Openings and enlargements in the order of their own bound, for pairs.
+    paired: Vec<usize>,
+    base_usd: [f64; MAX_CUTS],
+    target_usd: f64,
+    members: Vec<(usize, usize, u32)>,
+    operator: u8,
+    upgrades: bool,
+    is_limited: bool,
+    left_usd: f64,
+    left_gb: f64,
+    left_gpus: Vec<f64>,
+    pub(super) moves: Vec<Move>,
+}
+
+impl Neighbourhood {
+    /// An empty neighbourhood.
+    pub fn new(problem: &Problem, cuts: Cuts) -> Self {
+        let any_pool = problem.pools.max_gpus.iter().any(|gpus| gpus.is_finite());
+        Self {
+            cuts,
+            effects: Vec::new(),
+            closes: 0..0,
+            shrinks: 0..0,
+            grows: 0..0,
+            opens: 0..0,
+            paired: Vec::new(),
+            base_usd: [0.0; MAX_CUTS],
+            target_usd: 0.0,
+            members: Vec::new(),
+            operator: 0,
+            upgrades: true,
+            is_limited: problem.budget_usd.is_finite() || problem.storage_gb.is_finite() || any_pool,
+            left_usd: 0.0,
+            left_gb: 0.0,
+            left_gpus: Vec::new(),
+            moves: Vec::new(),
+        }
+    }
+
+    /// Positions of the changes that close a deployment.
+    pub fn closes(&self) -> Range<usize> {
+        self.closes.clone()
+    }
+
+    /// Positions of the changes that take some replicas away.
+    pub fn shrinks(&self) -> Range<usize> {
+        self.shrinks.clone()
+    }
+
+    /// Positions of the changes that add replicas to a deployment.
+    pub fn grows(&self) -> Range<usize> {
+        self.grows.clone()
+    }
+
+    /// Positions of the changes that open a deployment.
+    pub fn opens(&self) -> Range<usize> {
+        self.opens.clone()
+    }
+
+    /// Lists the elementary changes of `state`, leaving `banned` configurations out.
+    pub fn list(&mut self, state: &SearchState<'_>, banned: &[u32]) {
+        let problem = state.problem();
+        self.effects.clear();
+        self.left_usd = problem.budget_usd * (1.0 + 0.5 * FEASIBILITY_TOLERANCE) - state.deployment_usd();
+        self.left_gb = problem.storage_gb * (1.0 + 0.5 * FEASIBILITY_TOLERANCE) - state.weights_gb();
+        self.left_gpus.clear();
+        self.left_gpus
+            .extend((0..problem.num_pools()).map(|pool| problem.pools.max_gpus[pool] - state.pool_gpus(pool)));
+        for cut in 0..self.cuts.len() {
+            self.base_usd[cut] = self.base(state, cut);
+        }
+        let mut members = std::mem::take(&mut self.members);
+        members.clear();
+        members.extend(state.deployments().filter_map(|(a, replicas)| Some((self.cuts.position(a)?, a, replicas))));
+        for &(position, _, replicas) in &members {
+            self.push(state, position, replicas, 0);
+        }
+        self.closes = 0..self.effects.len();
+        for &(position, _, replicas) in &members {
+            let mut step = 1;
+            while step < replicas {
+                self.push(state, position, replicas, replicas - step);
+                step *= 2;
+            }
+        }
+        self.shrinks = self.closes.end..self.effects.len();
+        for &(position, a, replicas) in &members {
+            let most = problem.replica_limit(a);
+            let mut step = 1;
+            while step <= replicas.max(1) && replicas + step <= most {
+                self.push(state, position, replicas, replicas + step);
+                step *= 2;
+            }
+        }
+        self.grows = self.shrinks.end..self.effects.len();
+        self.members = members;
+        for position in 0..self.cuts.kernel().len() {
+            let configuration = self.cuts.kernel()[position];
+            if state.replicas(configuration as usize) == 0 && !banned.contains(&configuration) {
+                self.push_openings(state, position);
+            }
+        }
+        self.opens = self.grows.end..self.effects.len();
+    }
+
+    /// The sizes that the cuts would choose for an opening.
+    fn push_openings(&mut self, state: &SearchState<'_>, position: usize) {
+        let problem = state.problem();
+        let a = self.cuts.kernel()[position] as usize;
+        let most = problem.replica_limit(a);
+        if most == 0 {
+            return;
+        }
+        let mut sizes = [0_u32; MAX_SIZES];
+        let mut count = 0;
+        // The latest cuts know the present state best.
+        for cut in (0..self.cuts.len()).rev() {
+            let replicas = self.cuts.worthwhile(cut, position, problem.replica_usd(a));
+            for size in [replicas.ceil(), replicas.floor()] {
+                let size = (size as u32).clamp(1, most);
+                if count < MAX_SIZES && !sizes[..count].contains(&size) {
+                    sizes[count] = size;
+                    count += 1;
+                }
+            }
+        }
+        for &size in &sizes[..count] {
+            self.push(state, position, 0, size);
+        }
+    }
+
+    fn push(&mut self, state: &SearchState<'_>, position: usize, from: u32, to: u32) {
+        let problem = state.problem();
+        let configuration = self.cuts.kernel()[position];
+        let a = configuration as usize;
+        let replicas = f64::from(to) - f64::from(from);
+        let opened = f64::from(u8::from(to > 0)) - f64::from(u8::from(from > 0));
+        let cost_usd = replicas * problem.replica_usd(a) + opened * problem.weights_usd(a);
+        let occupant = match state.configuration_on(problem.pair(a)) {
+            Some(deployed) if deployed != a => deployed as u32,
+            _ => NO_CONFIGURATION,
+        };
+        let mut effect = Effect {
+            change: Change { configuration, from, to },
+            position: position as u32,
+            pair: problem.pair(a) as u32,
+            occupant,
+            pool: problem.pool(a),
+            cost_usd,
+            weights_usd: opened * problem.weights_usd(a),
+            weights_gb: opened * problem.configurations.weights_gb[a],
+            gpus: replicas * problem.gpus_per_replica(a),
+            bound_usd: [0.0; MAX_CUTS],
+        };
+        self.set_bounds(&mut effect);
+        self.effects.push(effect);
+    }
+
+    fn set_bounds(&self, effect: &mut Effect) {
+        let Change { from, to, .. } = effect.change;
+        let position = effect.position as usize;
+        for cut in 0..self.cuts.len() {
+            effect.bound_usd[cut] =
+                effect.cost_usd + self.cuts.value_usd(cut, position, from) - self.cuts.value_usd(cut, position, to);
+        }
+    }
+
+    /// Lists the moves of the operators with a bound below `target_usd`, best first.
+    pub fn propose(&mut self, target_usd: f64, deep: bool, most: usize, switches: Switches) {
+        self.upgrades = switches.tp_upgrade;
+        self.target_usd = target_usd;
+        self.moves.clear();
+        if deep {
+            self.rank_pairs();
+        }
+        for (index, operator) in OPERATORS.iter().enumerate() {
+            if operator.is_deep() == deep && (switches.consolidation || !operator.consolidates()) {
+                self.operator = index as u8;
+                operator.propose(self);
+            }
+        }
+        let by_bound = |left: &Move, right: &Move| left.bound_usd.total_cmp(&right.bound_usd);
+        if self.moves.len() > most {
+            self.moves.select_nth_unstable_by(most, by_bound);
+            self.moves.truncate(most);
+        }
+        self.moves.sort_by(by_bound);
+    }
+
+    fn rank_pairs(&mut self) {
+        let mut paired = std::mem::take(&mut self.paired);
+        paired.clear();
+        paired.extend(self.opens().chain(self.grows()));
+        let by_bound = |left: &usize, right: &usize| {
+            self.bound_of(&[*left]).total_cmp(&self.bound_of(&[*right])).then(left.cmp(right))
+        };
+        if paired.len() > MAX_PAIRED {
+            paired.select_nth_unstable_by(MAX_PAIRED, by_bound);
+            paired.truncate(MAX_PAIRED);
+        }
+        self.paired = paired;
+    }
+
+    /// Offers the move made of the changes at `positions`.
+    pub fn offer(&mut self, positions: &[usize]) {
+        let bound_usd = self.bound_of(positions);
+        if bound_usd < self.target_usd && self.fit_together(positions) && self.fit_limits(positions) {
+            let mut changes = [0; 4];
+            for (slot, &position) in changes.iter_mut().zip(positions) {
+                *slot = position as u16;
+            }
+            self.moves.push(Move { changes, len: positions.len() as u8, operator: self.operator, bound_usd });
+        }
+    }
+
+    /// Offers `less` together with `more`, the latter smaller where only that stays within the limits.
+    pub fn offer_fitted(&mut self, less: &[usize], more: usize) {
+        let mut positions = [more; 4];
+        positions[..less.len()].copy_from_slice(less);
+        let positions = &mut positions[..less.len() + 1];
+        if self.fit_limits(positions) {
+            self.offer(positions);
+        } else if self.fit_together(positions) {
+            if let Some(fitted) = self.fitted(positions) {
+                positions[less.len()] = fitted;
+                self.offer(positions);
+            }
+        }
+    }
+
+    /// The change of the last of `positions` made as large as the limits allow beside the others.
+    fn fitted(&mut self, positions: &[usize]) -> Option<usize> {
+        let (&more, less) = positions.split_last()?;
+        let effect = self.effects[more];
+        let others = || less.iter().map(|&position| &self.effects[position]);
+        let added = f64::from(effect.change.to) - f64::from(effect.change.from);
+        let replica_usd = (effect.cost_usd - effect.weights_usd) / added;
+        let mut most = added - 1.0;
+        if replica_usd > 0.0 {
+            let left_usd = self.left_usd.max(0.0) - others().map(|other| other.cost_usd).sum::<f64>();
+            most = most.min(((left_usd - effect.weights_usd) / replica_usd).floor());
+        }
+        if effect.pool != NO_POOL {
+            let same = others().filter(|other| other.pool == effect.pool);
+            let left = self.left_gpus[effect.pool as usize].max(0.0) - same.map(|other| other.gpus).sum::<f64>();
+            most = most.min((left * added / effect.gpus + 1e-9).floor());
+        }
+        if most < 1.0 {
+            return None;
+        }
+        let to = effect.change.from + most as u32;
+        let fitting =
+            |other: &Effect| other.change.configuration == effect.change.configuration && other.change.to == to;
+        if let Some(position) = self.effects[self.opens.end..].iter().position(fitting) {
+            return Some(self.opens.end + position);
+        }
+        if self.effects.len() >= usize::from(u16::MAX) {
+            return None;
+        }
+        let mut smaller = effect;
+        smaller.change.to = to;
+        smaller.cost_usd = most * replica_usd + effect.weights_usd;
+        smaller.gpus = effect.gpus * most / added;
+        self.set_bounds(&mut smaller);
+        self.effects.push(smaller);
+        Some(self.effects.len() - 1)
+    }
+
+    /// Offers `positions` together with every pair of promising openings and enlargements.
+    pub fn offer_pairs(&mut self, positions: &[usize]) {
+        let paired = std::mem::take(&mut self.paired);
+        let mut changes = [0; 4];
+        let count = positions.len();
+        changes[..count].copy_from_slice(positions);
+        for (index, &first) in paired.iter().enumerate() {
+            for &second in &paired[..index] {
+                changes[count] = first;
+                changes[count + 1] = second;
+                self.offer(&changes[..count + 2]);
+            }
+        }
+        self.paired = paired;
+    }
+
+    /// The largest lower bound that a cut gives for a move, USD.
+    #[inline]
+    fn bound_of(&self, positions: &[usize]) -> f64 {
+        let mut bound_usd = self.base_usd;
+        for &position in positions {
+            for (bound, effect) in bound_usd.iter_mut().zip(&self.effects[position].bound_usd) {
+                *bound += effect;
+            }
+        }
+        bound_usd[..self.cuts.len()].iter().copied().fold(f64::NEG_INFINITY, f64::max)
+    }
+
+    /// Whether the changes leave one configuration on each (model, tier).
+    fn fit_together(&self, positions: &[usize]) -> bool {
+        let effects = || positions.iter().map(|&position| &self.effects[position]);
+        for (index, effect) in effects().enumerate() {
+            let leaves = |other: &Effect| other.change.configuration == effect.occupant && other.change.to == 0;
+            if effect.occupant != NO_CONFIGURATION && (!self.upgrades || !effects().any(leaves)) {
+                return false;
+            }
+            let clashes = |other: &Effect| {
+                let both_stay = other.change.to > 0 && effect.change.to > 0;
+                other.pair == effect.pair && (other.change.configuration == effect.change.configuration || both_stay)
+            };
+            if effects().take(index).any(clashes) {
+                return false;
+            }
+        }
+        true
+    }
+
+    /// Whether the changes stay within budget, storage and pools.
+    fn fit_limits(&self, positions: &[usize]) -> bool {
+        if !self.is_limited {
+            return true;
+        }
+        let effects = || positions.iter().map(|&position| &self.effects[position]);
+        let sum = |value: fn(&Effect) -> f64| effects().map(value).sum::<f64>();
+        if sum(|effect| effect.cost_usd) > self.left_usd.max(0.0)
+            || sum(|effect| effect.weights_gb) > self.left_gb.max(0.0)
+        {
+            return false;
+        }
+        effects().all(|effect| {
+            effect.pool == NO_POOL || {
+                let same = effects().filter(|other| other.pool == effect.pool);
+                same.map(|other| other.gpus).sum::<f64>() <= self.left_gpus[effect.pool as usize].max(0.0) + 1e-9
+            }
+        })
+    }
+
+    /// The changes of a move.
+    pub fn changes(&self, candidate: &Move, changes: &mut Vec<Change>) {
+        changes.clear();
+        let positions = &candidate.changes[..usize::from(candidate.len)];
+        changes.extend(positions.iter().map(|&position| self.effects[usize::from(position)].change));
+    }
+
+    /// The bound of a move under the present cuts, which may be more than when it was listed.
+    pub fn renewed_bound_usd(&self, candidate: &Move) -> f64 {
+        let mut positions = [0; 4];
+        let count = usize::from(candidate.len);
+        for (slot, &position) in positions.iter_mut().zip(&candidate.changes) {
+            *slot = usize::from(position);
+        }
+        self.bound_of(&positions[..count])
+    }
+
+    /// Adds the cut at the prices of `trial` to the bounds of the moves from `state`.
+    pub fn learn(&mut self, state: &SearchState<'_>, trial: &SearchState<'_>) {
+        let cut = self.cuts.add_state(trial);
+        self.base_usd[cut] = self.base(state, cut);
+        for index in 0..self.effects.len() {
+            let mut effect = self.effects[index];
+            let Change { from, to, .. } = effect.change;
+            let position = effect.position as usize;
+            effect.bound_usd[cut] =
+                effect.cost_usd + self.cuts.value_usd(cut, position, from) - self.cuts.value_usd(cut, position, to);
+            self.effects[index] = effect;
+        }
+    }
+
+    /// The bound that `cut` gives for `state` itself.
+    fn base(&self, state: &SearchState<'_>, cut: usize) -> f64 {
+        let value = |(a, replicas)| self.cuts.position(a).map_or(0.0, |at| self.cuts.value_usd(cut, at, replicas));
+        state.deployment_usd() + self.cuts.constant_usd(cut) - state.deployments().map(value).sum::<f64>()
+    }
+}

@@ -1,0 +1,293 @@
+//! The working solution: deployments, what they use of the limits, and their best routing.
+
+use crate::linear::LinearStatus;
+use crate::search::Change;
+use crate::{Deployment, Problem, Routing, RoutingProgram, FEASIBILITY_TOLERANCE, NO_POOL};
+
+const NO_SLOT: u32 = u32::MAX;
+/// Loads this little above a whole number of replicas need no further replica.
+const LOAD_TOLERANCE: f64 = 1e-9;
+
+/// Deployments with their best routing. Never exceeds a limit on rental, weights, GPUs or replicas; traffic for which
+/// there is no capacity is shortage, priced so highly that search removes it first.
+#[derive(Debug)]
+pub struct SearchState<'a> {
+    problem: &'a Problem,
+    program: RoutingProgram,
+    slot_of_pair: Vec<u32>,
+    pool_gpus: Vec<f64>,
+    rental_usd: f64,
+    weights_gb: f64,
+    weights_usd: f64,
+    solved: bool,
+}
+
+impl Clone for SearchState<'_> {
+    fn clone(&self) -> Self {
+        Self {
+            problem: self.problem,
+            program: self.program.clone(),
+            slot_of_pair: self.slot_of_pair.clone(),
+            pool_gpus: self.pool_gpus.clone(),
+            ..*self
+        }
+    }
+
+    fn clone_from(&mut self, source: &Self) {
+        self.problem = source.problem;
+        self.program.clone_from(&source.program);
+        self.slot_of_pair.clone_from(&source.slot_of_pair);
+        self.pool_gpus.clone_from(&source.pool_gpus);
+        self.rental_usd = source.rental_usd;
+        self.weights_gb = source.weights_gb;
+        self.weights_usd = source.weights_usd;
+        self.solved = source.solved;
+    }
+}
+
+impl<'a> SearchState<'a> {
+    /// Nothing deployed, with room for `num_slots` deployments; it grows when more are needed.
+    pub fn new(problem: &'a Problem, num_slots: usize) -> Self {
+        Self {
+            problem,
+            program: RoutingProgram::new(problem, num_slots),
+            slot_of_pair: vec![NO_SLOT; problem.num_pairs()],
+            pool_gpus: vec![0.0; problem.num_pools()],
+            rental_usd: 0.0,
+            weights_gb: 0.0,
+            weights_usd: 0.0,
+            solved: false,
+        }
+    }
+
+    /// The problem that is searched.
+    pub fn problem(&self) -> &'a Problem {
+        self.problem
+    }
+
+    /// The routing program of the deployments.
+    pub fn program(&self) -> &RoutingProgram {
+        &self.program
+    }
+
+    /// Takes every deployment away.
+    pub fn clear(&mut self) {
+        for slot in 0..self.program.num_slots() {
+            if let Some(configuration) = self.program.configuration(slot) {
+                self.set_replicas(configuration, 0);
+            }
+        }
+    }
+
+    /// Deploys `deployments` as far as limits allow: later ones give way.
+    pub fn set_deployments(&mut self, deployments: &[Deployment]) {
+        self.clear();
+        for deployment in deployments {
+            let configuration = deployment.configuration as usize;
+            if self.slot_of_pair[self.problem.pair(configuration)] == NO_SLOT {
+                let replicas = deployment.replicas.min(self.most_replicas(configuration));
+                self.set_replicas(configuration, replicas);
+            }
+        }
+        self.solve(f64::INFINITY);
+    }
+
+    /// Replicas of `configuration`.
+    pub fn replicas(&self, configuration: usize) -> u32 {
+        match self.slot_of_pair[self.problem.pair(configuration)] {
+            NO_SLOT => 0,
+            slot if self.program.configuration(slot as usize) == Some(configuration) => {
+                self.program.replicas(slot as usize)
+            }
+            _ => 0,
+        }
+    }
+
+    /// The configuration that is deployed on a pair (model, tier).
+    pub fn configuration_on(&self, pair: usize) -> Option<usize> {
+        match self.slot_of_pair[pair] {
+            NO_SLOT => None,
+            slot => self.program.configuration(slot as usize),
+        }
+    }
+
+    /// The deployments as (configuration, replicas), in the order of slots.
+    pub fn deployments(&self) -> impl Iterator<Item = (usize, u32)> + '_ {
+        (0..self.program.num_slots())
+            .filter_map(|slot| Some((self.program.configuration(slot)?, self.program.replicas(slot))))
+    }
+
+    /// Most replicas of `configuration` that its own limit and what is left of pools, budget and storage allow.
+    pub fn most_replicas(&self, configuration: usize) -> u32 {
+        let problem = self.problem;
+        let a = configuration;
+        let current = self.replicas(a);
+        let mut extra = f64::from(problem.replica_limit(a).saturating_sub(current));
+        if extra == 0.0 {
+            return current;
+        }
+        let within = |limit: f64| limit * (1.0 + 0.5 * FEASIBILITY_TOLERANCE);
+        if problem.pool(a) != NO_POOL {
+            let pool = problem.pool(a) as usize;
+            let left = problem.pools.max_gpus[pool] - self.pool_gpus[pool];
+            extra = extra.min((left / problem.gpus_per_replica(a) + 1e-9).floor());
+        }
+        let (weights_gb, weights_usd) = match current {
+            0 => (problem.configurations.weights_gb[a], problem.weights_usd(a)),
+            _ => (0.0, 0.0),
+        };
+        if self.weights_gb + weights_gb > within(problem.storage_gb) {
+            return current;
+        }
+        let left_usd = within(problem.budget_usd) - self.rental_usd - self.weights_usd - weights_usd;
+        if left_usd < 0.0 {
+            return current;
+        }
+        if problem.replica_usd(a) > 0.0 {
+            extra = extra.min((left_usd / problem.replica_usd(a)).floor());
+        }
+        current + extra.max(0.0) as u32
+    }
+
+    /// Sets the replicas of `configuration` without solving. The pair must be free or hold this configuration, and
+    /// `replicas` be at most [`SearchState::most_replicas`].
+    pub fn set_replicas(&mut self, configuration: usize, replicas: u32) {
+        let problem = self.problem;
+        let pair = problem.pair(configuration);
+        let before = self.replicas(configuration);
+        if before == replicas {
+            return;
+        }
+        let slot = match self.slot_of_pair[pair] {
+            NO_SLOT => self.take_slot(configuration),
+            slot => slot as usize,
+        };
+        self.program.set_replicas(problem, slot, configuration, replicas);
+        self.slot_of_pair[pair] = if replicas == 0 { NO_SLOT } else { slot as u32 };
+        let change = f64::from(replicas) - f64::from(before);
+        self.rental_usd += change * problem.replica_usd(configuration);
+        if problem.pool(configuration) != NO_POOL {
+            self.pool_gpus[problem.pool(configuration) as usize] += change * problem.gpus_per_replica(configuration);
+        }
+        if before == 0 || replicas == 0 {
+            let sign = if before == 0 { 1.0 } else { -1.0 };
+            self.weights_gb += sign * problem.configurations.weights_gb[configuration];
+            self.weights_usd += sign * problem.weights_usd(configuration);
+        }
+        self.solved = false;
+    }
+
+    fn take_slot(&mut self, configuration: usize) -> usize {
+        if let Some(slot) = self.program.free_slot(configuration) {
+            return slot;
+        }
+        let used = self.deployments().count();
+        self.program = self.program.rebuilt(self.problem, (used + 4).max(self.program.num_slots()));
+        for slot in 0..self.program.num_slots() {
+            if let Some(deployed) = self.program.configuration(slot) {
+                self.slot_of_pair[self.problem.pair(deployed)] = slot as u32;
+            }
+        }
+        used
+    }
+
+    /// Solves the routing. False where the optimum is at least `cutoff_usd` (total cost) or the solve failed.
+    pub fn solve(&mut self, cutoff_usd: f64) -> bool {
+        let status = self.program.solve(cutoff_usd - self.deployment_usd());
+        self.solved = status == LinearStatus::Optimal;
+        self.solved
+    }
+
+    /// Share of the time row in what the capacity of a deployment is worth; `None` where it is not deployed, or free.
+    pub fn time_weight(&self, configuration: usize) -> Option<f64> {
+        match self.slot_of_pair[self.problem.pair(configuration)] {
+            NO_SLOT => None,
+            slot if self.program.configuration(slot as usize) != Some(configuration) => None,
+            slot => self.program.time_weight(slot as usize),
+        }
+    }
+
+    /// Whether the routing is optimal for the deployments.
+    pub fn is_solved(&self) -> bool {
+        self.solved
+    }
+
+    /// Rental and storage of weights, USD.
+    pub fn deployment_usd(&self) -> f64 {
+        self.rental_usd + self.weights_usd
+    }
+
+    /// Cost of the state, shortage included, USD. Needs a solve.
+    pub fn total_usd(&self) -> f64 {
+        self.deployment_usd() + self.program.objective()
+    }
+
+    /// Whether every query type has the capacity that it needs. Needs a solve.
+    pub fn is_feasible(&self) -> bool {
+        self.program.is_feasible()
+    }
+
+    /// Gives back the replicas that no traffic needs, recording each change. Keeps the routing optimal.
+    pub fn trim(&mut self, changes: &mut Vec<Change>) {
+        let mut trimmed = false;
+        for slot in 0..self.program.num_slots() {
+            let Some(configuration) = self.program.configuration(slot) else { continue };
+            let from = self.program.replicas(slot);
+            let load = self.program.load(slot);
+            let to = (load - LOAD_TOLERANCE * (1.0 + load)).ceil().max(0.0) as u32;
+            if to < from {
+                self.set_replicas(configuration, to);
+                changes.push(Change { configuration: configuration as u32, from, to });
+                trimmed = true;
+            }
+        }
+        if trimmed {
+            self.solve(f64::INFINITY);
+        }
+    }
+
+    /// Makes the shortage that there is dearer, keeping the deployments.
+    pub fn raise_shortage_prices(&mut self, factor: f64) {
+        self.program.raise_shortage_prices(self.problem, factor);
+        self.slot_of_pair.fill(NO_SLOT);
+        for slot in 0..self.program.num_slots() {
+            if let Some(deployed) = self.program.configuration(slot) {
+                self.slot_of_pair[self.problem.pair(deployed)] = slot as u32;
+            }
+        }
+        self.solve(f64::INFINITY);
+    }
+
+    /// The deployments, routing and unmet shares as a plan has them.
+    pub fn solution(&self) -> (Vec<Deployment>, Routing, Vec<f64>) {
+        let problem = self.problem;
+        let deployments = self
+            .deployments()
+            .map(|(configuration, replicas)| Deployment { configuration: configuration as u32, replicas })
+            .collect();
+        let num_types = problem.num_query_types();
+        let mut served = vec![0.0; num_types];
+        let mut routing = Routing::default();
+        self.program.for_each_route(problem, |i, a, fraction| {
+            if fraction > 1e-12 {
+                routing.query_type.push(i as u32);
+                routing.configuration.push(a as u32);
+                routing.fraction.push(fraction.min(1.0));
+                served[i] += fraction.min(1.0);
+            }
+        });
+        // What rounding leaves between the served share and one goes to the share unserved, where that is allowed.
+        let unmet = (0..num_types).map(|i| (1.0 - served[i]).clamp(0.0, problem.query_types.max_unmet[i])).collect();
+        (deployments, routing, unmet)
+    }
+
+    /// Weights stored, GB.
+    pub fn weights_gb(&self) -> f64 {
+        self.weights_gb
+    }
+
+    /// GPUs of a pool in use.
+    pub fn pool_gpus(&self, pool: usize) -> f64 {
+        self.pool_gpus[pool]
+    }
+}

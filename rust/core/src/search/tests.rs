@@ -1,0 +1,109 @@
+//! Properties of states, bounds and moves on random problems.
+
+use proptest::prelude::*;
+use rand::RngExt;
+use rand_pcg::Pcg64Mcg;
+
+use super::{Change, Cuts, LocalSearch, Market, SearchLimits, SearchState};
+use crate::{generate, Deployment, Problem, Stop, Switches};
+
+fn close(left: f64, right: f64) -> bool {
+    (left - right).abs() <= 1e-6 * (1.0 + left.abs().max(right.abs()))
+}
+
+/// A random change that respects the limits, with the free choice among configurations.
+fn random_change(state: &SearchState<'_>, rng: &mut Pcg64Mcg) -> Option<Change> {
+    let problem = state.problem();
+    let a = rng.random_range(0..problem.num_configurations());
+    let from = state.replicas(a);
+    let occupied = state.configuration_on(problem.pair(a)).is_some_and(|deployed| deployed != a);
+    let most = state.most_replicas(a);
+    if occupied || (most == 0 && from == 0) {
+        return None;
+    }
+    let to = rng.random_range(0..=most.min(from + 3));
+    (to != from).then_some(Change { configuration: a as u32, from, to })
+}
+
+/// The total of the same deployments, from nothing.
+fn fresh_total_usd(state: &SearchState<'_>) -> f64 {
+    let deployments: Vec<Deployment> =
+        state.deployments().map(|(a, replicas)| Deployment { configuration: a as u32, replicas }).collect();
+    let mut fresh = SearchState::new(state.problem(), 2);
+    fresh.set_deployments(&deployments);
+    fresh.total_usd()
+}
+
+fn everything(problem: &Problem) -> Vec<u32> {
+    (0..problem.num_configurations() as u32).collect()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(200))]
+
+    #[test]
+    fn a_state_reached_by_changes_costs_what_the_same_state_costs_from_nothing(seed in any::<u64>()) {
+        let problem = generate::small(seed).unwrap();
+        let mut rng = Pcg64Mcg::new(u128::from(seed) | 1);
+        let mut state = SearchState::new(&problem, 2);
+        state.solve(f64::INFINITY);
+        for _ in 0..12 {
+            let Some(change) = random_change(&state, &mut rng) else { continue };
+            let before = state.total_usd();
+            state.apply(&[change]);
+            prop_assert!(state.solve(f64::INFINITY));
+            let delta = state.total_usd() - before;
+            prop_assert!(close(before + delta, fresh_total_usd(&state)));
+            state.undo(&[change]);
+            prop_assert!(state.solve(f64::INFINITY));
+            prop_assert!(close(state.total_usd(), before));
+            state.apply(&[change]);
+            prop_assert!(state.solve(f64::INFINITY));
+        }
+    }
+
+    #[test]
+    fn cuts_never_exceed_what_any_deployments_cost(seed in any::<u64>()) {
+        let problem = generate::small(seed).unwrap();
+        let mut rng = Pcg64Mcg::new(u128::from(seed) | 1);
+        let mut state = SearchState::new(&problem, 2);
+        let mut cuts = Cuts::new(&problem, everything(&problem));
+        cuts.add_market(&state, &Market::of(&problem, &Stop::never()));
+        for _ in 0..10 {
+            // Half of the solves end at a cutoff, whose prices must be as good.
+            let cutoff_usd = if rng.random_bool(0.5) { f64::INFINITY } else { rng.random_range(0.0..200.0) };
+            state.solve(cutoff_usd);
+            if state.program().has_prices() {
+                cuts.add_state(&state);
+            }
+            if let Some(change) = random_change(&state, &mut rng) {
+                state.apply(&[change]);
+            }
+            state.solve(f64::INFINITY);
+            let routing_usd = state.program().objective();
+            for cut in 0..cuts.len() {
+                let value = |(a, replicas)| cuts.value_usd(cut, cuts.position(a).unwrap(), replicas);
+                let bound_usd = cuts.constant_usd(cut) - state.deployments().map(value).sum::<f64>();
+                prop_assert!(bound_usd <= routing_usd + 1e-6 * (1.0 + routing_usd.abs()), "{bound_usd} {routing_usd}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_descent_never_raises_the_cost_and_keeps_to_the_limits(seed in any::<u64>()) {
+        let problem = generate::small(seed).unwrap();
+        let market = Market::of(&problem, &Stop::never());
+        let mut search = LocalSearch::new(&problem, &market, everything(&problem), Switches::default());
+        let before = search.state.total_usd();
+        let stop = Stop::never();
+        let limits = SearchLimits { solves: 500, tries: 8, deep_tries: 4, deep_below_usd: f64::INFINITY, stop: &stop };
+        search.descend(&limits);
+        prop_assert!(search.state.total_usd() <= before + 1e-9);
+        prop_assert!(close(search.state.total_usd(), fresh_total_usd(&search.state)));
+        prop_assert!(search.state.deployment_usd() <= problem.budget_usd * (1.0 + 1e-6));
+        prop_assert!(search.state.weights_gb() <= problem.storage_gb * (1.0 + 1e-6));
+        for pool in 0..problem.num_pools() {
+            prop_assert!(search.state.pool_gpus(pool) <= problem.pools.max_gpus[pool] + 1e-6);
+        }
+    }
+}
