@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from servemix import catalog
+from servemix._errors import InvalidInputError
 from servemix.catalog.calibration import COEFFICIENTS, Calibration, Coefficients
 from servemix.performance.evaluation import fit_and_judge, number_of_fits, predict_unseen
 from servemix.performance.fit import PRIORS, coefficients_of, fit_calibration
@@ -152,6 +153,34 @@ def test_the_report_counts_what_it_did() -> None:
         assert tpot.mean <= tpot.p90
         assert tpot.mean < 0.15
     assert report.calibration == fit_calibration(points, screen_points(points))
+
+
+def test_where_nothing_can_be_fitted_the_priors_stand() -> None:
+    points = synthetic()
+    nothing = np.zeros(len(points), dtype=bool)
+    fitted = fit_calibration(points, screen_points(points), nothing)
+    assert fitted.defaults == TRUTH.defaults
+    assert not fitted.engines
+    assert not fitted.gpus
+    only = Points(
+        tuple(
+            msgspec.structs.replace(
+                row, kind="max_throughput", ttft_s=np.nan, tpot_s=np.nan, output_tokens_per_s=1e3
+            )
+            for row in points.rows[:3]
+        )
+    )
+    with pytest.raises(InvalidInputError, match="no TPOT and no TTFT"):
+        fit_and_judge(only)
+
+
+def test_one_gpu_alone_is_judged_by_the_priors_where_it_is_unseen() -> None:
+    one = Points(tuple(row for row in synthetic().rows if row.gpu == "H100-80GB SXM"))
+    report = fit_and_judge(one, held_out=0.0)
+    assert report.held_out == ()
+    tpot = report.pooled["unseen"].tpot
+    assert tpot is not None
+    assert tpot.points == len(one)
 
 
 def test_the_shipped_calibration_is_the_fit_to_the_shared_points(shared: Path) -> None:

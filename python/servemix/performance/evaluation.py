@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from servemix import catalog
+from servemix._errors import InvalidInputError
 from servemix.catalog.calibration import Calibration
 from servemix.performance.fit import coefficients_of, fit_calibration
 from servemix.performance.prediction import Points, Predicted
@@ -119,8 +120,18 @@ def fit_and_judge(
         Passed on to the report.
     on_fit
         Called after each fit, for progress; :func:`number_of_fits` says how many there are.
+
+    Raises
+    ------
+    InvalidInputError
+        No point has a TPOT or a TTFT that may be fitted.
     """
     screened = screen_points(points)
+    has_time = (screened.usable & np.isfinite(points.tpot_s)) | (
+        screened.prefill & np.isfinite(points.ttft_s)
+    )
+    if not has_time.any():
+        raise InvalidInputError("measurements: no TPOT and no TTFT that may be fitted")
     calibration = fit_calibration(points, screened)
     on_fit()
     fitted = points.predict(coefficients_of(points, calibration))
@@ -170,8 +181,6 @@ def predict_unseen(
     """Predict every point by a fit that saw neither its GPU nor a model of its shape."""
     found = {name: np.full(len(points), np.nan) for name in FIGURES}
     for test, train in _cells(points):
-        if not (train & screened.usable).any():
-            continue
         calibration = fit_calibration(points, screened, train)
         on_fit()
         predicted = points.predict(coefficients_of(points, calibration))

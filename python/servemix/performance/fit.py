@@ -100,12 +100,16 @@ def fit_calibration(points: Points, screened: Screened, chosen: Bools | None = N
     Returns
     -------
     Calibration
-        With a factor for every engine and GPU among the chosen points, and no provenance.
+        With a factor for every engine and GPU among the chosen points, and no provenance; the
+        priors where no point says anything.
     """
     chosen = np.ones(len(points), dtype=bool) if chosen is None else chosen
     tpot = np.flatnonzero(chosen & screened.usable & np.isfinite(points.tpot_s))
     ttft = np.flatnonzero(chosen & screened.prefill & np.isfinite(points.ttft_s))
     used = np.union1d(tpot, ttft)
+    if not len(used):
+        priors = {name: mean for name, (mean, _) in PRIORS.items()}
+        return Calibration(defaults=Coefficients(**priors))
     subset = Points(tuple(points.rows[i] for i in used))
     parameters = _parameters(subset)
     member = _membership(subset, parameters)
