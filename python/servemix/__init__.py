@@ -1,6 +1,20 @@
 """Plan LLM serving on heterogeneous GPUs: what to deploy and where to send each kind of request."""
 
-from servemix._core import CancelToken, CheckReport, Plan, Problem, Violation, __version__, check
+from servemix._certificate import diagnose, lower_bound
+from servemix._core import (
+    CancelToken,
+    CheckReport,
+    DiagnosedConstraint,
+    Diagnosis,
+    LowerBound,
+    MarginalValue,
+    Plan,
+    Problem,
+    ProposedChange,
+    Violation,
+    __version__,
+    check,
+)
 from servemix._errors import InternalError, InvalidInputError, MissingExtraError, ServemixError
 from servemix._load import load_plan, load_problem
 from servemix._solve import solve
@@ -8,16 +22,23 @@ from servemix._solve import solve
 __all__ = [
     "CancelToken",
     "CheckReport",
+    "DiagnosedConstraint",
+    "Diagnosis",
     "InternalError",
     "InvalidInputError",
+    "LowerBound",
+    "MarginalValue",
     "MissingExtraError",
     "Plan",
     "Problem",
+    "ProposedChange",
     "ServemixError",
     "Violation",
     "__version__",
     "check",
+    "diagnose",
     "load_plan",
     "load_problem",
+    "lower_bound",
     "solve",
 ]

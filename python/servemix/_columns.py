@@ -94,3 +94,14 @@ class Cost(TypedDict):
     storage: float
     latency: float
     unmet: float
+
+
+class Prices(TypedDict):
+    """Prices of the constraints in the relaxation, USD over the horizon per unit."""
+
+    supply: FloatArray
+    error: FloatArray
+    latency: FloatArray
+    pool: FloatArray
+    budget: float
+    storage: float

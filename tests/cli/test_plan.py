@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 
 import pytest
@@ -109,3 +110,29 @@ def test_a_problem_given_as_scenario_is_sent_to_solve(run: Run, problem_file: Pa
     result = run("plan", problem_file)
     assert result.exit_code == 2
     assert "servemix solve" in result.stderr
+
+
+def test_a_profile_goes_before_the_scenarios_own_model(run: Run, tmp_path: Path) -> None:
+    scenario, profile = tmp_path / "chat.yaml", tmp_path / "points.csv"
+    scenario.write_text(CHAT + "parallelism: {tp: [1], pp: [1], max_num_seqs: [32]}\n")
+    profile.write_text(
+        "model,gpu,precision,tp,pp,concurrency,prompt_tokens,output_tokens,ttft_s,tpot_s\n"
+        "llama-3.1-8b,h100,bf16,1,1,32,1000,200,1.0,0.1\n"
+    )
+    problem = tmp_path / "problem.json"
+    given = ["plan", str(scenario), "-m", "gh", "--profile", str(profile)]
+    assert run(*given, "--save-problem", str(problem)).exit_code == 0
+    measured_s = 1.0 + 199 * 0.1
+    assert load_problem(problem).routes["latency_s"].tolist() == [pytest.approx(measured_s)]
+
+
+def test_asking_a_package_that_is_not_there_is_one_line(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "aiconfigurator", None)
+    scenario = tmp_path / "chat.yaml"
+    scenario.write_text(CHAT)
+    result = run("plan", str(scenario), "--profile", "aiconfigurator")
+    assert result.exit_code == 2
+    assert "pip install aiconfigurator" in result.stderr
+    assert result.stderr.count("\n") == 1

@@ -77,6 +77,21 @@ def test_a_configuration_in_one_word_is_taken_apart() -> None:
     assert math.isnan(row.ttft_s)
 
 
+def test_the_prefill_of_one_layer_stands_for_all() -> None:
+    raw = {
+        "kind": "per_layer_prompt",
+        "model": "llama2_70b",
+        "gpu": "L4",
+        "engine": "Helix profile (vLLM-based)",
+        "precision": "fp16",
+        "tokens": 500,
+        "ms_per_layer": 20.0,
+    }
+    (row,) = parse_rows([raw]).rows
+    assert (row.kind, row.concurrency, row.prompt_tokens) == ("static_batch", 1, 500.0)
+    assert row.ttft_s == pytest.approx(80 * 0.020)
+
+
 def test_runs_with_drawn_lengths_have_their_mean() -> None:
     drawn = {**ROW, "source": "sample.csv id=2026_04_06_llama_3_70b_h200"}
     (row,) = parse_rows([drawn]).rows
@@ -85,7 +100,7 @@ def test_runs_with_drawn_lengths_have_their_mean() -> None:
 
 
 def test_unknown_hardware_is_left_out_and_counted() -> None:
-    read = parse_rows([ROW, {**ROW, "gpu": "TPU-v9"}, {**ROW, "kind": "per_layer_prompt"}])
+    read = parse_rows([ROW, {**ROW, "gpu": "TPU-v9"}, {**ROW, "kind": "per_layer_decode"}])
     assert len(read.rows) == 1
     assert sorted(read.left_out.values()) == [1, 1]
     assert any("TPU-v9" in reason for reason in read.left_out)

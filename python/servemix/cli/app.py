@@ -13,7 +13,7 @@ import typer
 from typer.core import TyperGroup
 
 from servemix._errors import InternalError, InvalidInputError, MissingExtraError
-from servemix.cli import calibrate, catalog, check, compare, fit, plan, solve
+from servemix.cli import calibrate, catalog, check, compare, explain, fit, plan, solve
 
 BAD_INPUT = 2
 INTERNAL_ERROR = 3
@@ -98,6 +98,7 @@ app.command("plan")(plan.plan)
 app.command("solve")(solve.solve)
 app.command("compare")(compare.compare)
 app.command("check")(check.check)
+app.command("explain")(explain.explain)
 app.command("catalog")(catalog.catalog)
 app.command("calibrate")(calibrate.calibrate)
 app.command("fit")(fit.fit)

@@ -83,6 +83,7 @@ def build_arrays(scenario: Scenario) -> tuple[dict[str, Any], Screening]:
     figures = route_figures(scenario.query_types, curves)
     pairs = np.unique(np.stack([configurations.model, configurations.tier]), axis=1)
     rates = error_rates(resolved, map(tuple, pairs.T.tolist()), _modelled_errors(resolved))
+    rates.warnings.extend(getattr(curves, "warnings", ()))
 
     by_route = scenario.latency_scope == "route"
     checks = RouteChecks(

@@ -67,7 +67,7 @@ EAGER_COEFFICIENTS = (
     "prefill_layer_s",
 )
 #: Spread of the logarithm of a GPU's factors.
-GPU_SPREAD: dict[str, float] = {"bandwidth_efficiency": 0.07, "compute_efficiency": 0.15}
+GPU_SPREAD: dict[str, float] = {"bandwidth_efficiency": 0.07, "compute_efficiency": 0.3}
 
 #: Expected relative error of TPOT and TTFT: what one residual of 1 stands for.
 TPOT_ERROR, TTFT_ERROR = 0.2, 0.4

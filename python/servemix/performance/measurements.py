@@ -18,7 +18,7 @@ from servemix._errors import InvalidInputError
 Kind = Literal["serving", "static_batch", "max_throughput"]
 
 #: Profiles that do not name the engine they ran on: eager-mode vLLM of 2023 in all of them.
-ENGINE_OF_PROFILE = {"splitwise-sim": "vllm-2023", "muxserve": "vllm-2023"}
+ENGINE_OF_PROFILE = {"splitwise-sim": "vllm-2023", "muxserve": "vllm-2023", "helix": "vllm-2023"}
 ENGINE_NAMES = {"tensorrt-llm": "trtllm"}
 #: Runs of InferenceMAX, as aiconfigurator's sample names them (by date), draw both lengths evenly
 #: from 80 % to 100 % of what is asked for (``--random-range-ratio 0.8``).
@@ -31,6 +31,7 @@ KINDS: dict[str, Kind] = {
     "max_throughput": "max_throughput",
     "single_stream": "serving",
     "vllm_bench": "serving",
+    "per_layer_prompt": "static_batch",
 }
 
 
@@ -151,14 +152,20 @@ def _csv_rows(raw: bytes, path: Path) -> list[dict[str, Any]]:
         text = raw.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise InvalidInputError(f"{path}: {error}") from error
-    return [dict(row) for row in csv.DictReader(io.StringIO(text))]
+    try:
+        return [dict(row) for row in csv.DictReader(io.StringIO(text, newline=""))]
+    except csv.Error as error:
+        raise InvalidInputError(f"{path}: {error}") from error
 
 
 def _measurement(row: Mapping[str, Any], label: str) -> Measurement:
     kind_name = str(row.get("kind") or "serving")
     if kind_name not in KINDS:
         raise _LeftOutError(f"kind {kind_name!r} is not one that is fitted")
-    row = _from_config(row) if row.get("config") else row
+    if row.get("config"):
+        row = _from_config(row)
+    if kind_name == "per_layer_prompt":
+        row = _from_layer(row, label)
     seconds = {
         "ttft_s": _number(row, label, "ttft_ms", "prefill_ms", scale=1e-3),
         "tpot_s": _number(row, label, "tpot_ms", scale=1e-3),
@@ -202,6 +209,13 @@ def _from_config(row: Mapping[str, Any]) -> dict[str, Any]:
     degree = {"tp": 1, "pp": 1, spread[1].lower(): int(spread[2])}
     base = {"engine": "trtllm", "model": model, "precision": precision.lower(), "gpu": gpu}
     return {**row, **base, **degree}
+
+
+def _from_layer(row: Mapping[str, Any], label: str) -> dict[str, Any]:
+    """Turn the prefill time of one layer into that of all of them, a prefill of one prompt."""
+    name = _catalog_name(catalog.model, _model_names(_text(row, label, "model")))
+    ttft_ms = _number(row, label, "ms_per_layer") * catalog.model(name).layers
+    return {**row, "batch": 1, "isl": row.get("tokens"), "ttft_ms": ttft_ms}
 
 
 def _text(row: Mapping[str, Any], label: str, key: str) -> str:

@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use crate::{agh, bnb, construct, CancelToken, Error, Plan, Problem, Result, SolveParams, Stop};
+use crate::{agh, bnb, bound, construct, CancelToken, Error, Plan, Problem, Result, SolveParams, Status, Stop};
 
 /// A method that finds a plan.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -64,6 +64,9 @@ pub fn solve(
         Method::Bnb => bnb::solve(problem, params, initial_plan, &stop),
     };
     let mut plan = found?;
+    if params.bound && plan.objective_bound.is_none() && plan.status != Status::Infeasible {
+        bound::certify(problem, &mut plan, params, &stop)?;
+    }
     plan.method = method.as_str().to_owned();
     plan.seed = params.seed;
     plan.runtime_s = stop.elapsed_s();

@@ -109,3 +109,33 @@ fn no_bound_exceeds_the_optimum_of_five_thousand_problems() {
         check_against_enumeration(seed, &[1.0, 0.3, 0.0, 1.7]).expect("a valid bound");
     }
 }
+
+/// The shared measuring problems, where they are.
+fn instances() -> Option<std::path::PathBuf> {
+    let shared = std::env::var_os("SERVEMIX_SHARED").map(std::path::PathBuf::from);
+    let beside = || std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared");
+    Some(shared.unwrap_or_else(beside).join("instances")).filter(|folder| folder.join("known.json").exists())
+}
+
+#[test]
+fn no_bound_exceeds_the_known_optima() {
+    // Skipped where there are no measuring problems beside the checkout.
+    let Some(folder) = instances() else { return };
+    let text = std::fs::read_to_string(folder.join("known.json")).expect("it is there");
+    let text = text.replace("-Infinity", "null").replace("Infinity", "null").replace("NaN", "null");
+    let known: serde_json::Map<String, serde_json::Value> = serde_json::from_str(&text).expect("it is JSON");
+    let mut checked = 0;
+    // The larger ones take long in a debug build.
+    let sizes: &[&str] = if cfg!(debug_assertions) { &["06-06-10", "wild"] } else { &[""] };
+    for (name, found) in known.iter().filter(|(name, _)| sizes.iter().any(|size| name.contains(size))) {
+        let problem = servemix_core::read_problem(folder.join(format!("{name}.json.gz"))).expect("it is valid");
+        let bound = bound(&problem, 1);
+        assert!(bound.converged, "{name}");
+        assert!(!bound.infeasible || found["status"] == "Infeasible", "{name}: {bound:?}");
+        if let (Some(value), "Optimal") = (found["objective_value"].as_f64(), found["status"].as_str().unwrap_or("")) {
+            assert!(bound.value <= value * (1.0 + 1e-6), "{name}: {} above {value}", bound.value);
+            checked += 1;
+        }
+    }
+    assert!(checked > 20);
+}

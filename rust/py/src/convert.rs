@@ -58,7 +58,7 @@ impl<'py> Section<'py> {
             if value.is_none() {
                 return Ok(f64::INFINITY);
             }
-            number(value, entry)
+            number_at(value, entry)
         })
     }
 
@@ -77,7 +77,7 @@ impl<'py> Section<'py> {
             }
             match integer(value, entry)? {
                 -1 => Ok(NO_POOL),
-                index => narrow(value.py(), index, || entry.to_owned()),
+                index => narrow(value.py(), index, entry),
             }
         })
     }
@@ -88,11 +88,14 @@ impl<'py> Section<'py> {
             return Ok(vec![0; length]);
         }
         let (values, entry) = self.column(key)?;
+        if values.is_instance_of::<PyUntypedArray>() && numeric_array(&values, &entry)?.is_some() {
+            return integers(&values, &entry);
+        }
         each(&values, &entry, "integers", |value, entry| {
             if value.is_none() {
                 return Ok(0);
             }
-            narrow(value.py(), integer(value, entry)?, || entry.to_owned())
+            narrow(value.py(), integer(value, entry)?, entry)
         })
     }
 
@@ -102,7 +105,7 @@ impl<'py> Section<'py> {
         each(&values, &entry, "names", |value, entry| {
             value
                 .extract::<String>()
-                .map_err(|_| invalid(value.py(), entry, &format!("must be a name, got {}", repr(value))))
+                .map_err(|_| invalid(value.py(), &entry(), &format!("must be a name, got {}", repr(value))))
         })
     }
 }
@@ -111,7 +114,7 @@ impl<'py> Section<'py> {
 pub(crate) fn floats(values: &Bound<'_, PyAny>, entry: &str) -> PyResult<Vec<f64>> {
     match numeric_array(values, entry)? {
         Some((array, _)) => copy::<f64>(&array, "float64"),
-        None => each(values, entry, "numbers", number),
+        None => each(values, entry, "numbers", number_at),
     }
 }
 
@@ -131,7 +134,7 @@ pub(crate) fn integers(values: &Bound<'_, PyAny>, entry: &str) -> PyResult<Vec<u
             let column = copy::<i64>(&array, "int64")?.into_iter().enumerate();
             column.map(|(index, value)| narrow(py, value, || at(index))).collect()
         }
-        None => each(values, entry, "integers", |value, entry| narrow(py, integer(value, entry)?, || entry.to_owned())),
+        None => each(values, entry, "integers", |value, entry| narrow(py, integer(value, entry)?, entry)),
     }
 }
 
@@ -172,7 +175,7 @@ pub(crate) fn each<'py, T>(
     values: &Bound<'py, PyAny>,
     entry: &str,
     what: &str,
-    mut convert: impl FnMut(&Bound<'py, PyAny>, &str) -> PyResult<T>,
+    mut convert: impl FnMut(&Bound<'py, PyAny>, &dyn Fn() -> String) -> PyResult<T>,
 ) -> PyResult<Vec<T>> {
     let py = values.py();
     let refuse = || invalid(py, entry, &format!("must be a sequence of {what}, got {}", kind(values)));
@@ -180,12 +183,16 @@ pub(crate) fn each<'py, T>(
         return Err(refuse());
     }
     let iterator = values.try_iter().map_err(|_| refuse())?;
-    iterator.enumerate().map(|(index, value)| convert(&value?, &format!("{entry}[{index}]"))).collect()
+    iterator.enumerate().map(|(index, value)| convert(&value?, &|| format!("{entry}[{index}]"))).collect()
 }
 
 /// One number.
 pub(crate) fn number(value: &Bound<'_, PyAny>, entry: &str) -> PyResult<f64> {
-    let refuse = || invalid(value.py(), entry, &format!("must be a number, got {}", repr(value)));
+    number_at(value, &|| entry.to_owned())
+}
+
+fn number_at(value: &Bound<'_, PyAny>, entry: &dyn Fn() -> String) -> PyResult<f64> {
+    let refuse = || invalid(value.py(), &entry(), &format!("must be a number, got {}", repr(value)));
     if value.is_instance_of::<PyBool>() || value.is_instance_of::<PyComplex>() {
         return Err(refuse());
     }
@@ -198,8 +205,8 @@ pub(crate) fn limit(value: Option<&Bound<'_, PyAny>>, entry: &str) -> PyResult<f
 }
 
 /// One integer in the range of an `i64`.
-fn integer(value: &Bound<'_, PyAny>, entry: &str) -> PyResult<i64> {
-    let refuse = || invalid(value.py(), entry, &format!("must be an integer, got {}", repr(value)));
+fn integer(value: &Bound<'_, PyAny>, entry: &dyn Fn() -> String) -> PyResult<i64> {
+    let refuse = || invalid(value.py(), &entry(), &format!("must be an integer, got {}", repr(value)));
     if value.is_instance_of::<PyBool>() {
         return Err(refuse());
     }

@@ -1,8 +1,10 @@
 //! The Python module `servemix._core`: PyO3 only, no logic of its own. One file per subject; each adds its classes and
 //! functions to the list below.
 
+mod bound;
 mod check;
 mod convert;
+mod diagnose;
 mod entry;
 mod error;
 mod files;
@@ -18,7 +20,11 @@ mod _core {
     use super::*;
 
     #[pymodule_export]
+    use super::bound::{lower_bound, PyLowerBound};
+    #[pymodule_export]
     use super::check::{check, PyCheckReport, PyViolation};
+    #[pymodule_export]
+    use super::diagnose::{diagnose, PyConstraint, PyDiagnosis, PyMarginalValue, PyRelaxation};
     #[pymodule_export]
     use super::files::{plan_from_json, problem_from_json};
     #[pymodule_export]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from profile_samples import PLANNER
 from servemix._errors import InvalidInputError, MissingExtraError
 from servemix.performance import build_problem
 from servemix.performance.configurations import Configurations, enumerate_configurations
@@ -116,6 +118,15 @@ def test_coefficients_of_a_file_become_the_curve(tmp_path: Path) -> None:
 def test_a_scenario_builds_from_a_profile(tmp_path: Path) -> None:
     problem, _ = build_problem(small(tmp_path / "p.csv", grid()))
     assert problem.num_routes > 0
+
+
+def test_what_a_profile_warns_of_reaches_the_screening(tmp_path: Path) -> None:
+    path = tmp_path / "planner.json"
+    path.write_text(json.dumps(PLANNER))
+    files = [{"path": str(path), "assume": {"precision": "int8"}}]
+    written = scenario(performance={"model": "profile", "options": {"files": files}})
+    _, screening = build_problem(written)
+    assert any("not all measured" in warning for warning in screening.warnings)
 
 
 def test_a_profile_is_put_before_the_roofline_and_before_nothing_else(tmp_path: Path) -> None:

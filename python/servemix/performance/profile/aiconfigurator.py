@@ -7,14 +7,11 @@ own interface, ``aiconfigurator.cli.api.cli_estimate``: milliseconds for a batch
 from __future__ import annotations
 
 import importlib
-import logging
 from collections.abc import Iterable
 from typing import Any
 
 from servemix._errors import InvalidInputError, MissingExtraError
 from servemix.performance.profile.records import Deployment, Point, Profile, positive
-
-logger = logging.getLogger(__name__)
 
 #: What aiconfigurator calls the GPUs, precisions and models of the catalog.
 SYSTEMS = {
@@ -84,8 +81,6 @@ def ask_aiconfigurator(
             )
         )
     warnings = tuple(f"aiconfigurator: {what}: {reason}" for what, reason in unknown.items())
-    for warning in warnings:
-        logger.warning("%s", warning)
     return Profile(format="aiconfigurator", points=tuple(points), warnings=warnings)
 
 

@@ -10,11 +10,13 @@ from servemix.performance.profile.records import (
     Assume,
     Point,
     Profile,
+    count,
     csv_rows,
     deployment,
     optional,
     positive,
     required,
+    rows_of,
 )
 
 OWN_COLUMNS = ("prompt_tokens", "output_tokens")
@@ -61,8 +63,9 @@ def read_vllm_bench(content: Mapping[str, Any], where: str, assume: Assume) -> P
     rate = required(content, "request_throughput", where)
     latency_s = optional(content, "mean_e2el_ms", where, 1e-3) or ttft_s + (output - 1.0) * tpot_s
     warnings = []
-    failed = len([error for error in content.get("errors") or () if error])
-    failed = int(content.get("failed") or failed)
+    errors = content.get("errors")
+    told = len([error for error in errors if error]) if isinstance(errors, list) else 0
+    failed = count(content["failed"], f"{where}.failed") if content.get("failed") else told
     if failed:
         warnings.append(f"{where}: {failed} requests failed in this run")
     point = Point(
@@ -130,12 +133,8 @@ def read_llm_d_planner(content: Mapping[str, Any], where: str, assume: Assume) -
     ``hardware_count`` GPUs are one tensor-parallel replica there. Concurrency follows from Little's
     law (finished requests/s × mean end-to-end latency).
     """
-    rows = content.get("benchmarks")
-    if not isinstance(rows, list) or not rows:
-        raise InvalidInputError(f"{where}: benchmarks: missing or empty")
     points = []
-    for i, row in enumerate(rows):
-        label = f"{where}: benchmarks[{i}]"
+    for label, row in rows_of(content.get("benchmarks"), f"{where}: benchmarks"):
         latency_s = required(row, "e2e_mean", label, 1e-3)
         rate = optional(row, "responses_per_second", label) or required(
             row, "requests_per_second", label

@@ -16,6 +16,7 @@ from servemix.performance.profile.records import (
     deployment,
     positive,
     required,
+    rows_of,
 )
 
 USD_PER_CENT = 0.01
@@ -37,18 +38,18 @@ def read_llm_inferno(content: Mapping[str, Any], where: str, assume: Assume) -> 
     prices = tuple(
         GpuPrice(
             name=str(row.get("name")),
-            usd_per_h=required(row, "cost", f"{where}: accelerators[{i}]", USD_PER_CENT),
+            usd_per_h=required(row, "cost", label, USD_PER_CENT),
         )
-        for i, row in enumerate(sections.get("accelerators", ()))
+        for label, row in rows_of(sections.get("accelerators", []), f"{where}: accelerators")
     )
     coefficients = tuple(
-        _coefficients(row, f"{where}: models[{i}]", assume)
-        for i, row in enumerate(sections.get("models", ()))
+        _coefficients(row, label, assume)
+        for label, row in rows_of(sections.get("models", []), f"{where}: models")
     )
     limits = _limits(sections.get("serviceClasses", []), where)
     demands = tuple(
-        _demand(row, f"{where}: servers[{i}]", limits)
-        for i, row in enumerate(sections.get("servers", ()))
+        _demand(row, label, limits)
+        for label, row in rows_of(sections.get("servers", []), f"{where}: servers")
     )
     return Profile(format="llm-inferno", coefficients=coefficients, prices=prices, demands=demands)
 
@@ -105,9 +106,8 @@ def _parameters(row: Mapping[str, Any], key: str, where: str, *names: str) -> li
 def _limits(classes: list[Any], where: str) -> dict[tuple[str, str], tuple[float, float]]:
     """Limits of TTFT and TPOT by (class, model), s; 0 where there is none."""
     found = {}
-    for i, entry in enumerate(classes):
-        for k, target in enumerate(entry.get("modelTargets") or ()):
-            label = f"{where}: serviceClasses[{i}].modelTargets[{k}]"
+    for of_class, entry in rows_of(classes, f"{where}: serviceClasses"):
+        for label, target in rows_of(entry.get("modelTargets") or [], f"{of_class}.modelTargets"):
             found[str(entry.get("name")), str(target.get("model"))] = (
                 _limit(target, "slo-ttft", label),
                 _limit(target, "slo-itl", label),

@@ -95,13 +95,23 @@ class MeasuredCurve(ServiceCurve):
         return _or(self.measured_busy_s, super().busy_s(prompt_tokens, output_tokens))
 
 
+class MeasuredCurves(tuple[MeasuredCurve, ...]):
+    """Service curves by query type, with what a reader must know before relying on them.
+
+    Attributes
+    ----------
+    warnings
+        As the profiles gave them.
+    """
+
+    warnings: tuple[str, ...] = ()
+
+
 def _or(measured: Floats, modelled: Floats) -> Floats:
     return np.where(measured > 0.0, measured, modelled)
 
 
-def service_curves(
-    resolved: ResolvedScenario, configurations: Configurations
-) -> tuple[ServiceCurve, ...]:
+def service_curves(resolved: ResolvedScenario, configurations: Configurations) -> MeasuredCurves:
     """Return one list of service curves per query type.
 
     Raises
@@ -123,10 +133,12 @@ def service_curves(
     fitted = {row.deployment: row for profile in profiles for row in profile.coefficients}
     base = configuration_curve(configurations, options.roofline)
     base = _with_coefficients(base, deployments, fitted)
-    return tuple(
+    curves = MeasuredCurves(
         _measured(base, deployments, table, query_type)
         for query_type in resolved.scenario.query_types
     )
+    curves.warnings = tuple(warning for profile in profiles for warning in profile.warnings)
+    return curves
 
 
 def _asked(

@@ -187,6 +187,20 @@ def positive(value: Any, where: str) -> float:
     return number
 
 
+def mapping(value: Any, where: str) -> Mapping[str, Any]:
+    """Return a mapping; anything else is refused by name."""
+    if not isinstance(value, Mapping):
+        raise InvalidInputError(f"{where}: not a mapping")
+    return value
+
+
+def rows_of(values: Any, where: str) -> list[tuple[str, Mapping[str, Any]]]:
+    """Return the mappings of a list, each with a name."""
+    if not isinstance(values, list):
+        raise InvalidInputError(f"{where}: not a list")
+    return [(f"{where}[{i}]", mapping(value, f"{where}[{i}]")) for i, value in enumerate(values)]
+
+
 def optional(row: Mapping[str, Any], key: str, where: str, scale: float = 1.0) -> float:
     """Return a number above 0 times a scale, or 0 where the row has none."""
     value = row.get(key)
@@ -259,12 +273,17 @@ def csv_rows(
     text: str, where: str, needed: tuple[str, ...]
 ) -> Iterator[tuple[str, dict[str, str]]]:
     """Yield the rows of a CSV text with a name for each; columns are found by their header."""
-    reader = csv.DictReader(io.StringIO(text))
-    missing = [name for name in needed if name not in (reader.fieldnames or ())]
-    if missing:
-        raise InvalidInputError(f"{where}: no column {', '.join(missing)}")
-    for row in reader:
-        label = f"{where}:{reader.line_num}"
-        if None in row:
-            raise InvalidInputError(f"{label}: more cells than columns")
-        yield label, {key: value for key, value in row.items() if value is not None}
+    reader = csv.DictReader(io.StringIO(text, newline=""))
+    try:
+        missing = [name for name in needed if name not in (reader.fieldnames or ())]
+        if missing:
+            raise InvalidInputError(f"{where}: no column {', '.join(missing)}")
+        for row in reader:
+            label = f"{where}:{reader.line_num}"
+            if None in row:
+                raise InvalidInputError(f"{label}: more cells than columns")
+            if None in row.values():
+                raise InvalidInputError(f"{label}: fewer cells than columns")
+            yield label, row
+    except csv.Error as error:
+        raise InvalidInputError(f"{where}:{reader.line_num}: {error}") from error

@@ -87,7 +87,11 @@ def read_aibrix(content: Mapping[str, Any], where: str, assume: Assume) -> Profi
     how AIBrix writes that no rate met the SLO; it is refused by name.
     """
     indexes = _key(content, "indexes", where)
-    if not (isinstance(indexes, Sequence) and len(indexes) == 2):
+    if not (
+        isinstance(indexes, list)
+        and len(indexes) == 2
+        and all(isinstance(values, list) and values for values in indexes)
+    ):
         raise InvalidInputError(f"{where}: indexes: not a pair of output and prompt sizes")
     outputs, prompts = (
         [positive(value, f"{where}: indexes[{axis}][{i}]") for i, value in enumerate(values)]
@@ -147,12 +151,12 @@ def _grid(
     content: Any, key: str, where: str, rows: Sequence[float], columns: Sequence[float]
 ) -> list[tuple[str, float, float, Any]]:
     table = _key(content, key, where)
-    if not isinstance(table, Sequence) or len(table) != len(rows):
-        got = len(table) if isinstance(table, Sequence) else "no"
+    if not isinstance(table, list) or len(table) != len(rows):
+        got = len(table) if isinstance(table, list) else "no"
         raise InvalidInputError(f"{where}: {key}: {got} rows for {len(rows)} sizes")
     found = []
     for i, (row, values) in enumerate(zip(rows, table, strict=True)):
-        if not isinstance(values, Sequence) or len(values) != len(columns):
+        if not isinstance(values, list) or len(values) != len(columns):
             raise InvalidInputError(
                 f"{where}: {key}[{i}]: not one value for each of {len(columns)} sizes"
             )

@@ -61,3 +61,36 @@ pub(crate) fn solve(problem: &Problem, params: &SolveParams, initial_plan: Optio
     ];
     Ok(plan)
 }
+
+/// What the search adds to the bound of the relaxation alone.
+pub(crate) struct Raised {
+    /// Lower bound; infinite where there is no plan.
+    pub(crate) bound: f64,
+    pub(crate) closed: bool,
+    pub(crate) evaluations: u64,
+}
+
+/// Raises the bound of `relaxation` by branching from `prices` until it meets the best plan known or found within
+/// `params.rel_gap`, or until `stop`.
+pub(crate) fn raise_bound(
+    relaxation: &Relaxation<'_>,
+    pool: Option<&rayon::ThreadPool>,
+    prices: &Prices,
+    known: Option<&Plan>,
+    params: &SolveParams,
+    stop: &Stop,
+) -> Result<Raised> {
+    let problem = relaxation.problem;
+    let mut incumbent = Incumbent::new(problem);
+    match known {
+        Some(plan) => incumbent.offer(&plan.deployments),
+        None => incumbent.offer(&construct::solve(problem, params, stop)?.deployments),
+    };
+    let mut tree = Tree::new(relaxation, pool, prices.clone(), incumbent.value, 0.9 * params.rel_gap);
+    let outcome = tree.run(&mut incumbent, stop);
+    let mut bound = tree.bound();
+    if bound == f64::INFINITY && (tree.unresolved || incumbent.value.is_finite()) {
+        bound = 0.0;
+    }
+    Ok(Raised { bound, closed: outcome == Outcome::Closed, evaluations: tree.evaluations() })
+}

@@ -21,7 +21,7 @@ pub(crate) use knapsack::Knapsack;
 pub(crate) use mixture::{Mixture, WHOLE};
 pub(crate) use relaxation::{Evaluation, Relaxation};
 
-use crate::{Error, Problem, Result, SolveParams, Stop, FEASIBILITY_TOLERANCE};
+use crate::{bnb, Error, Plan, Problem, Result, SolveParams, Status, Stop, FEASIBILITY_TOLERANCE};
 
 /// What is proven about the cost of every plan.
 #[derive(Debug, Clone, PartialEq)]
@@ -49,7 +49,8 @@ pub fn bound_at(problem: &Problem, prices: &Prices) -> f64 {
     evaluation.value.max(0.0)
 }
 
-/// Looks for the prices with the largest Lagrangian bound until they are found or `stop` says so.
+/// Looks for the prices with the largest Lagrangian bound and, where there is a time limit, raises the bound by
+/// branching for as long as time is left.
 ///
 /// `params.max_iterations` limits the evaluations of the Lagrangian function, `params.threads` are used for each, and
 /// the result depends on neither the threads nor, without a time limit, the machine.
@@ -57,6 +58,11 @@ pub fn bound_at(problem: &Problem, prices: &Prices) -> f64 {
 /// # Errors
 /// [`Error::Internal`] where the threads cannot be started.
 pub fn lower_bound(problem: &Problem, params: &SolveParams, stop: &Stop) -> Result<LowerBound> {
+    bound_beside(problem, None, params, stop)
+}
+
+/// As [`lower_bound`], with a plan that need not be beaten.
+fn bound_beside(problem: &Problem, plan: Option<&Plan>, params: &SolveParams, stop: &Stop) -> Result<LowerBound> {
     let pool = thread_pool(params.threads)?;
     let relaxation = Relaxation::new(problem, 1.0);
     let domain = Domain::of(problem);
@@ -78,7 +84,34 @@ pub fn lower_bound(problem: &Problem, params: &SolveParams, stop: &Stop) -> Resu
             bound.converged = true;
         }
     }
+    if !bound.infeasible && stop.remaining_s().is_some_and(|seconds| seconds > 0.0) {
+        let raised = bnb::raise_bound(&relaxation, pool.as_ref(), &bound.prices, plan, params, stop)?;
+        bound.evaluations += raised.evaluations;
+        bound.value = bound.value.max(raised.bound);
+        bound.infeasible = raised.bound == f64::INFINITY;
+        bound.converged &= raised.closed;
+    }
     Ok(bound)
+}
+
+/// Gives `plan` its lower bound and, where that proves it, the status [`Status::Optimal`] or [`Status::Infeasible`].
+///
+/// # Errors
+/// As [`lower_bound`].
+pub(crate) fn certify(problem: &Problem, plan: &mut Plan, params: &SolveParams, stop: &Stop) -> Result<()> {
+    let known = plan.status.has_plan();
+    let bound = bound_beside(problem, known.then_some(&*plan), params, stop)?;
+    if let Some(value) = plan.objective_value {
+        plan.objective_bound = Some(bound.value.min(value));
+        if plan.gap().is_some_and(|gap| gap <= params.rel_gap) {
+            plan.status = Status::Optimal;
+        }
+    } else if bound.infeasible {
+        plan.status = Status::Infeasible;
+    } else {
+        plan.objective_bound = Some(bound.value);
+    }
+    Ok(())
 }
 
 /// Prices that prove that no plan lies in `domain`, where such are found.

@@ -2,6 +2,7 @@
 //! latency.
 
 use super::prices::{LimitPrices, LimitUse, Point, TypePrice};
+use super::ranking::Demand;
 use crate::{LatencyScope, Problem, NO_POOL};
 
 /// Candidates of a type that are kept in order of their price; the others follow in no order.
@@ -46,6 +47,18 @@ impl Candidates {
     pub(super) fn of_type(&self, i: usize) -> (&[Candidate], &[Candidate]) {
         let items = &self.items[self.start[i] as usize..self.start[i + 1] as usize];
         items.split_at(items.len().min(SORTED))
+    }
+
+    /// Least that placing any part of `demand` on a new deployment can cost per share: its value and the replica that
+    /// is paid for whether it is filled or not.
+    #[inline]
+    pub(super) fn least_new_rank(&self, problem: &Problem, candidate: &Candidate, demand: &Demand) -> f64 {
+        let a = problem.route_table().configuration[candidate.route as usize] as usize;
+        let idle = (1.0 / demand.share - candidate.replicas).max(0.0);
+        candidate.value
+            + self.data_usd[demand.query_type]
+            + (1.0 - demand.idle_value) * self.replica_usd[a] * idle
+            + self.weights_usd[a] / demand.share
     }
 
     /// Replicas that the whole type of a route takes on its configuration.

@@ -6,40 +6,75 @@ use super::state::{State, NONE};
 /// Pairs of the main query type's best candidates that are looked at.
 const PAIRS: usize = 8;
 
-/// The configuration, not among `tried`, and its replicas that would carry the traffic of the deployment of `from` at the
-/// least cost, allowances and limits priced; `None` where there is none.
-pub(super) fn best(context: &Context<'_>, state: &State, from: u32, tried: &[u32]) -> Option<(u32, u32)> {
+/// A configuration and its replicas.
+pub(super) type Choice = (u32, u32);
+
+/// The two exchanges to try for the deployment of `from`: what would carry its traffic at the least cost, allowances and
+/// limits priced, and what would do so if replicas were paid for only as far as they are used. Looked at are its own
+/// pair, and on the pairs of its main query type's best candidates the candidate's own and that of the same TP/PP.
+pub(super) fn choices(context: &Context<'_>, state: &State, from: u32) -> [Option<Choice>; 2] {
     let problem = context.problem;
     let table = problem.route_table();
-    let on_it = || state.flows.iter().filter(|flow| table.configuration[flow.route as usize] == from);
+    let mut whole: Option<(f64, Choice)> = None;
+    let mut used: Option<(f64, Choice)> = None;
+    let mut consider = |to: u32| {
+        if to == from || problem.replica_limit(to as usize) == 0 {
+            return;
+        }
+        let Some(cost) = cost(context, state, from, to as usize) else { return };
+        let choice = (to, cost.replicas);
+        if whole.is_none_or(|(least, _)| cost.whole_usd < least) {
+            whole = Some((cost.whole_usd, choice));
+        }
+        if used.is_none_or(|(least, _)| cost.used_usd < least) {
+            used = Some((cost.used_usd, choice));
+        }
+    };
+    let on_it = state.flows.iter().filter(|flow| table.configuration[flow.route as usize] == from);
     let load = |route: u32, fraction: f64| context.candidates.load(problem, route as usize) * fraction;
-    let main = on_it().max_by(|x, y| load(x.route, x.fraction).total_cmp(&load(y.route, y.fraction)))?;
+    let main = on_it.max_by(|x, y| load(x.route, x.fraction).total_cmp(&load(y.route, y.fraction)));
+    let Some(main) = main else { return [None; 2] };
     let own_pair = problem.pair(from as usize);
+    for &to in problem.pair_configurations(own_pair) {
+        consider(to);
+    }
+    let c = &problem.configurations;
+    let shape = |a: u32| (c.tp[a as usize], c.pp[a as usize]);
     let (sorted, _) = context.candidates.of_type(main.query_type as usize);
-    let pair_of = |route: u32| problem.pair(table.configuration[route as usize] as usize);
-    let other_pairs = sorted
-        .iter()
-        .map(|candidate| pair_of(candidate.route))
-        .filter(|&pair| pair != own_pair && state.slot_of_pair[pair] == NONE)
-        .take(PAIRS);
-    let mut best: Option<(f64, u32, u32)> = None;
-    for pair in std::iter::once(own_pair).chain(other_pairs) {
-        for &to in problem.pair_configurations(pair) {
-            if to == from || tried.contains(&to) || problem.replica_limit(to as usize) == 0 {
-                continue;
-            }
-            if let Some((usd, replicas)) = cost(context, state, from, to as usize) {
-                if best.is_none_or(|(least, _, _)| usd < least) {
-                    best = Some((usd, to, replicas));
-                }
+    let mut pairs = 0;
+    for candidate in sorted {
+        let to = table.configuration[candidate.route as usize];
+        let pair = problem.pair(to as usize);
+        if pair == own_pair || state.slot_of_pair[pair] != NONE {
+            continue;
+        }
+        consider(to);
+        if shape(to) != shape(from) {
+            if let Some(&alike) = problem.pair_configurations(pair).iter().find(|&&a| shape(a) == shape(from)) {
+                consider(alike);
             }
         }
+        pairs += 1;
+        if pairs == PAIRS {
+            break;
+        }
     }
-    best.map(|(_, to, replicas)| (to, replicas))
+    let whole = whole.map(|(_, choice)| choice);
+    let used = used.map(|(_, choice)| choice).filter(|&choice| Some(choice) != whole);
+    [whole, used]
 }
 
-/// What the traffic of `from` costs on `to`, and the replicas that it needs there.
-fn cost(context: &Context<'_>, state: &State, from: u32, to: usize) -> Option<(f64, u32)> {
+/// What the traffic of a deployment costs on another configuration.
+struct ExchangeCost {
+    /// With whole replicas.
+    whole_usd: f64,
+    /// With the used part of the replicas.
+    used_usd: f64,
+    replicas: u32,
+}
+
+/// What the traffic of `from` costs on `to`; `None` where it has no route there or finds no room.
+fn cost(context: &Context<'_>, state: &State, from: u32, to: usize) -> Option<ExchangeCost> {
     let (problem, candidates) = (context.problem, context.candidates);
     let table = problem.route_table();
     let (mut time, mut memory, mut usd) = (0.0, 0.0, candidates.weights_usd[to]);
@@ -59,5 +94,11 @@ fn cost(context: &Context<'_>, state: &State, from: u32, to: usize) -> Option<(f
     if replicas > f64::from(problem.replica_limit(to)) {
         return None;
     }
-    Some((usd + candidates.replica_usd[to] * replicas, replicas as u32))
+    let load = (time / problem.max_utilization).max(memory / problem.configurations.kv_cache_gb[to]);
+    let replica_usd = candidates.replica_usd[to];
+    Some(ExchangeCost {
+        whole_usd: usd + replica_usd * replicas,
+        used_usd: usd + replica_usd * load,
+        replicas: replicas as u32,
+    })
 }

@@ -23,6 +23,8 @@ pub(super) struct Context<'a> {
     pub(super) switches: Switches,
     /// A configuration that may not get more replicas than it has, or [`NONE`].
     pub(super) closed: u32,
+    /// A fill that is sure to end above this cost is given up.
+    pub(super) most_usd: f64,
 }
 
 /// Builds a whole solution into `state`.
@@ -97,6 +99,10 @@ fn place(context: &Context<'_>, state: &mut State, i: usize, idle_value: f64, ea
         }
         let Some(step) = step else { return };
         apply(context, state, &step);
+        let sure_usd = state.cost_usd - skip_usd * (1.0 - state.served[i]);
+        if sure_usd > context.most_usd && sure_usd - state.releasable_usd(problem) > context.most_usd {
+            return;
+        }
     }
 }
 
@@ -121,24 +127,29 @@ impl Step {
 fn best_step(context: &Context<'_>, state: &State, demand: &Demand) -> Option<Step> {
     let Context { problem, candidates, switches, .. } = *context;
     let mut best: Option<Placement> = None;
+    let bound = |best: &Option<Placement>| best.map_or(f64::INFINITY, |best| best.rank);
     for slot in &state.slots {
         if let Some(route) = problem.find_route(demand.query_type, slot.configuration as usize) {
-            keep_better(&mut best, best_placement(problem, state, candidates, demand, route, Some(slot)));
+            let bound = bound(&best);
+            keep_better(&mut best, best_placement(problem, state, candidates, demand, route, Some(slot), bound));
         }
     }
     // No placement on a new pair costs less per share than the candidate's value, so most need no look.
     let (sorted, others) = candidates.of_type(demand.query_type);
     for (position, candidate) in sorted.iter().chain(others).enumerate() {
-        if switches.coverage_ranking && best.is_some_and(|best| candidate.value >= best.rank) {
-            if position < sorted.len() {
+        let bound = bound(&best);
+        if switches.coverage_ranking {
+            if candidate.value >= bound && position < sorted.len() {
                 break;
             }
-            continue;
+            if candidates.least_new_rank(problem, candidate, demand) >= bound {
+                continue;
+            }
         }
         let route = candidate.route as usize;
         let pair = problem.pair(problem.route_table().configuration[route] as usize);
         if state.slot_of_pair[pair] == NONE {
-            keep_better(&mut best, best_placement(problem, state, candidates, demand, route, None));
+            keep_better(&mut best, best_placement(problem, state, candidates, demand, route, None, bound));
         }
     }
     let opens = best.is_none_or(|best| {

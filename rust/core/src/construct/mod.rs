@@ -138,7 +138,7 @@ pub fn construct<'a>(
 ) -> &'a Construction {
     workspace.prepare(problem, switches);
     let Workspace { candidates, state, construction, scratch, .. } = workspace;
-    let context = Context { problem, candidates, switches, closed: NONE };
+    let context = Context { problem, candidates, switches, closed: NONE, most_usd: f64::INFINITY };
     greedy::build(&context, state, scratch, &starts::SINGLE, order);
     construction.read(problem, state);
     construction

@@ -87,7 +87,7 @@ impl Demand {
 }
 
 /// The best placement of a part of `demand` on `route`, whose configuration is deployed as `slot` or not at all;
-/// `None` where nothing fits.
+/// `None` where nothing fits, or nothing of a rank below `bound`.
 pub(super) fn best_placement(
     problem: &Problem,
     state: &State,
@@ -95,9 +95,15 @@ pub(super) fn best_placement(
     demand: &Demand,
     route: usize,
     slot: Option<&Slot>,
+    bound: f64,
 ) -> Option<Placement> {
     let table = problem.route_table();
     let (error, latency) = (table.error_excess[route], table.latency_excess[route]);
+    let unit_usd = table.latency_usd[route] + candidates.data_usd[demand.query_type];
+    let least = unit_usd + demand.price.error * error + demand.price.latency * latency;
+    if demand.by_coverage && least >= bound {
+        return None;
+    }
     let most = demand.allowed_share(error, latency);
     let smallest = SMALLEST_SHARE.min(demand.share).max(SHARE_EPSILON);
     if most < smallest {
@@ -106,7 +112,6 @@ pub(super) fn best_placement(
     let a = table.configuration[route] as usize;
     let (per_time, per_memory) = (table.time[route], table.memory[route]);
     let kv_cache_gb = problem.configurations.kv_cache_gb[a];
-    let unit_usd = table.latency_usd[route] + candidates.data_usd[demand.query_type];
     let (replicas, time, memory) = slot.map_or((0, 0.0, 0.0), |slot| (slot.replicas, slot.time, slot.memory));
     // Share that fits into `replicas`, and where that is nothing, the replicas that can be added.
     let room = |replicas: f64| {

@@ -2,6 +2,7 @@
 
 use super::candidates::Candidates;
 use super::prices::{LimitPrices, LimitUse};
+use super::state::{Slot, State};
 use crate::Problem;
 
 const STEPS: usize = 14;
@@ -41,6 +42,16 @@ pub(super) fn limit_prices(problem: &Problem, candidates: &mut Candidates) -> Li
         step *= 0.93;
     }
     prices
+}
+
+/// A first price of storage: what `state`, which exceeds it, spends on replicas for each GB that there is; 0 where it
+/// keeps it.
+pub(super) fn storage_price(problem: &Problem, state: &State) -> f64 {
+    if state.storage_left_gb >= 0.0 {
+        return 0.0;
+    }
+    let rental_usd = |slot: &Slot| problem.replica_usd(slot.configuration as usize) * f64::from(slot.replicas);
+    state.slots.iter().map(rental_usd).sum::<f64>() / problem.storage_gb
 }
 
 /// The query types by falling worth of serving them for what they use of the priced limits.

@@ -26,11 +26,12 @@ const fn start(coverage: Coverage, idle_value: f64, relaxed: bool) -> Start {
 }
 
 /// Starts where no limit stands in the way.
-const AMPLE: [Start; 3] =
-    [start(Coverage::Joint, 1.0, true), start(Coverage::EveryType, 0.5, true), start(Coverage::None, 0.0, true)];
+const AMPLE: [Start; 2] = [start(Coverage::Joint, 1.0, true), start(Coverage::EveryType, 0.5, true)];
 /// Starts where limits are scarce.
 const SCARCE: [Start; 3] =
     [start(Coverage::Joint, 1.0, true), start(Coverage::EveryType, 1.0, false), start(Coverage::None, 0.0, true)];
+/// How dear storage is made in each of these, where it is scarce.
+const STORAGE_FACTORS: [f64; 3] = [0.5, 2.0, 0.1];
 /// The start of a construction that stands for itself.
 pub(super) const SINGLE: Start = start(Coverage::EveryType, 1.0, false);
 /// Orders tried where a type found no place.
@@ -48,18 +49,23 @@ pub(super) fn best_of_starts(
     workspace.prepare(problem, switches);
     let mut scarce = false;
     for start in &AMPLE {
-        scarce = !attempt(problem, order, switches, start, workspace, stop) || scarce;
+        scarce = !attempt(problem, order, switches, start, false, workspace, stop) || scarce;
         if scarce || (workspace.has_best && stop.should_stop()) {
             break;
         }
     }
     if scarce {
-        let prices = scarcity::limit_prices(problem, &mut workspace.candidates);
+        let mut prices = scarcity::limit_prices(problem, &mut workspace.candidates);
+        let storage_usd_per_gb = scarcity::storage_price(problem, &workspace.state);
         workspace.reprice(problem, &prices);
         let mut order = order.to_vec();
         scarcity::falling_worth(problem, &workspace.candidates, &mut order);
-        for start in &SCARCE {
-            attempt(problem, &order, switches, start, workspace, stop);
+        for (start, storage_factor) in SCARCE.iter().zip(STORAGE_FACTORS) {
+            if storage_usd_per_gb > 0.0 {
+                prices.storage_usd_per_gb = storage_factor * storage_usd_per_gb;
+                workspace.reprice(problem, &prices);
+            }
+            attempt(problem, &order, switches, start, true, workspace, stop);
             if stop.should_stop() {
                 break;
             }
@@ -70,20 +76,21 @@ pub(super) fn best_of_starts(
 }
 
 /// Builds and tidies one solution and keeps it where it is the best; `false` where it exceeds limits that it ignored
-/// at ample prices, which ends it.
+/// and may not be squeezed into them.
 fn attempt(
     problem: &Problem,
     order: &[u32],
     switches: Switches,
     start: &Start,
+    may_squeeze: bool,
     workspace: &mut Workspace,
     stop: &Stop,
 ) -> bool {
-    let Workspace { candidates, state, scratch, best, has_best, priced, .. } = workspace;
-    let context = Context { problem, candidates, switches, closed: NONE };
+    let Workspace { candidates, state, scratch, best, has_best, .. } = workspace;
+    let context = Context { problem, candidates, switches, closed: NONE, most_usd: f64::INFINITY };
     build(&context, state, scratch, start, order);
     if start.relaxed && state.violation(problem) > 0.0 {
-        if !*priced {
+        if !may_squeeze {
             return false;
         }
         squeeze(problem, candidates, state, scratch);
@@ -115,7 +122,7 @@ fn repair(problem: &Problem, order: &[u32], switches: Switches, workspace: &mut 
         let missing = |state: &State, i: u32| state.missing(problem, i as usize) > 0.0;
         let last = if round == 0 { &workspace.best } else { &workspace.state };
         order.sort_by_key(|&i| !missing(last, i));
-        attempt(problem, &order, switches, &SINGLE, workspace, stop);
+        attempt(problem, &order, switches, &SINGLE, false, workspace, stop);
         if workspace.best.total_missing(problem) == 0.0 || stop.should_stop() {
             return;
         }

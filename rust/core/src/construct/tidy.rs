@@ -2,24 +2,25 @@
 
 use super::exchange;
 use super::greedy::{fill, Context};
-use super::state::{State, NONE, SHARE_EPSILON};
+use super::state::{State, SHARE_EPSILON};
 use super::Scratch;
 use crate::Stop;
 
-/// Rounds over all deployments and types.
-const PASSES: usize = 3;
-/// Exchanges tried per deployment and round.
-const EXCHANGES: usize = 2;
+/// Changes tried at most: this many, and so many more per query type.
+const ATTEMPTS: (usize, usize) = (36, 3);
+/// Deployments of up to this many replicas may be closed.
+const SMALL: u32 = 3;
 /// How much of the rental of idle capacity counts as useful to the types that are placed later in an attempt.
 const IDLE_VALUE: f64 = 0.5;
 
 /// Closes or shrinks deployments whose traffic fits elsewhere for less, and places single types anew, each kept only
-/// where the solution gets better; ends when nothing helps any more or after a few rounds.
+/// where the solution gets better; ends when nothing helps any more or enough has been tried.
 pub(super) fn tidy(context: &Context<'_>, state: &mut State, scratch: &mut Scratch, order: &[u32], stop: &Stop) {
     let problem = context.problem;
     // Attempts in a row that have changed nothing; as many as there are to make end it.
     let mut idle = 0;
-    for _ in 0..PASSES {
+    let mut left = ATTEMPTS.0 + ATTEMPTS.1 * order.len();
+    while left > 0 {
         scratch.configurations.clear();
         scratch.configurations.extend(state.slots.iter().map(|slot| slot.configuration));
         for index in 0..scratch.configurations.len() {
@@ -28,28 +29,41 @@ pub(super) fn tidy(context: &Context<'_>, state: &mut State, scratch: &mut Scrat
             for keep in [Keep::Nothing, Keep::AllButOne] {
                 let Some(slot) = state.slot_index(pair) else { break };
                 let slot = state.slots[slot];
-                if slot.configuration != configuration || (keep == Keep::AllButOne && slot.replicas == 1) {
+                if slot.configuration != configuration {
                     break;
                 }
+                // A large deployment is there for a reason, a small one has no replica to spare.
+                let pointless = match keep {
+                    Keep::Nothing => slot.replicas > SMALL,
+                    Keep::AllButOne => slot.replicas == 1,
+                };
+                if pointless {
+                    continue;
+                }
+                left = left.saturating_sub(1);
                 let better = attempt(context, state, scratch, order, Change::Shrink(configuration, keep));
                 idle = if better { 0 } else { idle + 1 };
             }
-            let mut tried = [NONE; EXCHANGES];
-            for round in 0..EXCHANGES {
-                let Some((to, replicas)) = exchange::best(context, state, configuration, &tried) else { break };
-                tried[round] = to;
+            for (to, replicas) in exchange::choices(context, state, configuration).into_iter().flatten() {
+                left = left.saturating_sub(1);
                 if attempt(context, state, scratch, order, Change::Exchange(configuration, to, replicas)) {
                     idle = 0;
                     break;
                 }
             }
-            if stop.should_stop() {
+            if left == 0 || stop.should_stop() {
                 return;
             }
         }
         for &i in order {
+            left = left.saturating_sub(1);
             let better = attempt(context, state, scratch, order, Change::Place(i));
             idle = if better { 0 } else { idle + 1 };
+        }
+        if state.served.iter().any(|&served| served < 1.0 - SHARE_EPSILON)
+            && attempt(context, state, scratch, order, Change::All)
+        {
+            idle = 0;
         }
         let attempts = order.len() + state.slots.iter().map(|slot| slot.replicas.min(2) as usize).sum::<usize>();
         if idle >= attempts {
@@ -73,6 +87,8 @@ enum Change {
     Exchange(u32, u32, u32),
     /// A type is placed anew.
     Place(u32),
+    /// All types are placed anew on the deployments that there are.
+    All,
 }
 
 /// Changes the state and keeps the change only where it is for the better.
@@ -106,6 +122,7 @@ fn attempt(context: &Context<'_>, state: &mut State, scratch: &mut Scratch, orde
                 state.set_replicas(problem, slot, most.min(f64::from(replicas)) as u32);
             }
         }
+        Change::All => order.iter().for_each(|&i| state.withdraw_type(problem, i)),
         Change::Place(i) => {
             state.withdraw_type(problem, i);
             state.right_size(problem);
@@ -136,12 +153,13 @@ fn refill(context: &Context<'_>, state: &mut State, open: &[u32], missing: f64, 
     for (position, &i) in open.iter().enumerate() {
         pending_usd -= unserved_usd(state, i);
         let later = (open.len() - 1 - position) as f64 / open.len() as f64;
-        fill(context, state, i as usize, IDLE_VALUE * later);
-        if missing == 0.0 && state.cost_usd - pending_usd > cost_usd + state.releasable_usd(problem) {
-            return false;
-        }
-        if missing == 0.0 && state.missing(problem, i as usize) > 0.0 {
-            return false;
+        let most_usd = if missing == 0.0 { cost_usd + pending_usd } else { f64::INFINITY };
+        fill(&Context { most_usd, ..*context }, state, i as usize, IDLE_VALUE * later);
+        if missing == 0.0 {
+            let exceeds = state.cost_usd > most_usd && state.cost_usd - state.releasable_usd(problem) > most_usd;
+            if exceeds || state.missing(problem, i as usize) > 0.0 {
+                return false;
+            }
         }
     }
     true

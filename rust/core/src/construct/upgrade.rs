@@ -117,7 +117,7 @@ fn placement(
     };
     // The share that fits is found with as many replicas as there can be; then only those needed are taken.
     let largest = Slot { configuration: to as u32, replicas: most as u32, time: moved.time, memory: moved.memory };
-    let mut placement = best_placement(problem, state, candidates, demand, route, Some(&largest))?;
+    let mut placement = best_placement(problem, state, candidates, demand, route, Some(&largest), f64::INFINITY)?;
     if f64::from(placement.replicas) > most {
         return None;
     }

@@ -21,10 +21,9 @@ pub struct MarginalValue {
 
 /// The constraints of a feasible problem that cost something, by falling value.
 pub(crate) fn values(problem: &Problem, params: &SolveParams, stop: &Stop) -> Result<Vec<MarginalValue>> {
-    // The root relaxation alone: its prices are those of one relaxation, not of a branch of the search.
-    let mut params = params.clone();
-    params.time_limit_s = None;
-    let root = lower_bound(problem, &params, stop)?;
+    // Without a deadline the relaxation is not branched on, which would only make the differences below uneven.
+    let untimed = Stop::new(&SolveParams::default(), stop.cancel_token());
+    let root = lower_bound(problem, params, &untimed)?;
     let prices = &root.prices;
     let mut values = Vec::new();
     let mut add = |constraint: Constraint, usd_per_unit: f64, unit: f64| {
@@ -41,7 +40,7 @@ pub(crate) fn values(problem: &Problem, params: &SolveParams, stop: &Stop) -> Re
         } else if slo > 0.0 && !stop.should_stop() {
             let mut data = problem.data().clone();
             Constraint::LatencySlo(id).set(&mut data, (1.0 + SLO_STEP) * slo);
-            let longer = lower_bound(&Problem::new(data)?, &params, stop)?;
+            let longer = lower_bound(&Problem::new(data)?, params, &untimed)?;
             if longer.converged && root.converged {
                 add(Constraint::LatencySlo(id), (root.value - longer.value) / (SLO_STEP * slo), slo);
             }
