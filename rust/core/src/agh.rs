@@ -8,11 +8,9 @@
 
 use rand_pcg::Pcg64Mcg;
 
-use crate::bound::{self, LowerBound};
+use crate::bound;
 use crate::search::{LocalSearch, Market, OperatorStatistics, SearchLimits, SearchState, OPERATORS};
-use crate::{
-    construct, relative_gap, Deployment, Plan, Problem, Result, SolveParams, Status, Stop, StopReason, Switches,
-};
+use crate::{construct, relative_gap, Deployment, Plan, Problem, Result, SolveParams, Stop, StopReason, Switches};
 
 /// Islands; more would waste learning, fewer would leave threads idle.
 const ISLANDS: usize = 4;
@@ -28,8 +26,10 @@ const DEEP_BELOW: f64 = 1.05;
 /// Configurations that the search moves within: at least, and more per query type.
 const KERNEL_SIZE: usize = 28;
 const KERNEL_SIZE_PER_TYPE: usize = 2;
-/// Share of the time that the bound may take where one is asked for.
+/// Where a bound is asked for, the share of the time that the relaxation may take at first, and then the share of what
+/// is left that the search takes; the rest goes into raising the bound.
 const BOUND_SHARE: f64 = 0.4;
+const SEARCH_SHARE: f64 = 0.5;
 /// Factor by which shortage becomes dearer, and how often, before a state counts as hopeless.
 const SHORTAGE_RISE: f64 = 4.0;
 const SHORTAGE_RISES: usize = 8;
@@ -43,16 +43,17 @@ pub(crate) fn solve(problem: &Problem, params: &SolveParams, initial_plan: Optio
         return Ok(greedy);
     }
     let bound = match params.bound {
-        true => Some(bound::lower_bound(problem, params, &stop.with_share(BOUND_SHARE))?),
+        true => Some(bound::root_bound(problem, params, &stop.with_share(BOUND_SHARE))?),
         false => None,
     };
     let bound_usd = bound.as_ref().map(|bound| bound.value);
+    let search_stop = if params.bound { stop.with_share(SEARCH_SHARE) } else { stop.clone() };
     let market = Market::of(problem, stop);
     let starts = Starts { greedy: &greedy, initial_plan, market: &market, switches: params.switches };
     let mut size = KERNEL_SIZE + KERNEL_SIZE_PER_TYPE * problem.num_query_types();
     let (mut run, reason) = loop {
         let mut run = Run::new(problem, params, &starts, size);
-        let reason = run.search(params, bound_usd, stop);
+        let reason = run.search(params, bound_usd, &search_stop);
         if run.incumbent.is_feasible() || size >= problem.num_configurations() || stop.reason(0).is_some() {
             break (run, reason);
         }
@@ -64,23 +65,10 @@ pub(crate) fn solve(problem: &Problem, params: &SolveParams, initial_plan: Optio
         plan.stop_reason = reason;
     }
     if let Some(bound) = bound {
-        certify(&mut plan, &bound, params.rel_gap);
+        bound::certify(problem, &mut plan, Some(bound), params, stop)?;
     }
     run.statistics(&mut plan.statistics);
     Ok(plan)
-}
-
-/// Writes a bound, and what it proves, into a plan.
-fn certify(plan: &mut Plan, bound: &LowerBound, rel_gap: f64) {
-    let proven = bound.value.min(plan.objective_value.unwrap_or(f64::INFINITY));
-    if !plan.status.has_plan() {
-        plan.status = if bound.infeasible { Status::Infeasible } else { plan.status };
-    } else {
-        plan.objective_bound = Some(proven);
-        if plan.gap().is_some_and(|gap| gap <= rel_gap) {
-            plan.status = Status::Optimal;
-        }
-    }
 }
 
 /// One stream of the search.

@@ -33,7 +33,7 @@ fn check_against_enumeration(seed: u64) -> Result<(), TestCaseError> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(150))]
+    #![proptest_config(ProptestConfig::with_cases(60))]
 
     #[test]
     fn the_plan_is_the_optimum_or_there_is_none(seed in any::<u64>()) {
@@ -42,7 +42,7 @@ proptest! {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(20))]
+    #![proptest_config(ProptestConfig::with_cases(8))]
 
     #[test]
     fn under_an_iteration_limit_threads_change_nothing_and_the_plan_is_feasible(seed in any::<u64>()) {

@@ -12,7 +12,12 @@ use incumbent::Incumbent;
 use tree::{Incumbents, Outcome, Tree};
 
 use crate::bound::{thread_pool, Prices, Relaxation};
-use crate::{construct, Plan, Problem, Result, SolveParams, Status, Stop, StopReason};
+use crate::{agh, construct, Plan, Problem, Result, SolveParams, Status, Stop, StopReason};
+
+/// Share of the time that the first plan may take.
+const START_SHARE: f64 = 0.2;
+/// With a gap from this on any plan will do.
+const ANY_PLAN_GAP: f64 = 1.0;
 
 /// Finds a plan and proves that none is cheaper by more than `params.rel_gap`, or that there is none.
 ///
@@ -27,7 +32,7 @@ pub(crate) fn solve(problem: &Problem, params: &SolveParams, initial_plan: Optio
     if let Some(plan) = initial_plan {
         incumbent.offer(&plan.deployments);
     }
-    incumbent.offer(&construct::solve(problem, params, stop)?.deployments);
+    start_plan(problem, params, initial_plan, &mut incumbent, stop)?;
     let guess = Prices::from_cheapest_routes(problem);
     // A little below the asked gap, so that the last rounding does not exceed it.
     let mut tree = Tree::new(&relaxation, pool.as_ref(), guess, incumbent.value, 0.9 * params.rel_gap);
@@ -84,7 +89,7 @@ pub(crate) fn raise_bound(
     let mut incumbent = Incumbent::new(problem);
     match known {
         Some(plan) => incumbent.offer(&plan.deployments),
-        None => incumbent.offer(&construct::solve(problem, params, stop)?.deployments),
+        None => start_plan(problem, params, None, &mut incumbent, stop)?,
     };
     let mut tree = Tree::new(relaxation, pool, prices.clone(), incumbent.value, 0.9 * params.rel_gap);
     let outcome = tree.run(&mut incumbent, stop);
@@ -93,4 +98,23 @@ pub(crate) fn raise_bound(
         bound = 0.0;
     }
     Ok(Raised { bound, closed: outcome == Outcome::Closed, evaluations: tree.evaluations() })
+}
+
+/// Offers the plan of the adaptive greedy heuristic, which takes no more than a share of the time; the greedy one where
+/// that will do.
+fn start_plan(
+    problem: &Problem,
+    params: &SolveParams,
+    initial_plan: Option<&Plan>,
+    incumbent: &mut Incumbent<'_>,
+    stop: &Stop,
+) -> Result<f64> {
+    if params.rel_gap >= ANY_PLAN_GAP
+        && incumbent.offer(&construct::solve(problem, params, stop)?.deployments) < f64::MAX
+    {
+        return Ok(incumbent.value);
+    }
+    let quick = SolveParams { bound: false, threads: 1, time_limit_s: None, max_iterations: None, ..params.clone() };
+    let plan = agh::solve(problem, &quick, initial_plan, &stop.with_share(START_SHARE))?;
+    Ok(incumbent.offer(&plan.deployments))
 }

@@ -76,7 +76,7 @@ impl Master {
         let num_artificial = limited.len();
         let first_null = first_artificial + LEVELS * num_artificial;
         let first_pattern = first_null + num_pair_rows;
-        let capacity = 4 * num_coupling + 4 * num_pair_rows + 300;
+        let capacity = 3 * (num_coupling + num_pair_rows) + 60;
         let stride = 3 * num_types + 4;
 
         let total: f64 = guess.supply.iter().sum();

@@ -21,7 +21,7 @@ pub(crate) use knapsack::Knapsack;
 pub(crate) use mixture::{Mixture, WHOLE};
 pub(crate) use relaxation::{Evaluation, Relaxation};
 
-use crate::{bnb, Error, Plan, Problem, Result, SolveParams, Status, Stop, FEASIBILITY_TOLERANCE};
+use crate::{bnb, relative_gap, Error, Plan, Problem, Result, SolveParams, Status, Stop, FEASIBILITY_TOLERANCE};
 
 /// What is proven about the cost of every plan.
 #[derive(Debug, Clone, PartialEq)]
@@ -52,22 +52,25 @@ pub fn bound_at(problem: &Problem, prices: &Prices) -> f64 {
 /// Looks for the prices with the largest Lagrangian bound and, where there is a time limit, raises the bound by
 /// branching for as long as time is left.
 ///
-/// `params.max_iterations` limits the evaluations of the Lagrangian function, `params.threads` are used for each, and
-/// the result depends on neither the threads nor, without a time limit, the machine.
+/// `params.threads` are used for each evaluation; the result depends on neither the threads nor, without a time limit,
+/// the machine.
 ///
 /// # Errors
 /// [`Error::Internal`] where the threads cannot be started.
 pub fn lower_bound(problem: &Problem, params: &SolveParams, stop: &Stop) -> Result<LowerBound> {
-    bound_beside(problem, None, params, stop)
+    raise(problem, root_bound(problem, params, stop)?, None, params, stop)
 }
 
-/// As [`lower_bound`], with a plan that need not be beaten.
-fn bound_beside(problem: &Problem, plan: Option<&Plan>, params: &SolveParams, stop: &Stop) -> Result<LowerBound> {
+/// The best Lagrangian bound, without branching.
+///
+/// # Errors
+/// As [`lower_bound`].
+pub(crate) fn root_bound(problem: &Problem, params: &SolveParams, stop: &Stop) -> Result<LowerBound> {
     let pool = thread_pool(params.threads)?;
     let relaxation = Relaxation::new(problem, 1.0);
     let domain = Domain::of(problem);
     let mut generator = Generator::new(&relaxation, &domain, Prices::from_cheapest_routes(problem));
-    let limits = Limits { cutoff: f64::INFINITY, tolerance: 1e-6, max_evaluations: stop.max_iterations() };
+    let limits = Limits { cutoff: f64::INFINITY, tolerance: 1e-6, max_evaluations: u64::MAX };
     let ending = generator.run(&domain, limits, pool.as_ref(), stop);
     let mut bound = LowerBound {
         value: generator.best.value.max(0.0),
@@ -84,23 +87,50 @@ fn bound_beside(problem: &Problem, plan: Option<&Plan>, params: &SolveParams, st
             bound.converged = true;
         }
     }
-    if !bound.infeasible && stop.remaining_s().is_some_and(|seconds| seconds > 0.0) {
-        let raised = bnb::raise_bound(&relaxation, pool.as_ref(), &bound.prices, plan, params, stop)?;
-        bound.evaluations += raised.evaluations;
-        bound.value = bound.value.max(raised.bound);
-        bound.infeasible = raised.bound == f64::INFINITY;
-        bound.converged &= raised.closed;
-    }
     Ok(bound)
 }
 
-/// Gives `plan` its lower bound and, where that proves it, the status [`Status::Optimal`] or [`Status::Infeasible`].
+/// Raises `bound` by branching where time is left, until it meets `plan`.
+fn raise(
+    problem: &Problem,
+    mut bound: LowerBound,
+    plan: Option<&Plan>,
+    params: &SolveParams,
+    stop: &Stop,
+) -> Result<LowerBound> {
+    let is_met =
+        |plan: &Plan| plan.objective_value.is_some_and(|value| relative_gap(value, bound.value) <= params.rel_gap);
+    if bound.infeasible || plan.is_some_and(is_met) || stop.remaining_s().is_none_or(|seconds| seconds <= 0.0) {
+        return Ok(bound);
+    }
+    let pool = thread_pool(params.threads)?;
+    let relaxation = Relaxation::new(problem, 1.0);
+    let raised = bnb::raise_bound(&relaxation, pool.as_ref(), &bound.prices, plan, params, stop)?;
+    bound.evaluations += raised.evaluations;
+    bound.value = bound.value.max(raised.bound);
+    bound.infeasible = raised.bound == f64::INFINITY;
+    bound.converged &= raised.closed;
+    Ok(bound)
+}
+
+/// Gives `plan` its lower bound, starting from `root` where that is known, and, where the bound proves it, the status
+/// [`Status::Optimal`] or [`Status::Infeasible`].
 ///
 /// # Errors
 /// As [`lower_bound`].
-pub(crate) fn certify(problem: &Problem, plan: &mut Plan, params: &SolveParams, stop: &Stop) -> Result<()> {
-    let known = plan.status.has_plan();
-    let bound = bound_beside(problem, known.then_some(&*plan), params, stop)?;
+pub(crate) fn certify(
+    problem: &Problem,
+    plan: &mut Plan,
+    root: Option<LowerBound>,
+    params: &SolveParams,
+    stop: &Stop,
+) -> Result<()> {
+    let root = match root {
+        Some(root) => root,
+        None => root_bound(problem, params, stop)?,
+    };
+    let known = plan.status.has_plan().then_some(&*plan);
+    let bound = raise(problem, root, known, params, stop)?;
     if let Some(value) = plan.objective_value {
         plan.objective_bound = Some(bound.value.min(value));
         if plan.gap().is_some_and(|gap| gap <= params.rel_gap) {
