@@ -10,7 +10,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from helpers import arrays, feasible_plan, two_types
-from servemix import CancelToken, InvalidInputError, Plan, Problem, _core, check, solve
+from servemix import (
+    CancelToken,
+    InvalidInputError,
+    Plan,
+    Problem,
+    _core,
+    check,
+    diagnose,
+    lower_bound,
+    solve,
+)
 
 EXTREME = st.sampled_from(
     [0.0, -0.0, 5e-324, 1e-300, 1e-9, 1.0, 1e9, 1e100, 1e308, -1.0, math.inf, -math.inf, math.nan]
@@ -45,12 +55,21 @@ def problem_or_none(given_arrays: dict[str, Any]) -> Problem | None:
 
 
 def use(problem: Problem) -> None:
-    """Do with a problem whatever can be done with one."""
+    """Do with a problem whatever can be done with one, and see that the answers agree."""
     assert _core._problem_from_json(problem.to_json().encode()) == problem
-    for method in METHODS:
-        plan = solve(problem, method, time_limit=1.0)
+    plans = [solve(problem, method, time_limit=1.0) for method in METHODS]
+    for plan in plans:
         assert check(problem, plan).violations == []
         assert _core._plan_from_json(plan.to_json().encode(), problem).cost == plan.cost
+    values = [plan.objective_value for plan in plans if plan.objective_value is not None]
+    bound = lower_bound(problem, time_limit=1.0)
+    status = diagnose(problem, time_limit=1.0).status
+    if values:
+        assert not bound.infeasible
+        assert status != "INFEASIBLE"
+        assert all(plan.status != "INFEASIBLE" for plan in plans)
+        for proven in (bound.value, *(plan.objective_bound for plan in plans)):
+            assert proven is None or proven <= min(values) + 1e-6 * max(1.0, min(values))
 
 
 @settings(max_examples=300, deadline=None)

@@ -12,7 +12,10 @@ pub const NO_POOL: u32 = u32::MAX;
 pub const FEASIBILITY_TOLERANCE: f64 = 1e-6;
 
 /// The largest number that data may hold, limits apart: products and sums of such numbers stay finite.
-const LARGEST_NUMBER: f64 = 1e30;
+pub(crate) const LARGEST_NUMBER: f64 = 1e30;
+
+/// A route that can carry no larger share than this is as good as none: the tolerance of a supply row is wider.
+const LEAST_SHARE: f64 = 1e-7;
 
 /// How the latency SLO of a query type is meant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -158,7 +161,8 @@ pub struct ProblemData {
 
 /// Coefficients of the usable routes in structure of arrays, ordered by configuration and then by query type.
 ///
-/// A route is usable unless the latency scope is [`LatencyScope::Route`] and its latency exceeds the SLO.
+/// A route is usable unless the latency scope is [`LatencyScope::Route`] and its latency exceeds the SLO, or its
+/// figures are such that no share above 1e-7 of the query type could ever take it.
 /// Every entry is for the whole traffic of the query type (fraction 1), so that a load or a cost is
 /// `coefficient · fraction`.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -433,14 +437,30 @@ fn latency_usd(data: &ProblemData, route: usize) -> f64 {
     data.horizon_h * q.rate_per_h[i] * q.latency_usd_per_s[i] * data.routes.latency_s[route]
 }
 
+/// Whether a route may carry traffic and can carry a share that counts.
+///
+/// What cannot would put coefficients into a linear program in which the others drown.
+fn is_usable(data: &ProblemData, route: usize) -> bool {
+    let (r, q, c) = (&data.routes, &data.query_types, &data.configurations);
+    let (i, a) = (r.query_type[route] as usize, r.configuration[route] as usize);
+    let replicas = f64::from(c.max_replicas[a]);
+    let per_s = q.rate_per_h[i] / 3600.0;
+    // A mean over shares that add up to 1 at most can be balanced by no more than the SLO itself.
+    let within = |excess: f64, slo: f64| excess * LEAST_SHARE <= slo;
+    let in_time = match data.latency_scope {
+        LatencyScope::Route => r.latency_s[route] <= q.latency_slo_s[i],
+        LatencyScope::Average => within(r.latency_s[route] - q.latency_slo_s[i], q.latency_slo_s[i]),
+    };
+    in_time
+        && within(r.error[route] - q.error_slo[i], q.error_slo[i])
+        && per_s * r.busy_s[route] * LEAST_SHARE <= data.max_utilization * replicas
+        && per_s * r.kv_gb_s[route] * LEAST_SHARE <= c.kv_cache_gb[a] * replicas
+}
+
 fn route_table(data: &ProblemData) -> RouteTable {
     let r = &data.routes;
     let q = &data.query_types;
-    let usable = |&route: &u32| {
-        let route = route as usize;
-        data.latency_scope == LatencyScope::Average
-            || r.latency_s[route] <= q.latency_slo_s[r.query_type[route] as usize]
-    };
+    let usable = |&route: &u32| is_usable(data, route as usize);
     let mut source: Vec<u32> = (0..r.query_type.len() as u32).filter(usable).collect();
     let key = |&route: &u32| (r.configuration[route as usize], r.query_type[route as usize]);
     if !source.is_sorted_by_key(key) {

@@ -1,5 +1,6 @@
 //! The constraints that a person set, in a person's words, and the problem without one of them.
 
+use crate::problem::LARGEST_NUMBER;
 use crate::{Problem, ProblemData};
 
 /// A constraint that can be part of a conflict or be relaxed.
@@ -98,6 +99,8 @@ impl Constraint {
     /// Gives it another value. Where it stands for many this is a factor on all of them, except that
     /// [`Constraint::EveryMaxUnmet`] raises all to at least the value.
     pub fn set(self, data: &mut ProblemData, value: f64) {
+        // A number that no problem may hold allows no more than the largest that it may.
+        let scale = |numbers: &mut [f64]| numbers.iter_mut().for_each(|n| *n = (*n * value).min(LARGEST_NUMBER));
         match self {
             Self::LatencySlo(i) => data.query_types.latency_slo_s[i as usize] = value,
             Self::ErrorSlo(i) => data.query_types.error_slo[i as usize] = value,
@@ -110,9 +113,9 @@ impl Constraint {
                     *replicas = (f64::from(*replicas) * value).min(f64::from(MANY_REPLICAS)) as u32;
                 }
             }
-            Self::Memory => data.configurations.kv_cache_gb.iter_mut().for_each(|gb| *gb *= value),
-            Self::EveryLatencySlo => data.query_types.latency_slo_s.iter_mut().for_each(|slo| *slo *= value),
-            Self::EveryErrorSlo => data.query_types.error_slo.iter_mut().for_each(|slo| *slo *= value),
+            Self::Memory => scale(&mut data.configurations.kv_cache_gb),
+            Self::EveryLatencySlo => scale(&mut data.query_types.latency_slo_s),
+            Self::EveryErrorSlo => scale(&mut data.query_types.error_slo),
             Self::EveryMaxUnmet => {
                 data.query_types.max_unmet.iter_mut().for_each(|most| *most = most.max(value.clamp(0.0, 1.0)));
             }
