@@ -21,7 +21,7 @@ from servemix import CancelToken, Plan, Problem, check, solve
 
 # Proving the optimum of the endless problem takes far longer; whoever waits this long has failed.
 PATIENCE_S = 30.0
-METHOD = "gh"
+METHOD = "agh"
 
 
 @pytest.fixture(scope="module")

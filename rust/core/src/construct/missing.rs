@@ -30,7 +30,14 @@ fn reason(problem: &Problem, candidates: &Candidates, state: &State, i: usize) -
         return "it has no route at all".into();
     }
     if routes.is_empty() {
-        return "every route misses its latency SLO".into();
+        let r = &problem.routes;
+        let of_type = (0..problem.num_routes()).filter(|&route| r.query_type[route] as usize == i);
+        let meets = |route: usize| r.latency_s[route] <= problem.query_types.latency_slo_s[i];
+        return if of_type.into_iter().any(meets) {
+            "every route misses its latency SLO or can carry no share of it that counts".into()
+        } else {
+            "every route misses its latency SLO".into()
+        };
     }
     if candidates.types[i].usd.is_infinite() {
         let met = |excess: &[f64]| routes.iter().any(|&route| excess[route as usize] <= 0.0);
