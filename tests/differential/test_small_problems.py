@@ -64,6 +64,18 @@ def test_heuristics_are_feasible_and_never_below_the_optimum(method: str, arrays
 
 @FEW
 @given(arrays=small_problems())
+def test_branch_and_bound_proves_what_enumeration_finds(arrays: Arrays) -> None:
+    expected = optimum(arrays)
+    plan = solve(build(arrays), "bnb", rel_gap=1e-7)
+    if expected is None:
+        assert plan.status == "INFEASIBLE"
+        return
+    assert plan.status == "OPTIMAL"
+    assert plan.objective_value == pytest.approx(expected, rel=CLOSE, abs=1e-7)
+
+
+@FEW
+@given(arrays=small_problems())
 def test_more_room_never_costs_more(arrays: Arrays) -> None:
     """Relaxing every limit cannot raise the optimum."""
     loose = copy.deepcopy(arrays)

@@ -4,8 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 import numpy.typing as npt
+import pytest
+from hypothesis import assume, given, settings
 
+from differential.small_problems import Arrays, small_problems
 from helpers import two_types
+from servemix import Plan, Problem, check, solve
+from servemix.exact._decisions import arrays_of, columns_of
 from servemix.exact._model import MipModel, build_model
 
 
@@ -71,3 +76,48 @@ def test_limits_that_are_not_there_have_no_row() -> None:
     limited = len(build_model(two_types()).rows.right)
     free = two_types(budget_usd=None, storage_gb=None, pools__max_gpus=[None])
     assert len(build_model(free).rows.right) == limited - 3
+
+
+@settings(max_examples=100, deadline=None)
+@given(arrays=small_problems())
+def test_a_feasible_plan_meets_every_row_at_its_own_cost_and_comes_back(arrays: Arrays) -> None:
+    problem = Problem.from_arrays(**arrays)
+    plan = solve(problem, "gh")
+    assume(plan.objective_value is not None)
+    model = build_model(problem)
+    assume(len(model.configurations))
+    values = columns_of(problem, model, plan)
+    assert values is not None
+    left = matrix(model) @ values
+    right = model.rows.right
+    slack = 2e-6 * np.maximum(1.0, np.abs(right))
+    assert np.all(left <= right + slack)
+    equal = np.array(list(model.rows.sense)) == "="
+    assert np.all(np.abs(left - right)[equal] <= 2e-6)
+    assert np.all((values >= model.lower) & (values <= model.upper + 1e-9))
+    assert model.objective @ values + model.constant == pytest.approx(plan.objective_value)
+
+    draft = {"method": "gh", "seed": 0, "stop_reason": "COMPLETED", "runtime_s": 0.0}
+    again = Plan.from_arrays(
+        problem, status="FEASIBLE", **draft, **arrays_of(problem, model, values)
+    )
+    assert check(problem, again).violations == []
+    assert again.objective_value == pytest.approx(plan.objective_value)
+
+
+@settings(max_examples=100, deadline=None)
+@given(arrays=small_problems())
+def test_rounding_noise_of_a_solver_does_not_reach_the_plan(arrays: Arrays) -> None:
+    problem = Problem.from_arrays(**arrays)
+    plan = solve(problem, "gh")
+    model = build_model(problem)
+    assume(plan.objective_value is not None and len(model.configurations) > 0)
+    values = columns_of(problem, model, plan)
+    assert values is not None
+    noise = np.random.default_rng(0).uniform(-4e-10, 4e-10, len(values))
+    found = arrays_of(problem, model, values + noise)
+    clean = arrays_of(problem, model, values)
+    for section in ("deployments", "routing"):
+        for key, column in clean[section].items():
+            assert found[section][key] == pytest.approx(column, abs=1e-8)
+    assert np.all(found["routing"]["fraction"] > 0.0)
