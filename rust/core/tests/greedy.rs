@@ -63,6 +63,23 @@ fn plans_of_wild_problems_keep_every_constraint_whatever_is_switched_off() {
 }
 
 #[test]
+fn tokens_that_must_be_stored_but_have_no_room_leave_no_plan() {
+    let mut data = physical(Size::new(2, 2, 2), 1.0, Family::Plain, 0).expect("a valid problem").data().clone();
+    data.query_types.max_unmet.fill(0.0);
+    data.query_types.data_gb.fill(10.0);
+    data.storage_gb = 15.0;
+    data.configurations.weights_gb.fill(0.0);
+    let plan = greedy(&Problem::new(data.clone()).expect("a valid problem"), Switches::default());
+    assert_eq!(plan.status, Status::NoSolutionFound);
+    assert!(plan.message.is_some_and(|message| message.contains("storage")));
+    data.storage_gb = 20.0;
+    let problem = Problem::new(data).expect("a valid problem");
+    let plan = greedy(&problem, Switches::default());
+    assert_eq!(plan.status, Status::Feasible);
+    assert_sound(&problem, &plan);
+}
+
+#[test]
 fn every_physical_problem_of_every_family_and_scale_gets_a_plan() {
     for family in Family::ALL {
         for (seed, scale) in [(0, 1.0), (1, 10.0), (2, 100.0), (3, 0.1)] {

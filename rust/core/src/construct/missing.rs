@@ -20,6 +20,19 @@ pub(super) fn describe(problem: &Problem, candidates: &Candidates, state: &State
             ));
         }
     }
+    if lines.is_empty() {
+        let mut limits = Vec::new();
+        for (left, name) in [(state.budget_left_usd, "the budget"), (state.storage_left_gb, "the storage capacity")] {
+            if left < 0.0 {
+                limits.push(name);
+            }
+        }
+        // Every query type has a place, but together they exceed a limit.
+        let limits = limits.join(" and ");
+        let served = (0..problem.num_query_types()).filter(|&i| state.served[i] > 0.0);
+        let names = served.map(|i| &problem.query_types.name[i]);
+        lines.extend(names.map(|name| format!("{name}: with its stored tokens it does not fit within {limits}")));
+    }
     lines.join("\n")
 }
 

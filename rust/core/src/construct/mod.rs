@@ -89,12 +89,14 @@ pub struct Construction {
     pub missing: Vec<f64>,
     /// Objective value, USD.
     pub objective_usd: f64,
+    /// Whether the budget, the storage or a pool is exceeded, as where the tokens that have to be stored do not fit.
+    pub exceeds_limits: bool,
 }
 
 impl Construction {
     /// Whether every constraint is met.
     pub fn is_feasible(&self) -> bool {
-        self.missing.iter().all(|&missing| missing == 0.0)
+        !self.exceeds_limits && self.missing.iter().all(|&missing| missing == 0.0)
     }
 
     fn read(&mut self, problem: &Problem, state: &State) {
@@ -123,6 +125,7 @@ impl Construction {
         self.missing.clear();
         self.missing.extend((0..state.served.len()).map(|i| state.missing(problem, i)));
         self.objective_usd = state.cost_usd;
+        self.exceeds_limits = state.exceeds_limits(problem);
     }
 }
 

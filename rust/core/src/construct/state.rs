@@ -1,6 +1,6 @@
 //! The working solution of the construction: loads, slacks and cost, kept up to date by every change.
 
-use crate::{Problem, NO_POOL};
+use crate::{Problem, FEASIBILITY_TOLERANCE, NO_POOL};
 
 /// In `slot_of_pair`: the pair is not deployed.
 pub(super) const NONE: u32 = u32::MAX;
@@ -126,6 +126,15 @@ impl State {
         over(self.budget_left_usd, problem.budget_usd)
             + over(self.storage_left_gb, problem.storage_gb)
             + pools.map(|(&left, &limit)| over(left, limit)).sum::<f64>()
+    }
+
+    /// Whether the budget, the storage or a pool is exceeded by more than rounding.
+    pub(super) fn exceeds_limits(&self, problem: &Problem) -> bool {
+        // An infinite limit leaves an infinite rest, which is below nothing.
+        let over = |left: f64, limit: f64| left < 0.0 && -left > FEASIBILITY_TOLERANCE * limit.max(f64::EPSILON);
+        over(self.budget_left_usd, problem.budget_usd)
+            || over(self.storage_left_gb, problem.storage_gb)
+            || self.pool_left_gpus.iter().zip(&problem.pools.max_gpus).any(|(&left, &limit)| over(left, limit))
     }
 
     /// Sum of [`State::missing`] over the query types.
