@@ -35,10 +35,27 @@ pub(super) struct Candidates {
     pub(super) weights_usd: Vec<f64>,
     /// Price of the stored tokens of each query type, with the limits priced.
     pub(super) data_usd: Vec<f64>,
-    // Working memory: per type, the best route of the pair at hand, and the best that keeps both SLOs.
-    best: Vec<Option<(f64, Candidate)>>,
-    best_safe: Vec<Option<(f64, Candidate)>>,
+    // Working memory: per type, the cheapest routes of the pair at hand.
+    cheapest: Vec<Cheapest>,
     unsorted: Vec<(u32, Candidate)>,
+}
+
+/// The cheapest routes of a query type on one pair, with their cost: of all, of those within the error SLO, of those
+/// within the latency SLO, and of those within both. Mixes need both ends of each SLO.
+#[derive(Debug, Clone, Copy, Default)]
+struct Cheapest([Option<(f64, Candidate)>; 4]);
+
+impl Cheapest {
+    #[inline]
+    fn offer(&mut self, cost: f64, candidate: Candidate, average: bool) {
+        let (accurate, fast) = (candidate.point.error <= 0.0, candidate.point.latency <= 0.0);
+        // Where every route keeps the latency SLO, the two in the middle tell nothing new.
+        for (place, holds) in self.0.iter_mut().zip([true, average && accurate, average && fast, accurate && fast]) {
+            if holds && place.is_none_or(|(least, _)| cost < least) {
+                *place = Some((cost, candidate));
+            }
+        }
+    }
 }
 
 impl Candidates {
@@ -148,13 +165,13 @@ impl Candidates {
         let num_types = problem.num_query_types();
         let c = &problem.configurations;
         self.unsorted.clear();
-        self.best.clear();
-        self.best.resize(num_types, None);
-        self.best_safe.clear();
-        self.best_safe.resize(num_types, None);
+        let average = problem.latency_scope == LatencyScope::Average;
+        self.cheapest.clear();
+        self.cheapest.resize(num_types, Cheapest::default());
         for pair in 0..problem.num_pairs() {
             let members = problem.pair_configurations(pair);
-            let smallest = members.iter().copied().min_by_key(|&a| (c.tp[a as usize] * c.pp[a as usize], a));
+            let smallest =
+                members.iter().copied().min_by_key(|&a| (u64::from(c.tp[a as usize]) * u64::from(c.pp[a as usize]), a));
             for &a in members {
                 if !select && Some(a) != smallest {
                     continue;
@@ -178,21 +195,16 @@ impl Candidates {
                     let shortfall = (replicas / limit).max(1.0);
                     let cost = point.usd * shortfall + IDLE_SHARE * replica_usd;
                     let candidate = Candidate { value: 0.0, point, replicas, route: route as u32 };
-                    let better = |best: &Option<(f64, Candidate)>| best.is_none_or(|(least, _)| cost < least);
-                    if better(&self.best[i]) {
-                        self.best[i] = Some((cost, candidate));
-                    }
-                    if point.error <= 0.0 && point.latency <= 0.0 && better(&self.best_safe[i]) {
-                        self.best_safe[i] = Some((cost, candidate));
-                    }
+                    self.cheapest[i].offer(cost, candidate, average);
                 }
             }
             for i in 0..num_types {
-                let (best, safe) = (self.best[i].take(), self.best_safe[i].take());
-                if let Some((_, best)) = best {
-                    self.unsorted.push((i as u32, best));
-                    if let Some((_, safe)) = safe.filter(|(_, safe)| safe.route != best.route) {
-                        self.unsorted.push((i as u32, safe));
+                let Cheapest(found) = std::mem::take(&mut self.cheapest[i]);
+                for (place, &candidate) in found.iter().enumerate() {
+                    let Some((_, candidate)) = candidate else { continue };
+                    let is_new = found[..place].iter().flatten().all(|(_, other)| other.route != candidate.route);
+                    if is_new {
+                        self.unsorted.push((i as u32, candidate));
                     }
                 }
             }

@@ -34,6 +34,8 @@ const SCARCE: [Start; 3] =
 const STORAGE_FACTORS: [f64; 3] = [0.5, 2.0, 0.1];
 /// The start of a construction that stands for itself.
 pub(super) const SINGLE: Start = start(Coverage::EveryType, 1.0, false);
+/// Starts where a type found no place.
+const REPAIRS: [Start; 2] = [SINGLE, start(Coverage::None, 0.0, false)];
 /// Orders tried where a type found no place.
 const REPAIR_ROUNDS: usize = 8;
 
@@ -122,7 +124,8 @@ fn repair(problem: &Problem, order: &[u32], switches: Switches, workspace: &mut 
         let missing = |state: &State, i: u32| state.missing(problem, i as usize) > 0.0;
         let last = if round == 0 { &workspace.best } else { &workspace.state };
         order.sort_by_key(|&i| !missing(last, i));
-        attempt(problem, &order, switches, &SINGLE, false, workspace, stop);
+        let start = &REPAIRS[round % REPAIRS.len()];
+        attempt(problem, &order, switches, start, false, workspace, stop);
         if workspace.best.total_missing(problem) == 0.0 || stop.should_stop() {
             return;
         }
