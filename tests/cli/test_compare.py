@@ -9,7 +9,7 @@ import pytest
 
 from cli.conftest import Run
 from helpers import feasible_plan, two_types
-from servemix import Problem, solve
+from servemix import Plan, Problem, solve
 from servemix.cli import compare
 
 
@@ -83,3 +83,20 @@ def test_exact_is_among_the_default_methods_only_where_it_is_installed(
     assert compare.default_methods() == ["gh", "agh", "exact"]
     monkeypatch.setattr(compare.importlib.util, "find_spec", lambda name: None)
     assert compare.default_methods() == ["gh", "agh"]
+
+
+def test_only_methods_that_prove_have_a_time_limit_by_themselves(
+    monkeypatch: pytest.MonkeyPatch, run: Run, problem_file: Path, problem: Problem
+) -> None:
+    limits = {}
+
+    def record(given: object, method: str, *, time_limit: float | None, **_: object) -> Plan:
+        limits[method] = time_limit
+        return feasible_plan(problem, method=method)
+
+    monkeypatch.setattr(compare, "run_solve", record)
+    every = [part for method in ("gh", "agh", "bnb", "exact") for part in ("-m", method)]
+    assert run("compare", problem_file, *every).exit_code == 0
+    assert limits == {"gh": None, "agh": None, "bnb": 60.0, "exact": 60.0}
+    assert run("compare", problem_file, *every, "--time-limit", 5).exit_code == 0
+    assert set(limits.values()) == {5.0}

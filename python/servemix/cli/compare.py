@@ -19,7 +19,7 @@ from servemix.report.tables import Table
 if TYPE_CHECKING:
     from servemix import Plan
 
-#: Seconds that each method may take where nothing else is asked for.
+#: Seconds that a method which proves its plan may take where nothing else is asked for.
 DEFAULT_TIME_LIMIT_S = 60.0
 
 
@@ -49,9 +49,15 @@ def compare(
     ] = None,
     seed: Seed = 0,
     time_limit: Annotated[
-        float,
-        typer.Option("--time-limit", min=0.0, metavar="SECONDS", help="Limit for each method."),
-    ] = DEFAULT_TIME_LIMIT_S,
+        float | None,
+        typer.Option(
+            "--time-limit",
+            min=0.0,
+            metavar="SECONDS",
+            help="Limit for each method; agh uses all of it. By default the heuristics run to"
+            " their own end, and exact and bnb for 60 seconds.",
+        ),
+    ] = None,
     threads: Threads = 1,
     rel_gap: RelGap = 1e-4,
     solver: Solver = "highs",
@@ -75,7 +81,7 @@ def compare(
                 given,
                 method,
                 seed=seed,
-                time_limit=time_limit,
+                time_limit=limit_of(method) if time_limit is None else time_limit,
                 threads=threads,
                 rel_gap=rel_gap,
                 solver=solver,
@@ -96,6 +102,11 @@ def default_methods() -> list[str]:
     """List the methods that are compared where none is named."""
     exact = importlib.util.find_spec("mip") is not None
     return ["gh", "agh", *(["exact"] if exact else [])]
+
+
+def limit_of(method: str) -> float | None:
+    """Time limit of a method where none is given, seconds."""
+    return DEFAULT_TIME_LIMIT_S if method in ("exact", "bnb") else None
 
 
 def best_bound(rows: list[Row]) -> float | None:
