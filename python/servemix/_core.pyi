@@ -240,6 +240,23 @@ def diagnose(
     cancel: CancelToken | None = None,
 ) -> Diagnosis: ...
 def check(problem: Problem, plan: Plan) -> CheckReport: ...
+def _stress(
+    problem: Problem,
+    plan: Plan,
+    *,
+    latency: float,
+    error: float,
+    demand: float,
+    scenarios: int,
+    first: int,
+    seed: int,
+    threads: int,
+    cancel: CancelToken | None = None,
+) -> dict[str, FloatArray]: ...
+def _reroute(problem: Problem, plan: Plan, *, lift_unmet: bool = False) -> dict[str, Any] | None: ...
+def _generate(
+    query_types: int, models: int, tiers: int, *, rate_scale: float, family: str, seed: int
+) -> Problem: ...
 def solve(
     problem: Problem,
     method: str,

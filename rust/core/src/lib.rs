@@ -35,6 +35,7 @@ pub mod search;
 mod solve;
 mod status;
 mod stop;
+pub mod stress;
 
 pub use check::{check, CheckReport, Constraint, Violation};
 pub use error::{Error, Result};

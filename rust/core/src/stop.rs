@@ -63,7 +63,7 @@ impl CancelToken {
     }
 
     /// Asks the token's question where it has one and it is due; whether the token is cancelled now.
-    fn poll(&self) -> bool {
+    pub(crate) fn poll(&self) -> bool {
         if let Some(poll) = &self.0.poll {
             let now_ns = nanoseconds(poll.start.elapsed());
             let due_ns = poll.due_ns.load(Ordering::Relaxed);

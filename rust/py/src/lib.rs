@@ -11,6 +11,7 @@ mod files;
 mod plan;
 mod problem;
 mod solve;
+mod stress;
 
 use pyo3::prelude::*;
 
@@ -33,6 +34,8 @@ mod _core {
     use super::problem::{problem_from_arrays, PyProblem};
     #[pymodule_export]
     use super::solve::{solve, PyCancelToken};
+    #[pymodule_export]
+    use super::stress::{_generate, _reroute, _stress};
 
     #[pymodule_init]
     fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
