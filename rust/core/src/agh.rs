@@ -42,8 +42,9 @@ pub(crate) fn solve(problem: &Problem, params: &SolveParams, initial_plan: Optio
         // Without the routing program no move can be costed: what remains is the construction.
         return Ok(greedy);
     }
+    let greedy_usd = greedy.objective_value.unwrap_or(f64::INFINITY);
     let bound = match params.bound {
-        true => Some(bound::root_bound(problem, params, &stop.with_share(BOUND_SHARE))?),
+        true => Some(bound::root_bound(problem, greedy_usd, params, &stop.with_share(BOUND_SHARE))?),
         false => None,
     };
     let bound_usd = bound.as_ref().map(|bound| bound.value);

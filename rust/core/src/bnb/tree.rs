@@ -125,9 +125,6 @@ impl<'r, 'p> Tree<'r, 'p> {
                 None => return Outcome::Closed,
                 Some(node) if node.bound >= cutoff => {
                     let bound = node.bound;
-                    if node.path.is_none() {
-                        self.root_prices.clone_from(&self.generator.best_prices);
-                    }
                     self.close(bound);
                     self.open.clear();
                     return Outcome::Closed;
@@ -186,8 +183,17 @@ impl<'r, 'p> Tree<'r, 'p> {
         let problem = self.relaxation.problem;
         self.generator.best_prices.clone_from(&node.prices);
         loop {
-            let ending = self.generator.run(domain, self.limits(u64::MAX), self.pool, stop);
+            let limits = self.limits(u64::MAX);
+            let ending = match node.path {
+                None => self.generator.run_narrowing(domain, limits, self.pool, stop),
+                Some(_) => self.generator.run(domain, limits, self.pool, stop),
+            };
             node.bound = node.bound.max(self.generator.best.value);
+            if node.path.is_none() {
+                self.root_prices.clone_from(&self.generator.best_prices);
+                self.root.clone_from(domain);
+                self.built_for = domain.num_open();
+            }
             let bound = node.bound;
             match ending {
                 Ending::Stopped if stop.should_stop() => return false,

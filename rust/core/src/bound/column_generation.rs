@@ -8,6 +8,7 @@
 //! column generation", 2018.
 
 use super::domain::Domain;
+use super::knapsack::Knapsack;
 use super::master::Master;
 use super::mixture::Mixture;
 use super::prices::Prices;
@@ -16,6 +17,9 @@ use crate::Stop;
 
 /// Weight of the best prices so far where nothing speaks against it.
 const SMOOTHING: f64 = 0.7;
+
+/// Evaluations between two attempts to narrow the domain.
+const NARROWING_INTERVAL: u64 = 12;
 
 /// How a run ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -146,6 +150,38 @@ impl<'r, 'p> Generator<'r, 'p> {
                 smoothing = if smoothing > 0.2 { smoothing * 0.5 } else { 0.0 };
             } else {
                 smoothing = SMOOTHING;
+            }
+        }
+    }
+
+    /// As [`Generator::run`], narrowing `domain` by reduced costs against the cutoff on the way, which keeps the master
+    /// program small. What it proves holds for plans that cost less than the cutoff.
+    pub(crate) fn run_narrowing(
+        &mut self,
+        domain: &mut Domain,
+        limits: Limits,
+        pool: Option<&rayon::ThreadPool>,
+        stop: &Stop,
+    ) -> Ending {
+        let mut knapsack = Knapsack::default();
+        let mut built_for = usize::MAX;
+        loop {
+            if limits.cutoff.is_finite() {
+                // The first evaluation of a run is at the best prices: done here, it narrows the domain before that.
+                self.relaxation.evaluate(&self.best_prices, domain, pool, &mut self.best);
+                self.relaxation.tighten(&self.best_prices, &self.best, limits.cutoff, domain, &mut knapsack);
+                let num_open = domain.num_open();
+                if num_open.saturating_mul(10) < built_for.saturating_mul(7) {
+                    built_for = num_open;
+                    self.rebuild(domain);
+                }
+            }
+            let before = self.evaluations;
+            let part = Limits { max_evaluations: limits.max_evaluations.min(NARROWING_INTERVAL), ..limits };
+            let ending = self.run(domain, part, pool, stop);
+            let interrupted = ending == Ending::Stopped && self.evaluations - before >= NARROWING_INTERVAL;
+            if !interrupted || stop.should_stop() {
+                return ending;
             }
         }
     }

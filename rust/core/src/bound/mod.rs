@@ -58,28 +58,29 @@ pub fn bound_at(problem: &Problem, prices: &Prices) -> f64 {
 /// # Errors
 /// [`Error::Internal`] where the threads cannot be started.
 pub fn lower_bound(problem: &Problem, params: &SolveParams, stop: &Stop) -> Result<LowerBound> {
-    raise(problem, root_bound(problem, params, stop)?, None, params, stop)
+    raise(problem, root_bound(problem, f64::INFINITY, params, stop)?, None, params, stop)
 }
 
-/// The best Lagrangian bound, without branching.
+/// The best Lagrangian bound, without branching, or one that is at least `upper`, the value of a plan; infinite where none
+/// is known.
 ///
 /// # Errors
 /// As [`lower_bound`].
-pub(crate) fn root_bound(problem: &Problem, params: &SolveParams, stop: &Stop) -> Result<LowerBound> {
+pub(crate) fn root_bound(problem: &Problem, upper: f64, params: &SolveParams, stop: &Stop) -> Result<LowerBound> {
     let pool = thread_pool(params.threads)?;
     let relaxation = Relaxation::new(problem, 1.0);
-    let domain = Domain::of(problem);
+    let mut domain = Domain::of(problem);
     let mut generator = Generator::new(&relaxation, &domain, Prices::from_cheapest_routes(problem));
-    let limits = Limits { cutoff: f64::INFINITY, tolerance: 1e-6, max_evaluations: u64::MAX };
-    let ending = generator.run(&domain, limits, pool.as_ref(), stop);
+    let limits = Limits { cutoff: upper, tolerance: 1e-6, max_evaluations: u64::MAX };
+    let ending = generator.run_narrowing(&mut domain, limits, pool.as_ref(), stop);
     let mut bound = LowerBound {
-        value: generator.best.value.max(0.0),
+        value: generator.best.value.clamp(0.0, upper.max(0.0)),
         prices: generator.best_prices,
         infeasible: false,
-        converged: ending == Ending::Converged,
+        converged: matches!(ending, Ending::Converged | Ending::Cutoff),
         evaluations: generator.evaluations,
     };
-    if ending == Ending::Artificial || generator.best.value == f64::INFINITY {
+    if upper.is_infinite() && (ending == Ending::Artificial || generator.best.value == f64::INFINITY) {
         if let Some(prices) = prove_infeasible(problem, &domain, pool.as_ref(), stop, &mut bound.evaluations) {
             bound.value = f64::INFINITY;
             bound.prices = prices;
@@ -127,7 +128,7 @@ pub(crate) fn certify(
 ) -> Result<()> {
     let root = match root {
         Some(root) => root,
-        None => root_bound(problem, params, stop)?,
+        None => root_bound(problem, plan.objective_value.unwrap_or(f64::INFINITY), params, stop)?,
     };
     let known = plan.status.has_plan().then_some(&*plan);
     let bound = raise(problem, root, known, params, stop)?;
