@@ -29,6 +29,7 @@ pub mod generate;
 pub mod linear;
 mod params;
 mod plan;
+mod planner;
 mod problem;
 mod routing;
 pub mod search;
@@ -42,6 +43,7 @@ pub use error::{Error, Result};
 pub use files::{read_plan, read_problem, write_plan, write_problem};
 pub use params::{SolveParams, Switches, MAX_THREADS};
 pub use plan::{relative_gap, Cost, Deployment, Plan, Routing};
+pub use planner::{Planner, PlannerParams, TransitionCosts, Update};
 pub use problem::{
     Configurations, LatencyScope, Models, Pools, Problem, ProblemData, QueryTypes, RouteTable, Routes, Tiers,
     FEASIBILITY_TOLERANCE, NO_POOL,

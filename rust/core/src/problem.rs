@@ -1,5 +1,7 @@
 //! Immutable, validated problem data in columns, and the coefficients of the formulation derived from it once.
 
+mod update;
+
 use std::collections::HashMap;
 use std::ops::Deref;
 
@@ -297,26 +299,31 @@ impl Problem {
             });
             members[pair as usize].push(a as u32);
             self.pair.push(pair);
-            let replica_usd = data.horizon_h * data.tiers.gpu_usd_per_h[c.tier[a] as usize] * self.gpus_per_replica[a];
-            self.replica_usd.push(replica_usd);
-            let mut limit = f64::from(c.max_replicas[a]);
-            if self.pool[a] != NO_POOL {
-                limit = limit.min((data.pools.max_gpus[self.pool[a] as usize] / self.gpus_per_replica[a]).floor());
-            }
-            if replica_usd > 0.0 {
-                let spendable = data.budget_usd * (1.0 + FEASIBILITY_TOLERANCE);
-                limit = limit.min((spendable / replica_usd).floor());
-            }
-            if c.weights_gb[a] > data.storage_gb * (1.0 + FEASIBILITY_TOLERANCE) {
-                limit = 0.0;
-            }
-            self.replica_limit.push(limit.max(0.0) as u32);
         }
+        (self.replica_usd, self.replica_limit) = (0..num_configurations).map(|a| self.derive_limit(a)).unzip();
         self.pair_start.push(0);
         for configurations in members {
             self.pair_configurations.extend(configurations);
             self.pair_start.push(self.pair_configurations.len() as u32);
         }
+    }
+
+    /// Rental of one replica of configuration `a` and most replicas, from prices and limits.
+    fn derive_limit(&self, a: usize) -> (f64, u32) {
+        let (data, c) = (&self.data, &self.data.configurations);
+        let replica_usd = data.horizon_h * data.tiers.gpu_usd_per_h[c.tier[a] as usize] * self.gpus_per_replica[a];
+        let mut limit = f64::from(c.max_replicas[a]);
+        if self.pool[a] != NO_POOL {
+            limit = limit.min((data.pools.max_gpus[self.pool[a] as usize] / self.gpus_per_replica[a]).floor());
+        }
+        if replica_usd > 0.0 {
+            let spendable = data.budget_usd * (1.0 + FEASIBILITY_TOLERANCE);
+            limit = limit.min((spendable / replica_usd).floor());
+        }
+        if c.weights_gb[a] > data.storage_gb * (1.0 + FEASIBILITY_TOLERANCE) {
+            limit = 0.0;
+        }
+        (replica_usd, limit.max(0.0) as u32)
     }
 
     /// The data as given.

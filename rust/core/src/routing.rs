@@ -5,6 +5,8 @@
 //! towards them, then time and memory of every slot in replicas. Columns: unmet and shortage of every type, then the
 //! routes of every slot. The shortage columns are artificial: they keep the program feasible at a high price.
 
+mod refresh;
+
 use crate::linear::{DualSimplex, LinearStatus};
 use crate::{LatencyScope, Problem, FEASIBILITY_TOLERANCE};
 
@@ -56,6 +58,8 @@ pub struct RoutingProgram {
     rental_usd: f64,
     constant_usd: f64,
     status: Option<LinearStatus>,
+    /// The program minimises the queries that are not served instead of the cost.
+    counts_unserved: bool,
     entries: Vec<(usize, f64)>,
 }
 
@@ -81,6 +85,7 @@ impl Clone for RoutingProgram {
         self.rental_usd = source.rental_usd;
         self.constant_usd = source.constant_usd;
         self.status = source.status;
+        self.counts_unserved = source.counts_unserved;
     }
 }
 
@@ -133,6 +138,7 @@ impl RoutingProgram {
             rental_usd: 0.0,
             constant_usd: (0..num_types).map(|i| problem.data_usd(i)).sum(),
             status: None,
+            counts_unserved: false,
             entries: Vec::with_capacity(5),
         };
         for row in num_types..num_rows {
@@ -158,10 +164,9 @@ impl RoutingProgram {
                 let share = problem.data_usd(i) / problem.budget_usd.max(f64::MIN_POSITIVE);
                 self.entries.push((self.budget_row as usize, -share));
             }
-            let unmet_usd = problem.unmet_usd(i) - problem.data_usd(i);
-            self.simplex.set_column(i, unmet_usd, problem.query_types.max_unmet[i], &self.entries);
-            let shortage_usd = self.shortage_usd[i] - problem.data_usd(i);
-            self.simplex.set_column(self.num_types + i, shortage_usd, 1.0, &self.entries);
+            let (unmet_usd, shortage_usd) = self.unserved_usd(problem, i);
+            self.put_column(i, unmet_usd, problem.query_types.max_unmet[i]);
+            self.put_column(self.num_types + i, shortage_usd, 1.0);
         }
     }
 
@@ -264,7 +269,8 @@ impl RoutingProgram {
             }
             self.entries.push((row, table.time_replicas[route]));
             self.entries.push((row + 1, table.memory_replicas[route]));
-            self.simplex.set_column(column, table.latency_usd[route], 1.0, &self.entries);
+            let usd = if self.counts_unserved { 0.0 } else { table.latency_usd[route] };
+            self.put_column(column, usd, 1.0);
         }
     }
 

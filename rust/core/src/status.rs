@@ -7,6 +7,9 @@ pub enum Status {
     Optimal,
     /// A plan that meets every constraint; how far from the optimum is told by the bound, if any.
     Feasible,
+    /// A plan that serves what it can where capacity, budget or storage fall short; its message says of what. Only a
+    /// [`crate::Planner`] makes such plans.
+    Degraded,
     /// Proven: no plan meets every constraint.
     Infeasible,
     /// No plan was found, and nothing was proven.
@@ -19,6 +22,7 @@ impl Status {
         match self {
             Self::Optimal => "OPTIMAL",
             Self::Feasible => "FEASIBLE",
+            Self::Degraded => "DEGRADED",
             Self::Infeasible => "INFEASIBLE",
             Self::NoSolutionFound => "NO_SOLUTION_FOUND",
         }
@@ -26,14 +30,14 @@ impl Status {
 
     /// The inverse of [`Status::as_str`].
     pub fn parse(text: &str) -> Option<Self> {
-        [Self::Optimal, Self::Feasible, Self::Infeasible, Self::NoSolutionFound]
+        [Self::Optimal, Self::Feasible, Self::Degraded, Self::Infeasible, Self::NoSolutionFound]
             .into_iter()
             .find(|status| status.as_str() == text)
     }
 
-    /// Whether a plan comes with this status.
+    /// Whether decisions come with this status.
     pub fn has_plan(self) -> bool {
-        matches!(self, Self::Optimal | Self::Feasible)
+        matches!(self, Self::Optimal | Self::Feasible | Self::Degraded)
     }
 }
 

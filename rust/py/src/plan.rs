@@ -144,7 +144,8 @@ impl PyPlan {
         self.inner.seed
     }
 
-    /// What is known of it: "OPTIMAL", "FEASIBLE", "INFEASIBLE" or "NO_SOLUTION_FOUND".
+    /// What is known of it: "OPTIMAL", "FEASIBLE", "DEGRADED" (of a planner), "INFEASIBLE" or
+    /// "NO_SOLUTION_FOUND".
     #[getter]
     fn status(&self) -> &'static str {
         self.inner.status.as_str()

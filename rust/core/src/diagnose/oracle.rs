@@ -23,7 +23,7 @@ pub(crate) fn any_plan(data: ProblemData, stop: &Stop) -> Result<Answer> {
     let params = SolveParams { rel_gap: 1e30, ..SolveParams::default() };
     let plan = bnb::solve(&problem, &params, None, stop)?;
     Ok(match plan.status {
-        Status::Optimal | Status::Feasible => match crate::check(&problem, &plan)?.is_feasible() {
+        Status::Optimal | Status::Feasible | Status::Degraded => match crate::check(&problem, &plan)?.is_feasible() {
             true => Answer::Plan(Box::new(plan)),
             false => Answer::Unknown,
         },

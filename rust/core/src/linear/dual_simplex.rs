@@ -57,6 +57,7 @@ pub struct DualSimplex {
     objective: f64,
     pivots_since_refactorization: u32,
     stale_values: bool,
+    stale_inverse: bool,
     /// Pivots made since the creation.
     pivots: u64,
     // Working memory.
@@ -94,6 +95,7 @@ impl Clone for DualSimplex {
         self.objective = source.objective;
         self.pivots_since_refactorization = source.pivots_since_refactorization;
         self.stale_values = source.stale_values;
+        self.stale_inverse = source.stale_inverse;
         self.row.resize(source.row.len(), 0.0);
         self.column.resize(source.column.len(), 0.0);
         self.alpha.resize(source.alpha.len(), 0.0);
@@ -131,6 +133,7 @@ impl DualSimplex {
             objective: 0.0,
             pivots_since_refactorization: 0,
             stale_values: true,
+            stale_inverse: false,
             pivots: 0,
             row: vec![0.0; num_rows],
             row_nonzeros: Vec::with_capacity(num_rows),
@@ -197,6 +200,23 @@ impl DualSimplex {
         self.stale_values = true;
     }
 
+    /// Replaces a structural column, basic or not, where it stands: the next solve computes the inverse anew and goes on
+    /// from the same basis. Worth it where many columns change at once.
+    pub fn replace_column(&mut self, column: usize, cost: f64, upper: f64, entries: &[(usize, f64)]) {
+        debug_assert!(entries.len() <= self.stride && upper.is_finite());
+        let start = column * self.stride;
+        let mut count = 0;
+        for &(row, value) in entries.iter().filter(|entry| entry.1 != 0.0) {
+            self.entry_rows[start + count] = row as u32;
+            self.entry_values[start + count] = value;
+            count += 1;
+        }
+        self.entry_counts[column] = count as u32;
+        self.cost[column] = cost;
+        self.upper[column] = upper;
+        self.stale_inverse = true;
+    }
+
     /// Changes the upper bound of a structural column; 0 fixes it.
     pub fn set_upper(&mut self, column: usize, upper: f64) {
         if self.upper[column] != upper {
@@ -254,7 +274,7 @@ impl DualSimplex {
 
     /// Solves from the current basis until optimal, until the dual objective reaches `cutoff`, or for `max_pivots`.
     pub fn solve(&mut self, cutoff: f64, max_pivots: u64) -> LinearStatus {
-        if self.pivots_since_refactorization >= PIVOTS_PER_REFACTORIZATION {
+        if self.stale_inverse || self.pivots_since_refactorization >= PIVOTS_PER_REFACTORIZATION {
             self.refactorize();
         }
         if self.stale_values {
@@ -702,6 +722,7 @@ impl DualSimplex {
             self.at_upper[self.head[row] as usize] = false;
         }
         self.pivots_since_refactorization = 0;
+        self.stale_inverse = false;
         self.recompute_reduced_costs();
         self.stale_values = true;
     }

@@ -1,0 +1,226 @@
+//! The long-lived planner: keeps a problem, a plan and working memory, and makes the next plan from the present one.
+//!
+//! [`Planner::reroute`] keeps the deployments and solves their routing for the new numbers, from the basis of the last
+//! time: for use every second. Where the rates change, every routing column of a query type is scaled alike, which keeps
+//! the basis dual feasible, so that a few pivots lead to the new optimum.
+//!
+//! What cannot be met is no error: the plan then has [`Status::Degraded`], serves as many queries as it can, and its
+//! message says what is short. An error leaves planner and plan as they were.
+
+mod next_plan;
+mod params;
+
+pub use params::{PlannerParams, TransitionCosts};
+
+use crate::linear::LinearStatus;
+use crate::{
+    solve, CancelToken, Deployment, Error, Method, Plan, Problem, Result, RoutingProgram, SolveParams, NO_POOL,
+};
+
+/// What has changed since the last plan; `None` where nothing has.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct Update<'u> {
+    /// Arrival rate of each query type, queries per hour.
+    pub rates: Option<&'u [f64]>,
+    /// Rental of one GPU of each tier, USD per hour.
+    pub prices: Option<&'u [f64]>,
+    /// GPUs that exist in each pool; infinite where there is no limit, 0 where it is lost.
+    pub pools: Option<&'u [f64]>,
+    /// Replicas lost of each deployment of the present plan, in its order. They stay lost until a replan starts new ones.
+    pub failed: Option<&'u [u32]>,
+}
+
+/// See the module.
+#[derive(Debug)]
+pub struct Planner {
+    problem: Problem,
+    /// The route table holds old rates, except for what is deployed.
+    has_old_routes: bool,
+    params: PlannerParams,
+    program: RoutingProgram,
+    plan: Plan,
+}
+
+impl Planner {
+    /// A planner that starts from `plan`, or from one of method AGH where that is `None`.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] where a setting or the plan is not valid.
+    pub fn new(problem: Problem, plan: Option<&Plan>, params: PlannerParams) -> Result<Self> {
+        params.validate()?;
+        let plan = match plan {
+            Some(plan) => {
+                plan.validate(&problem)?;
+                check_pairs(&problem, plan)?;
+                plan.clone()
+            }
+            None => {
+                let solve_params = SolveParams { seed: params.seed, ..SolveParams::default() };
+                solve(&problem, Method::Agh, &solve_params, None, &CancelToken::new())?
+            }
+        };
+        let program = program_of(&problem, &plan.deployments);
+        let mut planner = Self { problem, has_old_routes: false, params, program, plan };
+        planner.lose_pools();
+        planner.route()?;
+        Ok(planner)
+    }
+
+    /// The present plan.
+    pub fn plan(&self) -> &Plan {
+        &self.plan
+    }
+
+    /// The settings.
+    pub fn params(&self) -> &PlannerParams {
+        &self.params
+    }
+
+    /// The problem with the numbers of the last update.
+    pub fn problem(&mut self) -> &Problem {
+        self.renew_routes();
+        &self.problem
+    }
+
+    /// The next plan with the deployments of the present one, as far as they still exist, routed at least cost.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] names the entry of `update` that is not valid; then nothing has changed.
+    pub fn reroute(&mut self, update: &Update<'_>) -> Result<&Plan> {
+        self.check(update)?;
+        self.apply(update);
+        self.route()?;
+        Ok(&self.plan)
+    }
+
+    fn check(&self, update: &Update<'_>) -> Result<()> {
+        update.rates.map_or(Ok(()), |rates| self.problem.check_rates(rates))?;
+        update.prices.map_or(Ok(()), |prices| self.problem.check_prices(prices))?;
+        update.pools.map_or(Ok(()), |pools| self.problem.check_pools(pools))?;
+        let Some(failed) = update.failed else { return Ok(()) };
+        let deployments = &self.plan.deployments;
+        if failed.len() != deployments.len() {
+            let message = format!("has {} entries where the plan has {} deployments", failed.len(), deployments.len());
+            return Err(Error::invalid("failed", message));
+        }
+        for (index, (&lost, deployment)) in failed.iter().zip(deployments).enumerate() {
+            if lost > deployment.replicas {
+                let message = format!("is {lost} where {} replicas are deployed", deployment.replicas);
+                return Err(Error::invalid(format!("failed[{index}]"), message));
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes over a checked update, and what it makes of the deployments.
+    fn apply(&mut self, update: &Update<'_>) {
+        if let Some(rates) = update.rates {
+            self.problem.put_rates(rates);
+            self.has_old_routes = true;
+            for slot in 0..self.program.num_slots() {
+                if let Some(a) = self.program.configuration(slot) {
+                    self.problem.derive_routes_of(a);
+                }
+            }
+        }
+        // Checked before, these cannot fail.
+        let _ = update.prices.map(|prices| self.problem.set_prices(prices));
+        let _ = update.pools.map(|pools| self.problem.set_pools(pools));
+        for (index, &lost) in update.failed.unwrap_or_default().iter().enumerate().filter(|entry| *entry.1 > 0) {
+            let a = self.plan.deployments[index].configuration as usize;
+            let slot = (0..self.program.num_slots()).find(|&slot| self.program.configuration(slot) == Some(a));
+            if let Some(slot) = slot {
+                let left = self.program.replicas(slot).saturating_sub(lost);
+                self.program.set_replicas(&self.problem, slot, a, left);
+            }
+        }
+        if update.pools.is_some() {
+            self.lose_pools();
+        }
+    }
+
+    /// Gives up what no longer fits a pool, the idlest deployments first.
+    fn lose_pools(&mut self) {
+        for pool in 0..self.problem.num_pools() as u32 {
+            let max_gpus = self.problem.pools.max_gpus[pool as usize];
+            while let Some((slot, a)) = self.idlest(pool, max_gpus) {
+                self.program.set_replicas(&self.problem, slot, a, self.program.replicas(slot) - 1);
+            }
+        }
+    }
+
+    /// The deployment of a pool with the most spare replicas, where the pool is overdrawn.
+    fn idlest(&self, pool: u32, max_gpus: f64) -> Option<(usize, usize)> {
+        debug_assert_ne!(pool, NO_POOL);
+        let (mut used_gpus, mut most, mut idlest) = (0.0, f64::NEG_INFINITY, None);
+        for slot in 0..self.program.num_slots() {
+            let Some(a) = self.program.configuration(slot).filter(|&a| self.problem.pool(a) == pool) else { continue };
+            let replicas = f64::from(self.program.replicas(slot));
+            used_gpus += replicas * self.problem.gpus_per_replica(a);
+            let spare = replicas - self.program.load(slot);
+            if spare > most || idlest.is_none() {
+                (most, idlest) = (spare, Some((slot, a)));
+            }
+        }
+        idlest.filter(|_| used_gpus > max_gpus * (1.0 + 1e-9))
+    }
+
+    /// Routes for the present numbers and makes the plan of it.
+    fn route(&mut self) -> Result<()> {
+        self.program.refresh(&self.problem);
+        if !self.solve_routing() {
+            // A basis that has gone bad: from scratch.
+            self.program = program_of(&self.problem, &self.deployments());
+            if !self.solve_routing() {
+                return Err(Error::Internal("the routing program has no solution".into()));
+            }
+        }
+        self.plan = next_plan::make(&self.problem, &self.program, &self.params)?;
+        Ok(())
+    }
+
+    fn solve_routing(&mut self) -> bool {
+        self.program.price_shortage_last(&self.problem);
+        self.program.refresh(&self.problem);
+        self.program.drop_broken_limits(&self.problem);
+        if self.program.solve(f64::INFINITY) != LinearStatus::Optimal {
+            return false;
+        }
+        !self.program.press_shortage(&self.problem) || self.program.solve(f64::INFINITY) == LinearStatus::Optimal
+    }
+
+    fn deployments(&self) -> Vec<Deployment> {
+        next_plan::deployments(&self.program)
+    }
+
+    fn renew_routes(&mut self) {
+        if std::mem::take(&mut self.has_old_routes) {
+            self.problem.derive_routes();
+        }
+    }
+}
+
+/// The routing program of `deployments`, by rising configuration.
+fn program_of(problem: &Problem, deployments: &[Deployment]) -> RoutingProgram {
+    let mut sorted = deployments.to_vec();
+    sorted.sort_unstable_by_key(|deployment| deployment.configuration);
+    let mut program = RoutingProgram::new(problem, sorted.len());
+    for (slot, deployment) in sorted.iter().enumerate() {
+        program.set_replicas(problem, slot, deployment.configuration as usize, deployment.replicas);
+    }
+    program
+}
+
+/// Refuses what a planner could not keep: two configurations on one (model, tier).
+fn check_pairs(problem: &Problem, plan: &Plan) -> Result<()> {
+    let mut pairs: Vec<usize> =
+        plan.deployments.iter().map(|deployment| problem.pair(deployment.configuration as usize)).collect();
+    pairs.sort_unstable();
+    match pairs.windows(2).any(|two| two[0] == two[1]) {
+        true => Err(Error::invalid("plan", "has two configurations on one (model, tier)")),
+        false => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,78 @@
+//! From a solved routing program to a plan, whatever it falls short of.
+
+use crate::{
+    Deployment, Plan, PlannerParams, Problem, Result, Routing, RoutingProgram, Status, StopReason,
+    FEASIBILITY_TOLERANCE,
+};
+
+/// Shares below this are rounding.
+const LEAST_FRACTION: f64 = 1e-12;
+
+/// The deployments of a program, by rising configuration where its slots are.
+pub(super) fn deployments(program: &RoutingProgram) -> Vec<Deployment> {
+    let used = (0..program.num_slots()).filter_map(|slot| Some((program.configuration(slot)?, program.replicas(slot))));
+    used.map(|(configuration, replicas)| Deployment { configuration: configuration as u32, replicas }).collect()
+}
+
+/// The plan of a solved program.
+pub(super) fn make(problem: &Problem, program: &RoutingProgram, params: &PlannerParams) -> Result<Plan> {
+    let num_types = problem.num_query_types();
+    let mut served = vec![0.0_f64; num_types];
+    let mut routing = Routing::default();
+    program.for_each_route(problem, |i, a, fraction| {
+        if fraction > LEAST_FRACTION {
+            routing.query_type.push(i as u32);
+            routing.configuration.push(a as u32);
+            routing.fraction.push(fraction.min(1.0));
+            served[i] += fraction.min(1.0);
+        }
+    });
+    let max_unmet = &problem.query_types.max_unmet;
+    let is_short = |i: usize| program.shortage(i) > 0.5 * FEASIBILITY_TOLERANCE;
+    let unmet: Vec<f64> =
+        (0..num_types).map(|i| (1.0 - served[i]).clamp(0.0, if is_short(i) { 1.0 } else { max_unmet[i] })).collect();
+    let message = shortcomings(problem, &unmet, program);
+    let mut plan = Plan::from_solution(problem, deployments(program), &routing, unmet)?;
+    plan.method = "planner".to_owned();
+    plan.seed = params.seed;
+    plan.stop_reason = StopReason::Completed;
+    if !message.is_empty() {
+        plan.status = Status::Degraded;
+        plan.message = Some(message);
+    }
+    Ok(plan)
+}
+
+/// What the plan falls short of, for people; empty where it meets every constraint.
+fn shortcomings(problem: &Problem, unmet: &[f64], program: &RoutingProgram) -> String {
+    let q = &problem.query_types;
+    let mut found = Vec::new();
+    for (i, &share) in unmet.iter().enumerate() {
+        if share > q.max_unmet[i] + FEASIBILITY_TOLERANCE {
+            found.push(format!(
+                "{}: capacity for {:.2} % is missing; {:.2} % go unserved where {:.2} % may",
+                q.name[i],
+                100.0 * (share - q.max_unmet[i]),
+                100.0 * share,
+                100.0 * q.max_unmet[i]
+            ));
+        }
+    }
+    let tokens_gb: f64 = q.data_gb.iter().zip(unmet).map(|(gb, share)| gb * (1.0 - share)).sum();
+    let (mut stored_gb, mut spent_usd) = (tokens_gb, 0.0);
+    for slot in 0..program.num_slots() {
+        if let Some(a) = program.configuration(slot) {
+            stored_gb += problem.configurations.weights_gb[a];
+            spent_usd += problem.replica_usd(a) * f64::from(program.replicas(slot));
+        }
+    }
+    spent_usd += problem.horizon_h * problem.storage_usd_per_gb_h * stored_gb;
+    let exceeds = |used: f64, limit: f64| used > limit * (1.0 + FEASIBILITY_TOLERANCE);
+    if exceeds(spent_usd, problem.budget_usd) {
+        found.push(format!("rental and storage cost {spent_usd:.2} USD where the budget is {:.2}", problem.budget_usd));
+    }
+    if exceeds(stored_gb, problem.storage_gb) {
+        found.push(format!("{stored_gb:.2} GB are stored where {:.2} may be", problem.storage_gb));
+    }
+    found.join("; ")
+}

@@ -1,0 +1,87 @@
+//! Settings of a planner.
+
+use crate::{Error, Problem, Result};
+
+/// What starting a replica costs and takes.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct TransitionCosts {
+    /// USD per replica started; 0 by default.
+    pub start_usd: f64,
+    /// USD per GB of weights that a started replica loads; 0 by default.
+    pub start_usd_per_gb: f64,
+    /// Seconds until a started replica serves; 0 by default. Its rental counts meanwhile.
+    pub start_s: f64,
+    /// Seconds more per GB of weights that it loads; 0 by default.
+    pub start_s_per_gb: f64,
+}
+
+impl TransitionCosts {
+    /// Seconds until one started replica of configuration `a` serves.
+    pub fn replica_s(&self, problem: &Problem, a: usize) -> f64 {
+        self.start_s + self.start_s_per_gb * problem.configurations.weights_gb[a]
+    }
+
+    /// Cost of starting one replica of configuration `a`, USD: the fees and the rental until it serves.
+    pub fn replica_usd(&self, problem: &Problem, a: usize) -> f64 {
+        let fees_usd = self.start_usd + self.start_usd_per_gb * problem.configurations.weights_gb[a];
+        fees_usd + self.replica_s(problem, a) / 3600.0 * problem.replica_usd(a) / problem.horizon_h
+    }
+}
+
+/// Settings of a [`crate::Planner`].
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub struct PlannerParams {
+    /// Seed of every random choice; 0 by default.
+    pub seed: u64,
+    /// What starting replicas costs; nothing by default.
+    pub transition: TransitionCosts,
+    /// Hours over which a change has to pay for itself; by default the horizon. Shorter ones make plans hold longer.
+    pub payback_h: Option<f64>,
+    /// A change is made only where it saves more than this, USD over the payback time, start-up paid; 0 by default.
+    pub min_saving_usd: f64,
+    /// As `min_saving_usd`, as a share of the present cost; 0 by default.
+    pub min_saving_share: f64,
+    /// Most replicas started and stopped in one replan, forced ones not counted; no limit by default.
+    pub max_changes: Option<u32>,
+}
+
+impl Default for PlannerParams {
+    fn default() -> Self {
+        Self {
+            seed: 0,
+            transition: TransitionCosts::default(),
+            payback_h: None,
+            min_saving_usd: 0.0,
+            min_saving_share: 0.0,
+            max_changes: None,
+        }
+    }
+}
+
+impl PlannerParams {
+    /// Checks that every setting is in range.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] names the setting that is not.
+    pub fn validate(&self) -> Result<()> {
+        for (name, value) in [
+            ("start_usd", self.transition.start_usd),
+            ("start_usd_per_gb", self.transition.start_usd_per_gb),
+            ("start_s", self.transition.start_s),
+            ("start_s_per_gb", self.transition.start_s_per_gb),
+            ("min_saving_usd", self.min_saving_usd),
+            ("min_saving_share", self.min_saving_share),
+        ] {
+            if !(0.0..=1e30).contains(&value) {
+                return Err(Error::invalid(name, format!("must be finite and not negative, got {value}")));
+            }
+        }
+        match self.payback_h {
+            Some(hours) if !(hours > 0.0 && hours <= 1e30) => {
+                Err(Error::invalid("payback_h", format!("must be finite and greater than zero, got {hours}")))
+            }
+            _ => Ok(()),
+        }
+    }
+}

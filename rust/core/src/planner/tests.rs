@@ -1,0 +1,116 @@
+use proptest::prelude::*;
+
+use super::*;
+use crate::{check, generate, Constraint, Status};
+
+fn planner(seed: u64) -> Planner {
+    Planner::new(generate::small(seed).unwrap(), None, PlannerParams::default()).unwrap()
+}
+
+fn scaled(rates: &[f64], factors: &[f64]) -> Vec<f64> {
+    rates.iter().zip(factors).map(|(rate, factor)| rate * factor).collect()
+}
+
+/// What must hold of every plan: it says FEASIBLE only where the checker agrees, and breaks only what it admits.
+fn assert_honest(planner: &mut Planner) -> std::result::Result<(), TestCaseError> {
+    let plan = planner.plan().clone();
+    let report = check(planner.problem(), &plan).unwrap();
+    match plan.status {
+        Status::Feasible => prop_assert!(report.violations.is_empty(), "{:?}", report.violations),
+        Status::Degraded => {
+            prop_assert!(!report.violations.is_empty() && plan.message.is_some());
+            let admitted = [Constraint::MaxUnmet, Constraint::Budget, Constraint::Storage];
+            let all_admitted = report.violations.iter().all(|violation| admitted.contains(&violation.constraint));
+            prop_assert!(all_admitted, "{:?}", report.violations);
+        }
+        status => prop_assert!(false, "{status:?}"),
+    }
+    Ok(())
+}
+
+fn factor() -> impl Strategy<Value = f64> {
+    prop_oneof![4 => 0.3..3.0_f64, 1 => Just(0.0), 1 => Just(1000.0), 1 => Just(1.0)]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(150))]
+
+    #[test]
+    fn rerouting_equals_a_routing_solved_from_scratch(
+        seed in any::<u64>(),
+        steps in prop::collection::vec(prop::collection::vec(factor(), 3), 1..6),
+    ) {
+        let mut planner = planner(seed);
+        let first = planner.problem().query_types.rate_per_h.clone();
+        let deployments = planner.plan().deployments.clone();
+        for factors in &steps {
+            let rates = scaled(&first, factors);
+            planner.reroute(&Update { rates: Some(&rates), ..Update::default() }).unwrap();
+            assert_honest(&mut planner)?;
+            prop_assert_eq!(&planner.plan().deployments, &deployments);
+            let mut problem = planner.problem().clone();
+            problem.set_rates(&rates).unwrap();
+            let fresh = Planner::new(problem, Some(planner.plan()), PlannerParams::default()).unwrap();
+            let (value, expected) = (planner.plan().objective_value.unwrap(), fresh.plan().objective_value.unwrap());
+            prop_assert!((value - expected).abs() <= 1e-6 * (1.0 + expected), "{value} {expected}");
+            prop_assert_eq!(planner.plan().status, fresh.plan().status);
+        }
+    }
+
+    #[test]
+    fn whatever_is_lost_the_plan_admits_what_it_falls_short_of(
+        seed in any::<u64>(),
+        factors in prop::collection::vec(factor(), 10),
+        lost in prop::collection::vec(0..3_u32, 10),
+        gpus in prop::collection::vec(prop_oneof![Just(0.0), 0.0..20.0_f64, Just(f64::INFINITY)], 10),
+    ) {
+        let mut planner = planner(seed);
+        let prices = scaled(&planner.problem().tiers.gpu_usd_per_h.clone(), &factors);
+        let failed: Vec<u32> =
+            planner.plan().deployments.iter().zip(&lost).map(|(entry, &lost)| lost.min(entry.replicas)).collect();
+        let num_pools = planner.problem().num_pools();
+        let update = Update { prices: Some(&prices), failed: Some(&failed), ..Update::default() };
+        planner.reroute(&update).unwrap();
+        assert_honest(&mut planner)?;
+        planner.reroute(&Update { pools: Some(&gpus[..num_pools]), ..Update::default() }).unwrap();
+        assert_honest(&mut planner)?;
+    }
+}
+
+#[test]
+fn a_bad_update_is_named_and_changes_nothing() {
+    let mut planner = planner(3);
+    let plan = planner.plan().clone();
+    let problem = planner.problem().clone();
+    let num_types = problem.num_query_types();
+    let named = |planner: &mut Planner, update: Update<'_>, entry: &str| {
+        let error = planner.reroute(&update).unwrap_err().to_string();
+        assert!(error.starts_with(entry), "{error}");
+    };
+    let rates = |value: f64| vec![value; num_types];
+    named(&mut planner, Update { rates: Some(&rates(f64::NAN)), ..Update::default() }, "rates[0]: ");
+    named(&mut planner, Update { rates: Some(&rates(-1.0)), ..Update::default() }, "rates[0]: ");
+    named(&mut planner, Update { rates: Some(&[]), ..Update::default() }, "rates: has 0 entries");
+    named(&mut planner, Update { prices: Some(&[f64::NAN]), ..Update::default() }, "prices");
+    named(&mut planner, Update { pools: Some(&vec![f64::NAN; 99]), ..Update::default() }, "pools");
+    named(&mut planner, Update { failed: Some(&[1; 99]), ..Update::default() }, "failed: has 99 entries");
+    let too_many = vec![1000; plan.deployments.len()];
+    named(&mut planner, Update { failed: Some(&too_many), ..Update::default() }, "failed[0]: ");
+    // A good entry beside a bad one is not taken over either.
+    let update = Update { rates: Some(&rates(1.0)), failed: Some(&too_many), ..Update::default() };
+    named(&mut planner, update, "failed[0]: ");
+    assert_eq!(planner.plan(), &plan);
+    assert_eq!(planner.problem(), &problem);
+}
+
+#[test]
+fn settings_out_of_range_are_named() {
+    let with = |change: fn(&mut PlannerParams)| {
+        let mut params = PlannerParams::default();
+        change(&mut params);
+        Planner::new(generate::small(1).unwrap(), None, params).unwrap_err().to_string()
+    };
+    assert!(with(|params| params.transition.start_usd = -1.0).starts_with("start_usd: "));
+    assert!(with(|params| params.min_saving_share = f64::NAN).starts_with("min_saving_share: "));
+    assert!(with(|params| params.payback_h = Some(0.0)).starts_with("payback_h: "));
+}

@@ -1,0 +1,106 @@
+//! Keeping a routing program while the numbers of its problem change.
+
+use super::{RoutingProgram, NO_CONFIGURATION, NO_ROW, SHORTAGE_TOLERANCE};
+use crate::Problem;
+
+/// Shortage costs this many times the dearest query, and this factor more where some is left.
+const SHORTAGE_FACTOR: f64 = 100.0;
+const SHORTAGE_RISE: f64 = 1e3;
+
+impl RoutingProgram {
+    /// The program that minimises the number of queries not served, cost put aside.
+    pub fn of_capacity(problem: &Problem, num_slots: usize) -> Self {
+        let mut program = Self::new(problem, num_slots);
+        program.counts_unserved = true;
+        program.set_unserved_columns(problem);
+        program
+    }
+
+    /// Puts the column made of `entries` where it belongs, whether the one there is basic or not.
+    pub(super) fn put_column(&mut self, column: usize, usd: f64, upper: f64) {
+        if self.simplex.is_basic(column) {
+            self.simplex.replace_column(column, usd, upper, &self.entries);
+        } else {
+            self.simplex.set_column(column, usd, upper, &self.entries);
+        }
+    }
+
+    /// Cost of the unmet and of the shortage column of a query type, USD.
+    pub(super) fn unserved_usd(&self, problem: &Problem, i: usize) -> (f64, f64) {
+        if self.counts_unserved {
+            let rates = &problem.query_types.rate_per_h;
+            let share = rates[i] / rates.iter().sum::<f64>().max(f64::MIN_POSITIVE);
+            return (share + 1e-6, share + 2e-6);
+        }
+        let data_usd = problem.data_usd(i);
+        (problem.unmet_usd(i) - data_usd, self.shortage_usd[i] - data_usd)
+    }
+
+    /// Reads every coefficient anew after rates, prices or pools of `problem` have changed, keeping the deployments and
+    /// the basis. Only the routes of deployed configurations need be up to date in the route table.
+    pub fn refresh(&mut self, problem: &Problem) {
+        (self.rental_usd, self.weights_gb) = (0.0, 0.0);
+        self.set_unserved_columns(problem);
+        for slot in 0..self.num_slots() {
+            match self.configuration(slot) {
+                Some(a) => {
+                    self.fill_slot(problem, slot, a);
+                    self.rental_usd += f64::from(self.replicas[slot]) * problem.replica_usd(a);
+                    self.weights_gb += problem.configurations.weights_gb[a];
+                }
+                // What it held may be out of date: it is to be filled anew before it is used.
+                None => self.configuration[slot] = NO_CONFIGURATION,
+            }
+        }
+        self.set_limits(problem);
+    }
+
+    /// Prices shortage so that it is the last resort: as many queries as possible are served, then at the least cost.
+    pub fn price_shortage_last(&mut self, problem: &Problem) {
+        let q = &problem.query_types;
+        let table = problem.route_table();
+        let mut dearest_usd = 0.0_f64;
+        for slot in 0..self.num_slots() {
+            let Some(a) = self.configuration(slot) else { continue };
+            for route in table.of_configuration(a) {
+                let i = table.query_type[route] as usize;
+                let latency_s = problem.routes.latency_s[table.source[route] as usize];
+                dearest_usd = dearest_usd.max(q.latency_usd_per_s[i] * latency_s);
+            }
+        }
+        dearest_usd = q.unmet_usd_per_query.iter().fold(dearest_usd, |most, &usd| most.max(usd));
+        let query_usd = problem.horizon_h * SHORTAGE_FACTOR * if dearest_usd > 0.0 { dearest_usd } else { 1.0 };
+        for i in 0..self.num_types {
+            self.shortage_usd[i] = query_usd * q.rate_per_h[i] + problem.data_usd(i) + 1e-3;
+        }
+    }
+
+    /// Makes shortage dearer in place; false where there is none.
+    pub fn press_shortage(&mut self, problem: &Problem) -> bool {
+        if self.is_feasible() {
+            return false;
+        }
+        self.shortage_usd.iter_mut().for_each(|usd| *usd *= SHORTAGE_RISE);
+        self.set_unserved_columns(problem);
+        true
+    }
+
+    /// Drops the rows of budget and storage that no routing of the deployments can meet; whether there was one.
+    pub fn drop_broken_limits(&mut self, problem: &Problem) -> bool {
+        let q = &problem.query_types;
+        let mut dropped = false;
+        let stored_gb: f64 = q.data_gb.iter().sum();
+        let hourly_usd = problem.horizon_h * problem.storage_usd_per_gb_h;
+        if self.storage_row != NO_ROW && self.weights_gb > problem.storage_gb * (1.0 + SHORTAGE_TOLERANCE) {
+            self.simplex.set_rhs(self.storage_row as usize, 1.0 + stored_gb / problem.storage_gb);
+            dropped = true;
+        }
+        let spent_usd = self.rental_usd + hourly_usd * self.weights_gb;
+        if self.budget_row != NO_ROW && spent_usd > problem.budget_usd * (1.0 + SHORTAGE_TOLERANCE) {
+            let budget_usd = problem.budget_usd.max(f64::MIN_POSITIVE);
+            self.simplex.set_rhs(self.budget_row as usize, 1.0 + hourly_usd * stored_gb / budget_usd);
+            dropped = true;
+        }
+        dropped
+    }
+}
