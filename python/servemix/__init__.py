@@ -17,6 +17,7 @@ from servemix._core import (
 )
 from servemix._errors import InternalError, InvalidInputError, MissingExtraError, ServemixError
 from servemix._load import load_plan, load_problem
+from servemix._robust import Inflation
 from servemix._solve import solve
 
 __all__ = [
@@ -24,6 +25,7 @@ __all__ = [
     "CheckReport",
     "DiagnosedConstraint",
     "Diagnosis",
+    "Inflation",
     "InternalError",
     "InvalidInputError",
     "LowerBound",

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
 from servemix import _core
 from servemix._errors import InvalidInputError
 
 if TYPE_CHECKING:
     from servemix._core import CancelToken, Plan, Problem
+    from servemix._robust import Inflation
 
 __all__ = ["solve"]
 
@@ -26,6 +28,9 @@ def solve(
     bound: bool = False,
     cancel: CancelToken | None = None,
     solver: str = "highs",
+    robust: Inflation | None = None,
+    scenarios: Sequence[Problem] | None = None,
+    headroom: float = 0.0,
     **switches: bool,
 ) -> Plan:
     """Find what to deploy and where to send each kind of request, at the least cost.
@@ -60,6 +65,15 @@ def solve(
         A token with which another thread can end the solve. Not for ``"exact"``.
     solver
         For ``"exact"``: ``"highs"`` or ``"cbc"``.
+    robust
+        Plan so that every constraint holds wherever the parameters lie within these factors, with
+        the routing as planned (see ``docs/experiments.md``). The plan is costed at the figures of
+        ``problem``; it has no bound, and limits hold for each of the solves behind it.
+    scenarios
+        Plan so that the deployments have a feasible routing in each of these problems, which have
+        the query types and routes of ``problem``. Not together with ``robust``.
+    headroom
+        Share of each replica's time and KV cache that is left free, at least 0 and below 1.
     **switches
         Parts of the heuristics to turn off, for ablation studies: ``tp_selection``,
         ``coverage_ranking``, ``tp_upgrade``, ``multi_start``, ``local_search``,
@@ -80,6 +94,27 @@ def solve(
     KeyboardInterrupt
         Ctrl-C on the main thread.
     """
+    if robust is not None or scenarios is not None or headroom != 0.0:
+        from servemix._robust import robust_solve
+
+        off: dict[str, Any] = dict(switches)
+
+        def one(worse: Problem) -> Plan:
+            return solve(
+                worse,
+                method,
+                seed=seed,
+                time_limit=time_limit,
+                threads=threads,
+                max_iterations=max_iterations,
+                rel_gap=rel_gap,
+                initial_plan=initial_plan,
+                cancel=cancel,
+                solver=solver,
+                **off,
+            )
+
+        return robust_solve(problem, one, robust=robust, scenarios=scenarios, headroom=headroom)
     if method != "exact":
         return _core.solve(
             problem,

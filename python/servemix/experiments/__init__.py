@@ -1,0 +1,22 @@
+"""Studies of plans: stress tests, rolling horizons, and the paper's tables by one command each."""
+
+from servemix._changes import changed
+from servemix._robust import Inflation, sample_scenarios
+from servemix.experiments.generated import generate
+from servemix.experiments.rolling import Policy, RollingResult, rolling, volatile
+from servemix.experiments.stress import Distribution, StressResult, reroute, stress
+
+__all__ = [
+    "Distribution",
+    "Inflation",
+    "Policy",
+    "RollingResult",
+    "StressResult",
+    "changed",
+    "generate",
+    "reroute",
+    "rolling",
+    "sample_scenarios",
+    "stress",
+    "volatile",
+]

@@ -1,0 +1,199 @@
+"""What becomes of a plan when reality is worse than its figures (stage 2 of the formulation)."""
+
+from __future__ import annotations
+
+from concurrent.futures import Executor
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from servemix import _core
+from servemix._columns import FloatArray
+from servemix._core import Plan, Problem
+from servemix._errors import InvalidInputError
+from servemix._robust import Inflation
+
+__all__ = ["Distribution", "StressResult", "reroute", "stress"]
+
+
+@dataclass(frozen=True)
+class Distribution:
+    """A figure over scenarios.
+
+    Attributes
+    ----------
+    mean, p50, p95
+        Mean, median and 95th percentile.
+    cvar
+        Conditional value at risk: mean of the worst 5 % of the scenarios (at least one).
+    """
+
+    mean: float
+    p50: float
+    p95: float
+    cvar: float
+
+    @staticmethod
+    def of(values: ArrayLike) -> Distribution:
+        """Summarise values, shape (num_scenarios,), of which there is at least one."""
+        column = np.sort(np.asarray(values, dtype=np.float64))
+        if column.ndim != 1 or column.size == 0:
+            raise InvalidInputError("scenarios: there must be at least one")
+        worst = column[-max(1, column.size // 20) :]
+        p50, p95 = np.quantile(column, [0.5, 0.95])
+        return Distribution(float(column.mean()), float(p50), float(p95), float(worst.mean()))
+
+
+@dataclass(frozen=True, eq=False)
+class StressResult:
+    """Outcome of a stress test, one entry per scenario.
+
+    Attributes
+    ----------
+    names
+        Names of the query types.
+    cost_usd
+        Rental and storage as planned, latency and unmet of the scenario's best routing, USD over
+        the horizon, shape (num_scenarios,).
+    violation_rate
+        Share of all queries that go unserved, Σ λ·u / Σ λ, shape (num_scenarios,).
+    unmet
+        Share of each query type that goes unserved, shape (num_scenarios, num_types).
+    """
+
+    names: tuple[str, ...]
+    cost_usd: FloatArray
+    violation_rate: FloatArray
+    unmet: FloatArray
+
+    @property
+    def cost(self) -> Distribution:
+        """Distribution of the cost, USD over the horizon."""
+        return Distribution.of(self.cost_usd)
+
+    @property
+    def violations(self) -> Distribution:
+        """Distribution of the share of queries that go unserved."""
+        return Distribution.of(self.violation_rate)
+
+    @property
+    def by_query_type(self) -> dict[str, Distribution]:
+        """Distribution of the share of each query type that goes unserved."""
+        return {name: Distribution.of(self.unmet[:, i]) for i, name in enumerate(self.names)}
+
+
+def stress(
+    problem: Problem,
+    plan: Plan,
+    inflation: float | Inflation = 1.5,
+    scenarios: int = 500,
+    seed: int = 0,
+    *,
+    threads: int = 1,
+    executor: Executor | None = None,
+    parts: int = 8,
+) -> StressResult:
+    """Stress the deployments of a plan, the traffic routed at the least cost in each scenario.
+
+    In a scenario the latency and busy time of each route are multiplied by one factor, uniform
+    between 1 and the largest, its error by another; the cap on unserved queries is lifted. Factors
+    depend on the seed, the scenario and the route alone: every plan meets the same scenarios, on
+    any number of threads or machines. (Formulation: docs/experiments.md.)
+
+    Parameters
+    ----------
+    problem
+        The problem that was planned.
+    plan
+        Its plan.
+    inflation
+        Largest factor of latency, busy time and error, ≥ 1; or one for each kind.
+    scenarios
+        Number of scenarios, ≥ 1.
+    seed
+        Seed of the scenarios.
+    threads
+        Threads to use, of each part where there is an executor.
+    executor
+        Where to run: any executor whose workers have servemix, such as a
+        `~concurrent.futures.ProcessPoolExecutor` or that of a Dask client. None for here.
+    parts
+        Parts that the work is cut into for an executor, ≥ 1.
+
+    Raises
+    ------
+    InvalidInputError
+        A setting is out of range, or there is no plan; the message names it.
+    """
+    worst = inflation if isinstance(inflation, Inflation) else None
+    if worst is None:
+        worst = Inflation(latency=inflation, error=inflation)  # type: ignore[arg-type]
+    if worst.budgeted is not None:
+        raise InvalidInputError("inflation.budgeted: has no meaning in a stress test")
+    for name, value in (("scenarios", scenarios), ("parts", parts)):
+        if value < 1:
+            raise InvalidInputError(f"{name}: must be at least 1, got {value}")
+    cut = 1 if executor is None else min(parts, scenarios)
+    firsts = [scenarios * part // cut for part in range(cut + 1)]
+    calls = [
+        (problem, plan, worst, first, after - first, seed, threads)
+        for first, after in pairwise(firsts)
+    ]
+    if executor is None:
+        columns = [_part(*calls[0])]
+    else:
+        futures = [executor.submit(_part, *call) for call in calls]
+        columns = [future.result() for future in futures]
+    together = {name: np.concatenate([one[name] for one in columns]) for name in columns[0]}
+    return StressResult(
+        tuple(problem.query_types["name"]),
+        together["cost_usd"],
+        together["violation_rate"],
+        together["unmet"],
+    )
+
+
+def _part(  # noqa: PLR0917 - executors take positional arguments
+    problem: Problem,
+    plan: Plan,
+    inflation: Inflation,
+    first: int,
+    count: int,
+    seed: int,
+    threads: int,
+) -> dict[str, FloatArray]:
+    return _core._stress(
+        problem,
+        plan,
+        latency=inflation.latency,
+        error=inflation.error,
+        demand=inflation.demand,
+        scenarios=count,
+        first=first,
+        seed=seed,
+        threads=threads,
+    )
+
+
+def reroute(problem: Problem, plan: Plan) -> Plan | None:
+    """Route the traffic of a problem over the deployments of a plan at the least cost.
+
+    Parameters
+    ----------
+    problem
+        The problem; it may differ from the plan's in rates, SLOs and figures of routes.
+    plan
+        A plan of it, or of a problem with the same query types and configurations.
+
+    Returns
+    -------
+    Plan or None
+        The same deployments with the best routing; None where there is no feasible one.
+    """
+    rerouted = _core._reroute(problem, plan)
+    if rerouted is None:
+        return None
+    best: Plan = rerouted["plan"]
+    return best
