@@ -51,7 +51,8 @@ pub(crate) fn solve(problem: &Problem, params: &SolveParams, initial_plan: Optio
     let search_stop = if params.bound { stop.with_share(SEARCH_SHARE) } else { stop.clone() };
     let market = Market::of(problem, stop);
     let starts = Starts { greedy: &greedy, initial_plan, market: &market, switches: params.switches };
-    let mut size = KERNEL_SIZE + KERNEL_SIZE_PER_TYPE * problem.num_query_types();
+    let ev = |n: &str, d: usize| std::env::var(n).map_or(d, |x| x.parse().unwrap());
+    let mut size = ev("K0", KERNEL_SIZE) + ev("K1", KERNEL_SIZE_PER_TYPE) * problem.num_query_types();
     let (mut run, reason) = loop {
         let mut run = Run::new(problem, params, &starts, size);
         let reason = run.search(params, bound_usd, &search_stop);
@@ -184,7 +185,8 @@ impl<'a> Run<'a> {
         });
         self.share_best();
         let is_limited = params.time_limit_s.is_some() || params.max_iterations.is_some();
-        let mut patience = PATIENCE;
+        let pat = std::env::var("PAT").map_or(PATIENCE, |x| x.parse().unwrap());
+        let mut patience = pat;
         loop {
             let total_usd = self.incumbent.total_usd();
             if let Some(reason) = stop.reason(self.epochs) {
@@ -193,17 +195,17 @@ impl<'a> Run<'a> {
             if bound_usd.is_some_and(|bound_usd| relative_gap(total_usd, bound_usd) <= params.rel_gap) {
                 return StopReason::GapReached;
             }
-            let is_done = !is_limited && (self.epochs >= EPOCHS || patience == 0);
+            let is_done = !is_limited && (self.epochs >= std::env::var("EPOCHS").map_or(EPOCHS, |x| x.parse().unwrap()) || patience == 0);
             if is_done || !descends || self.incumbent.deployments().next().is_none() {
                 return StopReason::LocalOptimum;
             }
             self.epochs += 1;
-            let deep_below_usd = DEEP_BELOW * total_usd;
+            let deep_below_usd = std::env::var("BELOW").map_or(DEEP_BELOW, |x| x.parse().unwrap()) * total_usd;
             on_threads(&mut self.islands, params.threads, |island| {
                 island.search.perturb(&mut island.rng);
                 island.settle(&SearchLimits { deep_below_usd, ..limits.clone() }, true);
             });
-            patience = if self.share_best() { PATIENCE } else { patience - 1 };
+            patience = if self.share_best() { pat } else { patience - 1 };
         }
     }
 

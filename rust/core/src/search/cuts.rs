@@ -154,6 +154,9 @@ impl Cuts {
     /// `V` of the configuration at `position` with `replicas` replicas under `cut`, USD.
     #[inline]
     pub fn value_usd(&self, cut: usize, position: usize, replicas: u32) -> f64 {
+        if replicas == 0 {
+            return 0.0;
+        }
         let row = cut * self.kernel.len() + position;
         let start = row * self.num_types;
         let replicas = f64::from(replicas);

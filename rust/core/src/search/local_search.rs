@@ -58,7 +58,7 @@ pub struct LocalSearch<'a> {
 impl<'a> LocalSearch<'a> {
     /// Nothing deployed yet; moves within the `kernel` of configurations (rising indices).
     pub fn new(problem: &'a Problem, market: &Market, kernel: Vec<u32>, switches: Switches) -> Self {
-        let mut state = SearchState::new(problem, 8);
+        let mut state = SearchState::new(problem, 8 + problem.num_query_types() / 2);
         state.solve(f64::INFINITY);
         let mut cuts = Cuts::new(problem, kernel);
         cuts.add_market(&state, market);

@@ -108,6 +108,8 @@ impl Neighbourhood {
         self.left_gpus.clear();
         self.left_gpus
             .extend((0..problem.num_pools()).map(|pool| problem.pools.max_gpus[pool] - state.pool_gpus(pool)));
+        // A cut that is not there yet bounds nothing.
+        self.base_usd = [f64::NEG_INFINITY; MAX_CUTS];
         for cut in 0..self.cuts.len() {
             self.base_usd[cut] = self.base(state, cut);
         }
@@ -247,25 +249,35 @@ impl Neighbourhood {
     pub fn offer(&mut self, positions: &[usize]) {
         let bound_usd = self.bound_of(positions);
         if bound_usd < self.target_usd && self.fit_together(positions) && self.fit_limits(positions) {
-            let mut changes = [0; 4];
-            for (slot, &position) in changes.iter_mut().zip(positions) {
-                *slot = position as u16;
-            }
-            self.moves.push(Move { changes, len: positions.len() as u8, operator: self.operator, bound_usd });
+            self.accept(positions, bound_usd);
         }
     }
 
-    /// Offers `less` together with `more`, the latter smaller where only that stays within the limits.
-    pub fn offer_fitted(&mut self, less: &[usize], more: usize) {
-        let mut positions = [more; 4];
-        positions[..less.len()].copy_from_slice(less);
-        let positions = &mut positions[..less.len() + 1];
-        if self.fit_limits(positions) {
-            self.offer(positions);
-        } else if self.fit_together(positions) {
-            if let Some(fitted) = self.fitted(positions) {
-                positions[less.len()] = fitted;
-                self.offer(positions);
+    fn accept(&mut self, positions: &[usize], bound_usd: f64) {
+        let mut changes = [0; 4];
+        for (slot, &position) in changes.iter_mut().zip(positions) {
+            *slot = position as u16;
+        }
+        self.moves.push(Move { changes, len: positions.len() as u8, operator: self.operator, bound_usd });
+    }
+
+    /// Offers `less` together with each opening and enlargement, made smaller where only that fits the limits.
+    pub fn offer_with_each(&mut self, less: &[usize], more: Range<usize>) {
+        let prefix_usd = self.sum_of(less);
+        let mut positions = [0; 4];
+        let count = less.len();
+        positions[..count].copy_from_slice(less);
+        for position in more {
+            let bound_usd = largest(&add(&prefix_usd, &self.effects[position].bound_usd));
+            positions[count] = position;
+            if bound_usd >= self.target_usd || !self.fit_together(&positions[..=count]) {
+                continue;
+            }
+            if self.fit_limits(&positions[..=count]) {
+                self.accept(&positions[..=count], bound_usd);
+            } else if let Some(fitted) = self.fitted(&positions[..=count]) {
+                positions[count] = fitted;
+                self.offer(&positions[..=count]);
             }
         }
     }
@@ -308,32 +320,39 @@ impl Neighbourhood {
         Some(self.effects.len() - 1)
     }
 
-    /// Offers `positions` together with every pair of promising openings and enlargements.
-    pub fn offer_pairs(&mut self, positions: &[usize]) {
+    /// Offers `less` together with every pair of promising openings and enlargements.
+    pub fn offer_pairs(&mut self, less: &[usize]) {
         let paired = std::mem::take(&mut self.paired);
-        let mut changes = [0; 4];
-        let count = positions.len();
-        changes[..count].copy_from_slice(positions);
+        let prefix_usd = self.sum_of(less);
+        let mut positions = [0; 4];
+        let count = less.len();
+        positions[..count].copy_from_slice(less);
         for (index, &first) in paired.iter().enumerate() {
+            let first_usd = add(&prefix_usd, &self.effects[first].bound_usd);
             for &second in &paired[..index] {
-                changes[count] = first;
-                changes[count + 1] = second;
-                self.offer(&changes[..count + 2]);
+                let bound_usd = largest(&add(&first_usd, &self.effects[second].bound_usd));
+                if bound_usd < self.target_usd {
+                    positions[count] = first;
+                    positions[count + 1] = second;
+                    let positions = &positions[..count + 2];
+                    if self.fit_together(positions) && self.fit_limits(positions) {
+                        self.accept(positions, bound_usd);
+                    }
+                }
             }
         }
         self.paired = paired;
     }
 
     /// The largest lower bound that a cut gives for a move, USD.
-    #[inline]
     fn bound_of(&self, positions: &[usize]) -> f64 {
-        let mut bound_usd = self.base_usd;
-        for &position in positions {
-            for (bound, effect) in bound_usd.iter_mut().zip(&self.effects[position].bound_usd) {
-                *bound += effect;
-            }
-        }
-        bound_usd[..self.cuts.len()].iter().copied().fold(f64::NEG_INFINITY, f64::max)
+        largest(&self.sum_of(positions))
+    }
+
+    /// The bound of a move under every cut.
+    #[inline]
+    fn sum_of(&self, positions: &[usize]) -> [f64; MAX_CUTS] {
+        positions.iter().fold(self.base_usd, |sum, &position| add(&sum, &self.effects[position].bound_usd))
     }
 
     /// Whether the changes leave one configuration on each (model, tier).
@@ -411,4 +430,21 @@ impl Neighbourhood {
         let value = |(a, replicas)| self.cuts.position(a).map_or(0.0, |at| self.cuts.value_usd(cut, at, replicas));
         state.deployment_usd() + self.cuts.constant_usd(cut) - state.deployments().map(value).sum::<f64>()
     }
+}
+
+#[inline]
+fn add(left: &[f64; MAX_CUTS], right: &[f64; MAX_CUTS]) -> [f64; MAX_CUTS] {
+    std::array::from_fn(|cut| left[cut] + right[cut])
+}
+
+#[inline]
+fn largest(values: &[f64; MAX_CUTS]) -> f64 {
+    // Four independent chains, which the compiler turns into vector instructions.
+    let mut best = [f64::NEG_INFINITY; 4];
+    for chunk in values.chunks_exact(4) {
+        for (best, &value) in best.iter_mut().zip(chunk) {
+            *best = if value > *best { value } else { *best };
+        }
+    }
+    best.iter().copied().fold(f64::NEG_INFINITY, |best, value| if value > best { value } else { best })
 }

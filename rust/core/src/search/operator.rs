@@ -96,9 +96,7 @@ impl Operator for Resize {
         for change in neighbourhood.shrinks() {
             neighbourhood.offer(&[change]);
         }
-        for change in neighbourhood.grows() {
-            neighbourhood.offer_fitted(&[], change);
-        }
+        neighbourhood.offer_with_each(&[], neighbourhood.grows());
     }
 }
 
@@ -124,9 +122,7 @@ impl Operator for Open {
     }
 
     fn propose(&self, neighbourhood: &mut Neighbourhood) {
-        for change in neighbourhood.opens() {
-            neighbourhood.offer_fitted(&[], change);
-        }
+        neighbourhood.offer_with_each(&[], neighbourhood.opens());
     }
 }
 
@@ -137,9 +133,7 @@ impl Operator for Exchange {
 
     fn propose(&self, neighbourhood: &mut Neighbourhood) {
         for less in neighbourhood.closes().chain(neighbourhood.shrinks()) {
-            for more in neighbourhood.opens().chain(neighbourhood.grows()) {
-                neighbourhood.offer_fitted(&[less], more);
-            }
+            neighbourhood.offer_with_each(&[less], neighbourhood.grows().start..neighbourhood.opens().end);
         }
     }
 }
@@ -160,9 +154,8 @@ impl Operator for Merge {
     fn propose(&self, neighbourhood: &mut Neighbourhood) {
         for first in neighbourhood.closes() {
             for second in neighbourhood.closes().start..first {
-                for more in neighbourhood.opens().chain(neighbourhood.grows()) {
-                    neighbourhood.offer_fitted(&[second, first], more);
-                }
+                let more = neighbourhood.grows().start..neighbourhood.opens().end;
+                neighbourhood.offer_with_each(&[second, first], more);
             }
         }
     }
