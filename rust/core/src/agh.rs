@@ -17,14 +17,16 @@ const ISLANDS: usize = 4;
 /// Epochs where no limit is set.
 const EPOCHS: u64 = 8;
 /// Epochs without improvement after which a run without limits ends.
-const PATIENCE: u64 = 5;
+const PATIENCE: u64 = 3;
+/// With more query types than this, one epoch less: each takes longer and improves less.
+const MANY_TYPES: usize = 15;
 /// Moves tried from one state by simple and by deep operators.
 const TRIES: usize = 16;
 const DEEP_TRIES: usize = 8;
 /// Deep operators run on states within this of the best.
 const DEEP_BELOW: f64 = 1.05;
 /// Configurations that the search moves within: at least, and more per query type.
-const KERNEL_SIZE: usize = 28;
+const KERNEL_SIZE: usize = 20;
 const KERNEL_SIZE_PER_TYPE: usize = 2;
 /// Where a bound is asked for, the share of the time that the relaxation may take at first, and then the share of what
 /// is left that the search takes; the rest goes into raising the bound.
@@ -51,8 +53,7 @@ pub(crate) fn solve(problem: &Problem, params: &SolveParams, initial_plan: Optio
     let search_stop = if params.bound { stop.with_share(SEARCH_SHARE) } else { stop.clone() };
     let market = Market::of(problem, stop);
     let starts = Starts { greedy: &greedy, initial_plan, market: &market, switches: params.switches };
-    let ev = |n: &str, d: usize| std::env::var(n).map_or(d, |x| x.parse().unwrap());
-    let mut size = ev("K0", KERNEL_SIZE) + ev("K1", KERNEL_SIZE_PER_TYPE) * problem.num_query_types();
+    let mut size = KERNEL_SIZE + KERNEL_SIZE_PER_TYPE * problem.num_query_types();
     let (mut run, reason) = loop {
         let mut run = Run::new(problem, params, &starts, size);
         let reason = run.search(params, bound_usd, &search_stop);
@@ -101,7 +102,7 @@ impl Starts<'_> {
         }
         kernel.extend(self.plans().flat_map(|plan| plan.deployments.iter().map(|entry| entry.configuration)));
         if self.switches.tp_selection && self.switches.coverage_ranking {
-            kernel.extend(self.market.mixture.iter().map(|entry| entry.0));
+            kernel.extend(self.market.mixture.iter().flat_map(|entry| siblings(problem, entry.0)));
         }
         kernel.sort_unstable();
         kernel.dedup();
@@ -119,6 +120,13 @@ impl Starts<'_> {
         starts.truncate(if self.switches.multi_start { ISLANDS } else { 1 });
         starts
     }
+}
+
+/// The configurations of the same (model, tier) with replicas of half to twice the size, `a` included.
+fn siblings(problem: &Problem, a: u32) -> impl Iterator<Item = u32> + '_ {
+    let gpus = problem.gpus_per_replica(a as usize);
+    let near = move |other: &u32| (0.5..=2.0).contains(&(problem.gpus_per_replica(*other as usize) / gpus));
+    problem.pair_configurations(problem.pair(a as usize)).iter().copied().filter(near)
 }
 
 /// The configurations with the cheapest replicas: what is left to go by without the ranking.
@@ -185,8 +193,8 @@ impl<'a> Run<'a> {
         });
         self.share_best();
         let is_limited = params.time_limit_s.is_some() || params.max_iterations.is_some();
-        let pat = std::env::var("PAT").map_or(PATIENCE, |x| x.parse().unwrap());
-        let mut patience = pat;
+        let most_patience = if self.problem.num_query_types() > MANY_TYPES { PATIENCE - 1 } else { PATIENCE };
+        let mut patience = most_patience;
         loop {
             let total_usd = self.incumbent.total_usd();
             if let Some(reason) = stop.reason(self.epochs) {
@@ -195,17 +203,17 @@ impl<'a> Run<'a> {
             if bound_usd.is_some_and(|bound_usd| relative_gap(total_usd, bound_usd) <= params.rel_gap) {
                 return StopReason::GapReached;
             }
-            let is_done = !is_limited && (self.epochs >= std::env::var("EPOCHS").map_or(EPOCHS, |x| x.parse().unwrap()) || patience == 0);
+            let is_done = !is_limited && (self.epochs >= EPOCHS || patience == 0);
             if is_done || !descends || self.incumbent.deployments().next().is_none() {
                 return StopReason::LocalOptimum;
             }
             self.epochs += 1;
-            let deep_below_usd = std::env::var("BELOW").map_or(DEEP_BELOW, |x| x.parse().unwrap()) * total_usd;
+            let deep_below_usd = DEEP_BELOW * total_usd;
             on_threads(&mut self.islands, params.threads, |island| {
                 island.search.perturb(&mut island.rng);
                 island.settle(&SearchLimits { deep_below_usd, ..limits.clone() }, true);
             });
-            patience = if self.share_best() { pat } else { patience - 1 };
+            patience = if self.share_best() { most_patience } else { patience - 1 };
         }
     }
 

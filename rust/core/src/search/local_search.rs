@@ -3,12 +3,15 @@
 use rand::{Rng, RngExt};
 
 use crate::search::operator::OPERATORS;
+use crate::search::rebalance::fractional_replicas;
 use crate::search::{Change, Cuts, Market, Neighbourhood, SearchState};
-use crate::{Problem, Stop, Switches};
+use crate::{Deployment, Problem, Stop, Switches};
 
 /// Improvements smaller than this, relative to the total, are not worth a step.
 const LEAST_IMPROVEMENT: f64 = 1e-6;
 
+/// Replicas of one deployment from which counts are also rebalanced all at once.
+const MANY_REPLICAS: u32 = 6;
 /// Moves after which a random refill is left to the descent.
 const MAX_REFILLS: usize = 8;
 
@@ -168,6 +171,25 @@ impl<'a> LocalSearch<'a> {
         Some(false)
     }
 
+    /// Gives the deployments the replicas that would be best if they were not whole, rounded at random.
+    fn rebalance(&mut self, rng: &mut impl Rng) {
+        let Some(replicas) = fractional_replicas(&self.state) else { return };
+        self.solves += 1;
+        let share: f64 = rng.random_range(0.2..1.0);
+        let rounded: Vec<Deployment> = self
+            .state
+            .deployments()
+            .zip(replicas)
+            .map(|((a, _), replicas)| {
+                let up = replicas.fract() > share && rng.random_bool(0.7);
+                Deployment { configuration: a as u32, replicas: replicas as u32 + u32::from(up) }
+            })
+            .filter(|deployment| deployment.replicas > 0)
+            .collect();
+        self.state.set_deployments(&rounded);
+        self.solves += 1;
+    }
+
     /// Takes one to three deployments away at random, keeps them out at first, and fills the gap at random.
     pub fn perturb(&mut self, rng: &mut impl Rng) {
         let deployments: Vec<(usize, u32)> = self.state.deployments().collect();
@@ -175,6 +197,10 @@ impl<'a> LocalSearch<'a> {
             return;
         }
         self.banned.clear();
+        if deployments.iter().any(|entry| entry.1 >= MANY_REPLICAS) && rng.random_bool(0.5) {
+            self.rebalance(rng);
+            return;
+        }
         for _ in 0..rng.random_range(1..=3.min(deployments.len())) {
             let (configuration, replicas) = deployments[rng.random_range(0..deployments.len())];
             let left = if replicas > 3 && rng.random_bool(0.5) { rng.random_range(1..replicas) } else { 0 };

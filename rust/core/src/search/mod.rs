@@ -11,6 +11,7 @@ mod local_search;
 mod market;
 mod neighbourhood;
 mod operator;
+mod rebalance;
 mod state;
 #[cfg(test)]
 mod tests;
