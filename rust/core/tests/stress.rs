@@ -1,5 +1,7 @@
 //! The stress test against a general solver, and what it promises of seeds, parts and threads.
 
+#![allow(clippy::unwrap_used)]
+
 mod common;
 
 use proptest::prelude::*;
