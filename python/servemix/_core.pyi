@@ -1,6 +1,8 @@
 import os
 from typing import Any, Literal, final, overload
 
+import numpy.typing as npt
+
 from servemix import _columns
 from servemix._columns import Columns, FloatArray
 
@@ -135,6 +137,36 @@ class Plan:
     def __copy__(self) -> Plan: ...
     def __deepcopy__(self, _memo: Any) -> Plan: ...
     def __reduce__(self) -> tuple[Any, tuple[Problem, dict[str, Any]]]: ...
+
+@final
+class Planner:
+    def __new__(
+        cls,
+        problem: Problem,
+        plan: Plan | None = None,
+        *,
+        seed: int | None = None,
+        start_usd: float | None = None,
+        start_usd_per_gb: float | None = None,
+        start_s: float | None = None,
+        start_s_per_gb: float | None = None,
+        payback_h: float | None = None,
+        min_saving_usd: float | None = None,
+        min_saving_share: float | None = None,
+        max_changes: int | None = None,
+    ) -> Planner: ...
+    def replan(
+        self,
+        rates: npt.ArrayLike | None = None,
+        prices: npt.ArrayLike | None = None,
+        pools: npt.ArrayLike | None = None,
+        failed: npt.ArrayLike | None = None,
+        mode: str = "full",
+    ) -> Plan: ...
+    @property
+    def plan(self) -> Plan: ...
+    @property
+    def problem(self) -> Problem: ...
 
 @final
 class CancelToken:

@@ -9,6 +9,8 @@ mod entry;
 mod error;
 mod files;
 mod plan;
+mod plan_problem;
+mod planner;
 mod problem;
 mod solve;
 mod stress;
@@ -30,6 +32,8 @@ mod _core {
     use super::files::{plan_from_json, problem_from_json};
     #[pymodule_export]
     use super::plan::{plan_from_arrays, PyPlan};
+    #[pymodule_export]
+    use super::planner::PyPlanner;
     #[pymodule_export]
     use super::problem::{problem_from_arrays, PyProblem};
     #[pymodule_export]

@@ -12,6 +12,7 @@ use crate::convert::{array, floats, index_array, number, unsigned, Section};
 use crate::entry;
 use crate::error::invalid;
 use crate::files::return_or_write;
+use crate::plan_problem::PlanProblem;
 use crate::problem::PyProblem;
 
 /// What to deploy and where to send each kind of request; attributes as in servemix-plan/1.
@@ -19,7 +20,7 @@ use crate::problem::PyProblem;
 /// Returned by `solve`, `load_plan` and `Plan.from_arrays`.
 #[pyclass(name = "Plan", module = "servemix", frozen, weakref)]
 pub(crate) struct PyPlan {
-    pub(crate) problem: Py<PyProblem>,
+    problem: PlanProblem,
     pub(crate) inner: Plan,
     deployments: PyOnceLock<Py<PyDict>>,
     routing: PyOnceLock<Py<PyDict>>,
@@ -27,6 +28,10 @@ pub(crate) struct PyPlan {
 
 impl PyPlan {
     pub(crate) fn new(problem: Py<PyProblem>, plan: Plan) -> Self {
+        Self::of(PlanProblem::from(problem), plan)
+    }
+
+    pub(crate) fn of(problem: PlanProblem, plan: Plan) -> Self {
         Self { problem, inner: plan, deployments: PyOnceLock::new(), routing: PyOnceLock::new() }
     }
 }
@@ -236,12 +241,12 @@ impl PyPlan {
     /// The plan as a table that a person reads.
     fn summary<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
         let report = slf.py().import("servemix.report.plan_text")?;
-        report.call_method1("plan_summary", (slf.get().problem.bind(slf.py()), slf))
+        report.call_method1("plan_summary", (slf.get().problem.get(slf.py())?, slf))
     }
 
     fn _repr_html_<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
         let report = slf.py().import("servemix.report.plan_html")?;
-        report.call_method1("plan_html", (slf.get().problem.bind(slf.py()), slf))
+        report.call_method1("plan_html", (slf.get().problem.get(slf.py())?, slf))
     }
 
     /// The plan as a servemix-plan/1 file.
@@ -262,7 +267,7 @@ impl PyPlan {
     ///     The file cannot be written; an older one is as it was.
     #[pyo3(signature = (path=None))]
     fn to_json(&self, py: Python<'_>, path: Option<&Bound<'_, PyAny>>) -> PyResult<Option<String>> {
-        let text = self.inner.to_json(&self.problem.get().inner);
+        let text = self.inner.to_json(&self.problem.get(py)?.get().inner);
         return_or_write(py, text, path)
     }
 
@@ -304,7 +309,7 @@ impl PyPlan {
         for key in ARGUMENTS {
             arguments.set_item(key, slf.getattr(key)?)?;
         }
-        let state = (slf.get().problem.bind(py), arguments).into_pyobject(py)?;
+        let state = (slf.get().problem.get(py)?, arguments).into_pyobject(py)?;
         Ok((py.import("servemix._core")?.getattr("_plan_from_arrays")?, state))
     }
 }

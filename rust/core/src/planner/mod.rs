@@ -7,6 +7,7 @@
 //! What cannot be met is no error: the plan then has [`Status::Degraded`], serves as many queries as it can, and its
 //! message says what is short. An error leaves planner and plan as they were.
 
+mod full;
 mod next_plan;
 mod params;
 
@@ -14,7 +15,8 @@ pub use params::{PlannerParams, TransitionCosts};
 
 use crate::linear::LinearStatus;
 use crate::{
-    solve, CancelToken, Deployment, Error, Method, Plan, Problem, Result, RoutingProgram, SolveParams, NO_POOL,
+    solve, CancelToken, Deployment, Error, Method, Plan, Problem, ProblemData, Result, RoutingProgram, SolveParams,
+    NO_POOL,
 };
 
 /// What has changed since the last plan; `None` where nothing has.
@@ -76,6 +78,11 @@ impl Planner {
         &self.params
     }
 
+    /// The numbers of the last update: rates, prices and pools are up to date here, the route table need not be.
+    pub fn numbers(&self) -> &ProblemData {
+        self.problem.data()
+    }
+
     /// The problem with the numbers of the last update.
     pub fn problem(&mut self) -> &Problem {
         self.renew_routes();
@@ -90,6 +97,16 @@ impl Planner {
         self.check(update)?;
         self.apply(update);
         self.route()?;
+        Ok(&self.plan)
+    }
+
+    /// The next plan, with deployments chosen anew as far as a change pays for itself; see [`PlannerParams`]. Never worse
+    /// than what [`Planner::reroute`] would return.
+    ///
+    /// # Errors
+    /// As [`Planner::reroute`].
+    pub fn replan(&mut self, update: &Update<'_>) -> Result<&Plan> {
+        self.reoptimise(update)?;
         Ok(&self.plan)
     }
 

@@ -1,0 +1,219 @@
+//! The class `Planner`.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use pyo3::prelude::*;
+use servemix_core::{Error, Method, Plan, Planner, PlannerParams, Problem, Result, SolveParams, Update};
+
+use crate::convert::{floats, integers, number, unsigned};
+use crate::entry;
+use crate::error::{invalid, to_py};
+use crate::plan::PyPlan;
+use crate::plan_problem::{Numbers, PlanProblem};
+use crate::problem::PyProblem;
+
+/// Keep a plan up to date: new numbers in, next plan out.
+///
+/// Deployments are kept or chosen anew, as ``mode`` says; routing is always the best for the
+/// deployments. Safe to share between threads: calls wait for each other.
+///
+/// Parameters
+/// ----------
+/// problem
+///     What is planned; later numbers replace some of its own.
+/// plan
+///     The plan to start from, as it is deployed; None to make one by method ``"agh"``.
+/// seed
+///     Seed of every random choice.
+/// start_usd, start_usd_per_gb
+///     Cost of starting a replica, USD, and more per GB of weights that it loads.
+/// start_s, start_s_per_gb
+///     Seconds until a started replica serves, and more per GB of weights; its rental meanwhile
+///     is part of what a change costs.
+/// payback_h
+///     Hours over which a change has to pay for itself; None for the horizon of the problem.
+///     Shorter ones make plans hold longer.
+/// min_saving_usd, min_saving_share
+///     A change is made only where it saves more than this over the payback time, start-up paid:
+///     in USD, and as a share of the present cost.
+/// max_changes
+///     Most replicas started and stopped by one call, lost ones not counted; None for no limit.
+///
+/// Raises
+/// ------
+/// InvalidInputError
+///     A setting or the plan is not valid; the message names it.
+///
+/// Examples
+/// --------
+/// >>> planner = servemix.Planner(problem, start_s=120.0)
+/// >>> plan = planner.replan(rates=[1200.0, 300.0])
+#[pyclass(name = "Planner", module = "servemix", frozen, weakref)]
+pub(crate) struct PyPlanner {
+    given: Py<PyProblem>,
+    planner: Mutex<Planner>,
+}
+
+#[derive(Clone, Copy, PartialEq)]
+enum Mode {
+    Full,
+    Routing,
+}
+
+impl PyPlanner {
+    /// The planner, waited for; only while detached from the interpreter.
+    fn lock(&self) -> Result<MutexGuard<'_, Planner>> {
+        let broken = |_: PoisonError<_>| Error::Internal("an earlier call broke this planner: make a new one".into());
+        self.planner.lock().map_err(broken)
+    }
+
+    fn wrap(&self, py: Python<'_>, (plan, numbers): (Plan, Numbers)) -> PyPlan {
+        PyPlan::of(PlanProblem::with_numbers(self.given.clone_ref(py), numbers), plan)
+    }
+}
+
+fn snapshot(planner: &Planner) -> (Plan, Numbers) {
+    (planner.plan().clone(), Numbers::of(planner.numbers()))
+}
+
+#[pymethods]
+impl PyPlanner {
+    #[new]
+    #[pyo3(signature = (
+        problem, plan=None, *, seed=None, start_usd=None, start_usd_per_gb=None, start_s=None, start_s_per_gb=None,
+        payback_h=None, min_saving_usd=None, min_saving_share=None, max_changes=None
+    ))]
+    #[allow(clippy::too_many_arguments)]
+    fn new(
+        problem: &Bound<'_, PyProblem>,
+        plan: Option<&Bound<'_, PyPlan>>,
+        seed: Option<&Bound<'_, PyAny>>,
+        start_usd: Option<&Bound<'_, PyAny>>,
+        start_usd_per_gb: Option<&Bound<'_, PyAny>>,
+        start_s: Option<&Bound<'_, PyAny>>,
+        start_s_per_gb: Option<&Bound<'_, PyAny>>,
+        payback_h: Option<&Bound<'_, PyAny>>,
+        min_saving_usd: Option<&Bound<'_, PyAny>>,
+        min_saving_share: Option<&Bound<'_, PyAny>>,
+        max_changes: Option<&Bound<'_, PyAny>>,
+    ) -> PyResult<Self> {
+        let py = problem.py();
+        let mut params = PlannerParams::default();
+        for (value, name, target) in [
+            (start_usd, "start_usd", &mut params.transition.start_usd),
+            (start_usd_per_gb, "start_usd_per_gb", &mut params.transition.start_usd_per_gb),
+            (start_s, "start_s", &mut params.transition.start_s),
+            (start_s_per_gb, "start_s_per_gb", &mut params.transition.start_s_per_gb),
+            (min_saving_usd, "min_saving_usd", &mut params.min_saving_usd),
+            (min_saving_share, "min_saving_share", &mut params.min_saving_share),
+        ] {
+            if let Some(value) = value {
+                *target = number(value, name)?;
+            }
+        }
+        if let Some(seed) = seed {
+            params.seed = unsigned(seed, "seed")?;
+        }
+        params.payback_h = payback_h.map(|hours| number(hours, "payback_h")).transpose()?;
+        if let Some(limit) = max_changes {
+            params.max_changes = Some(u32::try_from(unsigned(limit, "max_changes")?).unwrap_or(u32::MAX));
+        }
+        params.validate().map_err(|error| to_py(py, &error))?;
+        let owner = &problem.get().inner;
+        let plan = plan.map(|plan| &plan.get().inner);
+        let planner = entry::call_with_token(py, None, 1, |token| {
+            let mut solve_params = SolveParams::default();
+            solve_params.seed = params.seed;
+            let made = match plan {
+                Some(_) => None,
+                None => Some(servemix_core::solve(owner, Method::Agh, &solve_params, None, token)?),
+            };
+            Planner::new(Problem::clone(owner), plan.or(made.as_ref()), params)
+        })?;
+        Ok(Self { given: problem.clone().unbind(), planner: Mutex::new(planner) })
+    }
+
+    /// Take new numbers and return the next plan.
+    ///
+    /// Parameters
+    /// ----------
+    /// rates
+    ///     Arrival rate of each query type, queries per hour; None where they are as before.
+    /// prices
+    ///     Rental of one GPU of each tier, USD per hour; None where they are as before.
+    /// pools
+    ///     GPUs that exist in each pool, infinite for no limit, 0 where the pool is lost; None
+    ///     where they are as before.
+    /// failed
+    ///     Replicas lost of each deployment of the present plan, in its order; None for none.
+    /// mode
+    ///     ``"full"`` chooses deployments anew as far as a change pays for itself, for use every
+    ///     few minutes; ``"routing"`` keeps them, for use every second.
+    ///
+    /// Returns
+    /// -------
+    /// Plan
+    ///     The next plan. Its status is ``"DEGRADED"`` where it cannot meet every constraint; it
+    ///     then serves as many queries as it can and its message says what is missing.
+    ///
+    /// Raises
+    /// ------
+    /// InvalidInputError
+    ///     An entry is NaN, infinite or negative, or an array has the wrong length; the message
+    ///     names it, and planner and plan are as before.
+    #[pyo3(signature = (rates=None, prices=None, pools=None, failed=None, mode="full"))]
+    fn replan(
+        &self,
+        py: Python<'_>,
+        rates: Option<&Bound<'_, PyAny>>,
+        prices: Option<&Bound<'_, PyAny>>,
+        pools: Option<&Bound<'_, PyAny>>,
+        failed: Option<&Bound<'_, PyAny>>,
+        mode: &str,
+    ) -> PyResult<PyPlan> {
+        let mode = match mode {
+            "full" => Mode::Full,
+            "routing" => Mode::Routing,
+            _ => return Err(invalid(py, "mode", &format!("must be \"full\" or \"routing\", got {mode:?}"))),
+        };
+        let rates = rates.map(|values| floats(values, "rates")).transpose()?;
+        let prices = prices.map(|values| floats(values, "prices")).transpose()?;
+        let pools = pools.map(|values| floats(values, "pools")).transpose()?;
+        let failed = failed.map(|values| integers(values, "failed")).transpose()?;
+        let next = entry::call(py, || {
+            let update = Update {
+                rates: rates.as_deref(),
+                prices: prices.as_deref(),
+                pools: pools.as_deref(),
+                failed: failed.as_deref(),
+            };
+            let mut planner = self.lock()?;
+            match mode {
+                Mode::Full => planner.replan(&update)?,
+                Mode::Routing => planner.reroute(&update)?,
+            };
+            Ok(snapshot(&planner))
+        })?;
+        Ok(self.wrap(py, next))
+    }
+
+    /// The present plan.
+    #[getter]
+    fn plan(&self, py: Python<'_>) -> PyResult<PyPlan> {
+        let present = entry::call(py, || Ok(snapshot(&*self.lock()?)))?;
+        Ok(self.wrap(py, present))
+    }
+
+    /// The problem with the numbers of the last call.
+    #[getter]
+    fn problem<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyProblem>> {
+        let numbers = entry::call(py, || Ok(Numbers::of(self.lock()?.numbers())))?;
+        PlanProblem::with_numbers(self.given.clone_ref(py), numbers).get(py)
+    }
+
+    fn __repr__(&self, py: Python<'_>) -> PyResult<String> {
+        let (plan, _) = entry::call(py, || Ok(snapshot(&*self.lock()?)))?;
+        let cost = plan.objective_value.map_or_else(String::new, |value| format!(", {value:.2} USD"));
+        Ok(format!("<Planner for {:?}: {}{cost}>", plan.problem, plan.status.as_str()))
+    }
+}
