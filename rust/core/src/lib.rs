@@ -31,6 +31,7 @@ mod params;
 mod plan;
 mod planner;
 mod problem;
+mod router;
 mod routing;
 pub mod search;
 mod solve;
@@ -48,6 +49,7 @@ pub use problem::{
     Configurations, LatencyScope, Models, Pools, Problem, ProblemData, QueryTypes, RouteTable, Routes, Tiers,
     FEASIBILITY_TOLERANCE, NO_POOL,
 };
+pub use router::{Router, RouterMode, UNSERVED};
 pub use routing::{RoutingPrices, RoutingProgram};
 pub use solve::{solve, Method};
 pub use status::{Status, StopReason};

@@ -12,6 +12,7 @@ mod plan;
 mod plan_problem;
 mod planner;
 mod problem;
+mod router;
 mod solve;
 mod stress;
 
@@ -36,6 +37,8 @@ mod _core {
     use super::planner::PyPlanner;
     #[pymodule_export]
     use super::problem::{problem_from_arrays, PyProblem};
+    #[pymodule_export]
+    use super::router::PyRouter;
     #[pymodule_export]
     use super::solve::{solve, PyCancelToken};
     #[pymodule_export]

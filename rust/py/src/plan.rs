@@ -14,6 +14,7 @@ use crate::error::invalid;
 use crate::files::return_or_write;
 use crate::plan_problem::PlanProblem;
 use crate::problem::PyProblem;
+use crate::router::PyRouter;
 
 /// What to deploy and where to send each kind of request; attributes as in servemix-plan/1.
 ///
@@ -238,6 +239,34 @@ impl PyPlan {
         Ok(figures)
     }
 
+    /// Make a router, which chooses the deployment of each request by this plan's fractions.
+    ///
+    /// Parameters
+    /// ----------
+    /// seed
+    ///     Decides every draw, and which of several equally due deployments comes first. Give
+    ///     routers that work side by side different seeds.
+    /// mode
+    ///     ``"random"``: independent draws, in constant time and without a lock (alias tables,
+    ///     Walker 1977). ``"deficit"``: after any number of requests of a type, what each
+    ///     deployment got, and what went unserved, differs from its fraction by less than one
+    ///     request (Tijdeman 1980).
+    ///
+    /// Returns
+    /// -------
+    /// Router
+    ///     The router. It keeps nothing of the plan.
+    ///
+    /// Raises
+    /// ------
+    /// InvalidInputError
+    ///     There is no plan, a query type's fractions and unserved share do not sum to 1, or
+    ///     there is no such mode.
+    #[pyo3(signature = (seed=0, *, mode="random"))]
+    fn router(&self, py: Python<'_>, #[pyo3(from_py_with = seed_of)] seed: u64, mode: &str) -> PyResult<PyRouter> {
+        PyRouter::of_plan(py, &self.inner, seed, mode)
+    }
+
     /// The plan as a table that a person reads.
     fn summary<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
         let report = slf.py().import("servemix.report.plan_text")?;
@@ -363,6 +392,10 @@ fn columns<'py, const N: usize>(
         PyResult::Ok(columns.unbind())
     })?;
     columns.bind(py).copy()
+}
+
+fn seed_of(value: &Bound<'_, PyAny>) -> PyResult<u64> {
+    unsigned(value, "seed")
 }
 
 fn figures(statistics: &Bound<'_, PyDict>) -> PyResult<Vec<(String, f64)>> {

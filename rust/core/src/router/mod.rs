@@ -1,0 +1,216 @@
+//! Which deployment serves the next request, so that requests spread as a plan says: [`Router`].
+
+mod alias;
+mod quota;
+mod shares;
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use crate::{Error, Plan, Result};
+use alias::Draws;
+use quota::Quota;
+
+/// In what [`Router::pick_many`] returns: the request is not to be served.
+pub const UNSERVED: u32 = u32::MAX;
+
+/// Requests that [`Router::pick_many`] chooses for at a time where it has to lock, so that others wait for
+/// microseconds only.
+const LOCKED_AT_ONCE: usize = 4096;
+
+/// How a router spreads requests.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum RouterMode {
+    /// Each request is an independent draw with the plan's fractions, in constant time and without a lock.
+    #[default]
+    Random,
+    /// After any number of requests of a type, what each deployment has been given, and what has gone unserved,
+    /// differs from its fraction of them by less than one request. Takes time linear in the number of deployments
+    /// that serve the type, and a lock per type.
+    Deficit,
+}
+
+impl RouterMode {
+    /// The name in Python.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Random => "random",
+            Self::Deficit => "deficit",
+        }
+    }
+
+    /// The inverse of [`RouterMode::as_str`].
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] where there is no such mode.
+    pub fn parse(text: &str) -> Result<Self> {
+        [Self::Random, Self::Deficit].into_iter().find(|mode| mode.as_str() == text).ok_or_else(|| {
+            Error::invalid("mode", format!("{text:?} is not a mode of a router; there are random, deficit"))
+        })
+    }
+}
+
+/// Chooses the deployment of each request by the fractions of a plan.
+///
+/// Any number of threads may use one router at once. The *n*-th choice for a query type is the same for the same plan,
+/// mode and seed, whichever thread asks for it and whatever was asked for other types.
+///
+/// ```
+/// # use servemix_core::{generate, solve, CancelToken, Method, RouterMode, SolveParams};
+/// # let size = generate::Size::new(3, 2, 2);
+/// # let problem = generate::physical(size, 1.0, generate::Family::Plain, 0)?;
+/// let plan = solve(&problem, Method::Agh, &SolveParams::default(), None, &CancelToken::new())?;
+/// let router = plan.router(RouterMode::Deficit, 7)?;
+/// match router.pick(0)? {
+///     Some(configuration) => assert!(plan.deployments.iter().any(|one| one.configuration == configuration)),
+///     None => println!("not to be served"),
+/// }
+/// # Ok::<(), servemix_core::Error>(())
+/// ```
+#[derive(Debug)]
+pub struct Router {
+    seed: u64,
+    types: Types,
+}
+
+/// What chooses for each query type.
+#[derive(Debug)]
+enum Types {
+    Random(Vec<Draws>),
+    Deficit(Vec<Mutex<Quota>>),
+}
+
+impl Plan {
+    /// A router of requests by this plan's fractions; see [`Router::new`].
+    ///
+    /// # Errors
+    /// As [`Router::new`].
+    pub fn router(&self, mode: RouterMode, seed: u64) -> Result<Router> {
+        Router::new(self, mode, seed)
+    }
+}
+
+impl Router {
+    /// A router by the fractions of `plan`, its unserved shares included. `seed` decides every draw, and which of
+    /// several equally due deployments comes first: give routers that work side by side different ones.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] where there is no plan, or a query type's fractions and unserved share do not sum to 1.
+    pub fn new(plan: &Plan, mode: RouterMode, seed: u64) -> Result<Self> {
+        let shares = shares::of_plan(plan)?.into_iter().enumerate();
+        let types = match mode {
+            RouterMode::Random => Types::Random(shares.map(|(i, of)| Draws::new(&of, stream(seed, i))).collect()),
+            RouterMode::Deficit => {
+                Types::Deficit(shares.map(|(i, of)| Mutex::new(Quota::new(of, stream(seed, i)))).collect())
+            }
+        };
+        Ok(Self { seed, types })
+    }
+
+    /// How it spreads requests.
+    pub fn mode(&self) -> RouterMode {
+        match self.types {
+            Types::Random(_) => RouterMode::Random,
+            Types::Deficit(_) => RouterMode::Deficit,
+        }
+    }
+
+    /// Its seed.
+    pub fn seed(&self) -> u64 {
+        self.seed
+    }
+
+    /// Number of query types.
+    pub fn num_query_types(&self) -> usize {
+        match &self.types {
+            Types::Random(types) => types.len(),
+            Types::Deficit(types) => types.len(),
+        }
+    }
+
+    /// The configuration, by its index in the problem, whose deployment serves the next request of a query type;
+    /// `None` where the plan leaves that request unserved.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] where there is no such query type.
+    #[inline]
+    pub fn pick(&self, query_type: u32) -> Result<Option<u32>> {
+        let i = query_type as usize;
+        let target = match &self.types {
+            Types::Random(types) => types.get(i).map(Draws::next),
+            Types::Deficit(types) => types.get(i).map(|quota| lock(quota).next()),
+        };
+        match target {
+            Some(target) => Ok((target != UNSERVED).then_some(target)),
+            None => Err(self.no_such_type(query_type, "query_type")),
+        }
+    }
+
+    /// What [`Router::pick`] would choose for each of `query_types` in turn, into `configurations`, with [`UNSERVED`]
+    /// for `None`.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] where the lengths differ or an entry names no query type; then nothing was chosen.
+    pub fn pick_many(&self, query_types: &[u32], configurations: &mut [u32]) -> Result<()> {
+        if query_types.len() != configurations.len() {
+            let message = format!("has {} entries where {} are expected", configurations.len(), query_types.len());
+            return Err(Error::invalid("configurations", message));
+        }
+        let num_types = self.num_query_types();
+        if let Some(n) = query_types.iter().position(|&i| i as usize >= num_types) {
+            return Err(self.no_such_type(query_types[n], &format!("query_types[{n}]")));
+        }
+        match &self.types {
+            Types::Random(types) => alias::draw_many(types, query_types, configurations),
+            Types::Deficit(types) => {
+                let chunks = configurations.chunks_mut(LOCKED_AT_ONCE);
+                for (query_types, configurations) in query_types.chunks(LOCKED_AT_ONCE).zip(chunks) {
+                    next_many(types, query_types, configurations);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    #[cold]
+    fn no_such_type(&self, query_type: u32, entry: &str) -> Error {
+        Error::invalid(entry, format!("is {query_type}, out of range for {} entries", self.num_query_types()))
+    }
+}
+
+/// Locks what the requests need, always in the same order, and chooses for all of them.
+fn next_many(types: &[Mutex<Quota>], query_types: &[u32], configurations: &mut [u32]) {
+    let mut is_used = vec![false; types.len()];
+    query_types.iter().for_each(|&i| is_used[i as usize] = true);
+    let mut locked: Vec<_> = types.iter().zip(is_used).map(|(quota, is_used)| is_used.then(|| lock(quota))).collect();
+    for (&i, configuration) in query_types.iter().zip(configurations) {
+        if let Some(quota) = &mut locked[i as usize] {
+            *configuration = quota.next();
+        }
+    }
+}
+
+/// A quota is valid between any two steps of a choice, so that a thread that died in one spoils nothing.
+fn lock(quota: &Mutex<Quota>) -> MutexGuard<'_, Quota> {
+    quota.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Step between states of the generator SplitMix64 (Steele, Lea & Flood, OOPSLA 2014). Of the generators in common
+/// use it is the one whose *n*-th number takes no state but *n*: an atomic counter makes it safe for threads.
+const STEP: u64 = 0x9e37_79b9_7f4a_7c15;
+
+/// Number `n` of the SplitMix64 stream that starts at `start`.
+#[inline]
+fn random(start: u64, n: u64) -> u64 {
+    let mut z = start.wrapping_add(n.wrapping_add(1).wrapping_mul(STEP));
+    z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    z ^ (z >> 31)
+}
+
+/// Where the stream of query type `i` starts.
+fn stream(seed: u64, i: usize) -> u64 {
+    random(random(seed, 0), i as u64)
+}
+
+#[cfg(test)]
+mod tests;
