@@ -192,7 +192,7 @@ impl<'a> Run<'a> {
             island.settle(&limits, descends);
         });
         self.share_best();
-        let is_limited = params.time_limit_s.is_some() || params.max_iterations.is_some();
+        let is_limited = params.time_limit_s.is_some_and(f64::is_finite) || params.max_iterations.is_some();
         let most_patience = if self.problem.num_query_types() > MANY_TYPES { PATIENCE - 1 } else { PATIENCE };
         let mut patience = most_patience;
         loop {
@@ -213,7 +213,7 @@ impl<'a> Run<'a> {
                 island.search.perturb(&mut island.rng);
                 island.settle(&SearchLimits { deep_below_usd, ..limits.clone() }, true);
             });
-            patience = if self.share_best() { most_patience } else { patience - 1 };
+            patience = if self.share_best() { most_patience } else { patience.saturating_sub(1) };
         }
     }
 

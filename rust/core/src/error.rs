@@ -30,6 +30,16 @@ impl Error {
     pub fn invalid(entry: impl Into<String>, message: impl Into<String>) -> Self {
         Self::Invalid { entry: entry.into(), message: message.into() }
     }
+
+    /// A number for programs: 1 for invalid input, 2 for files, 3 for internal errors; the same in C and, as the
+    /// attribute `code` of exceptions, in Python. A code never changes its meaning.
+    pub fn code(&self) -> i32 {
+        match self {
+            Self::Invalid { .. } => 1,
+            Self::File { .. } => 2,
+            Self::Internal(_) => 3,
+        }
+    }
 }
 
 /// Shorthand for results with this crate's [`enum@Error`].
