@@ -19,6 +19,7 @@ from servemix._core import (
 )
 from servemix._errors import InternalError, InvalidInputError, MissingExtraError, ServemixError
 from servemix._load import load_plan, load_problem
+from servemix._recourse import Recourse
 from servemix._robust import Inflation
 from servemix._solve import solve
 
@@ -37,6 +38,7 @@ __all__ = [
     "Planner",
     "Problem",
     "ProposedChange",
+    "Recourse",
     "Router",
     "ServemixError",
     "Violation",

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -13,12 +14,18 @@ from servemix._columns import FloatArray
 from servemix._core import Plan, Problem
 from servemix._errors import InvalidInputError
 
+if TYPE_CHECKING:
+    from servemix._recourse import Recourse
+
 __all__ = ["Inflation", "robust_solve", "sample_scenarios"]
 
 #: Rounds of the budgeted case before what is left of it is planned against the whole box.
 _MAX_ROUNDS = 12
 #: Constraints are met to this relative tolerance.
 _TOLERANCE = 1e-6
+
+#: Sizes of the boxes, as shares of the whole, whose plans the search with recourse starts from.
+_BOX_PARTS = (0.0, 0.25, 0.5, 0.75, 1.0)
 
 Solver = Callable[[Problem], Plan]
 
@@ -59,7 +66,7 @@ def robust_solve(
     problem: Problem,
     solver: Solver,
     *,
-    robust: Inflation | None = None,
+    robust: Inflation | Recourse | None = None,
     scenarios: Sequence[Problem] | None = None,
     headroom: float = 0.0,
 ) -> Plan:
@@ -75,9 +82,30 @@ def robust_solve(
     if scenarios is not None:
         return _against_scenarios(problem, base, solver, scenarios, headroom)
     inflation = robust or Inflation()
+    if not isinstance(inflation, Inflation):
+        return _with_recourse(problem, base, solver, inflation)
     if inflation.budgeted is not None:
         return _against_budget(problem, base, solver, inflation)
     return _at_given_figures(problem, solver(_box(base, inflation)))
+
+
+def _with_recourse(problem: Problem, base: Problem, solver: Solver, recourse: Recourse) -> Plan:
+    """Search from the plan as it would be, and from plans against ever larger boxes."""
+    from servemix._recourse import solve_with_recourse
+
+    worst = recourse.factors
+
+    def starts() -> Iterator[Plan]:
+        for part in _BOX_PARTS:
+            box = Inflation(
+                *(
+                    1.0 + part * (factor - 1.0)
+                    for factor in (worst.latency, worst.error, worst.demand)
+                )
+            )
+            yield solver(_box(base, box))
+
+    return _at_given_figures(problem, solve_with_recourse(base, recourse, starts))
 
 
 def sample_scenarios(

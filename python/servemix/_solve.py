@@ -10,6 +10,7 @@ from servemix._errors import InvalidInputError
 
 if TYPE_CHECKING:
     from servemix._core import CancelToken, Plan, Problem
+    from servemix._recourse import Recourse
     from servemix._robust import Inflation
 
 __all__ = ["solve"]
@@ -28,7 +29,7 @@ def solve(
     bound: bool = False,
     cancel: CancelToken | None = None,
     solver: str = "highs",
-    robust: Inflation | None = None,
+    robust: Inflation | Recourse | None = None,
     scenarios: Sequence[Problem] | None = None,
     headroom: float = 0.0,
     **switches: bool,
@@ -66,9 +67,11 @@ def solve(
     solver
         For ``"exact"``: ``"highs"`` or ``"cbc"``.
     robust
-        Plan so that every constraint holds wherever the parameters lie within these factors, with
-        the routing as planned (see ``docs/experiments.md``). The plan is costed at the figures of
-        ``problem``; it has no bound, and limits hold for each of the solves behind it.
+        An `Inflation`: plan so that every constraint holds wherever the parameters lie within these
+        factors, with the routing as planned. A `Recourse`: plan for the least expected cost over
+        sampled scenarios, the traffic routed anew in each (see ``docs/experiments.md``). The plan
+        is costed at the figures of ``problem``; it has no bound, and limits hold for each of the
+        solves behind it.
     scenarios
         Plan so that the deployments have a feasible routing in each of these problems, which have
         the query types and routes of ``problem``. Not together with ``robust``.

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from servemix import Inflation, InvalidInputError, check, solve
-from servemix.experiments import Distribution, changed, generate, reroute, stress
+from servemix.experiments import Distribution, changed, generate, reroute, stress, studies
 
 
 @pytest.fixture(scope="module")
@@ -52,7 +52,11 @@ def test_a_dask_cluster_gives_what_one_thread_gives(problem, plan):
         distributed.Client(cluster) as client,
     ):
         spread = stress(problem, plan, 1.3, 20, seed=4, executor=client.get_executor(), parts=4)
+        study = studies.ablation(problems=["plain-3-3-4-x1-s1", "plain-3-3-4-x1-s2"])
+        rows = study.run(executor=client.get_executor()).rows
     np.testing.assert_array_equal(alone.cost_usd, spread.cost_usd)
+    costs = [row["objective_value"] for row in study.run().rows]
+    assert [row["objective_value"] for row in rows] == costs
 
 
 @pytest.mark.parametrize(

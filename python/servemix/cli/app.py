@@ -13,7 +13,7 @@ import typer
 from typer.core import TyperGroup
 
 from servemix._errors import InternalError, InvalidInputError, MissingExtraError
-from servemix.cli import calibrate, catalog, check, compare, explain, fit, plan, solve
+from servemix.cli import calibrate, catalog, check, compare, experiments, explain, fit, plan, solve
 
 BAD_INPUT = 2
 INTERNAL_ERROR = 3
@@ -102,6 +102,7 @@ app.command("explain")(explain.explain)
 app.command("catalog")(catalog.catalog)
 app.command("calibrate")(calibrate.calibrate)
 app.command("fit")(fit.fit)
+app.add_typer(experiments.app)
 
 
 def run(arguments: Sequence[str] | None = None) -> int:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import typer
 
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
     from servemix.cli.inputs import Given
 
 NO_PLAN = 1
+
+T = TypeVar("T")
 
 
 def check_output(output: Path | None) -> None:
@@ -36,12 +39,12 @@ def run_solve(given: Given, method: str, **settings: Any) -> Plan:
     with progress(f"{given.problem.name}: {method}"):
         if method != "exact":
             return solve(given.problem, method, **settings)
-        return _interruptible(lambda: solve(given.problem, method, **settings))
+        return interruptible(lambda: solve(given.problem, method, **settings))
 
 
-def _interruptible(work: Any) -> Plan:
+def interruptible(work: Callable[[], T]) -> T:
     """Wait for work in a thread, so that Ctrl-C is heard while a solver holds on to its own."""
-    outcome: list[Any] = []
+    outcome: list[T] = []
     failure: list[BaseException] = []
 
     def run() -> None:
@@ -56,8 +59,7 @@ def _interruptible(work: Any) -> Plan:
         thread.join(0.1)
     if failure:
         raise failure[0]
-    plan: Plan = outcome[0]
-    return plan
+    return outcome[0]
 
 
 def report(given: Given, plan: Plan, *, as_json: bool, output: Path | None) -> None:

@@ -1,17 +1,23 @@
 """Studies of plans: stress tests, rolling horizons, and the paper's tables by one command each."""
 
 from servemix._changes import changed
+from servemix._recourse import Recourse
 from servemix._robust import Inflation, sample_scenarios
 from servemix.experiments.generated import generate
 from servemix.experiments.rolling import Policy, RollingResult, rolling, volatile
 from servemix.experiments.stress import Distribution, StressResult, reroute, stress
+from servemix.experiments.study import Cell, Study, StudyResult
 
 __all__ = [
+    "Cell",
     "Distribution",
     "Inflation",
     "Policy",
+    "Recourse",
     "RollingResult",
     "StressResult",
+    "Study",
+    "StudyResult",
     "changed",
     "generate",
     "reroute",

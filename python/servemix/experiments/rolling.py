@@ -10,7 +10,7 @@ import numpy as np
 from servemix import _core
 from servemix._changes import changed
 from servemix._columns import FloatArray
-from servemix._core import Plan, Problem
+from servemix._core import Plan, Planner, Problem
 from servemix._errors import InvalidInputError
 from servemix._solve import solve
 from servemix.traces import RateSeries
@@ -25,20 +25,27 @@ class Policy:
     Attributes
     ----------
     method
-        Method of `servemix.solve`.
+        Method of `servemix.solve`; or ``"planner"``, a `servemix.Planner` that lives through the
+        series.
     replan
         Whether to plan anew at every step; else once, for the mean rates of the series.
     min_saving
         With transition costs, a new plan is taken only where it saves this share more than the
         change costs.
+    payback_h
+        Time over which a change has to pay for itself, h; None for one step.
     time_limit
         Wall-clock limit of each solve, s; None for none.
+    rel_gap
+        Gap at which a method that proves its plan may stop; 1e-4 by default.
     """
 
     method: str = "agh"
     replan: bool = True
     min_saving: float = 0.0
+    payback_h: float | None = None
     time_limit: float | None = None
+    rel_gap: float = 1e-4
 
     @property
     def name(self) -> str:
@@ -113,9 +120,10 @@ def rolling(
     """Run policies over a series of rates.
 
     A policy that plans anew knows the rates of the step at hand and no later ones; one that plans
-    once knows the means of the whole series. Between plans deployments stay, and the traffic of
-    each step is routed over them at the least cost, everything allowed to go unserved at its price.
-    A step costs its share of the horizon.
+    once knows the means of the whole series. Where no plan keeps the caps on unserved queries,
+    these are lifted. Between plans deployments stay, and the traffic of each step is routed over
+    them at the least cost, everything allowed to go unserved at its price. A step
+    costs its share of the horizon.
 
     Parameters
     ----------
@@ -174,12 +182,12 @@ def _run(
     columns = np.zeros((4, num_steps))
     startup_usd = _replica_usd_per_h(problem) * startup_s / 3600.0
 
-    def planned(at: Problem, start: Plan | None) -> Plan:
-        return solve(at, policy.method, seed=seed, initial_plan=start, time_limit=policy.time_limit)
-
     def begun(old: Plan | None, new: Plan) -> FloatArray:
         return _replicas(problem, new) - (0.0 if old is None else _replicas(problem, old))
 
+    # As a share of the horizon, like the step.
+    payback = share if policy.payback_h is None else policy.payback_h / problem.horizon_h
+    planned = _planning(problem, policy, payback * problem.horizon_h, startup_s, seed)
     plan: Plan | None = None
     if not policy.replan:
         plan = planned(changed(problem, {"query_types.rate_per_h": rates.mean(axis=1)}), None)
@@ -194,10 +202,12 @@ def _run(
                 new = _outcome(at, candidate)
                 difference = begun(plan, candidate)
                 paid = float(startup_usd @ np.maximum(difference, 0.0))
-                saved = np.inf if outcome is None else (outcome[0] - new[0]) * share - paid
-                least = 0.0 if outcome is None else policy.min_saving * outcome[0] * share
-                # Without transition costs the cheaper plan is always taken.
-                if saved >= least and (saved > 0.0 or outcome is None):
+                saved = np.inf if outcome is None else (outcome[0] - new[0]) * payback - paid
+                least = 0.0 if outcome is None else policy.min_saving * outcome[0] * payback
+                # The planner weighs savings against changes itself. Of others' plans the cheaper
+                # one is taken, without transition costs always.
+                chosen = policy.method == "planner" or (saved >= least and saved > 0.0)
+                if chosen or outcome is None:
                     # The first deployment is there when the series begins, for every policy.
                     columns[1, step] = 0.0 if plan is None else paid
                     columns[3, step] = 0.0 if plan is None else float(np.abs(difference).sum())
@@ -209,6 +219,42 @@ def _run(
         columns[2, step] = outcome[1]
         progress()
     return RollingResult(policy, columns[0], columns[1], columns[2], columns[3])
+
+
+def _planning(
+    problem: Problem, policy: Policy, payback_h: float, startup_s: float, seed: int
+) -> Callable[[Problem, Plan | None], Plan]:
+    """How the policy plans for the rates of a problem, given the plan so far."""
+    if policy.method == "planner":
+        planner = Planner(
+            problem,
+            seed=seed,
+            start_s=startup_s,
+            payback_h=payback_h,
+            min_saving_share=policy.min_saving,
+        )
+        return lambda at, plan: planner.replan(at.query_types["rate_per_h"])
+
+    def planned(at: Problem, start: Plan | None) -> Plan:
+        found = _solved(at, policy, start, seed)
+        if found.objective_value is not None:
+            return found
+        # Where the caps on unserved queries cannot be kept, their prices decide.
+        everything = np.ones(at.num_query_types)
+        return _solved(changed(at, {"query_types.max_unmet": everything}), policy, start, seed)
+
+    return planned
+
+
+def _solved(problem: Problem, policy: Policy, start: Plan | None, seed: int) -> Plan:
+    return solve(
+        problem,
+        policy.method,
+        seed=seed,
+        initial_plan=start,
+        time_limit=policy.time_limit,
+        rel_gap=policy.rel_gap,
+    )
 
 
 def _outcome(problem: Problem, plan: Plan) -> tuple[float, float]:

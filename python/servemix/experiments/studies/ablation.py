@@ -1,0 +1,163 @@
+"""What each part of the heuristics is worth: all of them, and each turned off on its own."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from typing import Any
+
+from servemix._solve import solve
+from servemix.experiments.problems import load
+from servemix.experiments.studies._common import PAPER, colour, group, mean
+from servemix.experiments.study import Cell, Row, Study
+from servemix.report.figures import percent, seconds, usd
+from servemix.report.tables import Table
+
+__all__ = ["PARTS", "ablation"]
+
+#: Switch of each part, and its name in tables; those of "agh" are not parts of "gh".
+PARTS = {
+    "tp_selection": "M1 TP-aware selection",
+    "coverage_ranking": "M2 coverage ranking",
+    "tp_upgrade": "M3 TP upgrade",
+    "multi_start": "multi-start",
+    "local_search": "local search",
+    "consolidation": "consolidation",
+    "routing_lp": "routing LP",
+}
+_FULL = "full"
+_OF_GH = ("tp_selection", "coverage_ranking", "tp_upgrade")
+
+
+def ablation(
+    *,
+    problems: Sequence[str] | None = None,
+    seed: int = 0,
+    quick: bool = False,
+) -> Study:
+    """Turn off one part of GH and of AGH at a time.
+
+    Parameters
+    ----------
+    problems
+        Names for `servemix.experiments.problems.load`.
+    seed
+        Seed of every solve.
+    quick
+        Few problems.
+    """
+    families = ("plain", "budget", "pools", "storage")
+    scales, seeds = ((1,), range(1, 3)) if quick else ((1, 10), range(1, 6))
+    names = problems or [
+        PAPER,
+        *(f"{f}-6-6-10-x{x}-s{n}" for f in families for x in scales for n in seeds),
+    ]
+    cells = [
+        Cell(
+            f"{problem}-{method}".replace("/", "_"),
+            {"problem": problem, "method": method, "seed": seed},
+            5.0 if method == "agh" else 1.0,
+        )
+        for problem in names
+        for method in ("gh", "agh")
+    ]
+    return Study(
+        name="ablation",
+        title="Cost without one part of the heuristic",
+        cells=cells,
+        measure=_measure,
+        tables=_tables,
+        draw=_draw,
+        settings={"problems": names, "seed": seed},
+        size_inches=(10.0, 4.5),
+    )
+
+
+def _measure(problem: str, method: str, seed: int) -> list[Row]:
+    given = load(problem)
+    rows = []
+    for part in (_FULL, *(_OF_GH if method == "gh" else PARTS)):
+        switches: dict[str, Any] = {} if part == _FULL else {part: False}
+        began = time.perf_counter()
+        plan = solve(given, method, seed=seed, **switches)
+        took_s = time.perf_counter() - began
+        row = {"problem": problem, "method": method, "without": part, "status": plan.status}
+        rows.append(row | {"objective_value": plan.objective_value, "runtime_s": took_s})
+    return rows
+
+
+def _summary(rows: list[Row]) -> list[Row]:
+    """Mean increase over the full method, and share of problems with a plan, per part."""
+    full = {
+        key: part[0]["objective_value"]
+        for key, part in group(
+            [row for row in rows if row["without"] == _FULL], "problem", "method"
+        ).items()
+    }
+    lines = []
+    for (method, without), part in group(rows, "method", "without").items():
+        increases = [
+            row["objective_value"] / full[row["problem"], method] - 1.0
+            for row in part
+            if row["objective_value"] is not None and full[row["problem"], method]
+        ]
+        lines.append(
+            {
+                "method": method,
+                "without": without,
+                "increase": mean(increases),
+                "worst": max(increases, default=None),
+                "solved": sum(row["objective_value"] is not None for row in part),
+                "problems": len(part),
+                "runtime_s": mean(row["runtime_s"] for row in part),
+            }
+        )
+    return lines
+
+
+def _tables(rows: list[Row]) -> list[Table]:
+    lines = _summary(rows)
+    paper = {
+        (row["method"], row["without"]): row["objective_value"]
+        for row in rows
+        if row["problem"] == rows[0]["problem"]
+    }
+    first = rows[0]["problem"]
+    columns = ["method", "without", f">{first} USD", ">mean increase", ">worst", ">with a plan"]
+    cells = [
+        [
+            line["method"],
+            "–" if line["without"] == _FULL else PARTS[line["without"]],
+            usd(paper[line["method"], line["without"]]),
+            percent(line["increase"], 2),
+            percent(line["worst"], 1),
+            f"{line['solved']} of {line['problems']}",
+            seconds(line["runtime_s"] or 0.0),
+        ]
+        for line in lines
+    ]
+    note = "Increase of the cost over the full method, where both have a plan."
+    return [Table("Ablation", [*columns, ">mean time"], cells, note)]
+
+
+def _draw(figure: Any, rows: list[Row]) -> None:
+    lines = [line for line in _summary(rows) if line["without"] != _FULL]
+    left, right = figure.subplots(1, 2, sharey=True)
+    parts = list(PARTS)
+    for place, method in enumerate(("gh", "agh")):
+        own = [line for line in lines if line["method"] == method]
+        at = [parts.index(line["without"]) + 0.4 * (place - 0.5) for line in own]
+        style: dict[str, Any] = {"height": 0.38, "color": colour(method), "label": method}
+        increases = [100.0 * (line["increase"] or 0.0) for line in own]
+        missing = [100.0 * (1.0 - line["solved"] / line["problems"]) for line in own]
+        for axes, values in ((left, increases), (right, missing)):
+            bars = axes.barh(at, values, **style)
+            axes.bar_label(bars, [f"{value:.3g}" for value in values], fontsize=7, padding=2)
+    left.set_yticks(range(len(parts)), [f"no {PARTS[part]}" for part in parts])
+    left.invert_yaxis()
+    left.set(xlabel="mean increase of the cost, %")
+    left.set_xscale("symlog", linthresh=1.0)
+    left.xaxis.set_major_formatter("{x:g}")
+    left.set_xlim(right=3.0 * left.get_xlim()[1])
+    right.set(xlabel="problems without a plan, %", xlim=(0.0, 100.0))
+    right.legend(fontsize="small")

@@ -1,0 +1,178 @@
+"""Time and cost by problem size: heuristics against exact solvers, one process, one thread."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from typing import Any
+
+from servemix._certificate import lower_bound
+from servemix.experiments.problems import load, name_of
+from servemix.experiments.studies._common import default_methods, group, line_plot, plan_by
+from servemix.experiments.study import Cell, Row, Study
+from servemix.report.figures import NOTHING, number, percent, seconds, usd
+from servemix.report.tables import Table
+
+__all__ = ["scaling"]
+
+_QUICK_SIZES = ((4, 4, 5), (6, 6, 10), (10, 10, 10), (20, 20, 20))
+_SIZES = (*_QUICK_SIZES[:3], (15, 15, 15), (20, 20, 20), (30, 30, 30))
+#: Heuristics are over in no time: the fastest of so many runs is what they take.
+_RUNS = 3
+
+
+def scaling(
+    *,
+    sizes: Sequence[tuple[int, int, int]] | None = None,
+    methods: Sequence[str] | None = None,
+    rate_scale: float = 10.0,
+    time_limit: float | None = None,
+    seed: int = 1,
+    quick: bool = False,
+) -> Study:
+    """Compare run time and cost of the methods on generated problems of growing size.
+
+    Parameters
+    ----------
+    sizes
+        Query types, models and tiers of each problem.
+    methods
+        Of ``"gh"``, ``"agh"``, ``"agh@SECONDS"`` (with that time limit), ``"bnb"``, ``"highs"``
+        and ``"cbc"``; those installed by default.
+    rate_scale
+        Factor of the paper's arrival rates.
+    time_limit
+        Limit of each method that proves its plan, s; 600 by default, 10 if quick.
+    seed
+        Seed of the problems and methods.
+    quick
+        Few sizes and little time.
+    """
+    limit = (10.0 if quick else 600.0) if time_limit is None else time_limit
+    sizes = (_QUICK_SIZES if quick else _SIZES) if sizes is None else sizes
+    if methods is None:
+        methods = [*default_methods(cbc=True), "agh@0.25", "agh@0.5"]
+    cells = []
+    for size in sizes:
+        problem = name_of(*size, rate_scale=rate_scale, seed=seed)
+        for method in methods:
+            proves = method in ("bnb", "highs", "cbc")
+            arguments = {"problem": problem, "method": method, "time_limit": limit, "seed": seed}
+            cells.append(Cell(f"{problem}-{method}", arguments, limit if proves else 1.0))
+        bound = {"problem": problem, "method": "bound", "time_limit": limit / 10, "seed": seed}
+        cells.append(Cell(f"{problem}-bound", bound, limit / 10))
+    return Study(
+        name="scaling",
+        title="Time and certified gap by problem size",
+        cells=cells,
+        measure=_measure,
+        tables=_tables,
+        draw=_draw,
+        settings={"sizes": sizes, "methods": methods, "rate_scale": rate_scale, "seed": seed}
+        | {"time_limit_s": limit},
+        sequential=True,
+        size_inches=(10.0, 4.5),
+    )
+
+
+def _measure(problem: str, method: str, time_limit: float, seed: int) -> list[Row]:
+    given = load(problem)
+    size = f"{given.num_query_types}×{given.num_models}×{given.num_tiers}"
+    row: Row = {"size": size, "num_routes": given.num_routes, "problem": problem, "method": method}
+    if method == "bound":
+        began = time.perf_counter()
+        bound = lower_bound(given, time_limit)
+        took_s = time.perf_counter() - began
+        none: Row = {"status": "BOUND", "objective_value": None, "runtime_s": took_s}
+        return [row | none | {"objective_bound": bound.value}]
+    name, _, limit = method.partition("@")
+    more: dict[str, Any] = {"time_limit": time_limit}
+    num_runs = _RUNS if name in ("gh", "agh") else 1
+    taken = []
+    for _ in range(num_runs):
+        began = time.perf_counter()
+        if limit:
+            from servemix._solve import solve
+
+            plan = solve(given, name, seed=seed, time_limit=float(limit))
+        else:
+            plan = plan_by(given, name, seed=seed, **more)
+        taken.append(time.perf_counter() - began)
+    return [
+        row
+        | {
+            "status": plan.status,
+            "objective_value": plan.objective_value,
+            "runtime_s": min(taken),
+            "objective_bound": plan.objective_bound,
+        }
+    ]
+
+
+def _with_gaps(rows: list[Row]) -> list[Row]:
+    """Add the gap to the best bound of any method, and the speed-up over HiGHS."""
+    added = []
+    for same in group(rows, "problem").values():
+        bounds = [row["objective_bound"] for row in same if row["objective_bound"] is not None]
+        best = max(bounds, default=None)
+        exact = next((row for row in same if row["method"] == "highs"), None)
+        for row in same:
+            if row["method"] == "bound":
+                continue
+            value, faster, gap = row["objective_value"], None, None
+            if value and best is not None:
+                gap = max(0.0, (value - best) / value)
+            if exact is not None and exact is not row:
+                faster = exact["runtime_s"] / row["runtime_s"]
+            proven = exact is not None and exact["status"] == "OPTIMAL"
+            added.append(row | {"gap_to_best": gap, "speed_up": faster, "proven": proven})
+    return added
+
+
+def _tables(rows: list[Row]) -> list[Table]:
+    columns = ["size", ">routes", "method", "status", ">cost USD", ">gap", ">time", ">speed-up"]
+    cells = []
+    for row in _with_gaps(rows):
+        least = "" if row["proven"] else "> "
+        faster = row["speed_up"]
+        cells.append(
+            [
+                row["size"],
+                f"{row['num_routes']:,}",
+                row["method"],
+                row["status"],
+                usd(row["objective_value"]),
+                percent(row["gap_to_best"], 2),
+                seconds(row["runtime_s"]),
+                NOTHING if faster is None else f"{least}{number(faster)}×",
+            ]
+        )
+    note = (
+        "Gap to the best lower bound of all methods; speed-up on HiGHS here and now, more than"
+        " that (>) where HiGHS had not proven its plan at its time limit."
+    )
+    return [Table("Scaling", columns, cells, note)]
+
+
+def _draw(figure: Any, rows: list[Row]) -> None:
+    rows = _with_gaps(rows)
+    sizes = {row["num_routes"]: row["size"] for row in rows}
+    left, right = figure.subplots(1, 2)
+    line_plot(left, rows, "num_routes", "runtime_s", "method")
+    left.set(xscale="log", yscale="log", xlabel="query types × models × tiers", ylabel="time, s")
+    left.legend(fontsize="small")
+    shown = [
+        row | {"gap_percent": None if row["gap_to_best"] is None else 100.0 * row["gap_to_best"]}
+        for row in rows
+    ]
+    line_plot(right, shown, "num_routes", "gap_percent", "method")
+    right.set(
+        xscale="log", xlabel="query types × models × tiers", ylabel="gap to the best bound, %"
+    )
+    right.set_yscale("symlog", linthresh=0.1)
+    right.set_ylim(bottom=0.0)
+    for axes in (left, right):
+        axes.minorticks_off()
+        axes.set_xticks(list(sizes), list(sizes.values()), fontsize="small")
+    right.yaxis.set_major_formatter("{x:g}")
+    right.axhline(1.0, color="gray", linewidth=0.7, linestyle=":")

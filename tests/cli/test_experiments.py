@@ -1,0 +1,63 @@
+"""``experiments``: studies by one command each."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from cli.conftest import Run
+from servemix.cli import experiments
+from servemix.experiments import studies
+
+SMALL = "plain-3-3-4-x1-s1"
+
+
+def test_a_study_prints_its_table_writes_its_files_and_is_resumed(run: Run, tmp_path: Path) -> None:
+    command = ("experiments", "ablation", "-p", SMALL, "-o", tmp_path)
+    result = run(*command)
+    assert result.exit_code == 0
+    assert "M2 coverage ranking" in result.stdout
+    for suffix in ("csv", "png", "json"):
+        assert (tmp_path / f"ablation.{suffix}").is_file()
+    again = run(*command)
+    assert "2 of 2 cells kept from before" in again.stdout
+
+
+def test_json_has_the_record_and_every_row(run: Run, tmp_path: Path) -> None:
+    result = run("experiments", "pareto", "-p", SMALL, "--quick", "--json", "-o", tmp_path)
+    content = json.loads(result.stdout)
+    assert content["record"]["study"] == "pareto"
+    assert content["rows"][0]["problem"] == SMALL
+
+
+def test_every_study_has_a_command_and_all_runs_them(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert set(experiments.STUDIES) == set(studies.__all__)
+    conducted = []
+    monkeypatch.setattr(
+        experiments, "_conduct", lambda name, *_, **given: conducted.append((name, given["quick"]))
+    )
+    assert run("experiments", "all", "--quick", "-o", tmp_path).exit_code == 0
+    assert conducted == [(name, True) for name in experiments.STUDIES]
+    for name in studies.__all__:
+        assert run("experiments", name, "-o", tmp_path).exit_code == 0
+    assert len(conducted) == 2 * len(studies.__all__)
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [("scaling", "--size", "3x3"), ("ablation", "-p", "no-such-scenario"), ("stress", "-m", "x")],
+)
+def test_bad_input_is_exit_code_2(run: Run, tmp_path: Path, arguments: tuple[str, ...]) -> None:
+    result = run("experiments", *arguments, "-o", tmp_path)
+    assert result.exit_code == 2
+    assert result.stderr.count("\n") == 1
+
+
+def test_without_a_study_the_help_is_shown(run: Run) -> None:
+    result = run("experiments")
+    assert result.exit_code == 2
+    assert "ablation" in result.stdout
