@@ -7,8 +7,16 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 
-from servemix import Inflation, InvalidInputError, check, solve
-from servemix.experiments import Distribution, changed, generate, reroute, stress, studies
+from servemix import Inflation, InvalidInputError, Recourse, check, solve
+from servemix.experiments import (
+    Distribution,
+    changed,
+    generate,
+    least_violations,
+    reroute,
+    stress,
+    studies,
+)
 
 
 @pytest.fixture(scope="module")
@@ -74,6 +82,23 @@ def test_a_dask_cluster_gives_what_one_thread_gives(problem, plan):
 def test_settings_out_of_range_are_named(problem, plan, arguments, entry):
     with pytest.raises(InvalidInputError, match=entry):
         stress(problem, plan, **arguments)
+
+
+@pytest.mark.parametrize("family", ["plain", "budget", "average"])
+@pytest.mark.parametrize("inflation", [1.0, 1.2, 1.5])
+def test_no_plan_has_fewer_violations_than_the_least(family, inflation):
+    problem = generate(4, 4, 5, seed=2, family=family)
+    least = least_violations(problem, inflation)
+    for one in (solve(problem), solve(problem, robust=Recourse(inflation, max_evaluations=300))):
+        # The mean of 400 scenarios strays from the expectation by a few times 1/√400.
+        assert stress(problem, one, inflation, 400).violations.mean >= least - 0.1
+    assert 0.0 <= least <= 1.0
+
+
+def test_a_type_that_no_route_can_serve_is_unserved_in_every_placement(problem):
+    strict = changed(problem, {"query_types.error_slo": np.full(5, 1e-6)})
+    assert least_violations(strict, 1.2) == 1.0
+    assert least_violations(problem, 1.0) == 0.0
 
 
 def test_rerouting_a_plan_costs_no_more_and_is_feasible(problem):

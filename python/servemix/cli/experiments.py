@@ -95,7 +95,7 @@ def _conduct(name: str, output: Path, as_json: bool, **settings: Any) -> None:
         print_table(table)
     kept = result.record["num_cells_kept_from_before"]
     again = f", {kept} of {len(study.cells)} cells kept from before" if kept else ""
-    print_line(f"{study.name}: {output / study.name}.csv, .png and .json{again}")
+    print_line(f"{study.name}: {output / study.name}.csv, .md, .png and .json{again}")
     print_line()
 
 
@@ -179,6 +179,9 @@ def rolling(
     max_steps: Annotated[
         int | None, typer.Option("--max-steps", min=1, help="Steps of each shape.")
     ] = None,
+    runs: Annotated[
+        int | None, typer.Option("--runs", min=1, help="Random walks of each volatility.")
+    ] = None,
     step_s: Annotated[float, typer.Option("--step", help="Length of a step, seconds.")] = 300.0,
     rate_scale: Annotated[float, typer.Option("--rate-scale", help="Factor of the rates.")] = 1.0,
     time_limit: TimeLimit = None,
@@ -189,7 +192,7 @@ def rolling(
 ) -> None:
     """Planning once against planning anew every few minutes: GH, AGH, exact and the planner."""
     settings = {"problem": problem, "shapes": shapes, "max_steps": max_steps, "step_s": step_s}
-    settings |= {"rate_scale": rate_scale, "time_limit": time_limit}
+    settings |= {"runs": runs, "rate_scale": rate_scale, "time_limit": time_limit}
     _conduct("rolling", output, as_json, **settings, seed=seed, quick=quick)
 
 

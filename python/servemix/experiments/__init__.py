@@ -5,7 +5,13 @@ from servemix._recourse import Recourse
 from servemix._robust import Inflation, sample_scenarios
 from servemix.experiments.generated import generate
 from servemix.experiments.rolling import Policy, RollingResult, rolling, volatile
-from servemix.experiments.stress import Distribution, StressResult, reroute, stress
+from servemix.experiments.stress import (
+    Distribution,
+    StressResult,
+    least_violations,
+    reroute,
+    stress,
+)
 from servemix.experiments.study import Cell, Study, StudyResult
 
 __all__ = [
@@ -20,6 +26,7 @@ __all__ = [
     "StudyResult",
     "changed",
     "generate",
+    "least_violations",
     "reroute",
     "rolling",
     "sample_scenarios",

@@ -15,7 +15,7 @@ from servemix._core import Plan, Problem
 from servemix._errors import InvalidInputError
 from servemix._robust import Inflation
 
-__all__ = ["Distribution", "StressResult", "reroute", "stress"]
+__all__ = ["Distribution", "StressResult", "least_violations", "reroute", "stress"]
 
 
 @dataclass(frozen=True)
@@ -197,3 +197,53 @@ def reroute(problem: Problem, plan: Plan) -> Plan | None:
         return None
     best: Plan = rerouted["plan"]
     return best
+
+
+def least_violations(problem: Problem, inflation: float | Inflation = 1.5) -> float:
+    """Bound from below what any placement within the budget leaves unserved in stress.
+
+    A query type can be served in a scenario only where one of its deployed routes still meets its
+    SLOs. A route does with a probability p that follows from its figures; routes are independent,
+    so a deployed set fails with the product of 1 - p. For each query type on its own the whole
+    budget is spent, in fractions, on what lowers that product most per USD.
+
+    Parameters
+    ----------
+    problem
+        The problem as planned.
+    inflation
+        As in `stress`; demand has no part in this.
+
+    Returns
+    -------
+    float
+        A share of all queries that no placement's mean violation rate is below.
+    """
+    worst = inflation if isinstance(inflation, Inflation) else Inflation(inflation, inflation)
+    types, routes, c = problem.query_types, problem.routes, problem.configurations
+    i, a = routes["query_type"], routes["configuration"]
+    holds = _chance(types["error_slo"][i], routes["error"], worst.error)
+    if problem.latency_scope == "route":
+        holds *= _chance(types["latency_slo_s"][i], routes["latency_s"], worst.latency)
+    gpu_usd = problem.tiers["gpu_usd_per_h"][c["tier"]] * c["tp"] * c["pp"]
+    storage_usd = np.asarray(c["weights_gb"]) * problem.storage_usd_per_gb_h
+    price = np.maximum((gpu_usd + storage_usd)[a] * problem.horizon_h, 1e-9)
+    # The product of 1 - p becomes a sum, which a fractional knapsack makes largest.
+    worth = -np.log(np.maximum(1.0 - holds, 1e-300))
+    failing = np.ones(problem.num_query_types)
+    for query_type in range(problem.num_query_types):
+        own = np.flatnonzero(i == query_type)
+        own = own[np.argsort(-worth[own] / price[own], kind="stable")]
+        before = np.cumsum(price[own]) - price[own]
+        taken = np.clip((problem.budget_usd - before) / price[own], 0.0, 1.0)
+        failing[query_type] = np.exp(-float(taken @ worth[own]))
+    rate = types["rate_per_h"]
+    return float(rate @ failing / rate.sum()) if rate.sum() else 0.0
+
+
+def _chance(limit: FloatArray, value: FloatArray, factor: float) -> FloatArray:
+    """Probability that a value times a factor uniform in [1, factor] is within its limit."""
+    ratio = np.divide(limit, value, out=np.full(len(value), np.inf), where=value > 0.0)
+    if factor <= 1.0:
+        return np.where(ratio >= 1.0 - 1e-6, 1.0, 0.0)
+    return np.asarray(np.clip((ratio * (1.0 + 1e-6) - 1.0) / (factor - 1.0), 0.0, 1.0))

@@ -8,20 +8,23 @@ import io
 import json
 import os
 import platform
+import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor, as_completed
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
+from functools import lru_cache
 from importlib import metadata
 from pathlib import Path
 from typing import Any, Protocol
 
+from servemix import _core
 from servemix._core import __version__
 from servemix._errors import InvalidInputError
 from servemix._extras import require
 from servemix._files import write_whole
-from servemix.report.tables import Table
+from servemix.report.tables import Table, markdown_table
 
 __all__ = ["Cell", "Row", "Study", "StudyResult"]
 
@@ -108,8 +111,8 @@ class Study:
         output
             Folder for the results, made if need be. Each cell's rows are kept there as soon as
             they are known, so that a run that was interrupted goes on where it ended; so are
-            the table (``NAME.csv``), the picture (``NAME.png``, with the extra ``plot``) and the
-            record (``NAME.json``). None keeps nothing.
+            the rows (``NAME.csv``), the tables (``NAME.md``), the picture (``NAME.png``, with the
+            extra ``plot``) and the record (``NAME.json``). None keeps nothing.
         executor
             Where cells are measured, such as that of a Dask client; None for here, one by one.
             A study of times does not take one.
@@ -236,7 +239,7 @@ class StudyResult:
         return picture.getvalue()
 
     def write(self, folder: str | os.PathLike[str]) -> list[Path]:
-        """Write ``NAME.csv``, the record ``NAME.json`` and, with the extra ``plot``, ``NAME.png``.
+        """Write ``NAME.csv``, ``.md``, ``.json`` (the record) and, with extra ``plot``, ``.png``.
 
         Returns
         -------
@@ -247,6 +250,7 @@ class StudyResult:
         path.mkdir(parents=True, exist_ok=True)
         files: dict[str, str | bytes] = {
             f"{name}.csv": self.to_csv(),
+            f"{name}.md": "\n\n".join(map(markdown_table, self.tables)) + "\n",
             f"{name}.json": _as_json(self.record),
         }
         if self.study.draw is not None and _is_installed("matplotlib"):
@@ -285,10 +289,21 @@ class _Kept:
     def _fingerprint(self, cell: Cell) -> str:
         from servemix.experiments.problems import fingerprint
 
-        about = [self._study.name, __version__, dict(cell.arguments)]
+        about = [self._study.name, _code(self._study.measure.__module__), dict(cell.arguments)]
         if "problem" in cell.arguments:
             about.append(fingerprint(cell.arguments["problem"]))
         return hashlib.sha256(json.dumps(about, sort_keys=True).encode()).hexdigest()
+
+
+@lru_cache(maxsize=16)
+def _code(module: str) -> str:
+    """Digest of the version, the core and the module that measures: what figures depend on."""
+    digest = hashlib.sha256(__version__.encode())
+    for part in (_core.__name__, module):
+        file = getattr(sys.modules.get(part), "__file__", None)
+        if file is not None and Path(file).is_file():
+            digest.update(Path(file).read_bytes())
+    return digest.hexdigest()
 
 
 def _record(study: Study, duration_s: float, num_resumed: int) -> dict[str, Any]:

@@ -6,7 +6,7 @@ import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-__all__ = ["Table", "text_table"]
+__all__ = ["Table", "markdown_table", "text_table"]
 
 
 @dataclass(frozen=True)
@@ -45,6 +45,20 @@ def display_width(text: str) -> int:
     """Terminal cells that a text takes: two for each wide character, none for a combining one."""
     wide = sum(unicodedata.east_asian_width(letter) in "WF" for letter in text)
     return len(text) + wide - sum(unicodedata.combining(letter) > 0 for letter in text)
+
+
+def markdown_table(table: Table) -> str:
+    """Lay a table out in Markdown, its title in bold above it."""
+
+    def line(cells: Sequence[str]) -> str:
+        return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
+
+    rules = ["---:" if right else "---" for right in table.aligned_right]
+    lines = [f"**{table.title}**", ""] if table.title else []
+    lines += [line(table.headings), line(rules), *map(line, table.rows)]
+    if table.note:
+        lines += ["", table.note]
+    return "\n".join(lines)
 
 
 def text_table(table: Table) -> str:

@@ -29,6 +29,8 @@ _KINDS: dict[str, tuple[float, ...]] = {
     "recourse": (1.1, 1.2, 1.3, 1.4, 1.5),
 }
 
+#: Limit of the proof that there is no plan, s.
+_PROOF_LIMIT_S = 5.0
 _COLOURS = {
     "nominal": "black",
     "headroom": "tab:orange",
@@ -103,8 +105,11 @@ def robust(
     )
 
 
-def _plan(problem: Problem, kind: str, strength: float, inflation: float, seed: int) -> Plan:
-    """Plan: strength is a largest factor, a Γ (budgeted, at ``inflation``) or a free share."""
+def _plan(problem: Problem, kind: str, strength: float, inflation: float, *, seed: int) -> Plan:
+    """Plan: strength is a largest factor, a Γ (budgeted, at ``inflation``) or a free share.
+
+    Where AGH has no plan, branch and bound tries to prove that there is none.
+    """
     way: dict[str, Any] = {}
     if kind == "headroom":
         way = {"headroom": strength}
@@ -116,7 +121,10 @@ def _plan(problem: Problem, kind: str, strength: float, inflation: float, seed: 
         way = {"robust": Inflation(latency=inflation, error=inflation, budgeted=strength)}
     elif kind == "recourse":
         way = {"robust": Recourse(strength, seed=seed + 1)}
-    return solve(problem, "agh", seed=seed, **way)
+    plan = solve(problem, "agh", seed=seed, **way)
+    if plan.objective_value is None:
+        return solve(problem, "bnb", seed=seed, time_limit=_PROOF_LIMIT_S, **way)
+    return plan
 
 
 def _measure(
@@ -133,7 +141,7 @@ def _measure(
     budget = float("inf") if budget_factor is None else given.budget_usd * budget_factor
     given = changed(given, budget_usd=budget)
     nominal = solve(given, "agh", seed=seed)
-    plan = _plan(given, kind, strength, inflation, seed)
+    plan = _plan(given, kind, strength, inflation, seed=seed)
     row: Row = {
         "problem": problem,
         "kind": kind,
@@ -167,7 +175,7 @@ def _tables(rows: list[Row]) -> list[Table]:
             [
                 row["kind"],
                 "–" if row["kind"] == "nominal" else f"{row['strength']:g}",
-                usd(row["objective_value"]) if row["objective_value"] is not None else "no plan",
+                _cost(row),
                 percent(row.get("price"), 1),
                 percent(row.get("violation_in_sample"), 2),
                 usd(row.get("stress_usd")),
@@ -182,6 +190,12 @@ def _tables(rows: list[Row]) -> list[Table]:
         )
         tables.append(Table(f"Price of robustness: {problem}", columns, cells, note))
     return tables
+
+
+def _cost(row: Row) -> str:
+    if row["objective_value"] is not None:
+        return usd(row["objective_value"])
+    return "none exists" if row["status"] == "INFEASIBLE" else "none found"
 
 
 def _draw(figure: Any, rows: list[Row]) -> None:
