@@ -12,14 +12,16 @@ from __future__ import annotations
 import os
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 from unittest.mock import patch
 
 import numpy as np
 
-from servemix.performance import fit, roofline
+from servemix.performance import fit, prediction, roofline
 from servemix.performance.evaluation import (
     Error,
     FitReport,
@@ -32,6 +34,7 @@ from servemix.performance.measurements import read_measurements
 from servemix.performance.prediction import Points, Predicted
 from servemix.performance.screen_points import Screened, screen_points
 from servemix.performance.service_curve import ServiceCurve
+from servemix.performance.workload import Workload
 
 ROOT = Path(__file__).resolve().parents[1]
 DOCUMENT = ROOT / "docs" / "performance-models.md"
@@ -147,6 +150,46 @@ def _patched(*patches: AbstractContextManager[object]) -> Iterator[None]:
         yield
 
 
+def _tpot_form(tpot_s: Callable[[ServiceCurve, Any, Any], Any]) -> AbstractContextManager[None]:
+    """Another formula for TPOT under load, of curve, prompt and output tokens."""
+    return _patched(
+        patch.object(ServiceCurve, "loaded_tpot_s", lambda curve, h, f, _: tpot_s(curve, h, f))
+    )
+
+
+def _all_prefills(curve: ServiceCurve, h: Any, f: Any) -> Any:
+    others = (curve.max_num_seqs * curve.pp - 1) / (curve.pp * np.maximum(f, 1.0))
+    return curve.tpot_s(h, f) + others * curve.prefill_s(h)
+
+
+def _curve_form(
+    change: Callable[[Workload, dict[str, Any]], ServiceCurve],
+) -> AbstractContextManager[None]:
+    """Another roofline, of workload and coefficients."""
+    return _patched(patch.object(prediction, "roofline_curve", change))
+
+
+def _one_after_another(workload: Workload, c: dict[str, Any]) -> ServiceCurve:
+    curve = roofline.roofline_curve(workload, c)
+    arithmetic_s = workload.max_num_seqs * curve.per_sequence_s
+    return replace(
+        curve,
+        step_fixed_s=curve.step_fixed_s + arithmetic_s,
+        per_sequence_s=np.zeros(len(curve)),
+    )
+
+
+def _dearer_collectives(workload: Workload, c: dict[str, Any]) -> ServiceCurve:
+    curve = roofline.roofline_curve(workload, c)
+    further_s = 50e-9 * workload.num_collectives * (workload.tp - 1) * workload.max_num_seqs
+    return replace(curve, step_fixed_s=curve.step_fixed_s + further_s)
+
+
+def _less_efficient(workload: Workload, c: dict[str, Any]) -> ServiceCurve:
+    efficiency = np.asarray(c["compute_efficiency"]) * workload.tp**-0.1
+    return roofline.roofline_curve(workload, {**c, "compute_efficiency": efficiency})
+
+
 def forms() -> list[tuple[str, AbstractContextManager[None]]]:
     """Model forms that were tried: what they are, and the context that makes them."""
     off = dict.fromkeys(fit.ENGINE_SPREAD, FIXED)
@@ -170,16 +213,18 @@ def forms() -> list[tuple[str, AbstractContextManager[None]]]:
             _patched(patch.object(fit, "EAGER_COEFFICIENTS", ())),
         ),
         ("host and GPU one after another", _patched(patch.object(roofline, "OVERLAP_POWER", 1.0))),
+        ("the larger of host and GPU", _patched(patch.object(roofline, "OVERLAP_POWER", 16.0))),
+        ("arithmetic after memory, not beside it", _curve_form(_one_after_another)),
+        ("prefills less efficient by TP^-0.1", _curve_form(_less_efficient)),
         (
-            "no cost per sequence and collective",
-            _without("sequence_collective_s"),
+            "a further cost per sequence, collective and GPU beyond the first",
+            _curve_form(_dearer_collectives),
         ),
         ("no cost per sequence", _without("sequence_s")),
         ("no fixed cost of a prefill", _without("prefill_layer_s")),
-        (
-            "TPOT without the prefills in between",
-            _patched(patch.object(ServiceCurve, "loaded_tpot_s", ServiceCurve.tpot_s)),
-        ),
+        ("TPOT without the prefills in between", _tpot_form(lambda c, h, f: c.tpot_s(h, f))),
+        ("TPOT with all prefills in between, waited for or not", _tpot_form(_all_prefills)),
+        ("no wait for the step under way", _patched(patch.object(prediction, "ARRIVAL_STEPS", 0))),
         ("TTFT without waiting for other prefills", _without("prefill_wait")),
     ]
 

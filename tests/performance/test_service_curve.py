@@ -44,7 +44,8 @@ def test_one_configuration_by_hand() -> None:
     assert one.latency_s(1000, 200)[0] == pytest.approx(prefill_s + 200 * step_s)
     assert one.busy_s(1000, 200)[0] == pytest.approx(prefill_s / 2 + 200 * step_s / (4 * 2))
     assert one.kv_gb_s(1000, 200)[0] == pytest.approx((prefill_s + 200 * step_s) * 1100 * 1.3e-4)
-    assert one.loaded_tpot_s(1000, 200)[0] == pytest.approx(step_s + 7 / 200 * prefill_s / 2)
+    waited_s = one.loaded_tpot_s(1000, 200, prefill_s + step_s)[0] - step_s
+    assert waited_s == pytest.approx(3 * prefill_s / 200)
     assert one.num_gpus.tolist() == [4]
 
 
@@ -63,19 +64,21 @@ def test_memory_decides_whether_a_full_batch_fits() -> None:
 def test_query_types_broadcast_against_configurations(prompts: list[int], outputs: int) -> None:
     both = curve()
     h = np.asarray(prompts)[:, None]
-    for method in ("ttft_s", "latency_s", "busy_s", "kv_gb_s", "fits", "loaded_tpot_s"):
+    for method in ("ttft_s", "latency_s", "busy_s", "kv_gb_s", "fits"):
         table = getattr(both, method)(h, outputs)
         assert table.shape == (len(prompts), 2)
         for i, prompt in enumerate(prompts):
             assert np.array_equal(table[i], getattr(both, method)(prompt, outputs))
 
 
-@given(st.integers(1, 20_000), st.integers(1, 2_000))
-def test_closed_loop_throughput_and_busy_time_agree(h: int, f: int) -> None:
-    """B requests in flight, each taking prefill + f loaded steps, leave as fast as busy_s says."""
-    one = curve().take([0])
-    in_flight_s = one.prefill_s(h) + f * one.loaded_tpot_s(h, f)
-    assert (in_flight_s / one.max_num_seqs)[0] == pytest.approx(one.busy_s(h, f)[0])
+@given(st.integers(1, 20_000), st.integers(1, 2_000), st.floats(0.0, 1.0))
+def test_closed_loop_throughput_and_busy_time_agree(h: int, f: int, share: float) -> None:
+    """Requests in flight leave as fast as busy_s says, however long the first token took."""
+    both = curve()
+    ttft_s = both.ttft_s(h, f) + share * (both.max_num_seqs - 1) * both.prefill_s(h)
+    request_s = ttft_s - both.tpot_s(h, f) + f * both.loaded_tpot_s(h, f, ttft_s)
+    in_flight = both.max_num_seqs * both.pp
+    assert request_s / in_flight == pytest.approx(both.busy_s(h, f))
 
 
 @pytest.mark.parametrize(

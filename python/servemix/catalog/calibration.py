@@ -14,6 +14,7 @@ from servemix._errors import InvalidInputError
 
 Positive = Annotated[float, msgspec.Meta(gt=0)]
 Factors = dict[str, Positive]
+Provenance = dict[str, str | int | float | dict[str, int | float]]
 Floats = npt.NDArray[np.float64]
 
 #: Coefficients that are shares of a peak rate, so at most 1 whatever their factors.
@@ -46,8 +47,6 @@ class Coefficients(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
         Work of the host per layer, s; it overlaps with the GPU's, so it counts where it is larger.
     sequence_s
         Sampling and scheduling of one sequence in a step, s.
-    sequence_collective_s
-        Added to each collective by each sequence and further GPU of the group, s.
     prefill_layer_s
         Fixed cost of a prefill per layer, s.
     prefill_wait
@@ -64,7 +63,6 @@ class Coefficients(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     layer_s: Positive
     host_layer_s: Positive
     sequence_s: Positive
-    sequence_collective_s: Positive
     prefill_layer_s: Positive
     prefill_wait: Positive
 
@@ -89,7 +87,7 @@ class Calibration(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     defaults: Coefficients
     engines: dict[str, Factors] = {}
     gpus: dict[str, Factors] = {}
-    provenance: dict[str, str | int | float | dict[str, float]] = {}
+    provenance: Provenance = {}
 
     def __post_init__(self) -> None:
         for kind, table in (("engines", self.engines), ("gpus", self.gpus)):

@@ -14,6 +14,7 @@ from servemix.cli.options import Json, Seed
 from servemix.report.tables import Table
 
 if TYPE_CHECKING:
+    from servemix.catalog.calibration import Provenance
     from servemix.performance.evaluation import Error, FitReport, SetErrors
 
 
@@ -73,16 +74,15 @@ def fit(
         print_line(f"Calibration written to {output}")
 
 
-def provenance(
-    report: FitReport, source: str, date: str
-) -> dict[str, str | int | float | dict[str, float]]:
+def provenance(report: FitReport, source: str, date: str) -> Provenance:
     """Say in a calibration where it comes from and how well it predicts."""
-    found: dict[str, str | int | float | dict[str, float]] = {
+    found: Provenance = {
         "source": source,
         "fitted_on": date,
         "by": "servemix fit",
         "rows": report.rows,
-        "sources": {name or "unnamed": float(count) for name, count in report.sources.items()},
+        "rows_fitted": report.rows_fitted,
+        "sources": {name or "unnamed": count for name, count in report.sources.items()},
     }
     for regime, errors in report.pooled.items():
         figures = {"tpot": errors.tpot, "ttft": errors.ttft, "throughput": errors.throughput}

@@ -80,8 +80,8 @@ class FitReport(msgspec.Struct, frozen=True, kw_only=True):
         include queueing: nothing screened by rules of our own.
     rows, left_out
         Points read, and why others were not.
-    sources
-        Where the points come from, and how many each gave.
+    rows_fitted, sources
+        Points that the fit saw, and how many of them came from where.
     screened
         Points that were not fitted, by reason.
     """
@@ -94,6 +94,7 @@ class FitReport(msgspec.Struct, frozen=True, kw_only=True):
     as_labelled: SetErrors
     rows: int
     left_out: dict[str, int]
+    rows_fitted: int
     sources: dict[str, int]
     screened: dict[str, int]
 
@@ -160,7 +161,10 @@ def fit_and_judge(
         as_labelled=errors("all", points, labelled, unseen, everything),
         rows=len(points),
         left_out=left_out or {},
-        sources=dict(Counter(row.source.partition(" id=")[0] for row in points.rows)),
+        rows_fitted=int(has_time.sum()),
+        sources=dict(
+            Counter(points.rows[i].source.partition(" id=")[0] for i in np.flatnonzero(has_time))
+        ),
         screened={
             "TTFT includes queueing, says the source": int(screened.waits.sum()),
             "TTFT depends on the output length": int(screened.output_dependent.sum()),

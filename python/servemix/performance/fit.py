@@ -24,7 +24,8 @@ Bools = npt.NDArray[np.bool_]
 
 #: Expected defaults before any measurement, and the spread of their logarithm. Rounded figures of
 #: common knowledge: kernels reach 80-90 % of bandwidth and 60 % of peak arithmetic, a small
-#: collective over NVLink takes 10 µs, a layer's launches from a CUDA graph some 10 µs.
+#: collective over NVLink takes 10 µs, a layer's launches from a CUDA graph some 10 µs, and of a
+#: benchmark's ten requests a client one is in the wave that starts together.
 PRIORS: dict[str, tuple[float, float]] = {
     "bandwidth_efficiency": (0.85, 0.1),
     "kv_bandwidth_efficiency": (0.85, 0.1),
@@ -34,9 +35,8 @@ PRIORS: dict[str, tuple[float, float]] = {
     "layer_s": (10e-6, 0.4),
     "host_layer_s": (30e-6, 0.4),
     "sequence_s": (10e-6, 0.4),
-    "sequence_collective_s": (50e-9, 0.4),
     "prefill_layer_s": (100e-6, 0.4),
-    "prefill_wait": (0.15, 0.4),
+    "prefill_wait": (0.1, 0.2),
 }
 #: Spread of the logarithm of an engine's factors.
 ENGINE_SPREAD: dict[str, float] = {
@@ -48,12 +48,11 @@ ENGINE_SPREAD: dict[str, float] = {
             "layer_s",
             "host_layer_s",
             "sequence_s",
-            "sequence_collective_s",
             "prefill_layer_s",
-            "prefill_wait",
         ),
         0.6,
     ),
+    "prefill_wait": 1.0,
 }
 #: Engines that launch every kernel from Python: another order of magnitude, which the others'
 #: defaults are not to follow.
@@ -63,7 +62,6 @@ EAGER_COEFFICIENTS = (
     "link_efficiency",
     "layer_s",
     "host_layer_s",
-    "sequence_collective_s",
     "prefill_layer_s",
 )
 #: Spread of the logarithm of a GPU's factors.

@@ -21,6 +21,8 @@ Bools = npt.NDArray[np.bool_]
 
 #: Batches that a saturated engine is tried with.
 PEAK_BATCHES = tuple(2**k for k in range(13))
+#: Steps that a request waits for on average before the engine takes it up: it arrives during one.
+ARRIVAL_STEPS = 0.5
 #: Share of GPU memory that engines use, as vLLM's default, for the batch of a saturated replica.
 MEMORY_UTILIZATION = 0.9
 
@@ -113,8 +115,9 @@ class Points:
 
     @cached_property
     def workload(self) -> Workload:
-        """One configuration per row, its batch limit the row's concurrency."""
-        return _workload(self.rows, self.batch.astype(np.int64))
+        """One configuration per row; its batch limit is the row's concurrency per stage."""
+        micro_batch = np.ceil(self.batch / self._column("pp"))
+        return _workload(self.rows, micro_batch.astype(np.int64))
 
     def curve(self, coefficients: Mapping[str, npt.ArrayLike]) -> ServiceCurve:
         """Service curves of the rows under some coefficients."""
@@ -132,15 +135,12 @@ class Points:
         h, f = self.prompt_tokens, self.output_tokens
         prefill_s = curve.prefill_s(h)
         step_s = curve.tpot_s(h, f)
-        batch_prefill_s = prefill_s + (self.batch - 1.0) * (prefill_s - curve.prefill_fixed_s)
-        others_s = (
-            (self.batch - 1.0)
-            / 2.0
-            * (prefill_s - curve.prefill_fixed_s)
-            * np.asarray(coefficients["prefill_wait"])
-        )
-        ttft_s = np.where(self.static, batch_prefill_s, prefill_s + step_s + others_s)
-        tpot_s = np.where(self.static, step_s, curve.loaded_tpot_s(h, f))
+        further_s = (prefill_s - curve.prefill_fixed_s) / curve.pp
+        batch_prefill_s = prefill_s + (self.batch - 1.0) * further_s
+        waits_s = np.asarray(coefficients["prefill_wait"]) * (batch_prefill_s - prefill_s) / 2.0
+        first_s = prefill_s + (1.0 + ARRIVAL_STEPS) * step_s + waits_s
+        ttft_s = np.where(self.static, batch_prefill_s, first_s)
+        tpot_s = np.where(self.static, step_s, curve.loaded_tpot_s(h, f, first_s))
         throughput = self._throughput(ttft_s, tpot_s)
         throughput[self.static] = np.nan
         if self.peak.any():

@@ -41,7 +41,7 @@ Floats = npt.NDArray[np.float64]
 Positive = Annotated[float, msgspec.Meta(gt=0)]
 
 #: How sharply host and GPU overlap: the larger of the two counts, smoothed where they are alike.
-OVERLAP_POWER = 4.0
+OVERLAP_POWER = 2.0
 
 
 class RooflineOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -91,8 +91,7 @@ def roofline_curve(workload: Workload, coefficients: Mapping[str, npt.ArrayLike]
     busy_s = weights_s + gpu_s
     power = OVERLAP_POWER
     waits_for_host_s = (busy_s**power + host_s**power) ** (1.0 / power) - busy_s
-    per_collective_s = w.num_collectives * (w.tp - 1) * c["sequence_collective_s"]
-    sampling_s = batch * (c["sequence_s"] + per_collective_s)
+    sampling_s = batch * c["sequence_s"]
     return ServiceCurve(
         model=w.model,
         tier=w.tier,

@@ -139,20 +139,26 @@ class ServiceCurve:
         decode_s = steps * self.tpot_s(prompt_tokens, output_tokens) / self.max_num_seqs
         return np.asarray((self.prefill_s(prompt_tokens) + decode_s) / self.pp)
 
-    def loaded_tpot_s(self, prompt_tokens: Tokens, output_tokens: Tokens) -> Floats:
+    def loaded_tpot_s(self, prompt_tokens: Tokens, output_tokens: Tokens, ttft_s: Tokens) -> Floats:
         """Time per output token as a benchmark at full concurrency sees it, s.
 
-        While one request makes its f tokens, every other one of the batch is replaced once, and its
-        prefill takes the GPU from the decode steps::
+        While a request comes and goes, every request in flight takes its ``busy_s`` of the replica;
+        what its first token did not wait for, its other tokens do::
 
-            step_s(B, B·c) + (B·pp - 1)/f · prefill_s(h)/pp
+            step_s(B, B·c) + (B·prefill_s(h) - (TTFT - step_s(B, B·c))) / f
 
         Planning counts that time in :meth:`busy_s`; this is for comparison with measurements.
+
+        Parameters
+        ----------
+        ttft_s
+            Time to the first token in that benchmark, s.
         """
         outputs = np.maximum(np.asarray(output_tokens, dtype=np.float64), 1.0)
-        others = (self.max_num_seqs * self.pp - 1) / (self.pp * outputs)
         tpot_s = self.tpot_s(prompt_tokens, output_tokens)
-        return np.asarray(tpot_s + others * self.prefill_s(prompt_tokens))
+        waited_s = np.asarray(ttft_s, dtype=np.float64) - tpot_s
+        others_s = self.max_num_seqs * self.prefill_s(prompt_tokens) - waited_s
+        return np.asarray(tpot_s + np.maximum(others_s, 0.0) / outputs)
 
     def kv_gb_s(self, prompt_tokens: Tokens, output_tokens: Tokens) -> Floats:
         """KV-cache memory times the time that one request holds it, GB·s."""
