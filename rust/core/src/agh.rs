@@ -10,7 +10,7 @@ use rand_pcg::Pcg64Mcg;
 
 use crate::bound;
 use crate::search::{LocalSearch, Market, OperatorStatistics, SearchLimits, SearchState, OPERATORS};
-use crate::{construct, relative_gap, Deployment, Plan, Problem, Result, SolveParams, Stop, StopReason, Switches};
+use crate::{construct, Deployment, Plan, Problem, Result, SolveParams, Stop, StopReason, Switches};
 
 /// Islands; more would waste learning, fewer would leave threads idle.
 const ISLANDS: usize = 4;
@@ -28,10 +28,9 @@ const DEEP_BELOW: f64 = 1.05;
 /// Configurations that the search moves within: at least, and more per query type.
 const KERNEL_SIZE: usize = 20;
 const KERNEL_SIZE_PER_TYPE: usize = 2;
-/// Where a bound is asked for, the share of the time that the relaxation may take at first, and then the share of what
-/// is left that the search takes; the rest goes into raising the bound.
-const BOUND_SHARE: f64 = 0.4;
-const SEARCH_SHARE: f64 = 0.5;
+/// Where a bound is asked for, the share of the time that the search may take; the rest goes into the bound, by a branch
+/// and bound that looks for better plans as well.
+const SEARCH_SHARE: f64 = 0.3;
 /// Factor by which shortage becomes dearer, and how often, before a state counts as hopeless.
 const SHORTAGE_RISE: f64 = 4.0;
 const SHORTAGE_RISES: usize = 8;
@@ -44,19 +43,13 @@ pub(crate) fn solve(problem: &Problem, params: &SolveParams, initial_plan: Optio
         // Without the routing program no move can be costed: what remains is the construction.
         return Ok(greedy);
     }
-    let greedy_usd = greedy.objective_value.unwrap_or(f64::INFINITY);
-    let bound = match params.bound {
-        true => Some(bound::root_bound(problem, greedy_usd, params, &stop.with_share(BOUND_SHARE))?),
-        false => None,
-    };
-    let bound_usd = bound.as_ref().map(|bound| bound.value);
     let search_stop = if params.bound { stop.with_share(SEARCH_SHARE) } else { stop.clone() };
     let market = Market::of(problem, stop);
     let starts = Starts { greedy: &greedy, initial_plan, market: &market, switches: params.switches };
     let mut size = KERNEL_SIZE + KERNEL_SIZE_PER_TYPE * problem.num_query_types();
     let (mut run, reason) = loop {
         let mut run = Run::new(problem, params, &starts, size);
-        let reason = run.search(params, bound_usd, &search_stop);
+        let reason = run.search(params, &search_stop);
         if run.incumbent.is_feasible() || size >= problem.num_configurations() || stop.reason(0).is_some() {
             break (run, reason);
         }
@@ -67,8 +60,8 @@ pub(crate) fn solve(problem: &Problem, params: &SolveParams, initial_plan: Optio
     if plan.status.has_plan() {
         plan.stop_reason = reason;
     }
-    if let Some(bound) = bound {
-        bound::certify(problem, &mut plan, Some(bound), params, stop)?;
+    if params.bound {
+        bound::certify(problem, &mut plan, true, params, stop)?;
     }
     run.statistics(&mut plan.statistics);
     Ok(plan)
@@ -177,7 +170,7 @@ impl<'a> Run<'a> {
     }
 
     /// Descends from the starts, then works in epochs until a limit is reached.
-    fn search(&mut self, params: &SolveParams, bound_usd: Option<f64>, stop: &Stop) -> StopReason {
+    fn search(&mut self, params: &SolveParams, stop: &Stop) -> StopReason {
         let limits = SearchLimits {
             solves: u64::MAX,
             tries: TRIES,
@@ -192,16 +185,15 @@ impl<'a> Run<'a> {
             island.settle(&limits, descends);
         });
         self.share_best();
-        let is_limited = params.time_limit_s.is_some_and(f64::is_finite) || params.max_iterations.is_some();
+        // With a bound asked for, what time is left after the search's own end is better spent on that.
+        let is_timed = params.time_limit_s.is_some_and(f64::is_finite) && !params.bound;
+        let is_limited = is_timed || params.max_iterations.is_some();
         let most_patience = if self.problem.num_query_types() > MANY_TYPES { PATIENCE - 1 } else { PATIENCE };
         let mut patience = most_patience;
         loop {
             let total_usd = self.incumbent.total_usd();
             if let Some(reason) = stop.reason(self.epochs) {
                 return reason;
-            }
-            if bound_usd.is_some_and(|bound_usd| relative_gap(total_usd, bound_usd) <= params.rel_gap) {
-                return StopReason::GapReached;
             }
             let is_done = !is_limited && (self.epochs >= EPOCHS || patience == 0);
             if is_done || !descends || self.incumbent.deployments().next().is_none() {

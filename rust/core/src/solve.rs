@@ -65,7 +65,7 @@ pub fn solve(
     };
     let mut plan = found?;
     if params.bound && plan.objective_bound.is_none() && plan.status != Status::Infeasible {
-        bound::certify(problem, &mut plan, None, params, &stop)?;
+        bound::certify(problem, &mut plan, false, params, &stop)?;
     }
     plan.method = method.as_str().to_owned();
     plan.seed = params.seed;

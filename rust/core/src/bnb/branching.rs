@@ -10,6 +10,9 @@ pub(crate) struct Candidate {
     pub(crate) down: Decision,
     pub(crate) up: Decision,
     pub(crate) score: f64,
+    /// Cost that each side moves, USD.
+    pub(crate) down_usd: f64,
+    pub(crate) up_usd: f64,
 }
 
 fn fractionality(value: f64) -> f64 {
@@ -53,7 +56,7 @@ pub(crate) fn any_candidate(problem: &Problem, domain: &Domain) -> Option<Candid
     pairs
         .chain(open)
         .find(|&(down, up)| narrows(down, problem, domain) && narrows(up, problem, domain))
-        .map(|(down, up)| Candidate { down, up, score: 0.0 })
+        .map(|(down, up)| Candidate { down, up, score: 0.0, down_usd: 0.0, up_usd: 0.0 })
 }
 
 /// Every deployment that the mixture leaves undecided, the most undecided and expensive first.
@@ -73,16 +76,21 @@ pub(crate) fn candidates(problem: &Problem, domain: &Domain, mixture: &Mixture) 
         let replicas = entry.replicas;
         if fractionality(replicas) > WHOLE {
             let floor = replicas.floor() as u32;
+            let (part, usd) = (replicas - replicas.floor(), problem.replica_usd(entry.configuration as usize));
             found.push(Candidate {
                 down: Decision::AtMost(entry.configuration, floor),
                 up: Decision::AtLeast(entry.configuration, floor + 1),
-                score: fractionality(replicas) * problem.replica_usd(entry.configuration as usize),
+                score: fractionality(replicas) * usd,
+                down_usd: part * usd,
+                up_usd: (1.0 - part) * usd,
             });
         } else if fractionality(entry.weight) > WHOLE {
             found.push(Candidate {
                 down: Decision::AtMost(entry.configuration, 0),
                 up: Decision::AtLeast(entry.configuration, 1),
                 score: fractionality(entry.weight) * cost / entry.weight,
+                down_usd: cost,
+                up_usd: (1.0 - entry.weight) * cost / entry.weight,
             });
         }
     }
@@ -93,6 +101,8 @@ pub(crate) fn candidates(problem: &Problem, domain: &Domain, mixture: &Mixture) 
                 up: Decision::Forced(pair),
                 // Of a pair and its configurations, the pair divides more evenly.
                 score: 1.2 * fractionality(weight) * cost / weight,
+                down_usd: cost,
+                up_usd: (1.0 - weight) * cost / weight,
             });
         }
     }

@@ -3,6 +3,7 @@
 mod branching;
 mod incumbent;
 mod node;
+mod pseudo_costs;
 mod routing;
 mod tree;
 
@@ -11,7 +12,7 @@ pub(crate) use node::Decision;
 use incumbent::Incumbent;
 use tree::{Incumbents, Outcome, Tree};
 
-use crate::bound::{thread_pool, Prices, Relaxation};
+use crate::bound::{thread_pool, LowerBound, Prices, Relaxation, Search};
 use crate::{agh, construct, Plan, Problem, Result, SolveParams, Status, Stop, StopReason};
 
 /// Share of the time that the first plan may take.
@@ -67,37 +68,33 @@ pub(crate) fn solve(problem: &Problem, params: &SolveParams, initial_plan: Optio
     Ok(plan)
 }
 
-/// What the search adds to the bound of the relaxation alone.
-pub(crate) struct Raised {
-    /// Lower bound; infinite where there is no plan.
-    pub(crate) bound: f64,
-    pub(crate) closed: bool,
-    pub(crate) evaluations: u64,
-}
-
-/// Raises the bound of `relaxation` by branching from `prices` until it meets the best plan known or found within
-/// `params.rel_gap`, or until `stop`.
+/// Raises the bound of the relaxation by branching until it meets the best plan known or found within `params.rel_gap`,
+/// or until `stop`.
 pub(crate) fn raise_bound(
-    relaxation: &Relaxation<'_>,
-    pool: Option<&rayon::ThreadPool>,
-    prices: &Prices,
+    problem: &Problem,
     known: Option<&Plan>,
     params: &SolveParams,
     stop: &Stop,
-) -> Result<Raised> {
-    let problem = relaxation.problem;
+) -> Result<Search> {
+    let pool = thread_pool(params.threads)?;
+    let relaxation = Relaxation::new(problem, 1.0);
     let mut incumbent = Incumbent::new(problem);
     match known {
         Some(plan) => incumbent.offer(&plan.deployments),
         None => start_plan(problem, params, None, &mut incumbent, stop)?,
     };
-    let mut tree = Tree::new(relaxation, pool, prices.clone(), incumbent.value, 0.9 * params.rel_gap);
+    let guess = Prices::from_cheapest_routes(problem);
+    let mut tree = Tree::new(&relaxation, pool.as_ref(), guess, incumbent.value, 0.9 * params.rel_gap);
     let outcome = tree.run(&mut incumbent, stop);
-    let mut bound = tree.bound();
-    if bound == f64::INFINITY && (tree.unresolved || incumbent.value.is_finite()) {
-        bound = 0.0;
-    }
-    Ok(Raised { bound, closed: outcome == Outcome::Closed, evaluations: tree.evaluations() })
+    let infeasible = tree.bound() == f64::INFINITY && incumbent.value == f64::INFINITY && !tree.unresolved;
+    let bound = LowerBound {
+        value: if tree.bound() == f64::INFINITY && !infeasible { 0.0 } else { tree.bound().max(0.0) },
+        evaluations: tree.evaluations(),
+        infeasible,
+        converged: outcome == Outcome::Closed,
+        prices: tree.into_root_prices(),
+    };
+    Ok(Search { bound, plan: incumbent.plan().transpose()? })
 }
 
 /// Offers the plan of the adaptive greedy heuristic, which takes no more than a share of the time; the greedy one where

@@ -56,6 +56,11 @@ impl Path {
         Arc::new(Self { decision, parent })
     }
 
+    /// The last decision.
+    pub(crate) fn decision(&self) -> Decision {
+        self.decision
+    }
+
     /// Shrinks `domain` by every decision on the way.
     pub(crate) fn apply(path: Option<&Arc<Self>>, problem: &Problem, domain: &mut Domain) {
         let mut next = path;
@@ -83,6 +88,9 @@ pub(crate) struct Node {
     pub(crate) id: u64,
     pub(crate) path: Option<Arc<Path>>,
     pub(crate) prices: Arc<Prices>,
+    /// Bound of the parent, and the cost that the last decision moves, USD.
+    pub(crate) parent_bound: f64,
+    pub(crate) moved_usd: f64,
 }
 
 impl PartialEq for Node {

@@ -9,10 +9,11 @@ use std::sync::Arc;
 
 use super::branching::{any_candidate, candidates, Candidate};
 use super::node::{Decision, Node, Path};
+use super::pseudo_costs::PseudoCosts;
 use crate::bound::{
     prove_infeasible, Domain, Ending, Evaluation, Generator, Knapsack, Limits, Mixture, Prices, Relaxation,
 };
-use crate::{Deployment, Stop};
+use crate::{relative_gap, Deployment, Stop};
 
 /// Candidates that are tried before one is branched on.
 const MAX_TRIED: usize = 6;
@@ -22,9 +23,17 @@ const TRIAL_EVALUATIONS: u64 = 4;
 const DIVE_INTERVAL: u64 = 50;
 /// Relative difference between bound and master program at which a node is decided.
 const NODE_TOLERANCE: f64 = 1e-6;
+/// That difference in terms of the gap, and at most.
+const GAP_SHARE: f64 = 0.02;
+const LARGEST_TOLERANCE: f64 = 1e-3;
 
-/// A side of a decision, its bound and the prices that prove it.
-type Side = (Decision, f64, Arc<Prices>);
+/// A side of a decision, its bound and the prices that prove it, and the cost that it moves, USD.
+struct Side {
+    decision: Decision,
+    bound: f64,
+    prices: Arc<Prices>,
+    moved_usd: f64,
+}
 
 /// Prices deployments: the value of their best routing where they have one.
 pub(crate) trait Incumbents {
@@ -52,6 +61,7 @@ pub(crate) struct Tree<'r, 'p> {
     domain: Domain,
     open: BinaryHeap<Node>,
     knapsack: Knapsack,
+    pseudo_costs: PseudoCosts,
     /// Smallest bound of the nodes that are done with.
     closed_bound: f64,
     upper: f64,
@@ -78,7 +88,8 @@ impl<'r, 'p> Tree<'r, 'p> {
         let root = Domain::of(relaxation.problem);
         let generator = Generator::new(relaxation, &root, guess.clone());
         let built_for = root.num_open();
-        let first = Node { bound: 0.0, id: 0, path: None, prices: Arc::new(guess.clone()) };
+        let prices = Arc::new(guess.clone());
+        let first = Node { bound: 0.0, id: 0, path: None, prices, parent_bound: 0.0, moved_usd: 0.0 };
         Self {
             relaxation,
             generator,
@@ -87,6 +98,7 @@ impl<'r, 'p> Tree<'r, 'p> {
             root,
             open: BinaryHeap::from([first]),
             knapsack: Knapsack::default(),
+            pseudo_costs: PseudoCosts::default(),
             closed_bound: f64::INFINITY,
             upper,
             rel_gap,
@@ -102,6 +114,11 @@ impl<'r, 'p> Tree<'r, 'p> {
     /// A valid lower bound on the value of every plan; infinite where there is none.
     pub(crate) fn bound(&self) -> f64 {
         self.open.peek().map_or(self.closed_bound, |node| node.bound.min(self.closed_bound))
+    }
+
+    /// The best prices at the root, or those that prove that there is no plan at all.
+    pub(crate) fn into_root_prices(self) -> Prices {
+        self.root_prices
     }
 
     /// Times that the Lagrangian function was evaluated.
@@ -159,7 +176,10 @@ impl<'r, 'p> Tree<'r, 'p> {
     }
 
     fn limits(&self, max_evaluations: u64) -> Limits {
-        Limits { cutoff: self.cutoff(), tolerance: NODE_TOLERANCE, max_evaluations }
+        // While the gap is wide, the last digits of a node's bound are not worth their time.
+        let gap = if self.upper.is_finite() { relative_gap(self.upper, self.bound()) } else { 0.0 };
+        let tolerance = (GAP_SHARE * gap).clamp(NODE_TOLERANCE, LARGEST_TOLERANCE);
+        Limits { cutoff: self.cutoff(), tolerance, max_evaluations }
     }
 
     /// Solves, closes or divides a node; false where `stop` came first.
@@ -195,11 +215,18 @@ impl<'r, 'p> Tree<'r, 'p> {
                 self.built_for = domain.num_open();
             }
             let bound = node.bound;
+            if let Some(path) = &node.path {
+                let gain_usd = bound.min(self.cutoff()) - node.parent_bound;
+                self.pseudo_costs.note(path.decision(), node.moved_usd, gain_usd);
+            }
             match ending {
                 Ending::Stopped if stop.should_stop() => return false,
                 Ending::Cutoff => return self.close(bound),
                 Ending::Artificial => {
-                    if self.is_infeasible(domain, stop) {
+                    if let Some(proof) = self.prove_infeasible(domain, stop) {
+                        if node.path.is_none() {
+                            self.root_prices = proof;
+                        }
                         return self.close(f64::INFINITY);
                     }
                 }
@@ -254,9 +281,9 @@ impl<'r, 'p> Tree<'r, 'p> {
         self.close(bound)
     }
 
-    fn is_infeasible(&mut self, domain: &Domain, stop: &Stop) -> bool {
+    fn prove_infeasible(&mut self, domain: &Domain, stop: &Stop) -> Option<Prices> {
         let mut evaluations = 0;
-        prove_infeasible(self.relaxation.problem, domain, self.pool, stop, &mut evaluations).is_some()
+        prove_infeasible(self.relaxation.problem, domain, self.pool, stop, &mut evaluations)
     }
 
     /// Narrows `domain` by reduced costs; the number of configurations closed.
@@ -268,7 +295,8 @@ impl<'r, 'p> Tree<'r, 'p> {
         before - domain.num_open()
     }
 
-    /// Tries the most promising candidates and branches on the one that raises both sides' bounds the most.
+    /// Branches on the candidate that raises both sides' bounds the most, by forecast where there is experience with it and
+    /// else by trial.
     fn divide(
         &mut self,
         node: &Node,
@@ -278,44 +306,77 @@ impl<'r, 'p> Tree<'r, 'p> {
         options: &[Candidate],
         stop: &Stop,
     ) -> bool {
-        let problem = self.relaxation.problem;
-        let mut best: Option<(f64, Vec<Side>)> = None;
-        for candidate in options.iter().take(MAX_TRIED) {
-            let mut sides = Vec::with_capacity(2);
-            let mut gains = [0.0; 2];
-            for (gain, decision) in gains.iter_mut().zip([candidate.down, candidate.up]) {
-                let mut narrowed = domain.clone();
-                decision.apply(problem, &mut narrowed);
-                self.generator.best_prices.clone_from(prices);
-                let ending = self.generator.run(&narrowed, self.limits(TRIAL_EVALUATIONS), self.pool, stop);
-                if ending == Ending::Stopped && stop.should_stop() {
+        let room = self.cutoff() - bound;
+        let mut ranked: Vec<(f64, bool, &Candidate)> = options
+            .iter()
+            .map(|candidate| {
+                let (down, down_known) = self.pseudo_costs.forecast(candidate.down, candidate.down_usd);
+                let (up, up_known) = self.pseudo_costs.forecast(candidate.up, candidate.up_usd);
+                (score([down, up], bound, room), down_known && up_known, candidate)
+            })
+            .collect();
+        ranked.sort_by(|a, b| b.0.total_cmp(&a.0));
+        let mut best: Option<(f64, [Side; 2])> = None;
+        let mut tried = 0;
+        for &(forecast, is_known, candidate) in &ranked {
+            let (value, sides) = if is_known {
+                let side = |decision, moved_usd| Side { decision, bound, prices: Arc::clone(prices), moved_usd };
+                let sides = [side(candidate.down, candidate.down_usd), side(candidate.up, candidate.up_usd)];
+                (forecast, sides)
+            } else if tried < MAX_TRIED {
+                tried += 1;
+                let Some(down) = self.try_side(candidate.down, candidate.down_usd, bound, domain, prices, stop) else {
                     return false;
-                }
-                let value = self.generator.best.value.max(bound);
-                *gain = (value.min(self.cutoff()) - bound).max(1e-9 * bound.abs());
-                sides.push((decision, value, Arc::new(self.generator.best_prices.clone())));
-            }
-            let score = if gains.iter().all(|gain| gain.is_finite()) {
-                gains[0] * gains[1]
-            } else if gains.iter().any(|gain| gain.is_finite()) {
-                f64::MAX
+                };
+                let Some(up) = self.try_side(candidate.up, candidate.up_usd, bound, domain, prices, stop) else {
+                    return false;
+                };
+                (score([down.bound - bound, up.bound - bound], bound, room), [down, up])
             } else {
-                f64::INFINITY
+                continue;
             };
-            if best.as_ref().is_none_or(|known| score > known.0) {
-                best = Some((score, sides));
+            if best.as_ref().is_none_or(|known| value > known.0) {
+                best = Some((value, sides));
             }
         }
-        for (decision, value, prices) in best.into_iter().flat_map(|(_, sides)| sides) {
-            if value >= self.cutoff() {
-                self.close(value);
+        for side in best.into_iter().flat_map(|(_, sides)| sides) {
+            if side.bound >= self.cutoff() {
+                self.close(side.bound);
                 continue;
             }
-            let path = Some(Path::after(node.path.clone(), decision));
-            self.open.push(Node { bound: value, id: self.next_id, path, prices });
+            self.open.push(Node {
+                bound: side.bound,
+                id: self.next_id,
+                path: Some(Path::after(node.path.clone(), side.decision)),
+                prices: side.prices,
+                parent_bound: bound,
+                moved_usd: side.moved_usd,
+            });
             self.next_id += 1;
         }
         true
+    }
+
+    /// A few evaluations of one side of a decision; `None` where `stop` came first.
+    fn try_side(
+        &mut self,
+        decision: Decision,
+        moved_usd: f64,
+        bound: f64,
+        domain: &Domain,
+        prices: &Arc<Prices>,
+        stop: &Stop,
+    ) -> Option<Side> {
+        let mut narrowed = domain.clone();
+        decision.apply(self.relaxation.problem, &mut narrowed);
+        self.generator.best_prices.clone_from(prices);
+        let ending = self.generator.run(&narrowed, self.limits(TRIAL_EVALUATIONS), self.pool, stop);
+        if ending == Ending::Stopped && stop.should_stop() {
+            return None;
+        }
+        let value = self.generator.best.value.max(bound);
+        self.pseudo_costs.note(decision, moved_usd, value.min(self.cutoff()) - bound);
+        Some(Side { decision, bound: value, prices: Arc::new(self.generator.best_prices.clone()), moved_usd })
     }
 
     /// Decides one deployment after the other until the mixture is a plan; false where `stop` came first.
@@ -339,4 +400,12 @@ impl<'r, 'p> Tree<'r, 'p> {
         }
         true
     }
+}
+
+/// How good a division is whose sides raise the bound by `gains` of the `room` that there is up to the cutoff.
+fn score(gains: [f64; 2], bound: f64, room: f64) -> f64 {
+    let least = 1e-9 * bound.abs();
+    // Infinite gains, of sides without a plan, are worth all the room; without a plan yet that has no end either.
+    let most = if room.is_finite() { room.max(least) } else { 1e150 };
+    gains.iter().map(|gain| gain.clamp(least, most)).product()
 }

@@ -9,7 +9,7 @@
 
 use super::domain::Domain;
 use super::knapsack::Knapsack;
-use super::master::Master;
+use super::master::{Master, Solved};
 use super::mixture::Mixture;
 use super::prices::Prices;
 use super::relaxation::{Evaluation, Pattern, Relaxation};
@@ -56,6 +56,8 @@ pub(crate) struct Generator<'r, 'p> {
     pub(crate) master_value: f64,
     pub(crate) evaluations: u64,
     guess: Prices,
+    /// What the master program was built for.
+    scope: Domain,
     proposed: Prices,
     point: Prices,
     evaluation: Evaluation,
@@ -65,8 +67,9 @@ impl<'r, 'p> Generator<'r, 'p> {
     pub(crate) fn new(relaxation: &'r Relaxation<'p>, domain: &Domain, guess: Prices) -> Self {
         Self {
             relaxation,
-            master: Master::new(relaxation, domain, &guess),
+            master: Master::new(relaxation, domain, &guess, 0),
             guess: guess.clone(),
+            scope: domain.clone(),
             proposed: guess.clone(),
             point: guess.clone(),
             best_prices: guess,
@@ -91,7 +94,11 @@ impl<'r, 'p> Generator<'r, 'p> {
         if self.best.value >= limits.cutoff {
             return Ending::Cutoff;
         }
-        self.master.restrict(self.relaxation, domain);
+        while !self.master.restrict(self.relaxation, domain) {
+            if !self.enlarge(domain) {
+                return Ending::Stopped;
+            }
+        }
         let at_start = std::mem::take(&mut self.best.patterns);
         for pattern in at_start.iter().filter(|pattern| pattern.replicas > 0) {
             let pair = self.relaxation.problem.pair(pattern.configuration as usize);
@@ -105,7 +112,16 @@ impl<'r, 'p> Generator<'r, 'p> {
         let end = self.evaluations.saturating_add(limits.max_evaluations);
         let mut smoothing = SMOOTHING;
         loop {
-            let Some(master_value) = self.master.solve() else { return Ending::Stopped };
+            let master_value = match self.master.solve(self.relaxation) {
+                Solved::Value(value) => value,
+                Solved::NeedsRows => {
+                    if stop.should_stop() || !self.enlarge(domain) || !self.master.restrict(self.relaxation, domain) {
+                        return Ending::Stopped;
+                    }
+                    continue;
+                }
+                Solved::Failed => return Ending::Stopped,
+            };
             self.master_value = master_value;
             let agreed = limits.tolerance * master_value.abs();
             if master_value - self.best.value <= agreed {
@@ -197,10 +213,22 @@ impl<'r, 'p> Generator<'r, 'p> {
 
     /// Rebuilds the master program for what is left open in `domain`, with the patterns that still apply.
     pub(crate) fn rebuild(&mut self, domain: &Domain) {
-        let mut master = Master::new(self.relaxation, domain, &self.guess);
+        self.scope.clone_from(domain);
+        self.rebuild_with(0);
+    }
+
+    /// Rebuilds the master program with rows for more pairs; false where it has one for each already.
+    fn enlarge(&mut self, domain: &Domain) -> bool {
+        let before = self.master.num_pair_rows();
+        self.rebuild_with(2 * before + domain.forced.iter().filter(|&&forced| forced).count());
+        self.master.num_pair_rows() > before
+    }
+
+    fn rebuild_with(&mut self, min_pair_rows: usize) {
+        let mut master = Master::new(self.relaxation, &self.scope, &self.guess, min_pair_rows);
         master.set_level(self.master.level());
         for column in self.master.patterns() {
-            if domain.allows(column.configuration as usize, column.replicas) {
+            if self.scope.allows(column.configuration as usize, column.replicas) {
                 master.add(self.relaxation, column, true);
             }
         }

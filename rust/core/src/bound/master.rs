@@ -1,7 +1,7 @@
 //! The master program of the column generation: the best mixture of the patterns found so far.
 //!
-//! Rows are the coupling constraints and one equation per (model, tier) pair, whose patterns and "not deployed" share
-//! one unit of weight. Its row duals are the prices at which new patterns are looked for. Every supply, budget,
+//! Rows are the coupling constraints that can bind and, for pairs of which several patterns would be used, one equation
+//! by which these and "not deployed" share one unit of weight. Its row duals are the prices at which new patterns are looked for. Every supply, budget,
 //! storage and pool row has artificial columns of rising cost, of which one level is in use at a time: the early
 //! levels keep the prices from running wild (a penalty stabilisation), the last ones prove that the row cannot be met.
 
@@ -9,12 +9,67 @@ use super::domain::Domain;
 use super::prices::Prices;
 use super::relaxation::{Pattern, Relaxation};
 use crate::linear::{DualSimplex, LinearStatus};
-use crate::{LatencyScope, NO_POOL};
+use crate::{LatencyScope, Problem, NO_POOL};
 
 const LEVELS: usize = 9;
 const LEVEL_FACTOR: f64 = 6.0;
 const NO_ROW: usize = usize::MAX;
 const MAX_PIVOTS: u64 = 50_000;
+/// By how much the patterns of a pair may exceed one unit before the pair gets its row.
+const PAIR_TOLERANCE: f64 = 1e-9;
+
+/// What became of solving the master program.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) enum Solved {
+    /// The value of the best mixture.
+    Value(f64),
+    /// Another pair needs a row and none is left: a larger program must be made.
+    NeedsRows,
+    /// There is no mixture, or the simplex gave up.
+    Failed,
+}
+
+/// Which rows some deployment in a domain can violate; the others need not be in the program.
+struct CanBind {
+    error: Vec<bool>,
+    latency: Vec<bool>,
+    storage: bool,
+    pool: Vec<bool>,
+}
+
+impl CanBind {
+    fn of(relaxation: &Relaxation<'_>, domain: &Domain) -> Self {
+        let problem = relaxation.problem;
+        let table = problem.route_table();
+        let average = problem.latency_scope == LatencyScope::Average;
+        let mut error = vec![false; problem.num_query_types()];
+        let mut latency = error.clone();
+        for a in (0..problem.num_configurations()).filter(|&a| domain.is_open(a)) {
+            for route in table.of_configuration(a) {
+                let i = table.query_type[route] as usize;
+                error[i] |= table.error_excess[route] > 0.0;
+                latency[i] |= average && table.latency_excess[route] > 0.0;
+            }
+        }
+        let mut gb: f64 = problem.query_types.data_gb.iter().sum();
+        let mut gpus = vec![0.0; problem.num_pools()];
+        for pair in 0..problem.num_pairs() {
+            let open = || problem.pair_configurations(pair).iter().map(|&a| a as usize).filter(|&a| domain.is_open(a));
+            gb += open().map(|a| problem.configurations.weights_gb[a]).fold(0.0, f64::max);
+            let most = open().map(|a| problem.gpus_per_replica(a) * f64::from(domain.max[a])).fold(0.0, f64::max);
+            // All configurations of a pair draw on the pool of its tier.
+            if let Some(pool) = open().map(|a| problem.pool(a)).find(|&pool| pool != NO_POOL) {
+                gpus[pool as usize] += most;
+            }
+        }
+        let pool = gpus.iter().zip(&problem.pools.max_gpus).map(|(gpus, most)| gpus > most).collect();
+        Self { error, latency, storage: gb > problem.storage_gb, pool }
+    }
+}
+
+fn is_open(problem: &Problem, domain: &Domain, pair: usize) -> bool {
+    problem.pair_configurations(pair).iter().any(|&a| domain.is_open(a as usize))
+}
 
 #[derive(Debug)]
 pub(crate) struct Master {
@@ -26,22 +81,28 @@ pub(crate) struct Master {
     budget_row: usize,
     storage_row: usize,
     pool_row: Vec<usize>,
+    /// Row of each pair; most pairs never need theirs.
     pair_row: Vec<usize>,
+    first_pair_row: usize,
+    num_pair_rows: usize,
+    used_pair_rows: usize,
     budget_scale: f64,
     storage_scale: f64,
     pool_scale: Vec<f64>,
     first_artificial: usize,
     num_artificial: usize,
     level: usize,
-    null_column: Vec<usize>,
+    first_null: usize,
     first_pattern: usize,
     patterns: Vec<Pattern>,
     entries: Vec<(usize, f64)>,
+    pair_weight: Vec<f64>,
 }
 
 impl Master {
-    /// The master program of `relaxation` without patterns, for the pairs that are open in `domain`.
-    pub(crate) fn new(relaxation: &Relaxation<'_>, domain: &Domain, guess: &Prices) -> Self {
+    /// The master program of `relaxation` without patterns, for the pairs that are open in `domain`, of which at least
+    /// `min_pair_rows` can have a row.
+    pub(crate) fn new(relaxation: &Relaxation<'_>, domain: &Domain, guess: &Prices, min_pair_rows: usize) -> Self {
         let problem = relaxation.problem;
         let num_types = problem.num_query_types();
         let mut rows = num_types;
@@ -53,19 +114,16 @@ impl Master {
                 NO_ROW
             }
         };
-        let error_row: Vec<usize> = relaxation.error_scale.iter().map(|scale| next(*scale > 0.0)).collect();
-        let latency_row: Vec<usize> = relaxation
-            .latency_scale
-            .iter()
-            .map(|scale| next(*scale > 0.0 && problem.latency_scope == LatencyScope::Average))
-            .collect();
+        let can_bind = CanBind::of(relaxation, domain);
+        let error_row: Vec<usize> = can_bind.error.iter().map(|&can| next(can)).collect();
+        let latency_row: Vec<usize> = can_bind.latency.iter().map(|&can| next(can)).collect();
         let budget_row = next(problem.budget_usd.is_finite());
-        let storage_row = next(problem.storage_gb.is_finite());
-        let pool_row: Vec<usize> = problem.pools.max_gpus.iter().map(|gpus| next(gpus.is_finite())).collect();
-        let is_open = |pair| problem.pair_configurations(pair).iter().any(|&a| domain.is_open(a as usize));
-        let pair_row: Vec<usize> = (0..problem.num_pairs()).map(|pair| next(is_open(pair))).collect();
-        let num_pair_rows = pair_row.iter().filter(|&&row| row != NO_ROW).count();
-        let num_coupling = rows - num_pair_rows;
+        let storage_row = next(can_bind.storage);
+        let pool_row: Vec<usize> = can_bind.pool.iter().map(|&can| next(can)).collect();
+        let num_open_pairs = (0..problem.num_pairs()).filter(|&pair| is_open(problem, domain, pair)).count();
+        let num_pair_rows = num_open_pairs.min(min_pair_rows.max(2 * num_types + 10));
+        let first_pair_row = rows;
+        let rows = rows + num_pair_rows;
 
         let limited: Vec<usize> = (0..num_types)
             .chain([budget_row, storage_row])
@@ -76,7 +134,7 @@ impl Master {
         let num_artificial = limited.len();
         let first_null = first_artificial + LEVELS * num_artificial;
         let first_pattern = first_null + num_pair_rows;
-        let capacity = 3 * (num_coupling + num_pair_rows) + 60;
+        let capacity = 3 * rows + 60;
         let stride = 3 * num_types + 4;
 
         let total: f64 = guess.supply.iter().sum();
@@ -91,20 +149,24 @@ impl Master {
             budget_row,
             storage_row,
             pool_row,
-            pair_row,
+            pair_row: vec![NO_ROW; problem.num_pairs()],
+            first_pair_row,
+            num_pair_rows,
+            used_pair_rows: 0,
             budget_scale: positive(problem.budget_usd),
             storage_scale: positive(problem.storage_gb),
             pool_scale: problem.pools.max_gpus.iter().map(|&gpus| positive(gpus)).collect(),
             first_artificial,
             num_artificial,
             level: 0,
-            null_column: vec![NO_ROW; problem.num_pairs()],
+            first_null,
             first_pattern,
             patterns: vec![Pattern::default(); capacity],
             entries: Vec::with_capacity(stride),
+            pair_weight: vec![0.0; problem.num_pairs()],
         };
         master.set_rows(relaxation, rows);
-        master.set_fixed_columns(relaxation, guess, &limited, first_null);
+        master.set_fixed_columns(relaxation, guess, &limited);
         master
     }
 
@@ -130,14 +192,13 @@ impl Master {
                 self.simplex.set_rhs(row, problem.pools.max_gpus[pool] / self.pool_scale[pool]);
             }
         }
-        for &row in self.pair_row.iter().filter(|&&row| row != NO_ROW) {
+        for row in self.first_pair_row..rows {
             self.simplex.set_inequality(row, false);
-            self.simplex.set_rhs(row, 1.0);
         }
     }
 
-    /// Columns of what goes unserved, artificial ones, and "not deployed" of each pair.
-    fn set_fixed_columns(&mut self, relaxation: &Relaxation<'_>, guess: &Prices, limited: &[usize], first_null: usize) {
+    /// Columns of what goes unserved, and artificial ones.
+    fn set_fixed_columns(&mut self, relaxation: &Relaxation<'_>, guess: &Prices, limited: &[usize]) {
         let problem = relaxation.problem;
         let num_types = problem.num_query_types();
         for i in 0..num_types {
@@ -167,14 +228,32 @@ impl Master {
                 self.simplex.set_column(column, cost, if level == 0 { upper } else { 0.0 }, &[(row, -1.0)]);
             }
         }
-        let mut column = first_null;
-        for pair in 0..self.pair_row.len() {
-            if self.pair_row[pair] != NO_ROW {
-                self.simplex.set_column(column, 0.0, 1.0, &[(self.pair_row[pair], 1.0)]);
-                self.null_column[pair] = column;
-                column += 1;
+    }
+
+    /// Gives `pair` its row, if it has none and one is left; false where none is.
+    fn give_row(&mut self, relaxation: &Relaxation<'_>, pair: usize) -> bool {
+        if self.pair_row[pair] != NO_ROW {
+            return true;
+        }
+        if self.used_pair_rows == self.num_pair_rows {
+            return false;
+        }
+        let row = self.first_pair_row + self.used_pair_rows;
+        self.simplex.set_rhs(row, 1.0);
+        self.simplex.set_column(self.first_null + self.used_pair_rows, 0.0, 1.0, &[(row, 1.0)]);
+        self.used_pair_rows += 1;
+        self.pair_row[pair] = row;
+        for slot in 0..self.patterns.len() {
+            let a = self.patterns[slot].configuration as usize;
+            if self.patterns[slot].replicas > 0 && relaxation.problem.pair(a) == pair {
+                let pattern = std::mem::take(&mut self.patterns[slot]);
+                let cost = self.entries_of(relaxation, &pattern) / self.objective_scale;
+                let column = self.first_pattern + slot;
+                self.simplex.replace_column(column, cost, self.simplex.upper(column), &self.entries);
+                self.patterns[slot] = pattern;
             }
         }
+        true
     }
 
     fn artificial(&self, index: usize, level: usize) -> usize {
@@ -219,11 +298,16 @@ impl Master {
         self.patterns.iter().filter(|pattern| pattern.replicas > 0)
     }
 
-    /// Closes the patterns that `domain` does not allow, opens those that it does, and forces pairs into use.
-    pub(crate) fn restrict(&mut self, relaxation: &Relaxation<'_>, domain: &Domain) {
-        for (pair, &column) in self.null_column.iter().enumerate() {
-            if column != NO_ROW {
-                self.simplex.set_upper(column, if domain.forced[pair] { 0.0 } else { 1.0 });
+    /// Closes the patterns that `domain` does not allow, opens those that it does, and forces pairs into use; false where
+    /// there are not enough rows for that.
+    pub(crate) fn restrict(&mut self, relaxation: &Relaxation<'_>, domain: &Domain) -> bool {
+        for pair in 0..self.pair_row.len() {
+            if domain.forced[pair] && !self.give_row(relaxation, pair) {
+                return false;
+            }
+            if self.pair_row[pair] != NO_ROW {
+                let null_column = self.first_null + self.pair_row[pair] - self.first_pair_row;
+                self.simplex.set_upper(null_column, if domain.forced[pair] { 0.0 } else { 1.0 });
             }
         }
         for (slot, pattern) in self.patterns.iter().enumerate() {
@@ -232,7 +316,7 @@ impl Master {
                 self.simplex.set_upper(self.first_pattern + slot, if allowed { 1.0 } else { 0.0 });
             }
         }
-        debug_assert_eq!(self.pair_row.len(), relaxation.problem.num_pairs());
+        true
     }
 
     /// Whether a forced pair has a pattern without traffic, so that the program has a solution whatever the SLOs.
@@ -243,12 +327,40 @@ impl Master {
         })
     }
 
-    /// Solves; the value of the best mixture, or `None` where there is none or the simplex gave up.
-    pub(crate) fn solve(&mut self) -> Option<f64> {
-        match self.simplex.solve(f64::INFINITY, MAX_PIVOTS) {
-            LinearStatus::Optimal => Some(self.simplex.objective() * self.objective_scale + self.constant),
-            _ => None,
+    /// Solves; the value of the best mixture.
+    pub(crate) fn solve(&mut self, relaxation: &Relaxation<'_>) -> Solved {
+        loop {
+            if self.simplex.solve_after_adding(MAX_PIVOTS) != LinearStatus::Optimal {
+                return Solved::Failed;
+            }
+            let mut has_new_row = false;
+            self.pair_weight.fill(0.0);
+            for slot in 0..self.patterns.len() {
+                if self.patterns[slot].replicas == 0 {
+                    continue;
+                }
+                let pair = relaxation.problem.pair(self.patterns[slot].configuration as usize);
+                if self.pair_row[pair] == NO_ROW {
+                    self.pair_weight[pair] += self.simplex.value(self.first_pattern + slot);
+                }
+            }
+            for pair in 0..self.pair_row.len() {
+                if self.pair_weight[pair] > 1.0 + PAIR_TOLERANCE {
+                    if !self.give_row(relaxation, pair) {
+                        return Solved::NeedsRows;
+                    }
+                    has_new_row = true;
+                }
+            }
+            if !has_new_row {
+                return Solved::Value(self.simplex.objective() * self.objective_scale + self.constant);
+            }
         }
+    }
+
+    /// Pairs that can have a row.
+    pub(crate) fn num_pair_rows(&self) -> usize {
+        self.num_pair_rows
     }
 
     /// The row duals as prices.
@@ -319,7 +431,10 @@ impl Master {
             let gpus = replicas * problem.gpus_per_replica(a);
             self.entries.push((self.pool_row[pool as usize], gpus / self.pool_scale[pool as usize]));
         }
-        self.entries.push((self.pair_row[problem.pair(a)], 1.0));
+        let pair_row = self.pair_row[problem.pair(a)];
+        if pair_row != NO_ROW {
+            self.entries.push((pair_row, 1.0));
+        }
         cost * relaxation.weight
     }
 

@@ -21,7 +21,10 @@ pub(crate) use knapsack::Knapsack;
 pub(crate) use mixture::{Mixture, WHOLE};
 pub(crate) use relaxation::{Evaluation, Relaxation};
 
-use crate::{bnb, relative_gap, Error, Plan, Problem, Result, SolveParams, Status, Stop, FEASIBILITY_TOLERANCE};
+use crate::{bnb, Error, Plan, Problem, Result, SolveParams, Status, Stop, StopReason, FEASIBILITY_TOLERANCE};
+
+/// A plan counts as better where it saves at least this share.
+const LEAST_SAVING: f64 = 1e-9;
 
 /// What is proven about the cost of every plan.
 #[derive(Debug, Clone, PartialEq)]
@@ -58,15 +61,28 @@ pub fn bound_at(problem: &Problem, prices: &Prices) -> f64 {
 /// # Errors
 /// [`Error::Internal`] where the threads cannot be started.
 pub fn lower_bound(problem: &Problem, params: &SolveParams, stop: &Stop) -> Result<LowerBound> {
-    raise(problem, root_bound(problem, f64::INFINITY, params, stop)?, None, params, stop)
+    Ok(search(problem, None, params, stop)?.bound)
+}
+
+/// A lower bound, and the best plan where the search for the bound found one.
+pub(crate) struct Search {
+    pub(crate) bound: LowerBound,
+    pub(crate) plan: Option<Plan>,
+}
+
+/// The bound of the relaxation alone without a time limit, and else that of a branch and bound, which ends where it meets
+/// the best plan known or found within `params.rel_gap`.
+fn search(problem: &Problem, known: Option<&Plan>, params: &SolveParams, stop: &Stop) -> Result<Search> {
+    if stop.remaining_s().is_some() {
+        return bnb::raise_bound(problem, known, params, stop);
+    }
+    let upper = known.and_then(|plan| plan.objective_value).unwrap_or(f64::INFINITY);
+    Ok(Search { bound: root_bound(problem, upper, params, stop)?, plan: None })
 }
 
 /// The best Lagrangian bound, without branching, or one that is at least `upper`, the value of a plan; infinite where none
 /// is known.
-///
-/// # Errors
-/// As [`lower_bound`].
-pub(crate) fn root_bound(problem: &Problem, upper: f64, params: &SolveParams, stop: &Stop) -> Result<LowerBound> {
+fn root_bound(problem: &Problem, upper: f64, params: &SolveParams, stop: &Stop) -> Result<LowerBound> {
     let pool = thread_pool(params.threads)?;
     let relaxation = Relaxation::new(problem, 1.0);
     let mut domain = Domain::of(problem);
@@ -91,51 +107,30 @@ pub(crate) fn root_bound(problem: &Problem, upper: f64, params: &SolveParams, st
     Ok(bound)
 }
 
-/// Raises `bound` by branching where time is left, until it meets `plan`.
-fn raise(
-    problem: &Problem,
-    mut bound: LowerBound,
-    plan: Option<&Plan>,
-    params: &SolveParams,
-    stop: &Stop,
-) -> Result<LowerBound> {
-    let is_met =
-        |plan: &Plan| plan.objective_value.is_some_and(|value| relative_gap(value, bound.value) <= params.rel_gap);
-    if bound.infeasible || plan.is_some_and(is_met) || stop.remaining_s().is_none_or(|seconds| seconds <= 0.0) {
-        return Ok(bound);
-    }
-    let pool = thread_pool(params.threads)?;
-    let relaxation = Relaxation::new(problem, 1.0);
-    let raised = bnb::raise_bound(&relaxation, pool.as_ref(), &bound.prices, plan, params, stop)?;
-    bound.evaluations += raised.evaluations;
-    bound.value = bound.value.max(raised.bound);
-    bound.infeasible = raised.bound == f64::INFINITY;
-    bound.converged &= raised.closed;
-    Ok(bound)
-}
-
-/// Gives `plan` its lower bound, starting from `root` where that is known, and, where the bound proves it, the status
-/// [`Status::Optimal`] or [`Status::Infeasible`].
+/// Gives `plan` its lower bound and, where the bound proves it, the status [`Status::Optimal`] or [`Status::Infeasible`].
+/// Where the search for the bound finds a better plan and `takes_better` says so, `plan` becomes that.
 ///
 /// # Errors
 /// As [`lower_bound`].
 pub(crate) fn certify(
     problem: &Problem,
     plan: &mut Plan,
-    root: Option<LowerBound>,
+    takes_better: bool,
     params: &SolveParams,
     stop: &Stop,
 ) -> Result<()> {
-    let root = match root {
-        Some(root) => root,
-        None => root_bound(problem, plan.objective_value.unwrap_or(f64::INFINITY), params, stop)?,
-    };
     let known = plan.status.has_plan().then_some(&*plan);
-    let bound = raise(problem, root, known, params, stop)?;
+    let Search { bound, plan: found } = search(problem, known, params, stop)?;
+    let value = plan.objective_value.unwrap_or(f64::INFINITY);
+    let is_better = |found: &Plan| found.objective_value.is_some_and(|usd| usd < value * (1.0 - LEAST_SAVING));
+    if let Some(better) = found.filter(|found| takes_better && is_better(found)) {
+        *plan = Plan { method: plan.method.clone(), seed: plan.seed, stop_reason: plan.stop_reason, ..better };
+    }
     if let Some(value) = plan.objective_value {
         plan.objective_bound = Some(bound.value.min(value));
         if plan.gap().is_some_and(|gap| gap <= params.rel_gap) {
             plan.status = Status::Optimal;
+            plan.stop_reason = StopReason::GapReached;
         }
     } else if bound.infeasible {
         plan.status = Status::Infeasible;

@@ -9,6 +9,8 @@
 //! Sources: Koberstein, "The Dual Simplex Method, Techniques for a fast and stable implementation", 2005 (bound
 //! flipping ratio test, section 3.3); Maros, "Computational Techniques of the Simplex Method", 2003.
 
+mod primal;
+
 /// How a solve of a [`DualSimplex`] ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LinearStatus {
@@ -297,6 +299,7 @@ impl DualSimplex {
             self.compute_row(leaving);
             match self.choose_entering(infeasibility) {
                 Some(entering) => {
+                    self.compute_column(entering);
                     if !self.pivot(leaving, entering, infeasibility) {
                         if verified && self.pivots_since_refactorization == 0 {
                             return LinearStatus::PivotLimit;
@@ -362,12 +365,7 @@ impl DualSimplex {
             if upper == 0.0 || self.position[column] != NOT_BASIC {
                 continue;
             }
-            let start = column * self.stride;
-            let end = start + self.entry_counts[column] as usize;
-            let mut product = 0.0;
-            for (&row, &value) in self.entry_rows[start..end].iter().zip(&self.entry_values[start..end]) {
-                product += self.row[row as usize] * value;
-            }
+            let product = self.row_product(column);
             self.alpha[column] = product;
             self.consider(column, sign * product);
         }
@@ -466,8 +464,8 @@ impl DualSimplex {
         }
     }
 
-    /// Exchanges the basic column of row `leaving` for `entering`; false where the pivot is numerically unsafe.
-    fn pivot(&mut self, leaving: usize, entering: usize, infeasibility: f64) -> bool {
+    /// Fills `column` with the product of the inverse and a column.
+    fn compute_column(&mut self, entering: usize) {
         let m = self.num_rows;
         let n = self.num_columns;
         if entering < n {
@@ -486,6 +484,23 @@ impl DualSimplex {
                 *value = inverse_row[row];
             }
         }
+    }
+
+    /// The product of `row` and a structural column.
+    fn row_product(&self, column: usize) -> f64 {
+        let start = column * self.stride;
+        let end = start + self.entry_counts[column] as usize;
+        let mut product = 0.0;
+        for (&row, &value) in self.entry_rows[start..end].iter().zip(&self.entry_values[start..end]) {
+            product += self.row[row as usize] * value;
+        }
+        product
+    }
+
+    /// Exchanges the basic column of row `leaving` for `entering`, whose product with the inverse is in `column`; false where the pivot is numerically unsafe.
+    fn pivot(&mut self, leaving: usize, entering: usize, infeasibility: f64) -> bool {
+        let m = self.num_rows;
+        let n = self.num_columns;
         let pivot = self.column[leaving];
         let expected = self.alpha[entering];
         if pivot.abs() < PIVOT_TOLERANCE || (pivot - expected).abs() > 1e-6 * (1.0 + pivot.abs()) {
@@ -818,6 +833,15 @@ mod tests {
 
     fn assert_same(simplex: &mut DualSimplex, program: &Program) -> std::result::Result<(), TestCaseError> {
         let status = simplex.solve(f64::INFINITY, 10_000);
+        assert_optimal(simplex, program, status)
+    }
+
+    /// Whether `status` and the present basis are right for `program`.
+    fn assert_optimal(
+        simplex: &DualSimplex,
+        program: &Program,
+        status: LinearStatus,
+    ) -> std::result::Result<(), TestCaseError> {
         match reference(program) {
             Some(optimum) => {
                 prop_assert_eq!(status, LinearStatus::Optimal);
@@ -885,7 +909,8 @@ mod tests {
                 }
                 let mut copy = DualSimplex::default();
                 copy.clone_from(&simplex);
-                assert_same(&mut copy, &program)?;
+                let status = copy.solve_after_adding(10_000);
+                assert_optimal(&copy, &program, status)?;
                 assert_same(&mut simplex, &program)?;
             }
         }

@@ -1,0 +1,81 @@
+//! What earlier decisions of each kind raised the bound by, to foretell what the next ones will.
+//!
+//! Source: Achterberg, Koch and Martin, "Branching rules revisited", 2005 (reliability branching).
+
+use std::collections::HashMap;
+
+use super::node::Decision;
+
+/// Samples of both sides from which on a forecast counts as good as a trial.
+const RELIABLE: f64 = 2.0;
+
+/// Gains in units of the cost that the decision moves, summed, and how many.
+#[derive(Debug, Clone, Copy, Default)]
+struct Samples {
+    sum: f64,
+    count: f64,
+}
+
+impl Samples {
+    fn mean(self) -> Option<f64> {
+        (self.count > 0.0).then(|| self.sum / self.count)
+    }
+}
+
+/// Which decisions share their experience: those about the same configuration or pair, per side.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+enum Key {
+    Fewer(u32),
+    More(u32),
+    Closed(u32),
+    Forced(u32),
+}
+
+impl Key {
+    fn of(decision: Decision) -> Self {
+        match decision {
+            Decision::AtMost(a, _) => Self::Fewer(a),
+            Decision::AtLeast(a, _) => Self::More(a),
+            Decision::Closed(pair) => Self::Closed(pair),
+            Decision::Forced(pair) => Self::Forced(pair),
+        }
+    }
+
+    /// 0 for a decision that takes something away, 1 for one that demands something.
+    fn side(self) -> usize {
+        match self {
+            Self::Fewer(_) | Self::Closed(_) => 0,
+            Self::More(_) | Self::Forced(_) => 1,
+        }
+    }
+}
+
+/// Gains seen so far.
+#[derive(Debug, Default)]
+pub(crate) struct PseudoCosts {
+    known: HashMap<Key, Samples>,
+    all: [Samples; 2],
+}
+
+impl PseudoCosts {
+    /// Notes that `decision`, which moves `usd` of cost, raised the bound by `gain_usd`.
+    pub(crate) fn note(&mut self, decision: Decision, usd: f64, gain_usd: f64) {
+        let ratio = gain_usd / usd;
+        if usd <= 0.0 || !ratio.is_finite() {
+            return;
+        }
+        let key = Key::of(decision);
+        for samples in [self.known.entry(key).or_default(), &mut self.all[key.side()]] {
+            samples.sum += ratio;
+            samples.count += 1.0;
+        }
+    }
+
+    /// By how much `decision`, which moves `usd` of cost, will raise the bound, USD, and whether it is known well.
+    pub(crate) fn forecast(&self, decision: Decision, usd: f64) -> (f64, bool) {
+        let key = Key::of(decision);
+        let own = self.known.get(&key).copied().unwrap_or_default();
+        let mean = own.mean().or(self.all[key.side()].mean()).unwrap_or(1.0);
+        (mean * usd, own.count >= RELIABLE)
+    }
+}

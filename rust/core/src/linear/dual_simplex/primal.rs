@@ -1,0 +1,137 @@
+//! Primal simplex steps, for a program to which columns were added.
+//!
+//! New columns leave the basis primal feasible. Brought in one after the other they cost a pivot each, where the dual
+//! simplex would first have to move all that pay to their upper bounds and then most of them back.
+//!
+//! Source: Maros, "Computational Techniques of the Simplex Method", 2003 (chapter 9); Harris, "Pivot selection methods of
+//! the Devex LP code", 1973, for the two passes of the ratio test.
+
+use super::{DualSimplex, LinearStatus, DUAL_TOLERANCE, NOT_BASIC, PIVOTS_PER_REFACTORIZATION, PIVOT_TOLERANCE};
+
+/// How far a value may be outside its bounds and still count as within.
+const BOUND_TOLERANCE: f64 = 1e-9;
+/// Pivots per row after which the dual simplex takes over: the primal one can stall where many values are at a bound.
+const PIVOTS_PER_ROW: u64 = 3;
+
+/// What ends the move of an entering column.
+enum Limit {
+    /// A basic column reaches a bound: its row, and whether the bound is the upper one.
+    Row(usize, bool),
+    /// The column reaches its own other bound.
+    OwnBound,
+}
+
+impl DualSimplex {
+    /// As [`DualSimplex::solve`] without a cutoff, by primal steps where the present basis is primal feasible.
+    pub fn solve_after_adding(&mut self, max_pivots: u64) -> LinearStatus {
+        if self.stale_inverse || self.pivots_since_refactorization >= PIVOTS_PER_REFACTORIZATION {
+            self.refactorize();
+        }
+        if self.stale_values {
+            self.compute_values();
+        }
+        if self.is_within_bounds() && self.enter_columns(max_pivots.min(PIVOTS_PER_ROW * self.num_rows as u64 + 50)) {
+            // What is left to do is to verify.
+            return self.solve(f64::INFINITY, max_pivots);
+        }
+        self.stale_values = true;
+        self.solve(f64::INFINITY, max_pivots)
+    }
+
+    fn is_within_bounds(&self) -> bool {
+        self.basic_value.iter().zip(&self.head).all(|(&value, &column)| {
+            value >= -BOUND_TOLERANCE && value <= self.upper[column as usize] + BOUND_TOLERANCE
+        })
+    }
+
+    /// Primal steps until no column pays; false where that takes too many or a pivot is numerically unsafe.
+    fn enter_columns(&mut self, max_pivots: u64) -> bool {
+        for _ in 0..max_pivots {
+            let Some(entering) = self.choose_paying() else { return true };
+            self.compute_column(entering);
+            match self.choose_limit(entering) {
+                Some(Limit::OwnBound) => self.flip_alone(entering),
+                Some(Limit::Row(leaving, to_upper)) => {
+                    self.compute_row(leaving);
+                    self.compute_products();
+                    if !self.pivot(leaving, entering, if to_upper { 1.0 } else { -1.0 }) {
+                        return false;
+                    }
+                }
+                None => return false,
+            }
+            if self.pivots_since_refactorization >= PIVOTS_PER_REFACTORIZATION {
+                self.refactorize();
+                self.compute_values();
+                if !self.is_within_bounds() {
+                    return false;
+                }
+            }
+        }
+        false
+    }
+
+    /// The non-basic column whose move to its other bound would pay most, were it the only limit.
+    fn choose_paying(&self) -> Option<usize> {
+        let mut best = None;
+        let mut largest = DUAL_TOLERANCE;
+        for (column, (&reduced_cost, &upper)) in self.reduced_cost.iter().zip(&self.upper).enumerate() {
+            if upper == 0.0 || self.position[column] != NOT_BASIC {
+                continue;
+            }
+            let gain = if self.at_upper[column] { reduced_cost } else { -reduced_cost };
+            if gain > largest {
+                largest = gain;
+                best = Some(column);
+            }
+        }
+        best
+    }
+
+    /// What the entering column, whose column of the inverse is in `column`, meets first.
+    fn choose_limit(&self, entering: usize) -> Option<Limit> {
+        let direction = if self.at_upper[entering] { -1.0 } else { 1.0 };
+        let room = |row: usize, slack: f64| {
+            // What the value falls by per unit, and how far it may still go.
+            let fall = direction * self.column[row];
+            if fall > PIVOT_TOLERANCE {
+                Some((self.basic_value[row] + slack).max(0.0) / fall)
+            } else if fall < -PIVOT_TOLERANCE {
+                let upper = self.upper[self.head[row] as usize];
+                Some((upper - self.basic_value[row] + slack).max(0.0) / -fall).filter(|step| step.is_finite())
+            } else {
+                None
+            }
+        };
+        let rows = 0..self.num_rows;
+        let longest = rows.clone().filter_map(|row| room(row, BOUND_TOLERANCE)).fold(f64::INFINITY, f64::min);
+        if self.upper[entering] <= longest {
+            return Some(Limit::OwnBound);
+        }
+        let within = |&row: &usize| room(row, 0.0).is_some_and(|step| step <= longest);
+        let row = rows.filter(within).max_by(|&a, &b| self.column[a].abs().total_cmp(&self.column[b].abs()))?;
+        Some(Limit::Row(row, direction * self.column[row] < 0.0))
+    }
+
+    /// Moves a non-basic column, whose column of the inverse is in `column`, to its other bound.
+    fn flip_alone(&mut self, column: usize) {
+        let step = if self.at_upper[column] { -self.upper[column] } else { self.upper[column] };
+        self.at_upper[column] = !self.at_upper[column];
+        self.objective += self.reduced_cost[column] * step;
+        for (value, &change) in self.basic_value.iter_mut().zip(&self.column) {
+            *value -= step * change;
+        }
+    }
+
+    /// Fills `alpha` with the products of `row` and the non-basic columns.
+    fn compute_products(&mut self) {
+        for column in 0..self.num_columns {
+            if self.upper[column] != 0.0 && self.position[column] == NOT_BASIC {
+                self.alpha[column] = self.row_product(column);
+            }
+        }
+        for &row in &self.row_nonzeros {
+            self.alpha[self.num_columns + row as usize] = self.row[row as usize];
+        }
+    }
+}
