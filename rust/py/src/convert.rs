@@ -121,19 +121,12 @@ pub(crate) fn floats(values: &Bound<'_, PyAny>, entry: &str) -> PyResult<Vec<f64
 /// A column of integers: a one-dimensional array of integers, or a sequence of them.
 pub(crate) fn integers(values: &Bound<'_, PyAny>, entry: &str) -> PyResult<Vec<u32>> {
     let py = values.py();
-    let at = |index: usize| format!("{entry}[{index}]");
     match numeric_array(values, entry)? {
         // Empty arrays of numbers come out as floats unless told otherwise.
         Some((array, _)) if array.len() == 0 => Ok(Vec::new()),
         Some((_, 'f')) => Err(invalid(py, entry, "must hold integers, got floating-point numbers")),
-        Some((array, 'u')) => {
-            let column = copy::<u64>(&array, "uint64")?.into_iter().enumerate();
-            column.map(|(index, value)| narrow(py, value, || at(index))).collect()
-        }
-        Some((array, _)) => {
-            let column = copy::<i64>(&array, "int64")?.into_iter().enumerate();
-            column.map(|(index, value)| narrow(py, value, || at(index))).collect()
-        }
+        Some((array, 'u')) => narrow_all::<u64>(&array, "uint64", entry),
+        Some((array, _)) => narrow_all::<i64>(&array, "int64", entry),
         None => each(values, entry, "integers", |value, entry| narrow(py, integer(value, entry)?, entry)),
     }
 }
@@ -161,13 +154,33 @@ fn numeric_array<'py>(values: &Bound<'py, PyAny>, entry: &str) -> PyResult<Optio
 }
 
 fn copy<T: numpy::Element + Copy>(array: &Bound<'_, PyUntypedArray>, dtype: &str) -> PyResult<Vec<T>> {
-    let cast = match array.cast::<PyArray1<T>>() {
-        Ok(same) => same.clone(),
-        Err(_) => array.call_method1("astype", (dtype,))?.cast_into::<PyArray1<T>>()?,
-    };
+    let cast = cast::<T>(array, dtype)?;
     let view = cast.try_readonly()?;
     let view = view.as_array();
     Ok(view.iter().copied().collect())
+}
+
+/// The array itself where it is of the type, or a copy that is.
+fn cast<'py, T: numpy::Element>(array: &Bound<'py, PyUntypedArray>, dtype: &str) -> PyResult<Bound<'py, PyArray1<T>>> {
+    match array.cast::<PyArray1<T>>() {
+        Ok(same) => Ok(same.clone()),
+        Err(_) => Ok(array.call_method1("astype", (dtype,))?.cast_into::<PyArray1<T>>()?),
+    }
+}
+
+/// An array of integers in one pass.
+fn narrow_all<T>(array: &Bound<'_, PyUntypedArray>, dtype: &str, entry: &str) -> PyResult<Vec<u32>>
+where
+    T: numpy::Element + TryInto<u32> + std::fmt::Display + Copy,
+{
+    let cast = cast::<T>(array, dtype)?;
+    let view = cast.try_readonly()?;
+    let view = view.as_array();
+    let mut column = Vec::with_capacity(view.len());
+    for (index, &value) in view.iter().enumerate() {
+        column.push(narrow(array.py(), value, || format!("{entry}[{index}]"))?);
+    }
+    Ok(column)
 }
 
 /// Every element of a sequence through `convert`, which is told the element's entry.

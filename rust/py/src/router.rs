@@ -2,11 +2,14 @@
 
 use numpy::{IntoPyArray, PyArray1};
 use pyo3::prelude::*;
-use servemix_core::{Plan, Router, RouterMode, UNSERVED};
+use servemix_core::{Plan, Result, Router, RouterMode, UNSERVED};
 
 use crate::convert::{integers, unsigned};
 use crate::entry;
 use crate::error::{invalid, to_py};
+
+/// Requests chosen for at a time, so that what is converted is still in the cache.
+const CHUNK: usize = 4096;
 
 /// Chooses the deployment of each request by the fractions of a plan; made by `Plan.router`.
 ///
@@ -21,6 +24,20 @@ pub(crate) struct PyRouter {
 impl PyRouter {
     pub(crate) fn of_plan(py: Python<'_>, plan: &Plan, seed: u64, mode: &str) -> PyResult<Self> {
         entry::call(py, || Router::new(plan, RouterMode::parse(mode)?, seed)).map(|inner| Self { inner })
+    }
+
+    /// The configurations of many requests, -1 where one is not to be served.
+    fn signed(&self, types: &[u32]) -> Result<Vec<i64>> {
+        let mut chosen = [0; CHUNK];
+        let mut configurations = Vec::with_capacity(types.len());
+        // An entry that is not valid is found before anything is chosen.
+        self.inner.check_types(types)?;
+        for types in types.chunks(CHUNK) {
+            let chosen = &mut chosen[..types.len()];
+            self.inner.pick_many(types, chosen)?;
+            configurations.extend(chosen.iter().map(|&a| if a == UNSERVED { -1 } else { i64::from(a) }));
+        }
+        Ok(configurations)
     }
 }
 
@@ -76,12 +93,7 @@ impl PyRouter {
     fn pick_many<'py>(&self, query_types: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyArray1<i64>>> {
         let py = query_types.py();
         let types = integers(query_types, "query_types")?;
-        let configurations = entry::call(py, || {
-            let mut configurations = vec![0; types.len()];
-            self.inner.pick_many(&types, &mut configurations)?;
-            let signed = |&a: &u32| if a == UNSERVED { -1 } else { i64::from(a) };
-            Ok(configurations.iter().map(signed).collect::<Vec<_>>())
-        })?;
+        let configurations = entry::call(py, || self.signed(&types))?;
         Ok(configurations.into_pyarray(py))
     }
 

@@ -4,7 +4,7 @@ mod alias;
 mod quota;
 mod shares;
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::Mutex;
 
 use crate::{Error, Plan, Result};
 use alias::Draws;
@@ -12,10 +12,6 @@ use quota::Quota;
 
 /// In what [`Router::pick_many`] returns: the request is not to be served.
 pub const UNSERVED: u32 = u32::MAX;
-
-/// Requests that [`Router::pick_many`] chooses for at a time where it has to lock, so that others wait for
-/// microseconds only.
-const LOCKED_AT_ONCE: usize = 4096;
 
 /// How a router spreads requests.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
@@ -137,7 +133,7 @@ impl Router {
         let i = query_type as usize;
         let target = match &self.types {
             Types::Random(types) => types.get(i).map(Draws::next),
-            Types::Deficit(types) => types.get(i).map(|quota| lock(quota).next()),
+            Types::Deficit(types) => types.get(i).map(|quota| quota::lock(quota).next()),
         };
         match target {
             Some(target) => Ok((target != UNSERVED).then_some(target)),
@@ -155,43 +151,30 @@ impl Router {
             let message = format!("has {} entries where {} are expected", configurations.len(), query_types.len());
             return Err(Error::invalid("configurations", message));
         }
-        let num_types = self.num_query_types();
-        if let Some(n) = query_types.iter().position(|&i| i as usize >= num_types) {
-            return Err(self.no_such_type(query_types[n], &format!("query_types[{n}]")));
-        }
+        self.check_types(query_types)?;
         match &self.types {
             Types::Random(types) => alias::draw_many(types, query_types, configurations),
-            Types::Deficit(types) => {
-                let chunks = configurations.chunks_mut(LOCKED_AT_ONCE);
-                for (query_types, configurations) in query_types.chunks(LOCKED_AT_ONCE).zip(chunks) {
-                    next_many(types, query_types, configurations);
-                }
-            }
+            Types::Deficit(types) => quota::next_many(types, query_types, configurations),
         }
         Ok(())
+    }
+
+    /// Checks that every entry names a query type, as [`Router::pick_many`] does before it chooses.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] names the first that does not.
+    pub fn check_types(&self, query_types: &[u32]) -> Result<()> {
+        let num_types = self.num_query_types();
+        match query_types.iter().position(|&i| i as usize >= num_types) {
+            Some(n) => Err(self.no_such_type(query_types[n], &format!("query_types[{n}]"))),
+            None => Ok(()),
+        }
     }
 
     #[cold]
     fn no_such_type(&self, query_type: u32, entry: &str) -> Error {
         Error::invalid(entry, format!("is {query_type}, out of range for {} entries", self.num_query_types()))
     }
-}
-
-/// Locks what the requests need, always in the same order, and chooses for all of them.
-fn next_many(types: &[Mutex<Quota>], query_types: &[u32], configurations: &mut [u32]) {
-    let mut is_used = vec![false; types.len()];
-    query_types.iter().for_each(|&i| is_used[i as usize] = true);
-    let mut locked: Vec<_> = types.iter().zip(is_used).map(|(quota, is_used)| is_used.then(|| lock(quota))).collect();
-    for (&i, configuration) in query_types.iter().zip(configurations) {
-        if let Some(quota) = &mut locked[i as usize] {
-            *configuration = quota.next();
-        }
-    }
-}
-
-/// A quota is valid between any two steps of a choice, so that a thread that died in one spoils nothing.
-fn lock(quota: &Mutex<Quota>) -> MutexGuard<'_, Quota> {
-    quota.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Step between states of the generator SplitMix64 (Steele, Lea & Flood, OOPSLA 2014). Of the generators in common

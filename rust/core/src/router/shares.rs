@@ -3,8 +3,8 @@
 use super::UNSERVED;
 use crate::{Error, Plan, Result, FEASIBILITY_TOLERANCE};
 
-/// Sums of two shares stay within an `i64`.
-const LARGEST_WHOLE: i64 = 1 << 61;
+/// Small enough that sums of several shares do not overflow.
+const LARGEST_WHOLE: u64 = 1 << 61;
 
 /// What one query type's requests are spread over.
 #[derive(Debug, Clone, PartialEq)]
@@ -12,9 +12,9 @@ pub(super) struct Shares {
     /// Configurations, and [`UNSERVED`] where a share goes unserved; at least one.
     pub(super) targets: Vec<u32>,
     /// The share of each target, positive, in parts of `whole`; they sum to it.
-    pub(super) parts: Vec<i64>,
+    pub(super) parts: Vec<u64>,
     /// A multiple of `2k - 2` for `k > 1` targets, so that the thresholds of a quota are whole, too.
-    pub(super) whole: i64,
+    pub(super) whole: u64,
 }
 
 /// The shares of every query type.
@@ -58,14 +58,14 @@ impl Shares {
             let message = format!("query type {i} has fractions and an unserved share that sum to {sum}, not to 1");
             return Err(Error::invalid("routing", message));
         }
-        let steps = (2 * fractions.len() as i64 - 2).max(1);
+        let steps = (2 * fractions.len() as u64).saturating_sub(2).max(1);
         let whole = LARGEST_WHOLE / steps * steps;
-        let part = |fraction: f64| ((fraction / sum * whole as f64) as i64).clamp(1, whole);
-        let mut parts: Vec<i64> = fractions.iter().map(|&(_, fraction)| part(fraction)).collect();
+        let part = |fraction: f64| ((fraction / sum * whole as f64) as u64).clamp(1, whole);
+        let mut parts: Vec<u64> = fractions.iter().map(|&(_, fraction)| part(fraction)).collect();
         // The largest bears what rounding left over, which is next to nothing of it.
-        let rest = whole - parts.iter().sum::<i64>();
+        let sum: u64 = parts.iter().sum();
         if let Some(largest) = parts.iter_mut().max() {
-            *largest += rest;
+            *largest = *largest + whole - sum;
         }
         Ok(Self { targets: fractions.into_iter().map(|(target, _)| target).collect(), parts, whole })
     }

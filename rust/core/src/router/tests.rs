@@ -92,7 +92,7 @@ proptest! {
     #[test]
     fn an_alias_table_gives_every_target_its_share(weights in weights()) {
         let Shares { targets, parts, whole } = of_plan(&plan(&[weights])).unwrap().remove(0);
-        prop_assert_eq!(parts.iter().sum::<i64>(), whole);
+        prop_assert_eq!(parts.iter().sum::<u64>(), whole);
         let table = columns(&Shares { targets: targets.clone(), parts: parts.clone(), whole });
         let column = 1.0 / table.len() as f64;
         for (target, part) in targets.into_iter().zip(parts) {
