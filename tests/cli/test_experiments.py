@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import json
+import signal
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -61,3 +65,24 @@ def test_without_a_study_the_help_is_shown(run: Run) -> None:
     result = run("experiments")
     assert result.exit_code == 2
     assert "ablation" in result.stdout
+
+
+def test_what_ctrl_c_interrupts_goes_on_where_it_ended(run: Run, tmp_path: Path) -> None:
+    arguments = ["experiments", "ablation", "-o", str(tmp_path)]
+    for seed in range(40):
+        arguments += ["-p", f"plain-6-6-10-x10-s{seed}"]
+    program = "import sys; from servemix.cli import main; sys.exit(main())"
+    started = subprocess.Popen(
+        [sys.executable, "-c", program, *arguments], stderr=subprocess.PIPE, text=True
+    )
+    kept = tmp_path / "ablation.cells"
+    while started.poll() is None and not any(kept.glob("*.json")):
+        time.sleep(0.01)
+    started.send_signal(signal.SIGINT)
+    _, stderr = started.communicate(timeout=60)
+    assert started.returncode == 130
+    assert stderr == "servemix: interrupted\n"
+    assert not (tmp_path / "ablation.csv").exists()
+    count = len(list(kept.glob("*.json")))
+    assert 0 < count < 80
+    assert f"{count} of 80 cells kept from before" in run(*arguments).stdout

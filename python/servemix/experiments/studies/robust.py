@@ -72,7 +72,7 @@ def robust(
     names = problems or (
         [PAPER, "plain-6-6-10-x1-s1"]
         if quick
-        else [PAPER, *(f"plain-6-6-10-x1-s{n}" for n in range(1, 5)), "plain-10-10-10-x10-s1"]
+        else [PAPER, *(f"plain-6-6-10-x1-s{n}" for n in range(1, 5)), "plain-10-10-10-x1-s1"]
     )
     cells = [
         Cell(

@@ -42,13 +42,13 @@ def scaling(
     rate_scale
         Factor of the paper's arrival rates.
     time_limit
-        Limit of each method that proves its plan, s; 600 by default, 10 if quick.
+        Limit of each method that proves its plan, s; 600 by default, 6 if quick.
     seed
         Seed of the problems and methods.
     quick
         Few sizes and little time.
     """
-    limit = (10.0 if quick else 600.0) if time_limit is None else time_limit
+    limit = (6.0 if quick else 600.0) if time_limit is None else time_limit
     sizes = (_QUICK_SIZES if quick else _SIZES) if sizes is None else sizes
     if methods is None:
         methods = [*default_methods(cbc=True), "agh@0.25", "agh@0.5"]

@@ -66,7 +66,7 @@ def stress(
     names = problems or (
         [PAPER, "plain-6-6-10-x1-s1"]
         if quick
-        else [PAPER, *(f"plain-6-6-10-x1-s{n}" for n in range(1, 6)), "plain-10-10-10-x10-s1"]
+        else [PAPER, *(f"plain-6-6-10-x1-s{n}" for n in range(1, 6)), "plain-10-10-10-x1-s1"]
     )
     methods = ["gh", "agh", exact_method(), WITH_RECOURSE] if methods is None else methods
     cells = [
