@@ -20,6 +20,8 @@ _PER_TYPE = 12
 _IN_ALL = 120
 #: Additions that are tried in place of each deployment.
 _SWAPPED_IN = 20
+#: What goes beyond the largest violation rate costs so many times as if it were unserved.
+_OVER = 100.0
 #: A move counts where it saves this share of the cost.
 _LEAST_SAVING = 1e-9
 
@@ -45,19 +47,28 @@ class Recourse:
         Number of scenarios, ≥ 1.
     seed
         Seed of the scenarios; use another one to judge the plan.
+    max_violation_rate
+        Largest mean share of all queries that may go unserved in the scenarios, whatever its price
+        says; None for what the price says. Where no deployment found keeps it, the one closest.
     max_evaluations
         Deployments to try, ≥ 1.
     """
 
     inflation: float | Inflation = 1.5
-    scenarios: int = 40
+    scenarios: int = 100
     seed: int = 1
+    max_violation_rate: float | None = None
     max_evaluations: int = 5_000
 
     def __post_init__(self) -> None:
         for name in ("scenarios", "max_evaluations"):
             if getattr(self, name) < 1:
                 raise InvalidInputError(f"recourse.{name}: must be at least 1")
+        cap = self.max_violation_rate
+        if cap is not None and not 0.0 <= cap <= 1.0:
+            raise InvalidInputError(
+                f"recourse.max_violation_rate: must be between 0 and 1, got {cap!r}"
+            )
         if self.factors.budgeted is not None:
             raise InvalidInputError("recourse.inflation.budgeted: has no meaning for scenarios")
 
@@ -123,6 +134,10 @@ class _Search:
         self.max_gpus = np.asarray(problem.pools["max_gpus"], dtype=np.float64)
         self.max_replicas = np.asarray(c["max_replicas"])
         self.pair = np.asarray(c["model"]) * problem.num_tiers + np.asarray(c["tier"])
+        types = problem.query_types
+        unserved_usd = float(types["unmet_usd_per_query"] @ types["rate_per_h"]) * problem.horizon_h
+        #: Price of all queries above the largest share that may go unserved.
+        self.over_usd = _OVER * (unserved_usd + float(self.usd.max(initial=1.0)))
         self.known: dict[tuple[tuple[int, int], ...], float] = {}
         kernel, enough = _kernel(problem, recourse.factors, self.usd)
         #: What a move can add: one replica, or as many as one query type needs.
@@ -142,17 +157,21 @@ class _Search:
         if not len(at):
             return np.inf
         replicas = np.array([deployed[a] for a in at.tolist()])
-        if (replicas > self.max_replicas[at]).any() or len(set(self.pair[at])) < len(at):
-            return np.inf
         stored_gb = float(self.weights_gb[at].sum())
         stored_usd = stored_gb * problem.storage_usd_per_gb_h * problem.horizon_h
         spent = float(self.usd[at] @ replicas) + stored_usd
-        if spent > problem.budget_usd or stored_gb > problem.storage_gb:
-            return np.inf
-        for pool, limit in enumerate(self.max_gpus):
-            if float((self.gpus[at] * replicas)[self.pool[at] == pool].sum()) > limit:
-                return np.inf
-        if len(self.known) >= self.recourse.max_evaluations:
+        held = self.gpus[at] * replicas
+        broken = (
+            bool((replicas > self.max_replicas[at]).any())
+            or len(set(self.pair[at].tolist())) < len(at)
+            or spent > problem.budget_usd
+            or stored_gb > problem.storage_gb
+            or any(
+                float(held[self.pool[at] == pool].sum()) > limit
+                for pool, limit in enumerate(self.max_gpus)
+            )
+        )
+        if broken or len(self.known) >= self.recourse.max_evaluations:
             return np.inf
         factors = self.recourse.factors
         outcome = _core._stress(
@@ -166,7 +185,11 @@ class _Search:
             seed=self.recourse.seed,
             threads=1,
         )
-        return float(outcome["cost_usd"].mean())
+        cost = float(outcome["cost_usd"].mean())
+        if self.recourse.max_violation_rate is None:
+            return cost
+        over = float(outcome["violation_rate"].mean()) - self.recourse.max_violation_rate
+        return cost + self.over_usd * max(0.0, over)
 
     def _draft(self, deployed: Deployment) -> Plan:
         at = sorted(deployed)

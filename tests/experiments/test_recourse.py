@@ -28,6 +28,16 @@ def test_it_costs_less_in_scenarios_that_it_has_not_seen():
     assert costs[0] < 0.5 * costs[1]
 
 
+def test_it_keeps_the_largest_violation_rate_where_the_price_alone_would_not():
+    problem = generate(6, 6, 10, seed=1)
+    cheap = problem.query_types["unmet_usd_per_query"] * 1e-3
+    problem = changed(problem, {"query_types.unmet_usd_per_query": cheap})
+    priced = solve(problem, robust=Recourse(1.3, scenarios=30))
+    capped = solve(problem, robust=Recourse(1.3, scenarios=30, max_violation_rate=0.02))
+    rates = [stress(problem, one, 1.3, 30, seed=1).violations.mean for one in (priced, capped)]
+    assert rates[1] <= 0.02 < rates[0]
+
+
 def test_it_keeps_the_budget():
     problem = generate(4, 4, 5, seed=2)
     spent = solve(problem).cost
@@ -54,6 +64,7 @@ def test_a_problem_without_a_plan_says_so():
     ("settings", "entry"),
     [
         ({"scenarios": 0}, "scenarios"),
+        ({"max_violation_rate": 1.5}, "max_violation_rate"),
         ({"max_evaluations": 0}, "max_evaluations"),
         ({"inflation": 0.5}, "inflation.latency"),
         ({"inflation": Inflation(1.2, budgeted=1.0)}, "budgeted"),

@@ -205,7 +205,8 @@ def least_violations(problem: Problem, inflation: float | Inflation = 1.5) -> fl
     A query type can be served in a scenario only where one of its deployed routes still meets its
     SLOs. A route does with a probability p that follows from its figures; routes are independent,
     so a deployed set fails with the product of 1 - p. For each query type on its own the whole
-    budget is spent, in fractions, on what lowers that product most per USD.
+    budget is spent on what lowers that product most, one configuration per model and tier, in
+    fractions (the linear relaxation of a multiple-choice knapsack).
 
     Parameters
     ----------
@@ -228,17 +229,39 @@ def least_violations(problem: Problem, inflation: float | Inflation = 1.5) -> fl
     gpu_usd = problem.tiers["gpu_usd_per_h"][c["tier"]] * c["tp"] * c["pp"]
     storage_usd = np.asarray(c["weights_gb"]) * problem.storage_usd_per_gb_h
     price = np.maximum((gpu_usd + storage_usd)[a] * problem.horizon_h, 1e-9)
-    # The product of 1 - p becomes a sum, which a fractional knapsack makes largest.
+    # The product of 1 - p becomes a sum, which the knapsack makes largest.
     worth = -np.log(np.maximum(1.0 - holds, 1e-300))
+    pair = np.asarray(c["model"])[a] * problem.num_tiers + np.asarray(c["tier"])[a]
     failing = np.ones(problem.num_query_types)
     for query_type in range(problem.num_query_types):
-        own = np.flatnonzero(i == query_type)
-        own = own[np.argsort(-worth[own] / price[own], kind="stable")]
-        before = np.cumsum(price[own]) - price[own]
-        taken = np.clip((problem.budget_usd - before) / price[own], 0.0, 1.0)
-        failing[query_type] = np.exp(-float(taken @ worth[own]))
+        own = np.flatnonzero((i == query_type) & (worth > 0.0))
+        steps: list[tuple[float, float]] = []
+        for one in np.unique(pair[own]):
+            choices = own[pair[own] == one]
+            steps += _concave_steps(price[choices], worth[choices])
+        left, gained = problem.budget_usd, 0.0
+        for step_usd, gain in sorted(steps, key=lambda step: -step[1] / step[0]):
+            taken = min(1.0, max(0.0, left) / step_usd)
+            gained += taken * gain
+            left -= step_usd
+        failing[query_type] = np.exp(-gained)
     rate = types["rate_per_h"]
     return float(rate @ failing / rate.sum()) if rate.sum() else 0.0
+
+
+def _concave_steps(price: FloatArray, worth: FloatArray) -> list[tuple[float, float]]:
+    """Cut the upper concave hull of some choices into steps of price and worth, from nothing."""
+    hull = [(0.0, 0.0)]
+    for x, y in sorted(zip(price.tolist(), worth.tolist(), strict=True)):
+        if y <= hull[-1][1]:
+            continue
+        while len(hull) > 1:
+            (x1, y1), (x2, y2) = hull[-2:]
+            if (y2 - y1) * (x - x2) > (y - y2) * (x2 - x1):
+                break
+            hull.pop()
+        hull.append((x, y))
+    return [(x2 - x1, y2 - y1) for (x1, y1), (x2, y2) in pairwise(hull)]
 
 
 def _chance(limit: FloatArray, value: FloatArray, factor: float) -> FloatArray:

@@ -17,7 +17,6 @@ __all__ = [
     "PAPER",
     "colour",
     "default_methods",
-    "exact_method",
     "group",
     "line_plot",
     "mean",
@@ -46,11 +45,6 @@ def default_methods(*, cbc: bool = False) -> list[str]:
     """List the methods to compare: what proves its plan comes last, solvers only if installed."""
     solvers = [name for name in SOLVERS if cbc or name != "cbc"]
     return ["gh", "agh", "bnb", *(solvers if find_spec("mip") is not None else [])]
-
-
-def exact_method() -> str:
-    """Name the method that stands for the exact placement: HiGHS, or bnb without it."""
-    return "highs" if find_spec("mip") is not None else "bnb"
 
 
 def plan_by(

@@ -32,6 +32,8 @@ _COLUMNS = (
     "tiers.gpu_usd_per_h",
     "pools.max_gpus",
 )
+#: Changes of the cost below this share do not count as such in tables.
+_LEAST_CHANGE = 5e-4
 _SCALARS = ("budget_usd", "storage_gb", "storage_usd_per_gb_h")
 #: Pairs of what the grid changes together, whole columns at a time.
 _PAIRS = (
@@ -195,7 +197,14 @@ def _tables(rows: list[Row]) -> list[Table]:
         factors = list(dict.fromkeys(row["factor"] for row in part))
         columns = ["entry", "of", ">value", *(f">×{one:g}" for one in factors)]
         cells = []
+        num_idle = 0
         for (entry, name), same in group(part, "entry", "name").items():
+            moves = [
+                change is None or abs(change) >= _LEAST_CHANGE for change in map(_change, same)
+            ]
+            if not any(moves) and same[0]["marginal_usd_per_unit"] is None:
+                num_idle += 1
+                continue
             changes = [
                 "no plan" if _change(row) is None else percent(_change(row), 1) for row in same
             ]
@@ -206,6 +215,7 @@ def _tables(rows: list[Row]) -> list[Table]:
         note = (
             f"Change of the cost, {usd(part[0]['base_usd'])} USD as given. Marginal: change of the"
             " cost for 1 % more, USD, by the certificate's prices, where the constraint binds."
+            f" {num_idle} other entries change nothing within these factors."
         )
         tables.append(Table(f"Sensitivity: {problem}", [*columns, ">marginal"], cells, note))
     for (problem, entry, other), part in group(

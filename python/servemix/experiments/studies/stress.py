@@ -14,7 +14,6 @@ from servemix.experiments.stress import least_violations
 from servemix.experiments.stress import stress as stress_plan
 from servemix.experiments.studies._common import (
     PAPER,
-    exact_method,
     group,
     line_plot,
     mean,
@@ -28,6 +27,7 @@ __all__ = ["stress"]
 
 #: Name of AGH planned with recourse in scenarios of another seed.
 WITH_RECOURSE = "agh+recourse"
+_METHODS = ("gh", "agh", "bnb", WITH_RECOURSE, f"{WITH_RECOURSE}@0.03")
 _INFLATIONS = (1.0, 1.1, 1.2, 1.3, 1.4, 1.5)
 
 
@@ -49,7 +49,8 @@ def stress(
         Names for `servemix.experiments.problems.load`.
     methods
         As in `scaling`, or ``"agh+recourse"``: planned with `servemix.Recourse`, up to the largest
-        inflation, in scenarios of another seed than those that judge it.
+        inflation, in scenarios of another seed than those that judge it; ``"agh+recourse@0.03"``
+        with at most that share unserved in its scenarios. ``"bnb"`` stands for the exact placement.
     inflations
         Largest factors of latency, busy time and error.
     scenarios
@@ -68,7 +69,7 @@ def stress(
         if quick
         else [PAPER, *(f"plain-6-6-10-x1-s{n}" for n in range(1, 6)), "plain-10-10-10-x1-s1"]
     )
-    methods = ["gh", "agh", exact_method(), WITH_RECOURSE] if methods is None else methods
+    methods = _METHODS if methods is None else methods
     cells = [
         Cell(
             f"{problem}-{method}".replace("/", "_"),
@@ -80,7 +81,7 @@ def stress(
                 "time_limit": limit,
                 "seed": seed,
             },
-            {"gh": 1.0, "agh": 1.0, WITH_RECOURSE: 20.0}.get(method, limit),
+            {"gh": 1.0, "agh": 1.0, "bnb": limit, "highs": limit}.get(method, 20.0),
         )
         for problem in names
         for method in methods
@@ -101,8 +102,12 @@ def stress(
 def _placement(
     problem: Problem, method: str, inflations: list[float], time_limit: float, seed: int
 ) -> Plan:
-    if method == WITH_RECOURSE:
-        return solve(problem, "agh", seed=seed, robust=Recourse(max(inflations), seed=seed + 1))
+    name, _, cap = method.partition("@")
+    if name == WITH_RECOURSE:
+        recourse = Recourse(
+            max(inflations), seed=seed + 1, max_violation_rate=float(cap) if cap else None
+        )
+        return solve(problem, "agh", seed=seed, robust=recourse)
     return plan_by(problem, method, seed=seed, time_limit=time_limit)
 
 
