@@ -200,14 +200,19 @@ def _box(problem: Problem, inflation: Inflation) -> Problem:
     return _priced_as_given(worst, problem)
 
 
-def _at_given_figures(problem: Problem, plan: Plan) -> Plan:
-    """Cost the decisions of a plan of a worse problem at the figures as given."""
+def _at_given_figures(problem: Problem, plan: Plan, *, proves: bool = True) -> Plan:
+    """Cost the decisions of a plan of a worse problem at the figures as given.
+
+    ``proves`` says whether the worse problem asks for no more than was promised, so that without a
+    plan of the one there is none of the other.
+    """
     if plan.objective_value is None:
+        proven = plan.status == "INFEASIBLE" and proves
         return Plan.from_arrays(
             problem,
             method=plan.method,
             seed=plan.seed,
-            status=plan.status,
+            status="INFEASIBLE" if proven else "NO_SOLUTION_FOUND",
             stop_reason=plan.stop_reason,
             runtime_s=plan.runtime_s,
             deployments={"configuration": [], "replicas": []},
@@ -250,7 +255,8 @@ def _against_scenarios(
     while True:
         plan = solver(_priced_as_given(worst, base))
         if plan.objective_value is None:
-            return _at_given_figures(problem, plan)
+            # Each scenario may have a routing of its own, which their envelope has not.
+            return _at_given_figures(problem, plan, proves=worst is base)
         failed = [one for one in left if _core._reroute(one, plan) is None]
         if not failed:
             return _at_given_figures(problem, plan)
@@ -304,7 +310,8 @@ def _against_budget(problem: Problem, base: Problem, solver: Solver, inflation: 
         )
         plan = solver(_priced_as_given(worst, base))
         if plan.objective_value is None:
-            return _at_given_figures(problem, plan)
+            # Raised shares ask for more than the Γ worst parameters of every plan.
+            return _at_given_figures(problem, plan, proves=round_ == 0)
         attacked = _attack(base, plan, inflation, gamma)
         weak_time = attacked[0] > time_share + _TOLERANCE
         weak_error = attacked[1] > error_share + _TOLERANCE

@@ -106,3 +106,16 @@ def test_settings_that_cannot_be_are_refused():
         solve(problem, robust=BOX, scenarios=[problem])
     with pytest.raises(InvalidInputError, match=r"scenarios\[0\]"):
         solve(problem, scenarios=[generate(4, 3, 4, seed=1)])
+
+
+def test_only_what_is_proven_is_called_infeasible():
+    problem = generate(6, 6, 10, seed=3)
+    whole = Inflation(latency=1.5, error=1.5)
+    assert solve(problem, "bnb", robust=whole).status == "INFEASIBLE"
+    # A plan against some Γ may exist where planning for a share of whole rows finds none.
+    part = Inflation(latency=1.0, error=1.5, budgeted=0.3)
+    plan = solve(problem, "bnb", robust=part, time_limit=2.0)
+    assert plan.status in ("FEASIBLE", "NO_SOLUTION_FOUND")
+    scenarios = sample_scenarios(problem, Inflation(1.4, 1.3), 5, seed=1)
+    plan = solve(problem, "bnb", scenarios=scenarios, time_limit=2.0)
+    assert plan.status in ("FEASIBLE", "NO_SOLUTION_FOUND")
