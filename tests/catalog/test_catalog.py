@@ -134,3 +134,8 @@ class TestErrors:
         found = catalog.error_of("Llama-3.1-405B", "int8", "HumanEval")
         assert found.warning is not None
         assert "UNVERIFIED" in found.warning
+
+    def test_a_stand_in_that_is_unverified_is_told_as_both(self) -> None:
+        warning = catalog.error_of("llama-3.1-405b", "int8", "MMLU").warning or ""
+        assert "OpenLLMv1, an average of tests" in warning
+        assert "UNVERIFIED" in warning

@@ -117,11 +117,15 @@ def _retention(fact: AccuracyFact) -> float | None:
 def _result(
     accuracy: float, derivation: str, used: list[AccuracyFact], warning: str | None = None
 ) -> PublishedError:
-    unverified = [fact for fact in used if fact.unverified]
-    if unverified and warning is None:
-        fact = unverified[0]
-        warning = (
-            f"error of {fact.model} at {fact.precision} on {fact.benchmark} rests on an "
-            f"UNVERIFIED number ({fact.source})"
-        )
-    return PublishedError(error=max(0.0, 1.0 - accuracy), derivation=derivation, warning=warning)
+    warnings = [] if warning is None else [warning]
+    warnings += [
+        f"error of {fact.model} at {fact.precision} on {fact.benchmark} rests on an "
+        f"UNVERIFIED number ({fact.source})"
+        for fact in used
+        if fact.unverified
+    ]
+    return PublishedError(
+        error=max(0.0, 1.0 - accuracy),
+        derivation=derivation,
+        warning="; ".join(warnings) or None,
+    )

@@ -92,7 +92,9 @@ def print_demand(demand: Demand) -> None:
         trace = demand.trace
         title += f", {trace.num_requests:,} in {trace.duration_s / 3600:.2f} h"
         explained = f"{demand.explained_variance:.0%} of the variance of log tokens"
-        note = f"{len(demand.types)} types explain {explained}; {note}"
+        count = len(demand.types)
+        types = "1 type explains" if count == 1 else f"{count} types explain"
+        note = f"{types} {explained}; {note}"
         broken = trace.broken.summary()
     print_table(Table(title, columns, rows, note=note))
     if broken:

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from servemix._errors import InvalidInputError
+from servemix.performance.caveats import caveats
 from servemix.performance.configurations import Configurations, enumerate_configurations
 from servemix.performance.error_rates import error_rates
 from servemix.performance.routes import Curves, RouteFigures, curve_of, route_figures
@@ -83,7 +84,7 @@ def build_arrays(scenario: Scenario) -> tuple[dict[str, Any], Screening]:
     figures = route_figures(scenario.query_types, curves)
     pairs = np.unique(np.stack([configurations.model, configurations.tier]), axis=1)
     rates = error_rates(resolved, map(tuple, pairs.T.tolist()), _modelled_errors(resolved))
-    rates.warnings.extend(getattr(curves, "warnings", ()))
+    rates.warnings.extend((*getattr(curves, "warnings", ()), *caveats(resolved)))
 
     by_route = scenario.latency_scope == "route"
     checks = RouteChecks(

@@ -29,7 +29,7 @@ import numpy.typing as npt
 from servemix import catalog
 from servemix._errors import InvalidInputError
 from servemix.catalog import Tier
-from servemix.catalog.calibration import COEFFICIENTS, read_calibration
+from servemix.catalog.calibration import COEFFICIENTS, Calibration, read_calibration
 from servemix.performance.service_curve import ServiceCurve
 from servemix.performance.workload import Network, Workload
 
@@ -121,7 +121,7 @@ def service_curves(resolved: ResolvedScenario, configurations: Configurations) -
     InvalidInputError
         An option is unknown or out of range, or the engine is not calibrated.
     """
-    options = _options(resolved.scenario.performance.options)
+    options = read_options(resolved.scenario.performance.options)
     return configuration_curve(configurations, options)
 
 
@@ -156,12 +156,7 @@ def tier_coefficients(tiers: Sequence[Tier], options: RooflineOptions) -> dict[s
 
     A number in the options counts first, then one on the GPU itself, then the calibration.
     """
-    calibrated = (
-        catalog.calibration()
-        if options.calibration is None
-        else read_calibration(options.calibration)
-    )
-    values = calibrated.values(options.engine, [tier.gpu.name for tier in tiers])
+    values = calibration_of(options).values(options.engine, [tier.gpu.name for tier in tiers])
     for name in ("compute_efficiency", "bandwidth_efficiency", "collective_latency_s"):
         own = [getattr(tier.gpu, name) for tier in tiers]
         values[name] = np.array(
@@ -177,7 +172,21 @@ def tier_coefficients(tiers: Sequence[Tier], options: RooflineOptions) -> dict[s
     return values
 
 
-def _options(written: Mapping[str, Any]) -> RooflineOptions:
+def calibration_of(options: RooflineOptions) -> Calibration:
+    """Return the calibration that the options name, or the one shipped."""
+    if options.calibration is None:
+        return catalog.calibration()
+    return read_calibration(options.calibration)
+
+
+def read_options(written: Mapping[str, Any]) -> RooflineOptions:
+    """Check the settings as written under ``performance.options``.
+
+    Raises
+    ------
+    InvalidInputError
+        A setting is unknown or out of range.
+    """
     try:
         return msgspec.convert(dict(written), RooflineOptions)
     except msgspec.ValidationError as error:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from typing import Any
@@ -155,6 +155,15 @@ def test_without_the_package_its_points_cannot_be_asked_for(
         ask_aiconfigurator([(ON, 8, 1000.0, 100.0)])
 
 
+def stand_in(monkeypatch: pytest.MonkeyPatch, answer: Callable[..., Any]) -> None:
+    """Put a function in place of the package's own."""
+    api = ModuleType("aiconfigurator.cli.api")
+    api.cli_estimate = answer  # type: ignore[attr-defined]
+    for name in ("aiconfigurator", "aiconfigurator.cli"):
+        monkeypatch.setitem(sys.modules, name, ModuleType(name))
+    monkeypatch.setitem(sys.modules, "aiconfigurator.cli.api", api)
+
+
 def test_the_package_is_asked_in_its_own_words(monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[dict[str, Any]] = []
 
@@ -164,11 +173,7 @@ def test_the_package_is_asked_in_its_own_words(monkeypatch: pytest.MonkeyPatch) 
         asked.append({"model_path": model_path, "system_name": system_name, **words})
         return SimpleNamespace(ttft=50.0, tpot=8.0)
 
-    api = ModuleType("aiconfigurator.cli.api")
-    api.cli_estimate = cli_estimate  # type: ignore[attr-defined]
-    for name in ("aiconfigurator", "aiconfigurator.cli"):
-        monkeypatch.setitem(sys.modules, name, ModuleType(name))
-    monkeypatch.setitem(sys.modules, "aiconfigurator.cli.api", api)
+    stand_in(monkeypatch, cli_estimate)
     too_wide = Deployment(model="Llama-3.1-8B", gpu="H100-80GB SXM", precision="fp8", tp=4)
     places = [(on, 8, 1000.0, 100.0) for on in (ON, ELSEWHERE, too_wide)]
     profile = ask_aiconfigurator(places, "trtllm")
@@ -182,3 +187,33 @@ def test_the_package_is_asked_in_its_own_words(monkeypatch: pytest.MonkeyPatch) 
     assert len(profile.warnings) == 2
     with pytest.raises(InvalidInputError, match="does not know the engine 'mlc'"):
         ask_aiconfigurator(places, "mlc")
+
+
+def test_the_roofline_stands_in_where_the_package_does_not_know(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    asked: list[tuple[Any, ...]] = []
+
+    def cli_estimate(model: str, system: str, **words: Any) -> SimpleNamespace:
+        asked.append((model, system, *words.values()))
+        if words["batch_size"] > 8:
+            raise RuntimeError("out of memory")
+        return SimpleNamespace(ttft=50.0, tpot=8.0)
+
+    stand_in(monkeypatch, cli_estimate)
+    (tmp_path / "p.csv").write_text(grid())
+    written = with_profiles(
+        scenario(performance={"model": "roofline"}), [str(tmp_path / "p.csv"), "aiconfigurator"]
+    )
+    c, (chat, _) = curves(written)
+    plain = configuration_curve(c, RooflineOptions())
+    on_h100 = (c.model == 0) & (c.tier == 0) & (c.pp == 1) & (c.tp == 2)
+    known, unknown = on_h100 & (c.max_num_seqs == 8), on_h100 & (c.max_num_seqs == 32)
+    assert chat.tpot_s(800, 200)[known] == pytest.approx(0.008)
+    assert chat.tpot_s(800, 200)[unknown] == plain.tpot_s(800, 200)[unknown]
+    assert len(asked) == len(set(asked)), "no point is asked for twice"
+    path = "meta-llama/Meta-Llama-3.1-8B"
+    in_the_file = {"tp_size": 1, "pp_size": 1, "gemm_quant_mode": "bfloat16"}.values()
+    of_file = [place for place in asked if place[:2] == (path, "h100_sxm")]
+    assert of_file
+    assert not any(place[-3:] == tuple(in_the_file) for place in of_file)

@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from servemix._errors import InvalidInputError, MissingExtraError
-from servemix.performance.profile.records import Deployment, Point, Profile, positive
+from servemix.performance.profile.records import Deployment, Place, Point, Profile, positive
 
 #: What aiconfigurator calls the GPUs, precisions and models of the catalog.
 SYSTEMS = {
@@ -32,16 +32,14 @@ MODEL_PATHS = {
 ENGINES = ("vllm", "trtllm", "sglang")
 
 
-def ask_aiconfigurator(
-    places: Iterable[tuple[Deployment, int, float, float]], engine: str = "vllm"
-) -> Profile:
+def ask_aiconfigurator(places: Iterable[Place], engine: str = "vllm") -> Profile:
     """Ask for points.
 
     Parameters
     ----------
     places
-        Deployment, batch of one replica, prompt tokens and output tokens of each point. What
-        aiconfigurator does not know is left out, with a warning.
+        Where each point is to be, a batch of one replica. What aiconfigurator does not know is left
+        out, with a warning per deployment.
     engine
         One of :data:`ENGINES`.
 
@@ -58,15 +56,15 @@ def ask_aiconfigurator(
             f"aiconfigurator does not know the engine {engine!r}; it knows {', '.join(ENGINES)}"
         )
     points: list[Point] = []
-    unknown: dict[Deployment, str] = {}
+    unknown: dict[tuple[Deployment, int], str] = {}
     for place in places:
         deployment, batch, prompt_tokens, output_tokens = place
-        if deployment in unknown:
+        if (deployment, batch) in unknown:
             continue
         try:
             found = _ask(estimate, engine, place)
         except _UnknownError as reason:
-            unknown[deployment] = str(reason)
+            unknown[deployment, batch] = str(reason)
             continue
         where = f"aiconfigurator: {deployment}, batch {batch}"
         points.append(
@@ -80,8 +78,8 @@ def ask_aiconfigurator(
                 where=where,
             )
         )
-    warnings = tuple(f"aiconfigurator: {what}: {reason}" for what, reason in unknown.items())
-    return Profile(format="aiconfigurator", points=tuple(points), warnings=warnings)
+    warnings = dict.fromkeys(f"aiconfigurator: {on}: {why}" for (on, _), why in unknown.items())
+    return Profile(format="aiconfigurator", points=tuple(points), warnings=tuple(warnings))
 
 
 class _UnknownError(Exception):
@@ -101,7 +99,7 @@ def _interface() -> Any:
         ) from None
 
 
-def _ask(estimate: Any, engine: str, place: tuple[Deployment, int, float, float]) -> Any:
+def _ask(estimate: Any, engine: str, place: Place) -> Any:
     deployment, batch, prompt_tokens, output_tokens = place
     names = (
         (SYSTEMS, deployment.gpu),

@@ -13,7 +13,15 @@ import numpy.typing as npt
 from servemix._errors import InvalidInputError
 from servemix.performance.profile.lookup import ProfileTable
 from servemix.performance.profile.reading import read_profile
-from servemix.performance.profile.records import Assume, Coefficients, Deployment, Profile
+from servemix.performance.profile.records import (
+    Assume,
+    Coefficients,
+    Deployment,
+    Place,
+    Point,
+    Profile,
+    place_of,
+)
 from servemix.performance.roofline import RooflineOptions, configuration_curve
 from servemix.performance.service_curve import ServiceCurve, Tokens
 
@@ -122,43 +130,48 @@ def service_curves(resolved: ResolvedScenario, configurations: Configurations) -
     """
     options = _options(resolved.scenario.performance.options)
     deployments = _deployments(configurations)
-    profiles = [
-        _asked(resolved, configurations, deployments, options)
-        if file.path == AICONFIGURATOR
-        else read_profile(file.path, file.format, file.assume)
-        for file in options.files
-    ]
-    points = [point for profile in profiles for point in profile.points]
-    table = ProfileTable(points, extrapolate=options.extrapolate)
-    fitted = {row.deployment: row for profile in profiles for row in profile.coefficients}
     base = configuration_curve(configurations, options.roofline)
+    read = [
+        read_profile(file.path, file.format, file.assume)
+        for file in options.files
+        if file.path != AICONFIGURATOR
+    ]
+    table = ProfileTable(
+        (point for profile in read for point in profile.points), extrapolate=options.extrapolate
+    )
+    fitted = {row.deployment: row for profile in read for row in profile.coefficients}
     base = _with_coefficients(base, deployments, fitted)
+    asked: dict[Place, Point] = {}
+    if any(file.path == AICONFIGURATOR for file in options.files):
+        answers = _asked(resolved.scenario.query_types, base, deployments, table, options)
+        asked = {place_of(point): point for point in answers.points}
+        read.append(answers)
     curves = MeasuredCurves(
-        _measured(base, deployments, table, query_type)
+        _measured(base, deployments, table, asked, query_type)
         for query_type in resolved.scenario.query_types
     )
-    curves.warnings = tuple(warning for profile in profiles for warning in profile.warnings)
+    curves.warnings = tuple(warning for profile in read for warning in profile.warnings)
     return curves
 
 
 def _asked(
-    resolved: ResolvedScenario,
-    configurations: Configurations,
+    query_types: Sequence[QueryType],
+    base: ServiceCurve,
     deployments: list[Deployment],
+    table: ProfileTable,
     options: ProfileOptions,
 ) -> Profile:
-    """Ask aiconfigurator for every route's point."""
+    """Ask aiconfigurator for the point of every route that fits and that no file measured."""
     from servemix.performance.profile.aiconfigurator import ask_aiconfigurator
 
-    batches = (configurations.max_num_seqs * configurations.pp).tolist()
-    return ask_aiconfigurator(
-        (
-            (deployment, batch, float(entry.input_tokens), float(entry.output_tokens))
-            for deployment, batch in zip(deployments, batches, strict=True)
-            for entry in resolved.scenario.query_types
-        ),
-        options.roofline.engine or "vllm",
-    )
+    places: dict[Place, None] = {}
+    for entry in query_types:
+        h, f = float(entry.input_tokens), float(entry.output_tokens)
+        for a in np.flatnonzero(base.fits(h, f)).tolist():
+            if deployments[a] not in table:
+                in_flight = int(base.max_num_seqs[a] * base.pp[a])
+                places[deployments[a], in_flight, h, f] = None
+    return ask_aiconfigurator(places, options.roofline.engine or "vllm")
 
 
 def with_profiles(scenario: Scenario, paths: Sequence[str]) -> Scenario:
@@ -228,18 +241,25 @@ def _with_coefficients(
 
 
 def _measured(
-    base: ServiceCurve, deployments: list[Deployment], table: ProfileTable, query_type: QueryType
+    base: ServiceCurve,
+    deployments: list[Deployment],
+    table: ProfileTable,
+    asked: Mapping[Place, Point],
+    query_type: QueryType,
 ) -> MeasuredCurve:
     measured = {name: np.zeros(len(base)) for name in ("ttft_s", "tpot_s", "latency_s", "busy_s")}
-    outputs = float(query_type.output_tokens)
+    prompts, outputs = float(query_type.input_tokens), float(query_type.output_tokens)
     for a, deployment in enumerate(deployments):
-        if deployment not in table:
+        in_flight = int(base.max_num_seqs[a] * base.pp[a])
+        if deployment in table:
+            try:
+                found = table.figures(deployment, in_flight, prompts, outputs)
+            except InvalidInputError as error:
+                raise InvalidInputError(f"query type {query_type.name!r}: {error}") from None
+        elif (point := asked.get((deployment, in_flight, prompts, outputs))) is not None:
+            found = point.figures
+        else:
             continue
-        in_flight = float(base.max_num_seqs[a] * base.pp[a])
-        try:
-            found = table.figures(deployment, in_flight, float(query_type.input_tokens), outputs)
-        except InvalidInputError as error:
-            raise InvalidInputError(f"query type {query_type.name!r}: {error}") from None
         for name, value in _route_figures(found, in_flight, outputs).items():
             measured[name][a] = value
     columns: dict[str, Any] = {f.name: getattr(base, f.name) for f in fields(base)}

@@ -92,6 +92,20 @@ class Point(msgspec.Struct, frozen=True, kw_only=True):
     requests_per_s: float = 0.0
     where: str = ""
 
+    @property
+    def figures(self) -> dict[str, float]:
+        """What was measured, by its name in :data:`FIGURES`."""
+        return {name: value for name in FIGURES if (value := getattr(self, name)) > 0.0}
+
+
+#: Deployment, sequences in flight on a replica, prompt tokens and output tokens.
+Place = tuple[Deployment, int, float, float]
+
+
+def place_of(point: Point) -> Place:
+    """Return where a point was measured."""
+    return (point.deployment, int(point.concurrency), point.prompt_tokens, point.output_tokens)
+
 
 class Coefficients(msgspec.Struct, frozen=True, kw_only=True):
     """A replica's service curve as a file gives it, up to a batch limit.
