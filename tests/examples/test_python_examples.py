@@ -7,10 +7,13 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 
-FOLDER = Path(__file__).parents[2] / "examples" / "python"
+ROOT = Path(__file__).parents[2]
+FOLDER = ROOT / "examples" / "python"
 
 
 def output(name: str) -> str:
@@ -44,3 +47,14 @@ def test_threads_share_a_problem_and_a_router() -> None:
     assert output("threads.py").endswith(
         "16000 requests of 1 type from all threads: within one of the plan: True\n"
     )
+
+
+def test_the_loop_in_the_documentation_runs(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(ROOT)
+    text = (ROOT / "docs" / "embedding.md").read_text(encoding="utf-8")
+    loop = re.search(r"```python\n(.*?)```", text, re.DOTALL)
+    assert loop
+    names: dict[str, Any] = {}
+    exec(loop[1], names)
+    assert names["configuration"] in (None, 0, 1, 2)
+    assert np.isin(names["router"].pick_many([0, 1, 0]), [-1, 0, 1, 2]).all()

@@ -20,6 +20,15 @@ pub use planner::*;
 pub use problem::*;
 pub use router::*;
 
+// The header lets any number of threads use one handle at once.
+const fn may_be_shared<T: Send + Sync>() {}
+const _: () = {
+    may_be_shared::<Problem>();
+    may_be_shared::<Plan>();
+    may_be_shared::<Planner>();
+    may_be_shared::<Router>();
+};
+
 /// All went well.
 pub const SERVEMIX_OK: i32 = 0;
 /// The input is not valid; the message names the entry.
