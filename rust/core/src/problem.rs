@@ -210,6 +210,12 @@ impl RouteTable {
         &self.by_type[self.type_start[i] as usize..self.type_start[i + 1] as usize]
     }
 
+    /// Replicas that the whole traffic of the query type takes on `route`, by time or by memory, whichever is more.
+    #[inline]
+    pub fn load(&self, route: usize) -> f64 {
+        self.time_replicas[route].max(self.memory_replicas[route])
+    }
+
     /// Number of usable routes.
     pub fn len(&self) -> usize {
         self.query_type.len()
@@ -431,9 +437,15 @@ impl Problem {
     }
 
     /// Index of the route from `query_type` to `configuration` in the route table, if it is usable.
+    #[inline]
     pub fn find_route(&self, query_type: usize, configuration: usize) -> Option<usize> {
         let range = self.routes.of_configuration(configuration);
-        let offset = self.routes.query_type[range.clone()].binary_search(&(query_type as u32)).ok()?;
+        let types = &self.routes.query_type[range.clone()];
+        // Most configurations serve every query type, which then stands at its own index.
+        if types.get(query_type) == Some(&(query_type as u32)) {
+            return Some(range.start + query_type);
+        }
+        let offset = types.binary_search(&(query_type as u32)).ok()?;
         Some(range.start + offset)
     }
 }
@@ -546,7 +558,9 @@ fn check_number(value: f64, range: Range, entry: impl FnOnce() -> String) -> Res
             (false, _) => message,
         }
     };
-    Err(Error::invalid(entry(), format!("{message}, got {value}")))
+    // Past this a number is only digits.
+    let got = if value.abs() < 1e16 { value.to_string() } else { format!("{value:e}") };
+    Err(Error::invalid(entry(), format!("{message}, got {got}")))
 }
 
 fn check_column(section: &str, column: &str, values: &[f64], range: Range) -> Result<()> {

@@ -15,18 +15,28 @@ const IDLE_SHARE: f64 = 0.2;
 pub(super) struct Candidate {
     /// Least that the whole type can cost on it, with error and latency priced.
     pub(super) value: f64,
-    point: Point,
     /// Replicas that the whole type takes.
     replicas: f64,
+    /// What a first replica takes of the budget.
+    pub(super) open_usd: f64,
     /// Position in the route table.
     pub(super) route: u32,
+    pub(super) configuration: u32,
+    pub(super) pair: u32,
 }
 
 /// The candidates of every query type and the prices that rank them.
 #[derive(Debug, Default)]
 pub(super) struct Candidates {
     start: Vec<u32>,
-    items: Vec<Candidate>,
+    /// The routes selected, grouped by query type.
+    routes: Vec<u32>,
+    /// Where each of them stands in the relaxation, at the present prices.
+    points: Vec<Point>,
+    /// The configuration of each, and the replicas that the whole type takes.
+    loads: Vec<(u32, f64)>,
+    /// The same routes as candidates in the order of [`Candidates::of_type`].
+    ranked: Vec<Candidate>,
     /// Price of each query type.
     pub(super) types: Vec<TypePrice>,
     /// Price of one replica of each configuration, with the limits priced.
@@ -37,53 +47,49 @@ pub(super) struct Candidates {
     pub(super) data_usd: Vec<f64>,
     // Working memory: per type, the cheapest routes of the pair at hand.
     cheapest: Vec<Cheapest>,
-    unsorted: Vec<(u32, Candidate)>,
+    unsorted: Vec<(u32, u32)>,
 }
 
-/// The cheapest routes of a query type on one pair, with their cost: of all, of those within the error SLO, of those
-/// within the latency SLO, and of those within both. Mixes need both ends of each SLO.
-#[derive(Debug, Clone, Copy, Default)]
-struct Cheapest([Option<(f64, Candidate)>; 4]);
+/// The cheapest routes of a query type on one pair, with their cost: of all, of those within both SLOs, of those within
+/// the error SLO, and of those within the latency SLO. Mixes need both ends of each SLO.
+#[derive(Debug, Clone, Copy)]
+struct Cheapest([(f64, u32); 4]);
+
+/// In [`Cheapest`]: no route yet.
+const NO_ROUTE: (f64, u32) = (f64::INFINITY, u32::MAX);
 
 impl Cheapest {
     #[inline]
-    fn offer(&mut self, cost: f64, candidate: Candidate, average: bool) {
-        let (accurate, fast) = (candidate.point.error <= 0.0, candidate.point.latency <= 0.0);
-        // Where every route keeps the latency SLO, the two in the middle tell nothing new.
-        for (place, holds) in self.0.iter_mut().zip([true, average && accurate, average && fast, accurate && fast]) {
-            if holds && place.is_none_or(|(least, _)| cost < least) {
-                *place = Some((cost, candidate));
-            }
+    fn offer(&mut self, place: usize, cost: f64, route: usize) {
+        if cost < self.0[place].0 {
+            self.0[place] = (cost, route as u32);
         }
     }
 }
 
 impl Candidates {
-    /// Candidates of type `i`: the first by rising value, then (see the flag) others whose value is no smaller.
+    /// Candidates of type `i`: the first by rising value, then others whose value is no smaller.
     #[inline]
     pub(super) fn of_type(&self, i: usize) -> (&[Candidate], &[Candidate]) {
-        let items = &self.items[self.start[i] as usize..self.start[i + 1] as usize];
-        items.split_at(items.len().min(SORTED))
+        let ranked = &self.ranked[self.range(i)];
+        ranked.split_at(ranked.len().min(SORTED))
+    }
+
+    #[inline]
+    fn range(&self, i: usize) -> std::ops::Range<usize> {
+        self.start[i] as usize..self.start[i + 1] as usize
     }
 
     /// Least that placing any part of `demand` on a new deployment can cost per share: its value and the replica that
     /// is paid for whether it is filled or not.
     #[inline]
-    pub(super) fn least_new_rank(&self, problem: &Problem, candidate: &Candidate, demand: &Demand) -> f64 {
-        let a = problem.route_table().configuration[candidate.route as usize] as usize;
+    pub(super) fn least_new_rank(&self, candidate: &Candidate, demand: &Demand) -> f64 {
+        let a = candidate.configuration as usize;
         let idle = (1.0 / demand.share - candidate.replicas).max(0.0);
         candidate.value
             + self.data_usd[demand.query_type]
             + (1.0 - demand.idle_value) * self.replica_usd[a] * idle
             + self.weights_usd[a] / demand.share
-    }
-
-    /// Replicas that the whole type of a route takes on its configuration.
-    #[inline]
-    pub(super) fn load(&self, problem: &Problem, route: usize) -> f64 {
-        let table = problem.route_table();
-        let kv_cache_gb = problem.configurations.kv_cache_gb[table.configuration[route] as usize];
-        (table.time[route] / problem.max_utilization).max(table.memory[route] / kv_cache_gb)
     }
 
     /// Selects the candidates, unranked until they are priced; `cheapest` off takes the smallest TP/PP of every pair
@@ -92,6 +98,17 @@ impl Candidates {
         self.price_limits(problem, &LimitPrices::default());
         self.collect(problem, cheapest);
         self.group(problem.num_query_types());
+        let Self { routes, points, loads, .. } = self;
+        let table = problem.route_table();
+        points.clear();
+        points.extend(routes.iter().map(|&route| Point {
+            usd: 0.0,
+            error: table.error_excess[route as usize],
+            latency: table.latency_excess[route as usize],
+        }));
+        loads.clear();
+        loads.extend(routes.iter().map(|&route| (table.configuration[route as usize], table.load(route as usize))));
+        self.reprice(problem, &LimitPrices::default());
     }
 
     /// Ranks the selected candidates anew at other prices.
@@ -102,24 +119,26 @@ impl Candidates {
 
     fn revalue(&mut self, problem: &Problem, prices: &LimitPrices) {
         self.price_limits(problem, prices);
-        let table = problem.route_table();
-        for candidate in &mut self.items {
-            let route = candidate.route as usize;
-            let a = table.configuration[route] as usize;
-            candidate.point.usd = table.latency_usd[route] + self.replica_usd[a] * candidate.replicas;
+        let Self { routes, points, loads, replica_usd, .. } = self;
+        let latency_usd = &problem.route_table().latency_usd;
+        for ((point, &route), &(configuration, load)) in points.iter_mut().zip(&*routes).zip(&*loads) {
+            point.usd = latency_usd[route as usize] + replica_usd[configuration as usize] * load;
         }
+    }
+
+    fn type_price(&self, problem: &Problem, i: usize) -> TypePrice {
+        let average = problem.latency_scope == LatencyScope::Average;
+        TypePrice::new(self.points[self.range(i)].iter().copied(), average)
     }
 
     /// What the relaxation uses of the budget and of each pool at `prices`.
     pub(super) fn use_at(&mut self, problem: &Problem, prices: &LimitPrices, used: &mut LimitUse) {
         self.revalue(problem, prices);
-        let average = problem.latency_scope == LatencyScope::Average;
         used.budget_usd = 0.0;
         used.pool_gpus.clear();
         used.pool_gpus.resize(problem.num_pools(), 0.0);
         for i in 0..problem.num_query_types() {
-            let items = &self.items[self.start[i] as usize..self.start[i + 1] as usize];
-            let price = TypePrice::new(items.iter().map(|candidate| candidate.point), average);
+            let price = self.type_price(problem, i);
             if price.usd.is_infinite() {
                 continue;
             }
@@ -127,9 +146,11 @@ impl Candidates {
             let (good, bad) = (price.ends.0 as usize, price.ends.1 as usize);
             let (good_error, bad_error) = price.error_ends;
             let bad_share = if bad_error > good_error { -good_error / (bad_error - good_error) } else { 0.0 };
+            let table = problem.route_table();
             for (end, share) in [(good, 1.0 - bad_share), (bad, bad_share)] {
-                let a = problem.route_table().configuration[items[end].route as usize] as usize;
-                let replicas = items[end].replicas * share * served;
+                let route = self.routes[self.range(i)][end] as usize;
+                let a = table.configuration[route] as usize;
+                let replicas = table.load(route) * share * served;
                 used.budget_usd += replicas * problem.replica_usd(a);
                 if problem.pool(a) != NO_POOL {
                     used.pool_gpus[problem.pool(a) as usize] += replicas * problem.gpus_per_replica(a);
@@ -161,57 +182,65 @@ impl Candidates {
     }
 
     fn collect(&mut self, problem: &Problem, select: bool) {
-        let table = problem.route_table();
         let num_types = problem.num_query_types();
         let c = &problem.configurations;
         self.unsorted.clear();
-        let average = problem.latency_scope == LatencyScope::Average;
+        // Where every route keeps the latency SLO, those within the error SLO are those within both.
+        let kinds = if problem.latency_scope == LatencyScope::Average { 4 } else { 2 };
         self.cheapest.clear();
-        self.cheapest.resize(num_types, Cheapest::default());
+        self.cheapest.resize(num_types, Cheapest([NO_ROUTE; 4]));
         for pair in 0..problem.num_pairs() {
             let members = problem.pair_configurations(pair);
             let smallest =
                 members.iter().copied().min_by_key(|&a| (u64::from(c.tp[a as usize]) * u64::from(c.pp[a as usize]), a));
             for &a in members {
-                if !select && Some(a) != smallest {
-                    continue;
-                }
-                let a = a as usize;
-                let limit = f64::from(problem.replica_limit(a));
-                if limit == 0.0 {
-                    continue;
-                }
-                let (per_time, per_memory) = (1.0 / problem.max_utilization, 1.0 / c.kv_cache_gb[a]);
-                let replica_usd = self.replica_usd[a];
-                for route in table.of_configuration(a) {
-                    let i = table.query_type[route] as usize;
-                    let replicas = (table.time[route] * per_time).max(table.memory[route] * per_memory);
-                    let point = Point {
-                        usd: table.latency_usd[route] + replica_usd * replicas,
-                        error: table.error_excess[route],
-                        latency: table.latency_excess[route],
-                    };
-                    // What a limit keeps it from covering is as dear as the dearest alternative could be.
-                    let shortfall = (replicas / limit).max(1.0);
-                    let cost = point.usd * shortfall + IDLE_SHARE * replica_usd;
-                    let candidate = Candidate { value: 0.0, point, replicas, route: route as u32 };
-                    self.cheapest[i].offer(cost, candidate, average);
+                let limit = problem.replica_limit(a as usize);
+                if limit > 0 && (select || Some(a) == smallest) {
+                    self.offer_routes(problem, a as usize, f64::from(limit));
                 }
             }
-            for i in 0..num_types {
-                let Cheapest(found) = std::mem::take(&mut self.cheapest[i]);
-                for (place, &candidate) in found.iter().enumerate() {
-                    let Some((_, candidate)) = candidate else { continue };
-                    let is_new = found[..place].iter().flatten().all(|(_, other)| other.route != candidate.route);
-                    if is_new {
-                        self.unsorted.push((i as u32, candidate));
+            for (i, Cheapest(found)) in self.cheapest.iter_mut().enumerate() {
+                for place in 0..kinds {
+                    let (_, route) = found[place];
+                    if route != NO_ROUTE.1 && found[..place].iter().all(|&(_, other)| other != route) {
+                        self.unsorted.push((i as u32, route));
                     }
+                }
+                *found = [NO_ROUTE; 4];
+            }
+        }
+    }
+
+    #[inline]
+    fn offer_routes(&mut self, problem: &Problem, a: usize, limit: f64) {
+        let table = problem.route_table();
+        let replica_usd = self.replica_usd[a];
+        let is_average = problem.latency_scope == LatencyScope::Average;
+        for route in table.of_configuration(a) {
+            let replicas = table.load(route);
+            let usd = table.latency_usd[route] + replica_usd * replicas;
+            // What a limit keeps it from covering is as dear as the dearest alternative could be.
+            let shortfall = if replicas > limit { replicas / limit } else { 1.0 };
+            let cost = usd * shortfall + IDLE_SHARE * replica_usd;
+            let accurate = table.error_excess[route] <= 0.0;
+            let cheapest = &mut self.cheapest[table.query_type[route] as usize];
+            cheapest.offer(0, cost, route);
+            if !is_average {
+                if accurate {
+                    cheapest.offer(1, cost, route);
+                }
+                continue;
+            }
+            let fast = table.latency_excess[route] <= 0.0;
+            for (place, holds) in [(1, accurate && fast), (2, accurate), (3, fast)] {
+                if holds {
+                    cheapest.offer(place, cost, route);
                 }
             }
         }
     }
 
-    /// Puts the candidates of a type side by side (a counting sort).
+    /// Puts the routes of a type side by side (a counting sort).
     fn group(&mut self, num_types: usize) {
         self.start.clear();
         self.start.resize(num_types + 1, 0);
@@ -221,15 +250,11 @@ impl Candidates {
         for i in 0..num_types {
             self.start[i + 1] += self.start[i];
         }
-        let Some(&(_, any)) = self.unsorted.first() else {
-            self.items.clear();
-            return;
-        };
-        self.items.clear();
-        self.items.resize(self.unsorted.len(), any);
-        for &(i, candidate) in &self.unsorted {
+        self.routes.clear();
+        self.routes.resize(self.unsorted.len(), 0);
+        for &(i, route) in &self.unsorted {
             let next = &mut self.start[i as usize];
-            self.items[*next as usize] = candidate;
+            self.routes[*next as usize] = route;
             *next += 1;
         }
         // Every start has moved to the next type's.
@@ -240,20 +265,33 @@ impl Candidates {
     }
 
     fn rank(&mut self, problem: &Problem) {
-        let average = problem.latency_scope == LatencyScope::Average;
+        let table = problem.route_table();
         self.types.clear();
+        self.ranked.clear();
         for i in 0..problem.num_query_types() {
-            let items = &mut self.items[self.start[i] as usize..self.start[i + 1] as usize];
-            let price = TypePrice::new(items.iter().map(|candidate| candidate.point), average);
-            for candidate in items.iter_mut() {
-                candidate.value = price.value(candidate.point);
-            }
+            let price = self.type_price(problem, i);
+            let range = self.range(i);
+            self.ranked.extend(self.routes[range.clone()].iter().zip(&self.points[range.clone()]).map(
+                |(&route, &point)| {
+                    let configuration = table.configuration[route as usize];
+                    let a = configuration as usize;
+                    Candidate {
+                        value: price.value(point),
+                        replicas: table.load(route as usize),
+                        open_usd: problem.replica_usd(a) + problem.weights_usd(a),
+                        route,
+                        configuration,
+                        pair: problem.pair(a) as u32,
+                    }
+                },
+            ));
+            let ranked = &mut self.ranked[range];
             let order = |x: &Candidate, y: &Candidate| x.value.total_cmp(&y.value).then(x.route.cmp(&y.route));
-            if items.len() > SORTED {
-                items.select_nth_unstable_by(SORTED, order);
+            if ranked.len() > SORTED {
+                ranked.select_nth_unstable_by(SORTED, order);
             }
-            let sorted = items.len().min(SORTED);
-            items[..sorted].sort_unstable_by(order);
+            let sorted = ranked.len().min(SORTED);
+            ranked[..sorted].sort_unstable_by(order);
             self.types.push(price);
         }
     }

@@ -66,7 +66,7 @@ fn cover_every_type(context: &Context<'_>, state: &mut State, order: &[u32]) {
             for other in table.of_configuration(a).filter(|&other| is_safe(other)) {
                 let k = table.query_type[other] as usize;
                 if wants_path(k) && !has_path(state, k) {
-                    covered_usd += candidates.types[k].usd / candidates.load(problem, other).max(1.0);
+                    covered_usd += candidates.types[k].usd / table.load(other).max(1.0);
                 }
             }
             let usd = candidates.replica_usd[a] + candidates.weights_usd[a];
@@ -84,36 +84,44 @@ fn cover_every_type(context: &Context<'_>, state: &mut State, order: &[u32]) {
 
 fn cover_jointly(context: &Context<'_>, state: &mut State, scratch: &mut Scratch, order: &[u32]) {
     let Context { problem, candidates, .. } = *context;
-    let table = problem.route_table();
-    let Scratch { configurations, left, mix, .. } = scratch;
+    let Scratch { configurations, ratios, left, mix, .. } = scratch;
     left.clear();
     left.extend(candidates.types.iter().map(|price| if price.usd.is_finite() { 1.0 } else { 0.0 }));
     configurations.clear();
     for &i in order {
         let (sorted, _) = candidates.of_type(i as usize);
-        let routes = sorted.iter().take(JOINT_CANDIDATES).map(|candidate| candidate.route as usize);
-        configurations.extend(routes.map(|route| table.configuration[route]));
+        configurations.extend(sorted.iter().take(JOINT_CANDIDATES).map(|candidate| candidate.configuration));
     }
     configurations.sort_unstable();
     configurations.dedup();
+    // The less is left of the types the less a configuration is worth, so a ratio found before is an upper bound: only
+    // the largest is ever found anew.
+    ratios.clear();
+    ratios.resize(configurations.len(), f64::INFINITY);
     for _ in order {
         if left.iter().all(|&left| left < COVERED) {
             return;
         }
-        let mut best: Option<(f64, usize)> = None;
-        for &a in configurations.iter() {
-            let a = a as usize;
+        let mut fresh = None;
+        let a = loop {
+            let largest =
+                (0..ratios.len()).fold(0, |best, index| if ratios[index] > ratios[best] { index } else { best });
+            let Some(&ratio) = ratios.get(largest).filter(|&&ratio| ratio > 0.0) else { return };
+            let a = configurations[largest] as usize;
+            if fresh == Some(largest) {
+                break a;
+            }
             if state.slot_index(problem.pair(a)).is_some() || state.addable(problem, a, 0) < 1.0 {
+                ratios[largest] = 0.0;
                 continue;
             }
             find_mix(context, a, left, mix);
             let worth_usd: f64 = mix.iter().map(|part| part.worth_usd * part.share).sum();
-            let ratio = worth_usd / (candidates.replica_usd[a] + candidates.weights_usd[a]).max(f64::MIN_POSITIVE);
-            if worth_usd > 0.0 && best.is_none_or(|(most, _)| ratio > most) {
-                best = Some((ratio, a));
-            }
-        }
-        let Some((_, a)) = best else { return };
+            let usd = (candidates.replica_usd[a] + candidates.weights_usd[a]).max(f64::MIN_POSITIVE);
+            // Rounding must not let it rise.
+            ratios[largest] = (worth_usd / usd).min(ratio);
+            fresh = Some(largest);
+        };
         let slot = state.open(problem, a);
         state.set_replicas(problem, slot, 1);
         find_mix(context, a, left, mix);
@@ -150,7 +158,7 @@ fn find_mix(context: &Context<'_>, a: usize, left: &[f64], mix: &mut Vec<MixPart
         let allowances_usd = price.error * table.error_excess[route] + price.latency * table.latency_excess[route];
         let worth_usd = served_usd - table.latency_usd[route] - allowances_usd;
         if worth_usd > 0.0 {
-            let load = candidates.load(problem, route).max(f64::MIN_POSITIVE);
+            let load = table.load(route).max(f64::MIN_POSITIVE);
             mix.push(MixPart { query_type: i as u32, share: left[i], worth_usd, load });
         }
     }

@@ -30,8 +30,8 @@ pub(super) fn choices(context: &Context<'_>, state: &State, from: u32) -> [Optio
             used = Some((cost.used_usd, choice));
         }
     };
-    let on_it = state.flows.iter().filter(|flow| table.configuration[flow.route as usize] == from);
-    let load = |route: u32, fraction: f64| context.candidates.load(problem, route as usize) * fraction;
+    let on_it = state.flows.iter().filter(|flow| flow.configuration == from);
+    let load = |route: u32, fraction: f64| table.load(route as usize) * fraction;
     let main = on_it.max_by(|x, y| load(x.route, x.fraction).total_cmp(&load(y.route, y.fraction)));
     let Some(main) = main else { return [None; 2] };
     let own_pair = problem.pair(from as usize);
@@ -43,8 +43,7 @@ pub(super) fn choices(context: &Context<'_>, state: &State, from: u32) -> [Optio
     let (sorted, _) = context.candidates.of_type(main.query_type as usize);
     let mut pairs = 0;
     for candidate in sorted {
-        let to = table.configuration[candidate.route as usize];
-        let pair = problem.pair(to as usize);
+        let (to, pair) = (candidate.configuration, candidate.pair as usize);
         if pair == own_pair || state.slot_of_pair[pair] != NONE {
             continue;
         }
@@ -79,26 +78,25 @@ fn cost(context: &Context<'_>, state: &State, from: u32, to: usize) -> Option<Ex
     let table = problem.route_table();
     let (mut time, mut memory, mut usd) = (0.0, 0.0, candidates.weights_usd[to]);
     for flow in &state.flows {
-        if table.configuration[flow.route as usize] != from {
+        if flow.configuration != from {
             continue;
         }
         let i = flow.query_type as usize;
         let route = problem.find_route(i, to)?;
         let price = &candidates.types[i];
-        time += table.time[route] * flow.fraction;
-        memory += table.memory[route] * flow.fraction;
+        time += table.time_replicas[route] * flow.fraction;
+        memory += table.memory_replicas[route] * flow.fraction;
         let allowances_usd = price.error * table.error_excess[route] + price.latency * table.latency_excess[route];
         usd += (table.latency_usd[route] + allowances_usd) * flow.fraction;
     }
-    let replicas = State::needed(problem, to, time, memory).max(1.0);
+    let replicas = State::needed(time, memory).max(1.0);
     if replicas > f64::from(problem.replica_limit(to)) {
         return None;
     }
-    let load = (time / problem.max_utilization).max(memory / problem.configurations.kv_cache_gb[to]);
     let replica_usd = candidates.replica_usd[to];
     Some(ExchangeCost {
         whole_usd: usd + replica_usd * replicas,
-        used_usd: usd + replica_usd * load,
+        used_usd: usd + replica_usd * time.max(memory),
         replicas: replicas as u32,
     })
 }

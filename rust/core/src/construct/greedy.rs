@@ -76,6 +76,7 @@ fn place(context: &Context<'_>, state: &mut State, i: usize, idle_value: f64, ea
         if rest <= SHARE_EPSILON {
             return;
         }
+        let skip_usd = problem.unmet_usd(i);
         let mut demand = Demand {
             query_type: i,
             share: rest,
@@ -86,12 +87,13 @@ fn place(context: &Context<'_>, state: &mut State, i: usize, idle_value: f64, ea
             by_coverage: switches.coverage_ranking,
             earned_only,
             closed,
+            most_rank: if switches.coverage_ranking { skip_usd } else { f64::INFINITY },
         };
         let mut step = best_step(context, state, &demand);
-        let skip_usd = problem.unmet_usd(i);
         if step.is_none_or(|step| step.placement().usd_per_share >= skip_usd) {
             // Dearer than leaving it: only what has to be served is.
             demand.share = state.missing(problem, i).min(room);
+            demand.most_rank = f64::INFINITY;
             if demand.share <= SHARE_EPSILON {
                 return;
             }
@@ -127,7 +129,7 @@ impl Step {
 fn best_step(context: &Context<'_>, state: &State, demand: &Demand) -> Option<Step> {
     let Context { problem, candidates, switches, .. } = *context;
     let mut best: Option<Placement> = None;
-    let bound = |best: &Option<Placement>| best.map_or(f64::INFINITY, |best| best.rank);
+    let bound = |best: &Option<Placement>| best.map_or(demand.most_rank, |best| best.rank);
     for slot in &state.slots {
         if let Some(route) = problem.find_route(demand.query_type, slot.configuration as usize) {
             let bound = bound(&best);
@@ -136,21 +138,23 @@ fn best_step(context: &Context<'_>, state: &State, demand: &Demand) -> Option<St
     }
     // No placement on a new pair costs less per share than the candidate's value, so most need no look.
     let (sorted, others) = candidates.of_type(demand.query_type);
+    let budget_usd = if state.relaxed { f64::INFINITY } else { state.budget_left_usd };
     for (position, candidate) in sorted.iter().chain(others).enumerate() {
         let bound = bound(&best);
-        if switches.coverage_ranking {
-            if candidate.value >= bound && position < sorted.len() {
+        if switches.coverage_ranking && candidate.value >= bound {
+            if position < sorted.len() {
                 break;
             }
-            if candidates.least_new_rank(problem, candidate, demand) >= bound {
-                continue;
-            }
+            continue;
+        }
+        if candidate.open_usd > budget_usd
+            || state.slot_of_pair[candidate.pair as usize] != NONE
+            || (switches.coverage_ranking && candidates.least_new_rank(candidate, demand) >= bound)
+        {
+            continue;
         }
         let route = candidate.route as usize;
-        let pair = problem.pair(problem.route_table().configuration[route] as usize);
-        if state.slot_of_pair[pair] == NONE {
-            keep_better(&mut best, best_placement(problem, state, candidates, demand, route, None, bound));
-        }
+        keep_better(&mut best, best_placement(problem, state, candidates, demand, route, None, bound));
     }
     let opens = best.is_none_or(|best| {
         let a = problem.route_table().configuration[best.route as usize] as usize;

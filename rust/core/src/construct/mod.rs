@@ -26,6 +26,7 @@ use coverage::MixPart;
 use greedy::Context;
 use prices::LimitPrices;
 use state::{State, NONE, SHARE_EPSILON};
+use tidy::Tidying;
 
 /// Memory of constructions for one problem; it does not grow any more after the first few.
 #[derive(Debug, Default)]
@@ -38,6 +39,9 @@ pub struct Workspace {
     state: State,
     best: State,
     has_best: bool,
+    /// How far the state and the best one have been tidied.
+    tidying: Tidying,
+    best_tidying: Tidying,
     scratch: Scratch,
     construction: Construction,
 }
@@ -48,6 +52,7 @@ struct Scratch {
     before: State,
     configurations: Vec<u32>,
     order: Vec<u32>,
+    ratios: Vec<f64>,
     left: Vec<f64>,
     mix: Vec<MixPart>,
     fallback_usd: Vec<f64>,
@@ -63,7 +68,7 @@ impl Workspace {
         let selects = |switches: Switches| switches.tp_selection;
         if self.prepared.map(selects) != Some(selects(switches)) {
             self.candidates.select(problem, switches.tp_selection);
-            self.reprice(problem, &LimitPrices::default());
+            self.priced = false;
             self.prepared = Some(switches);
         } else if self.priced {
             self.reprice(problem, &LimitPrices::default());
@@ -104,13 +109,12 @@ impl Construction {
         let deployed =
             state.slots.iter().map(|slot| Deployment { configuration: slot.configuration, replicas: slot.replicas });
         self.deployments.extend(deployed);
-        let table = problem.route_table();
         self.routing.query_type.clear();
         self.routing.configuration.clear();
         self.routing.fraction.clear();
         for flow in &state.flows {
             self.routing.query_type.push(flow.query_type);
-            self.routing.configuration.push(table.configuration[flow.route as usize]);
+            self.routing.configuration.push(flow.configuration);
             self.routing.fraction.push(flow.fraction);
         }
         self.unmet.clear();

@@ -27,6 +27,8 @@ pub(super) struct Demand {
     pub(super) earned_only: bool,
     /// A configuration that may not get more replicas than it has, or [`super::state::NONE`].
     pub(super) closed: u32,
+    /// A placement of this rank or a higher one is of no use.
+    pub(super) most_rank: f64,
 }
 
 /// A share of a query type for a route, with the replicas that it needs.
@@ -110,19 +112,12 @@ pub(super) fn best_placement(
         return None;
     }
     let a = table.configuration[route] as usize;
-    let (per_time, per_memory) = (table.time[route], table.memory[route]);
-    let kv_cache_gb = problem.configurations.kv_cache_gb[a];
+    let (per_time, per_memory) = (table.time_replicas[route], table.memory_replicas[route]);
     let (replicas, time, memory) = slot.map_or((0, 0.0, 0.0), |slot| (slot.replicas, slot.time, slot.memory));
     // Share that fits into `replicas`, and where that is nothing, the replicas that can be added.
     let room = |replicas: f64| {
-        let by = |capacity: f64, load: f64, per: f64| {
-            if per > 0.0 {
-                (capacity - load).max(0.0) / per
-            } else {
-                f64::INFINITY
-            }
-        };
-        by(problem.max_utilization * replicas, time, per_time).min(by(kv_cache_gb * replicas, memory, per_memory))
+        let by = |load: f64, per: f64| if per > 0.0 { (replicas - load).max(0.0) / per } else { f64::INFINITY };
+        by(time, per_time).min(by(memory, per_memory))
     };
     let rate = |share: f64, added_usd: f64, replicas: f64| -> Placement {
         let usd = added_usd + unit_usd * share + demand.allowance_usd(error, latency, share);
@@ -153,15 +148,20 @@ pub(super) fn best_placement(
     if a as u32 == demand.closed {
         return None;
     }
+    let replica_usd = candidates.replica_usd[a];
+    // What is added costs at least what is used of it, and the part of the rest that nobody else is expected to use.
+    let added = demand.idle_value * table.load(route) + (1.0 - demand.idle_value) * table.load(route).max(1.0 / most);
+    if demand.by_coverage && least + replica_usd * added >= bound {
+        return None;
+    }
     let addable = state.addable(problem, a, replicas);
     if addable < 1.0 {
         return None;
     }
-    let replica_usd = candidates.replica_usd[a];
     let opens = slot.is_none();
     let opening_usd = if opens { candidates.weights_usd[a] } else { 0.0 };
     for share in shares.into_iter().filter(|&share| share > 0.0) {
-        let needed = State::needed(problem, a, time + per_time * share, memory + per_memory * share).max(1.0);
+        let needed = State::needed(time + per_time * share, memory + per_memory * share).max(1.0);
         let added = (needed - f64::from(replicas)).clamp(1.0, addable);
         // Whole replicas used to the full may be the better start, the rest going elsewhere.
         for added in [added, added - 1.0] {
@@ -178,8 +178,7 @@ pub(super) fn best_placement(
             }
             let mut usd = opening_usd + added * replica_usd;
             if demand.idle_value > 0.0 {
-                let load = ((time + per_time * covered) / problem.max_utilization)
-                    .max((memory + per_memory * covered) / kv_cache_gb);
+                let load = (time + per_time * covered).max(memory + per_memory * covered);
                 usd -= demand.idle_value * replica_usd * (total - load).clamp(0.0, 1.0);
             }
             consider(rate(covered, usd, total));

@@ -5,7 +5,7 @@ use super::prices::{LimitPrices, LimitUse};
 use super::state::{Slot, State};
 use crate::Problem;
 
-const STEPS: usize = 14;
+const STEPS: usize = 8;
 /// First price of a limit that is exceeded, relative to the rental.
 const FIRST_PRICE: f64 = 0.25;
 
@@ -38,6 +38,10 @@ pub(super) fn limit_prices(problem: &Problem, candidates: &mut Candidates) -> Li
         raise(&mut prices.budget, FIRST_PRICE, used.budget_usd, problem.budget_usd);
         for (g, &first) in first_usd.iter().enumerate() {
             raise(&mut prices.pool_usd_per_gpu[g], first, used.pool_gpus[g], problem.pools.max_gpus[g]);
+        }
+        if prices.budget == 0.0 && prices.pool_usd_per_gpu.iter().all(|&usd| usd == 0.0) {
+            // Nothing is exceeded, and nothing will be.
+            break;
         }
         step *= 0.93;
     }

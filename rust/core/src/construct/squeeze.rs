@@ -64,7 +64,7 @@ fn fallbacks(problem: &Problem, candidates: &Candidates, state: &State, usd: &mu
         let mut least = unmet_usd;
         if state.budget_left_usd >= 0.0 {
             for candidate in sorted {
-                let a = problem.route_table().configuration[candidate.route as usize] as usize;
+                let a = candidate.configuration as usize;
                 let pool_is_free = problem.pool(a) == NO_POOL || state.pool_left_gpus[problem.pool(a) as usize] >= 0.0;
                 let storage_is_free = state.storage_left_gb >= 0.0 || state.slot_of_pair[problem.pair(a)] != NONE;
                 if pool_is_free && storage_is_free {
@@ -112,10 +112,10 @@ fn least_worth(
     let configuration = state.slots[slot].configuration;
     let mut least: Option<(f64, usize)> = None;
     for (index, flow) in state.flows.iter().enumerate() {
-        let route = flow.route as usize;
-        if table.configuration[route] != configuration {
+        if flow.configuration != configuration {
             continue;
         }
+        let route = flow.route as usize;
         let worth = (fallback_usd[flow.query_type as usize] - table.latency_usd[route]) / load(problem, route);
         if worth > below && least.is_none_or(|(least, _)| worth < least) {
             least = Some((worth, index));
@@ -126,22 +126,17 @@ fn least_worth(
 
 #[inline]
 fn load(problem: &Problem, route: usize) -> f64 {
-    let table = problem.route_table();
-    let a = table.configuration[route] as usize;
-    let time = table.time[route] / problem.max_utilization;
-    time.max(table.memory[route] / problem.configurations.kv_cache_gb[a]).max(f64::MIN_POSITIVE)
+    problem.route_table().load(route).max(f64::MIN_POSITIVE)
 }
 
 /// Load of a deployment beyond what `replicas` carry, in replicas.
-fn excess(problem: &Problem, state: &State, slot: usize, replicas: u32) -> f64 {
-    let slot = &state.slots[slot];
-    let kv_cache_gb = problem.configurations.kv_cache_gb[slot.configuration as usize];
-    (slot.time / problem.max_utilization).max(slot.memory / kv_cache_gb) - f64::from(replicas)
+fn excess(state: &State, slot: usize, replicas: u32) -> f64 {
+    state.slots[slot].load() - f64::from(replicas)
 }
 
 /// What the traffic is worth that has to leave where a deployment keeps `replicas`, less the rental saved.
 fn loss(problem: &Problem, state: &State, slot: usize, replicas: u32, fallback_usd: &[f64]) -> f64 {
-    let mut excess = excess(problem, state, slot, replicas);
+    let mut excess = excess(state, slot, replicas);
     let Slot { configuration, replicas: before, .. } = state.slots[slot];
     let a = configuration as usize;
     let mut loss = -f64::from(before - replicas) * problem.replica_usd(a);
@@ -163,10 +158,10 @@ fn shed(problem: &Problem, state: &mut State, slot: usize, replicas: u32, fallba
         state.evict(problem, state.slots[slot].configuration);
         return;
     }
-    while excess(problem, state, slot, replicas) > 1e-9 {
+    while excess(state, slot, replicas) > 1e-9 {
         let Some((_, index)) = least_worth(problem, state, slot, f64::NEG_INFINITY, fallback_usd) else { return };
         let flow = state.flows[index];
-        let share = excess(problem, state, slot, replicas) / load(problem, flow.route as usize);
+        let share = excess(state, slot, replicas) / load(problem, flow.route as usize);
         state.withdraw(problem, index, share.clamp(1e-12, flow.fraction));
     }
 }

@@ -6,7 +6,7 @@ use super::prices::LimitPrices;
 use super::scarcity;
 use super::squeeze::squeeze;
 use super::state::{State, NONE};
-use super::tidy::tidy;
+use super::tidy::Attempts;
 use super::Workspace;
 use crate::{Problem, Stop, Switches};
 
@@ -38,6 +38,9 @@ pub(super) const SINGLE: Start = start(Coverage::EveryType, 1.0, false);
 const REPAIRS: [Start; 2] = [SINGLE, start(Coverage::None, 0.0, false)];
 /// Orders tried where a type found no place.
 const REPAIR_ROUNDS: usize = 8;
+/// How much every construction is tidied up before they are compared, and how much the best of them after that.
+const TIDY_ALL: Attempts = Attempts(12, 1);
+const TIDY_BEST: Attempts = Attempts(24, 2);
 
 /// The best of a few constructions in `order` is left in the workspace's state.
 pub(super) fn best_of_starts(
@@ -72,6 +75,9 @@ pub(super) fn best_of_starts(
                 break;
             }
         }
+        finish(problem, &order, switches, workspace, stop);
+    } else {
+        finish(problem, order, switches, workspace, stop);
     }
     repair(problem, order, switches, workspace, stop);
     workspace.state.clone_from(&workspace.best);
@@ -88,7 +94,7 @@ fn attempt(
     workspace: &mut Workspace,
     stop: &Stop,
 ) -> bool {
-    let Workspace { candidates, state, scratch, best, has_best, .. } = workspace;
+    let Workspace { candidates, state, scratch, best, has_best, tidying, best_tidying, .. } = workspace;
     let context = Context { problem, candidates, switches, closed: NONE, most_usd: f64::INFINITY };
     build(&context, state, scratch, start, order);
     if start.relaxed && state.violation(problem) > 0.0 {
@@ -102,12 +108,21 @@ fn attempt(
         fill_all(&context, state, order, start.idle_value);
     }
     state.relaxed = false;
-    tidy(&context, state, scratch, order, stop);
+    tidying.restart();
+    tidying.tidy(&context, state, scratch, order, TIDY_ALL, stop);
     if !*has_best || state.is_better_than(problem, best.total_missing(problem), best.cost_usd) {
         best.clone_from(state);
+        best_tidying.clone_from(tidying);
         *has_best = true;
     }
     true
+}
+
+/// Tidies the best one further.
+fn finish(problem: &Problem, order: &[u32], switches: Switches, workspace: &mut Workspace, stop: &Stop) {
+    let Workspace { candidates, scratch, best, best_tidying, .. } = workspace;
+    let context = Context { problem, candidates, switches, closed: NONE, most_usd: f64::INFINITY };
+    best_tidying.tidy(&context, best, scratch, order, TIDY_BEST, stop);
 }
 
 /// Constructs anew with the types that found no place at the front of the order, until all have one.
@@ -126,6 +141,7 @@ fn repair(problem: &Problem, order: &[u32], switches: Switches, workspace: &mut 
         order.sort_by_key(|&i| !missing(last, i));
         let start = &REPAIRS[round % REPAIRS.len()];
         attempt(problem, &order, switches, start, false, workspace, stop);
+        finish(problem, &order, switches, workspace, stop);
         if workspace.best.total_missing(problem) == 0.0 || stop.should_stop() {
             return;
         }

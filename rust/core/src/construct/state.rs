@@ -16,16 +16,46 @@ const LIMIT_EPSILON: f64 = 1e-9;
 pub(super) struct Slot {
     pub(super) configuration: u32,
     pub(super) replicas: u32,
-    /// Time load, replicas; at most `max_utilization · replicas`.
+    /// Replicas whose time is taken; at most `replicas`.
     pub(super) time: f64,
-    /// Memory load, GB; at most `kv_cache_gb · replicas`.
+    /// Replicas whose memory is taken; at most `replicas`.
     pub(super) memory: f64,
+}
+
+impl Slot {
+    /// Replicas that are taken, by time or by memory, whichever is more.
+    #[inline]
+    pub(super) fn load(&self) -> f64 {
+        self.time.max(self.memory)
+    }
+}
+
+/// `f64::ceil`, which without SSE 4.1 is a call into a library.
+#[inline]
+fn ceil(value: f64) -> f64 {
+    // From here on every number is whole.
+    if value.abs() >= 4_503_599_627_370_496.0 {
+        return value;
+    }
+    let whole = value as i64 as f64;
+    if whole < value {
+        whole + 1.0
+    } else {
+        whole
+    }
+}
+
+/// `f64::floor` likewise.
+#[inline]
+pub(super) fn floor(value: f64) -> f64 {
+    -ceil(-value)
 }
 
 /// Traffic on a route.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Flow {
     pub(super) query_type: u32,
+    pub(super) configuration: u32,
     /// Position in the route table.
     pub(super) route: u32,
     pub(super) fraction: f64,
@@ -151,11 +181,10 @@ impl State {
         self.cost_usd < cost_usd - 1e-9 * cost_usd.abs()
     }
 
-    /// Replicas that `time` and `memory` need on configuration `a`.
+    /// Whole replicas that loads of `time` and `memory`, in replicas, need.
     #[inline]
-    pub(super) fn needed(problem: &Problem, a: usize, time: f64, memory: f64) -> f64 {
-        let load = (time / problem.max_utilization).max(memory / problem.configurations.kv_cache_gb[a]);
-        (load - REPLICA_EPSILON).ceil()
+    pub(super) fn needed(time: f64, memory: f64) -> f64 {
+        ceil(time.max(memory) - REPLICA_EPSILON)
     }
 
     /// Most replicas that can be added to configuration `a`, which has `replicas`, within every limit.
@@ -174,10 +203,10 @@ impl State {
             }
         }
         if usd > 0.0 {
-            most = most.min((budget / usd).floor());
+            most = most.min(floor(budget / usd));
         }
         if problem.pool(a) != NO_POOL {
-            most = most.min((self.pool_left_gpus[problem.pool(a) as usize] / problem.gpus_per_replica(a)).floor());
+            most = most.min(floor(self.pool_left_gpus[problem.pool(a) as usize] / problem.gpus_per_replica(a)));
         }
         most
     }
@@ -239,10 +268,11 @@ impl State {
 
     /// Sends the share `fraction` of the route's query type over the route, whose configuration is deployed.
     pub(super) fn send(&mut self, problem: &Problem, route: usize, fraction: f64) {
-        let i = problem.route_table().query_type[route];
+        let table = problem.route_table();
+        let (query_type, configuration) = (table.query_type[route], table.configuration[route]);
         match self.flows.iter_mut().find(|flow| flow.route as usize == route) {
             Some(flow) => flow.fraction += fraction,
-            None => self.flows.push(Flow { query_type: i, route: route as u32, fraction }),
+            None => self.flows.push(Flow { query_type, configuration, route: route as u32, fraction }),
         }
         self.shift(problem, route, fraction);
     }
@@ -265,8 +295,8 @@ impl State {
         let (i, a) = (table.query_type[route] as usize, table.configuration[route] as usize);
         if let Some(slot) = self.slot_index(problem.pair(a)) {
             let slot = &mut self.slots[slot];
-            slot.time = (slot.time + table.time[route] * fraction).max(0.0);
-            slot.memory = (slot.memory + table.memory[route] * fraction).max(0.0);
+            slot.time = (slot.time + table.time_replicas[route] * fraction).max(0.0);
+            slot.memory = (slot.memory + table.memory_replicas[route] * fraction).max(0.0);
         }
         let stored = |served: f64| served.max(1.0 - problem.query_types.max_unmet[i]);
         let stored_change = stored(self.served[i] + fraction) - stored(self.served[i]);
@@ -282,12 +312,13 @@ impl State {
     /// [`State::exchange`].
     pub(super) fn reroute(&mut self, problem: &Problem, flow: usize, route: usize) {
         let table = problem.route_table();
-        let Flow { query_type, route: old, fraction } = self.flows[flow];
+        let Flow { query_type, route: old, fraction, .. } = self.flows[flow];
         let (i, old) = (query_type as usize, old as usize);
         self.error[i] += (table.error_excess[route] - table.error_excess[old]) * fraction;
         self.latency[i] += (table.latency_excess[route] - table.latency_excess[old]) * fraction;
         self.cost_usd += (table.latency_usd[route] - table.latency_usd[old]) * fraction;
         self.flows[flow].route = route as u32;
+        self.flows[flow].configuration = table.configuration[route];
     }
 
     /// Makes a deployment, whose flows have been rerouted, one of configuration `to` without replicas.
@@ -298,10 +329,10 @@ impl State {
         let table = problem.route_table();
         let (mut time, mut memory) = (0.0, 0.0);
         for flow in &self.flows {
-            let route = flow.route as usize;
-            if table.configuration[route] as usize == to {
-                time += table.time[route] * flow.fraction;
-                memory += table.memory[route] * flow.fraction;
+            if flow.configuration as usize == to {
+                let route = flow.route as usize;
+                time += table.time_replicas[route] * flow.fraction;
+                memory += table.memory_replicas[route] * flow.fraction;
             }
         }
         self.slots[slot] = Slot { configuration: to as u32, replicas: 0, time, memory };
@@ -312,7 +343,7 @@ impl State {
         let mut index = 0;
         while index < self.flows.len() {
             let flow = self.flows[index];
-            if problem.route_table().configuration[flow.route as usize] == configuration {
+            if flow.configuration == configuration {
                 self.withdraw(problem, index, flow.fraction);
             } else {
                 index += 1;
@@ -340,7 +371,7 @@ impl State {
     pub(super) fn releasable_usd(&self, problem: &Problem) -> f64 {
         let idle_usd = |slot: &Slot| {
             let a = slot.configuration as usize;
-            let needed = Self::needed(problem, a, slot.time, slot.memory).max(0.0);
+            let needed = Self::needed(slot.time, slot.memory).max(0.0);
             let weights_usd = if needed == 0.0 { problem.weights_usd(a) } else { 0.0 };
             (f64::from(slot.replicas) - needed) * problem.replica_usd(a) + weights_usd
         };
@@ -352,10 +383,8 @@ impl State {
         let mut slot = 0;
         while slot < self.slots.len() {
             let Slot { configuration, replicas, time, memory } = self.slots[slot];
-            let used =
-                self.flows.iter().any(|flow| problem.route_table().configuration[flow.route as usize] == configuration);
-            if used {
-                let needed = Self::needed(problem, configuration as usize, time, memory).max(1.0) as u32;
+            if self.flows.iter().any(|flow| flow.configuration == configuration) {
+                let needed = Self::needed(time, memory).max(1.0) as u32;
                 if needed < replicas {
                     self.set_replicas(problem, slot, needed);
                 }

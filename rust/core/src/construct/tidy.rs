@@ -7,69 +7,118 @@ use super::Scratch;
 use crate::Stop;
 
 /// Changes tried at most: this many, and so many more per query type.
-const ATTEMPTS: (usize, usize) = (36, 3);
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Attempts(pub(super) usize, pub(super) usize);
+
 /// Deployments of up to this many replicas may be closed.
 const SMALL: u32 = 3;
 /// How much of the rental of idle capacity counts as useful to the types that are placed later in an attempt.
 const IDLE_VALUE: f64 = 0.5;
 
-/// Closes or shrinks deployments whose traffic fits elsewhere for less, and places single types anew, each kept only
-/// where the solution gets better; ends when nothing helps any more or enough has been tried.
-pub(super) fn tidy(context: &Context<'_>, state: &mut State, scratch: &mut Scratch, order: &[u32], stop: &Stop) {
-    let problem = context.problem;
-    // Attempts in a row that have changed nothing; as many as there are to make end it.
-    let mut idle = 0;
-    let mut left = ATTEMPTS.0 + ATTEMPTS.1 * order.len();
-    while left > 0 {
-        scratch.configurations.clear();
-        scratch.configurations.extend(state.slots.iter().map(|slot| slot.configuration));
-        for index in 0..scratch.configurations.len() {
-            let configuration = scratch.configurations[index];
-            let pair = problem.pair(configuration as usize);
-            for keep in [Keep::Nothing, Keep::AllButOne] {
-                let Some(slot) = state.slot_index(pair) else { break };
-                let slot = state.slots[slot];
-                if slot.configuration != configuration {
-                    break;
+/// What may be changed about a solution, in rounds: how far the present one has come.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Tidying {
+    targets: Vec<Target>,
+    next: usize,
+    /// Whether the round has changed anything so far.
+    improved: bool,
+}
+
+/// What a few changes are tried about.
+#[derive(Debug, Clone, Copy)]
+enum Target {
+    Deployment(u32),
+    QueryType(u32),
+    Everything,
+}
+
+impl Tidying {
+    /// At the beginning of the first round.
+    pub(super) fn restart(&mut self) {
+        self.targets.clear();
+        self.next = 0;
+        self.improved = true;
+    }
+
+    /// Closes or shrinks deployments whose traffic fits elsewhere for less, and places single types anew, each kept
+    /// only where the solution gets better; ends when a round has changed nothing or enough has been tried.
+    pub(super) fn tidy(
+        &mut self,
+        context: &Context<'_>,
+        state: &mut State,
+        scratch: &mut Scratch,
+        order: &[u32],
+        attempts: Attempts,
+        stop: &Stop,
+    ) {
+        let mut left = attempts.0 + attempts.1 * order.len();
+        while left > 0 && !stop.should_stop() {
+            if self.next == self.targets.len() {
+                if !self.improved {
+                    return;
                 }
-                // A large deployment is there for a reason, a small one has no replica to spare.
-                let pointless = match keep {
-                    Keep::Nothing => slot.replicas > SMALL,
-                    Keep::AllButOne => slot.replicas == 1,
-                };
-                if pointless {
-                    continue;
+                self.targets.clear();
+                self.targets.extend(state.slots.iter().map(|slot| Target::Deployment(slot.configuration)));
+                self.targets.extend(order.iter().map(|&i| Target::QueryType(i)));
+                self.targets.push(Target::Everything);
+                self.next = 0;
+                self.improved = false;
+            }
+            let target = self.targets[self.next];
+            self.next += 1;
+            match target {
+                Target::Deployment(configuration) => {
+                    self.improved |= change_deployment(context, state, scratch, order, configuration, &mut left);
                 }
-                left = left.saturating_sub(1);
-                let better = attempt(context, state, scratch, order, Change::Shrink(configuration, keep));
-                idle = if better { 0 } else { idle + 1 };
-            }
-            for (to, replicas) in exchange::choices(context, state, configuration).into_iter().flatten() {
-                left = left.saturating_sub(1);
-                if attempt(context, state, scratch, order, Change::Exchange(configuration, to, replicas)) {
-                    idle = 0;
-                    break;
+                Target::QueryType(i) => {
+                    left -= 1;
+                    self.improved |= attempt(context, state, scratch, order, Change::Place(i));
+                }
+                Target::Everything => {
+                    if state.served.iter().any(|&served| served < 1.0 - SHARE_EPSILON) {
+                        left -= 1;
+                        self.improved |= attempt(context, state, scratch, order, Change::All);
+                    }
                 }
             }
-            if left == 0 || stop.should_stop() {
-                return;
-            }
-        }
-        for &i in order {
-            left = left.saturating_sub(1);
-            let better = attempt(context, state, scratch, order, Change::Place(i));
-            idle = if better { 0 } else { idle + 1 };
-        }
-        if state.served.iter().any(|&served| served < 1.0 - SHARE_EPSILON)
-            && attempt(context, state, scratch, order, Change::All)
-        {
-            idle = 0;
-        }
-        let attempts = order.len() + state.slots.iter().map(|slot| slot.replicas.min(2) as usize).sum::<usize>();
-        if idle >= attempts {
-            return;
         }
     }
+}
+
+/// Tries to close a deployment, to shrink it and to exchange its configuration; whether it got better.
+fn change_deployment(
+    context: &Context<'_>,
+    state: &mut State,
+    scratch: &mut Scratch,
+    order: &[u32],
+    configuration: u32,
+    left: &mut usize,
+) -> bool {
+    let pair = context.problem.pair(configuration as usize);
+    let mut improved = false;
+    for keep in [Keep::Nothing, Keep::AllButOne] {
+        let Some(slot) = state.slot_index(pair) else { break };
+        let slot = state.slots[slot];
+        if slot.configuration != configuration {
+            break;
+        }
+        // A large deployment is there for a reason, a small one has no replica to spare.
+        let pointless = match keep {
+            Keep::Nothing => slot.replicas > SMALL,
+            Keep::AllButOne => slot.replicas == 1,
+        };
+        if !pointless {
+            *left = left.saturating_sub(1);
+            improved |= attempt(context, state, scratch, order, Change::Shrink(configuration, keep));
+        }
+    }
+    for (to, replicas) in exchange::choices(context, state, configuration).into_iter().flatten() {
+        *left = left.saturating_sub(1);
+        if attempt(context, state, scratch, order, Change::Exchange(configuration, to, replicas)) {
+            return true;
+        }
+    }
+    improved
 }
 
 /// What is left of a deployment.

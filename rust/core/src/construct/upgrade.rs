@@ -3,7 +3,7 @@
 
 use super::candidates::Candidates;
 use super::ranking::{best_placement, Demand, Placement};
-use super::state::{Slot, State};
+use super::state::{floor, Slot, State};
 use crate::{Problem, NO_POOL};
 
 /// The larger configuration for a deployment, with the placement that it makes possible.
@@ -28,9 +28,22 @@ pub(super) fn best_upgrade(
         if served_as_is && state.addable(problem, from, slot.replicas) >= 1.0 {
             continue;
         }
+        // What the old replicas and weights give back is there for the new ones.
+        let replicas = f64::from(slot.replicas);
+        let (mut budget_usd, mut gpus) = (f64::INFINITY, f64::INFINITY);
+        if !state.relaxed {
+            budget_usd = state.budget_left_usd + replicas * problem.replica_usd(from) + problem.weights_usd(from);
+            if problem.pool(from) != NO_POOL {
+                gpus = state.pool_left_gpus[problem.pool(from) as usize] + replicas * problem.gpus_per_replica(from);
+            }
+        }
         for &to in problem.pair_configurations(pair) {
             let to = to as usize;
-            if problem.gpus_per_replica(to) <= problem.gpus_per_replica(from) || to as u32 == demand.closed {
+            if problem.gpus_per_replica(to) <= problem.gpus_per_replica(from)
+                || to as u32 == demand.closed
+                || problem.gpus_per_replica(to) > gpus
+                || problem.replica_usd(to) + problem.weights_usd(to) > budget_usd
+            {
                 continue;
             }
             let Some(route) = problem.find_route(demand.query_type, to) else { continue };
@@ -39,6 +52,8 @@ pub(super) fn best_upgrade(
             if best.is_none_or(|best| placement.rank < best.placement.rank) {
                 best = Some(Upgrade { slot: index, placement });
             }
+            // The first that will do: larger ones are for what is larger still.
+            break;
         }
     }
     best
@@ -57,10 +72,10 @@ fn moved(problem: &Problem, state: &State, slot: &Slot, to: usize) -> Option<Mov
     let table = problem.route_table();
     let mut sum = Moved { time: 0.0, memory: 0.0, latency_usd: 0.0 };
     for flow in &state.flows {
-        let old = flow.route as usize;
-        if table.configuration[old] != slot.configuration {
+        if flow.configuration != slot.configuration {
             continue;
         }
+        let old = flow.route as usize;
         let i = flow.query_type as usize;
         let new = problem.find_route(i, to)?;
         let breaks = |excess: &[f64], used: f64| {
@@ -70,8 +85,8 @@ fn moved(problem: &Problem, state: &State, slot: &Slot, to: usize) -> Option<Mov
         if breaks(&table.error_excess, state.error[i]) || breaks(&table.latency_excess, state.latency[i]) {
             return None;
         }
-        sum.time += table.time[new] * flow.fraction;
-        sum.memory += table.memory[new] * flow.fraction;
+        sum.time += table.time_replicas[new] * flow.fraction;
+        sum.memory += table.memory_replicas[new] * flow.fraction;
         sum.latency_usd += (table.latency_usd[new] - table.latency_usd[old]) * flow.fraction;
     }
     Some(sum)
@@ -88,7 +103,7 @@ fn placement(
 ) -> Option<Placement> {
     let old = from.configuration as usize;
     let to = problem.route_table().configuration[route] as usize;
-    let kept = State::needed(problem, to, moved.time, moved.memory).max(1.0);
+    let kept = State::needed(moved.time, moved.memory).max(1.0);
     // What the old replicas and weights give back is there for the new ones.
     let mut budget = state.budget_left_usd + f64::from(from.replicas) * problem.replica_usd(old);
     budget += problem.weights_usd(old) - problem.weights_usd(to);
@@ -98,12 +113,12 @@ fn placement(
     }
     let mut most = f64::from(problem.replica_limit(to));
     if problem.replica_usd(to) > 0.0 && !state.relaxed {
-        most = most.min((budget / problem.replica_usd(to)).floor());
+        most = most.min(floor(budget / problem.replica_usd(to)));
     }
     if problem.pool(to) != NO_POOL && !state.relaxed {
         let returned = f64::from(from.replicas) * problem.gpus_per_replica(old);
         let gpus = state.pool_left_gpus[problem.pool(to) as usize] + returned;
-        most = most.min((gpus / problem.gpus_per_replica(to)).floor());
+        most = most.min(floor(gpus / problem.gpus_per_replica(to)));
     }
     if kept > most {
         return None;
@@ -127,9 +142,9 @@ fn placement(
     if placement.share > state.data_room(problem, demand.query_type, spent_usd, stored_gb) {
         return None;
     }
-    let time = moved.time + table.time[route] * placement.share;
-    let memory = moved.memory + table.memory[route] * placement.share;
-    let replicas = State::needed(problem, to, time, memory).clamp(1.0, most);
+    let time = moved.time + table.time_replicas[route] * placement.share;
+    let memory = moved.memory + table.memory_replicas[route] * placement.share;
+    let replicas = State::needed(time, memory).clamp(1.0, most);
     let added_usd = changed_usd(replicas);
     placement.rank += if demand.by_coverage { added_usd / placement.share } else { added_usd };
     placement.usd_per_share += added_usd / placement.share;
@@ -145,7 +160,7 @@ pub(super) fn apply(problem: &Problem, state: &mut State, upgrade: &Upgrade) {
     // All flows are lifted before the pair changes hands; their number stays, so they are rewritten in place.
     for index in 0..state.flows.len() {
         let flow = state.flows[index];
-        if table.configuration[flow.route as usize] == from {
+        if flow.configuration == from {
             if let Some(route) = problem.find_route(flow.query_type as usize, to) {
                 state.reroute(problem, index, route);
             }
