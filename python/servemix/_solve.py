@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 __all__ = ["solve"]
 
+METHODS = ("gh", "agh", "bnb", "exact")
+
 
 def solve(
     problem: Problem,
@@ -97,6 +99,10 @@ def solve(
     KeyboardInterrupt
         Ctrl-C on the main thread.
     """
+    if method not in METHODS:
+        raise InvalidInputError(
+            f"method: {method!r} is not a method; there are {', '.join(METHODS)}"
+        )
     if robust is not None or scenarios is not None or headroom != 0.0:
         from servemix._robust import robust_solve
 
@@ -136,6 +142,8 @@ def solve(
         given = {"max_iterations": max_iterations, "cancel": cancel, **switches}
         name = next(name for name, value in given.items() if value is not None)
         raise InvalidInputError(f"{name}: has no meaning for the method 'exact'")
+    if initial_plan is not None and not isinstance(initial_plan, _core.Plan):
+        raise TypeError(f"{type(initial_plan).__name__!r} object is not an instance of 'Plan'")
     from servemix.exact import solve_exact
 
     return solve_exact(

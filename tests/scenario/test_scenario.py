@@ -134,6 +134,13 @@ def test_unknown_keys_are_all_named_with_the_nearest_known_one() -> None:
     assert "gpus[0].price: unknown key; known keys: name, gpu, precisions" in message
 
 
+def test_a_file_of_another_kind_gets_a_message_of_a_few_lines() -> None:
+    message = refused({f"key-{number}": number for number in range(100)})
+    assert message.count("known keys:") == 1
+    assert message.endswith("; and 92 more")
+    assert len(message) < 1000
+
+
 @pytest.mark.parametrize(
     ("data", "message"),
     [

@@ -17,6 +17,9 @@ from servemix._errors import InvalidInputError
 
 Converted = TypeVar("Converted")
 
+#: Unknown keys that one message names.
+_NAMED_KEYS = 8
+
 #: A number such as 1e-6, which YAML 1.2 reads as a number and PyYAML alone does not.
 _FLOAT = re.compile(r"^[-+]?(?:\d+\.?\d*|\.\d+)[eE][-+]?\d+$")
 
@@ -38,14 +41,8 @@ def parse_text(text: str, suffix: str, source: str) -> Any:
     InvalidInputError
         The text is not of that format, or a key comes twice.
     """
-    parsers = {
-        ".json": _parse_json,
-        ".toml": _parse_toml,
-        ".yaml": _parse_yaml,
-        ".yml": _parse_yaml,
-    }
     try:
-        parser = parsers[suffix.lower()]
+        parser = _PARSERS[suffix.lower()]
     except KeyError:
         raise InvalidInputError(
             f"{source}: a scenario is a .yaml, .toml or .json file, not {suffix or 'one without'}"
@@ -128,7 +125,7 @@ def convert(data: Any, to: type[Converted], where: str = "") -> Converted:
     Raises
     ------
     InvalidInputError
-        Unknown keys (all of them, each with the nearest known one), a missing key, a value of the
+        Unknown keys (the first few, each with the nearest known one), a missing key, a value of the
         wrong type or out of range; the message names the entry.
     """
     if not isinstance(data, Mapping):
@@ -136,7 +133,7 @@ def convert(data: Any, to: type[Converted], where: str = "") -> Converted:
     try:
         unknown = list(_unknown_keys(data, inspect.type_info(to), where))
         if unknown:
-            raise InvalidInputError("; ".join(unknown))
+            raise InvalidInputError(_told(unknown))
         for entry, number in _not_finite(data, where):
             raise InvalidInputError(f"{entry}: must be a finite number, got {number}")
         return msgspec.convert(data, to)
@@ -146,12 +143,27 @@ def convert(data: Any, to: type[Converted], where: str = "") -> Converted:
         raise InvalidInputError(_named(str(error), where)) from error
 
 
+def _told(unknown: list[tuple[str, str]]) -> str:
+    """Name the first unknown keys, each hint once: a file of another kind has nothing else."""
+    parts = []
+    hints = {""}
+    for entry, hint in unknown[:_NAMED_KEYS]:
+        parts.append(f"{entry}: unknown key" + (f"; {hint}" if hint not in hints else ""))
+        hints.add(hint)
+    if len(unknown) > _NAMED_KEYS:
+        parts.append(f"and {len(unknown) - _NAMED_KEYS} more")
+    return "; ".join(parts)
+
+
 def _join(where: str, key: str) -> str:
     return f"{where}.{key}" if where else key
 
 
-def _unknown_keys(data: Any, kind: inspect.Type, where: str) -> Iterator[str]:
-    """Walk data and type side by side; what does not fit the type is left to msgspec."""
+def _unknown_keys(data: Any, kind: inspect.Type, where: str) -> Iterator[tuple[str, str]]:
+    """Walk data and type side by side for unknown entries, each with a hint.
+
+    What does not fit the type is left to msgspec.
+    """
     if isinstance(kind, inspect.UnionType):
         for option in kind.types:
             if isinstance(data, Mapping) == isinstance(
@@ -164,7 +176,7 @@ def _unknown_keys(data: Any, kind: inspect.Type, where: str) -> Iterator[str]:
             if key in fields:
                 yield from _unknown_keys(value, fields[key], _join(where, key))
             else:
-                yield f"{_join(where, str(key))}: unknown key{_nearest(str(key), fields)}"
+                yield _join(where, str(key)), _nearest(str(key), fields)
     elif isinstance(kind, inspect.VarTupleType) and isinstance(data, list | tuple):
         for index, value in enumerate(data):
             yield from _unknown_keys(value, kind.item_type, f"{where}[{index}]")
@@ -174,7 +186,7 @@ def _nearest(key: str, known: Mapping[str, Any]) -> str:
     near = difflib.get_close_matches(key, known, n=1, cutoff=0.5)
     if not near:
         near = [name for name in known if key and (key in name or name in key)][:1]
-    return f"; did you mean {near[0]!r}?" if near else f"; known keys: {', '.join(known)}"
+    return f"did you mean {near[0]!r}?" if near else f"known keys: {', '.join(known)}"
 
 
 def _not_finite(data: Any, where: str) -> Iterator[tuple[str, float]]:

@@ -19,7 +19,8 @@ pub(super) trait Format {
 /// The value in `bytes`, JSON or gzipped JSON, whose key `format` is `format`.
 pub(super) fn parse<T: DeserializeOwned + Format>(bytes: &[u8], format: &str) -> Result<T> {
     let bytes = unpack(bytes)?;
-    let error = match serde_json::from_slice::<T>(&bytes) {
+    let bytes = object(&bytes)?;
+    let error = match serde_json::from_slice::<T>(bytes) {
         Ok(value) => {
             check_format(value.format(), format)?;
             return Ok(value);
@@ -31,15 +32,26 @@ pub(super) fn parse<T: DeserializeOwned + Format>(bytes: &[u8], format: &str) ->
     struct Head {
         format: String,
     }
-    if let Ok(head) = serde_json::from_slice::<Head>(&bytes) {
+    if let Ok(head) = serde_json::from_slice::<Head>(bytes) {
         check_format(&head.format, format)?;
     }
     // Keeping track of the path costs time, so it is only done where there is something to name.
-    let mut deserializer = serde_json::Deserializer::from_slice(&bytes);
+    let mut deserializer = serde_json::Deserializer::from_slice(bytes);
     match serde_path_to_error::deserialize::<_, T>(&mut deserializer) {
-        Err(located) => Err(named(&bytes, &located)),
+        Err(located) => Err(named(bytes, &located)),
         // The value is sound; what follows it is not.
         Ok(_) => Err(Error::invalid("file", error.to_string())),
+    }
+}
+
+/// The content without the mark that some writers put first, where it is an object as far as its first character tells:
+/// the parser would take a list for the values of an object.
+fn object(bytes: &[u8]) -> Result<&[u8]> {
+    let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
+    match bytes.iter().find(|byte| !byte.is_ascii_whitespace()) {
+        Some(b'{') => Ok(bytes),
+        Some(_) => Err(Error::invalid("file", "must be a JSON object")),
+        None => Err(Error::invalid("file", "is empty")),
     }
 }
 
@@ -75,6 +87,10 @@ fn named(bytes: &[u8], error: &serde_path_to_error::Error<serde_json::Error>) ->
         Some(token) => format!("must be a finite number, got {token}"),
         None => error.inner().to_string(),
     };
+    // The parser speaks Rust.
+    let message = message
+        .replace("expected f64", "expected a number")
+        .replace("expected u32", "expected an integer from 0 to 4294967295");
     Error::invalid(entry, message)
 }
 

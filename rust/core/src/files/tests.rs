@@ -59,6 +59,9 @@ fn the_documented_problem_and_plan_are_read() {
     assert_eq!(problem.routes.busy_s, [0.41]);
     assert_eq!(Problem::from_json(&gzip(PROBLEM.as_bytes())), Ok(problem.clone()));
 
+    let marked = [b"\xef\xbb\xbf", PROBLEM.as_bytes()].concat();
+    assert_eq!(Problem::from_json(&marked), Ok(problem.clone()));
+
     let plan = Plan::from_json(PLAN.as_bytes(), &problem).expect("a sound file");
     assert_eq!((plan.objective_value, plan.stop_reason), (Some(89.9), StopReason::LocalOptimum));
     assert_eq!(plan.deployments, [Deployment { configuration: 0, replicas: 2 }]);
@@ -72,7 +75,7 @@ fn errors_of_a_problem_name_the_entry() {
         ("\"data_gb\": 0.0", "\"data_gb\": Infinity", "query_types[0].data_gb: must be a finite number, got Infinity"),
         ("[0.41]", "[1e999]", "routes.busy_s[0]: number out of range"),
         ("[0.41]", "[-0.41]", "routes.busy_s[0]: must not be negative"),
-        ("[0.41]", "[\"x\"]", "routes.busy_s[0]: invalid type: string \"x\", expected f64"),
+        ("[0.41]", "[\"x\"]", "routes.busy_s[0]: invalid type: string \"x\", expected a number"),
         ("[0.41]", "[null]", "routes.busy_s[0]: invalid type: null"),
         ("[0.41]", "[0.41, 0.4]", "routes.busy_s: has 2 entries where 1 are expected"),
         ("\"configuration\": [0]", "\"configuration\": [-1]", "routes.configuration[0]: invalid value: integer `-1`"),
@@ -100,9 +103,12 @@ fn errors_of_a_problem_name_the_entry() {
         let message = problem_error(from, to);
         assert!(message.starts_with(expected), "{message}\ninstead of\n{expected}");
     }
-    for (content, expected) in
-        [(&b""[..], "file: EOF"), (b"[]", "file: "), (b"{", "file: EOF"), (b"\x1f\x8bx", "file: is not sound gzip")]
-    {
+    for (content, expected) in [
+        (&b" "[..], "file: is empty"),
+        (b"[]", "file: must be a JSON object"),
+        (b"{", "file: EOF"),
+        (b"\x1f\x8bx", "file: is not sound gzip"),
+    ] {
         let message = Problem::from_json(content).expect_err("no file").to_string();
         assert!(message.starts_with(expected), "{message}");
     }
