@@ -17,8 +17,8 @@ llama-3.1-8b,h100,fp16,2,1,16,1024,128,0.03,0.006,20.5
 VLLM_BENCH: dict[str, Any] = {
     "date": "20251101-120000",
     "backend": "vllm",
-    "model_id": "meta-llama/Llama-3.1-8B",
-    "tokenizer_id": "meta-llama/Llama-3.1-8B",
+    "model_id": "meta-llama/Llama-3.1-8B-Instruct",
+    "tokenizer_id": "meta-llama/Llama-3.1-8B-Instruct",
     "num_prompts": 200,
     "request_rate": "inf",
     "burstiness": 1.0,
@@ -70,7 +70,7 @@ AICONFIGURATOR = (
     "model,isl,osl,prefix,concurrency,request_rate,bs,global_bs,ttft,tpot,request_latency,"
     "seq/s,seq/s/gpu,tokens/s,tokens/s/gpu,num_total_gpus,tp,pp,dp,gemm,memory,backend,version,"
     "system,power_w\n"
-    "meta-llama/Llama-3.1-70B,4000,500,0,32,4.2,16,16,450.5,21.5,11179.0,"
+    "meta-llama/Meta-Llama-3.1-70B,4000,500,0,32,4.2,16,16,450.5,21.5,11179.0,"
     "2.8,0.35,1400,175,8,4,1,1,fp8,61.2,trtllm,1.0.0,h200_sxm,550\n"
 )
 

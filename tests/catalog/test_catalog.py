@@ -70,6 +70,41 @@ def test_models_agree_with_the_facts(shared: Path) -> None:
         assert model.weights_gb(bf16) == pytest.approx(fact["fp16_weight_gb"])
 
 
+@pytest.mark.parametrize(
+    ("published", "name"),
+    [
+        ("meta-llama/Meta-Llama-3.1-8B-Instruct", "Llama-3.1-8B"),
+        ("nvidia/Llama-3.1-405B-Instruct-FP8-KV", "Llama-3.1-405B"),
+        ("RedHatAI/Meta-Llama-3.1-70B-Instruct-quantized.w8a8", "Llama-3.1-70B"),
+        ("meta-llama/Llama-2-70b-chat-hf", "Llama-2-70B"),
+        ("mistralai/Mixtral-8x7B-Instruct-v0.1", "Mixtral-8x7B"),
+        ("meta-llama/Llama-3.2-11B-Vision-Instruct", "Llama-3.2-11B-Vision"),
+    ],
+)
+def test_models_are_found_under_the_names_of_their_checkpoints(published: str, name: str) -> None:
+    assert catalog.model(published).name == name
+
+
+@pytest.mark.parametrize(
+    ("written", "name"),
+    [
+        ("NVIDIA-H100-80GB-HBM3", "H100-80GB SXM"),
+        ("NVIDIA A100-SXM4-40GB", "A100-40GB SXM"),
+        ("NVIDIA GeForce RTX 4090", "RTX 4090"),
+        ("AMD Instinct MI300X", "MI300X"),
+        ("h200_sxm", "H200-141GB SXM"),
+    ],
+)
+def test_gpus_are_found_under_the_names_that_drivers_give_them(written: str, name: str) -> None:
+    assert catalog.gpu(written).name == name
+
+
+@pytest.mark.parametrize("other", ["NVIDIA A100 80GB PCIe", "NVIDIA H100 NVL", "H100 PCIe"])
+def test_another_board_of_the_same_chip_is_not_taken_for_it(other: str) -> None:
+    with pytest.raises(InvalidInputError, match="no GPU of the catalog"):
+        catalog.gpu(other)
+
+
 def test_quantised_weights_keep_16_bit_embeddings() -> None:
     model = catalog.model("llama-3.1-8b")
     embeddings = 2 * 128256 * 4096

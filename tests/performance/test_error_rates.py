@@ -45,6 +45,26 @@ def test_published_scores_are_taken_with_their_warnings() -> None:
     assert any("OpenLLMv1" in warning for warning in found.warnings)
 
 
+def test_a_model_of_the_same_shape_does_not_lend_its_scores() -> None:
+    models = ["llama-3.1-8b", "meta-llama/Llama-3.3-70B-Instruct"]
+    with pytest.raises(InvalidInputError, match=r"no score of Llama-3\.3-70B at bf16 on GSM8K"):
+        rates(query_type={"benchmark": "GSM8K"}, models=models)
+    own = {"model": models[1], "benchmark": "GSM8K", "accuracy": 0.9, "precision": "bf16"}
+    bf16 = [{"name": "h100", "precisions": ["fp16"]}]
+    found = error_rates(
+        resolve(
+            scenario(
+                query_type={"error_slo": 0.5, "benchmark": "GSM8K"},
+                models=models,
+                gpus=bf16,
+                accuracy=[own],
+            )
+        ),
+        [(0, FP16), (1, FP16)],
+    )
+    assert found.error[0, SEVENTY, FP16] == pytest.approx(0.1)
+
+
 def test_what_is_given_goes_before_what_is_published() -> None:
     found = rates(query_type={"benchmark": "GSM8K", "error": {"llama-3.1-70b": 0.5}})
     assert found.error[0, SEVENTY].tolist() == [0.5, 0.5, 0.5]

@@ -18,7 +18,7 @@ from typing import TypeVar
 import msgspec
 
 from servemix._errors import InvalidInputError, ServemixError
-from servemix.catalog._names import name_key
+from servemix.catalog._names import gpu_names, model_names, name_key
 from servemix.catalog.accuracy import PublishedError, published_error
 from servemix.catalog.calibration import Calibration, decode_calibration
 from servemix.catalog.entries import AccuracyFact, Gpu, Model, Tier
@@ -84,23 +84,28 @@ def calibration() -> Calibration:
 def gpu(name: str) -> Gpu:
     """Look up a GPU by its name or an alias; case, spaces and dashes do not matter.
 
+    Names as drivers write them, such as ``NVIDIA-H100-80GB-HBM3``, are understood.
+
     Raises
     ------
     InvalidInputError
         The catalog has no such GPU; the message names the nearest ones.
     """
-    return _find(gpus(), name, "GPU")
+    return _find(gpus(), gpu_names(name), "GPU")
 
 
 def model(name: str) -> Model:
     """Look up a model by its name or an alias; case, spaces and dashes do not matter.
+
+    Names as published, such as ``meta-llama/Llama-3.1-8B-Instruct``, are understood: organisation,
+    tuning and checkpoint format do not change the size.
 
     Raises
     ------
     InvalidInputError
         The catalog has no such model; the message names the nearest ones.
     """
-    return _find(models(), name, "model")
+    return _find(models(), model_names(name), "model")
 
 
 def precision(name: str) -> Precision:
@@ -125,16 +130,21 @@ def error_of(
     return published_error(accuracy(), model, precision, benchmark, method)
 
 
-def _find(rows: Iterable[Named], name: str, kind: str) -> Named:
-    by_key = {name_key(alias): row for row in rows for alias in (*row.aliases, row.name)}
-    found = by_key.get(name_key(name))
-    if found is None:
-        near = difflib.get_close_matches(name_key(name), by_key, n=3, cutoff=0.5)
-        names = list(dict.fromkeys(by_key[key].name for key in near)) or sorted(
-            {row.name for row in by_key.values()}
-        )
-        raise InvalidInputError(
-            f"{name!r} is no {kind} of the catalog; near it: {', '.join(names)}. "
-            f"A {kind} of your own is written out as its `spec`"
-        )
-    return found
+def _find(rows: Iterable[Named], names: list[str], kind: str) -> Named:
+    by_key = {name_key(name): row for row in rows for name in _names_of(row)}
+    for name in names:
+        if (found := by_key.get(name_key(name))) is not None:
+            return found
+    near = difflib.get_close_matches(name_key(names[-1]), by_key, n=3, cutoff=0.5)
+    shown = list(dict.fromkeys(by_key[key].name for key in near)) or sorted(
+        {row.name for row in by_key.values()}
+    )
+    raise InvalidInputError(
+        f"{names[0]!r} is no {kind} of the catalog; near it: {', '.join(shown)}. "
+        f"A {kind} of your own is written out as its `spec`"
+    )
+
+
+def _names_of(row: Gpu | Model) -> tuple[str, ...]:
+    siblings = row.siblings if isinstance(row, Model) else ()
+    return (*row.aliases, *siblings, row.name)

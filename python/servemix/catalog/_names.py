@@ -1,11 +1,41 @@
-"""How names are compared: case, spaces and punctuation do not matter."""
+"""How names are compared, and what published names add that tells nothing apart."""
 
 from __future__ import annotations
 
+import re
 from functools import lru_cache
+
+#: Tunings, checkpoint formats and versions: they change no size. The precision is asked for apart.
+_MODEL_ENDINGS = re.compile(
+    r"([-_.](instruct|chat|it|hf|kv|awq|gptq|dynamic|quantized|[bf]+p?16|fp8|int[48]|w\d+a\d+"
+    r"|v\d+(\.\d+)*))+$",
+    re.IGNORECASE,
+)
+#: Makers, and what is the same in all boards of a name; a form such as PCIe is another GPU.
+_GPU_WORDS = re.compile(r"(nvidia|amd|instinct|geforce|tesla|sxm\d*|hbm\d\w*)", re.IGNORECASE)
 
 
 @lru_cache(maxsize=4096)
 def name_key(name: str) -> str:
-    """Reduce a name to what tells it apart from others."""
+    """Reduce a name to what tells it apart from others: case, spaces and punctuation do not."""
     return "".join(letter for letter in name.casefold() if letter.isalnum())
+
+
+def model_names(name: str) -> list[str]:
+    """Names to look a model up by: as written, then as its family is called.
+
+    >>> model_names("meta-llama/Meta-Llama-3.1-8B-Instruct")[-1]
+    'Llama-3.1-8B'
+    """
+    bare = _MODEL_ENDINGS.sub("", name.rpartition("/")[2])
+    return [name, name.rpartition("/")[2], bare, re.sub(r"^meta-", "", bare, flags=re.IGNORECASE)]
+
+
+def gpu_names(name: str) -> list[str]:
+    """Names to look a GPU up by: as written, then without maker, socket and kind of memory.
+
+    >>> gpu_names("NVIDIA-A100-SXM4-80GB")[-1]
+    'A100-80GB'
+    """
+    words = [word for word in re.split(r"[\s_-]+", name) if not _GPU_WORDS.fullmatch(word)]
+    return [name, "-".join(words)]

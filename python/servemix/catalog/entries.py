@@ -6,6 +6,7 @@ from typing import Annotated
 
 import msgspec
 
+from servemix.catalog._names import model_names, name_key
 from servemix.catalog.precision import ComputeFormat, Precision
 
 Positive = Annotated[float, msgspec.Meta(gt=0)]
@@ -79,6 +80,8 @@ class Model(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
         Shape of the transformer.
     tied_embeddings
         Whether input and output embeddings are one matrix.
+    siblings
+        Other models of the very same size and shape; their accuracies are their own.
     unverified
         Fields whose number nobody has checked against its source.
     """
@@ -94,10 +97,22 @@ class Model(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     tied_embeddings: bool = False
     active_params_b: Positive | None = None
     aliases: tuple[Name, ...] = ()
+    siblings: tuple[Name, ...] = ()
     params_source: str = ""
     config_source: str = ""
     note: str = ""
     unverified: tuple[str, ...] = ()
+
+    def scored_as(self, written: str) -> str:
+        """Whose published accuracies count for a name that was looked up: a sibling's are its own.
+
+        Parameters
+        ----------
+        written
+            Name by which the row was found.
+        """
+        keys = {name_key(name) for name in model_names(written)}
+        return next((name for name in self.siblings if name_key(name) in keys), self.name)
 
     @property
     def active_params(self) -> float:

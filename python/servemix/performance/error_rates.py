@@ -121,10 +121,15 @@ def _given(query_type: QueryType, model: str, precision: str) -> float | None:
     return None if error is None else float(error)
 
 
+def _scored_as(resolved: ResolvedScenario, j: int) -> str:
+    entry = resolved.model_entries[j]
+    return resolved.models[j].scored_as(entry.model or entry.name)
+
+
 def _facts_of(resolved: ResolvedScenario, j: int) -> tuple[AccuracyFact, ...]:
     """Return a model's scores: the scenario's, and the catalog's that they do not replace."""
-    names = {resolved.models[j].name, resolved.model_entries[j].name}
-    keys = {name_key(name) for name in names}
+    scored = _scored_as(resolved, j)
+    keys = {name_key(scored), name_key(resolved.model_entries[j].name)}
 
     def what(fact: AccuracyFact) -> tuple[str, str, str | None]:
         return _precision(fact.precision), name_key(fact.benchmark), fact.method
@@ -138,7 +143,7 @@ def _facts_of(resolved: ResolvedScenario, j: int) -> tuple[AccuracyFact, ...]:
     ]
     return tuple(
         AccuracyFact(
-            model=resolved.models[j].name,
+            model=scored,
             precision=_precision(fact.precision),
             benchmark=fact.benchmark,
             method=fact.method,
@@ -162,7 +167,7 @@ def _published(
     j, precision, benchmark = key
     method = resolved.model_entries[j].quantization
     try:
-        found = published_error(facts, resolved.models[j].name, precision, benchmark, method)
+        found = published_error(facts, _scored_as(resolved, j), precision, benchmark, method)
     except InvalidInputError as error:
         return str(error)
     if found.warning is not None:

@@ -6,7 +6,7 @@ import csv
 import io
 import math
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any, Literal
 
@@ -14,6 +14,7 @@ import msgspec
 
 from servemix import catalog
 from servemix._errors import InvalidInputError
+from servemix.catalog import Gpu, Model, Precision
 
 Kind = Literal["serving", "static_batch", "max_throughput"]
 
@@ -184,9 +185,9 @@ def _measurement(row: Mapping[str, Any], label: str) -> Measurement:
     drawn = INFERENCEMAX_MEAN_LENGTH if INFERENCEMAX_RUN.search(source) else 1.0
     return Measurement(
         kind=KINDS[kind_name],
-        model=_catalog_name(catalog.model, _model_names(_text(row, label, "model"))),
-        gpu=_catalog_name(catalog.gpu, [_text(row, label, "gpu").replace("_", "-")]),
-        precision=_catalog_name(catalog.precision, [_bare(_text(row, label, "precision"))]),
+        model=_catalog_name(catalog.model, _text(row, label, "model")),
+        gpu=_catalog_name(catalog.gpu, _text(row, label, "gpu")),
+        precision=_catalog_name(catalog.precision, _bare(_text(row, label, "precision"))),
         engine=_engine(_text(row, label, "engine")),
         tp=_count(row, label, "tp"),
         pp=_count(row, label, "pp"),
@@ -213,7 +214,7 @@ def _from_config(row: Mapping[str, Any]) -> dict[str, Any]:
 
 def _from_layer(row: Mapping[str, Any], label: str) -> dict[str, Any]:
     """Turn the prefill time of one layer into that of all of them, a prefill of one prompt."""
-    name = _catalog_name(catalog.model, _model_names(_text(row, label, "model")))
+    name = _catalog_name(catalog.model, _text(row, label, "model"))
     ttft_ms = _number(row, label, "ms_per_layer") * catalog.model(name).layers
     return {**row, "batch": 1, "isl": row.get("tokens"), "ttft_ms": ttft_ms}
 
@@ -258,17 +259,8 @@ def _engine(text: str) -> str:
     return ENGINE_OF_PROFILE.get(first, ENGINE_NAMES.get(first, first))
 
 
-def _model_names(text: str) -> list[str]:
-    """Names to try: as written, without the organisation, without what does not change the size."""
-    short = text.rsplit("/", 1)[-1] if "(" not in text else text
-    bare = re.sub(r"(-Instruct|-FP8|-chat)+$", "", short, flags=re.IGNORECASE)
-    return [text, short, bare, bare.replace("_", "-")]
-
-
-def _catalog_name(find: Any, names: Iterable[str]) -> str:
-    for name in names:
-        try:
-            return str(find(name).name)
-        except InvalidInputError as error:
-            reason = str(error).split(";")[0]
-    raise _LeftOutError(reason)
+def _catalog_name(find: Callable[[str], Gpu | Model | Precision], name: str) -> str:
+    try:
+        return find(name).name
+    except InvalidInputError as error:
+        raise _LeftOutError(str(error).split(";")[0]) from None

@@ -129,8 +129,9 @@ def test_aiconfigurator_counts_one_of_its_replicas(tmp_path: Path) -> None:
 
 
 def test_a_disaggregated_aiconfigurator_result_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(InvalidInputError, match="disaggregated"):
-        read(tmp_path, "model,isl,(p)tp,(d)tp\n", Assume(), "aiconfigurator")
+    for format in (None, "aiconfigurator"):
+        with pytest.raises(InvalidInputError, match="disaggregated"):
+            read(tmp_path, "model,isl,(p)tp,(d)tp\n", Assume(), format)
 
 
 def test_llm_inferno_costs_are_cents_and_times_milliseconds(tmp_path: Path) -> None:

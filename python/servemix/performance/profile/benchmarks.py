@@ -20,6 +20,8 @@ from servemix.performance.profile.records import (
 )
 
 OWN_COLUMNS = ("prompt_tokens", "output_tokens")
+#: Column of an aiconfigurator result with prefill and decode on replicas of their own.
+DISAGGREGATED = "(p)tp"
 AICONFIGURATOR_COLUMNS = ("isl", "osl", "ttft", "tpot", "tp", "pp", "system")
 
 
@@ -88,7 +90,7 @@ def read_aiconfigurator(text: str, where: str, assume: Assume) -> Profile:
     Rows of a disaggregated deployment describe two kinds of replica at once and are refused; of
     several equal replicas one is taken. ``bs`` sequences are in flight on each data-parallel rank.
     """
-    if "(p)tp" in text.partition("\n")[0]:
+    if DISAGGREGATED in text.partition("\n")[0]:
         raise InvalidInputError(
             f"{where}: rows of a disaggregated deployment; a route needs one kind of replica"
         )

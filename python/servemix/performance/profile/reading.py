@@ -11,6 +11,7 @@ import msgspec
 from servemix._errors import InvalidInputError
 from servemix.performance.profile.benchmarks import (
     AICONFIGURATOR_COLUMNS,
+    DISAGGREGATED,
     read_aiconfigurator,
     read_llm_d_planner,
     read_own_csv,
@@ -72,7 +73,10 @@ def read_profile(
         raise InvalidInputError(f"{path}: {error}") from error
     if format in TEXT_READERS or (format is None and not text.lstrip().startswith(("{", "["))):
         header = text.partition("\n")[0]
-        is_theirs = all(column in header.split(",") for column in AICONFIGURATOR_COLUMNS)
+        columns = header.split(",")
+        is_theirs = DISAGGREGATED in columns or all(
+            column in columns for column in AICONFIGURATOR_COLUMNS
+        )
         chosen = format or ("aiconfigurator" if is_theirs else "csv")
         return _not_empty(TEXT_READERS[chosen](text, str(path), assume), path)
     content = _json(text, path)

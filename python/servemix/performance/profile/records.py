@@ -12,6 +12,7 @@ import msgspec
 
 from servemix import catalog
 from servemix._errors import InvalidInputError
+from servemix.catalog import Gpu, Model, Precision
 
 #: Figures that a point may have.
 FIGURES = ("ttft_s", "tpot_s", "latency_s", "requests_per_s")
@@ -264,7 +265,7 @@ def _said(value: Any) -> bool:
 
 
 def _name(
-    find: Callable[[str], Any],
+    find: Callable[[str], Gpu | Model | Precision],
     written: Any,
     assumed: str | None,
     names: Mapping[str, str],
@@ -274,13 +275,10 @@ def _name(
     if not text:
         key = where.rpartition(" ")[2]
         raise InvalidInputError(f"{where}: the file does not say; give `assume.{key}`")
-    short = text.rpartition("/")[2]
-    for candidate in (names.get(text, text), short, short.replace("_", "-")):
-        try:
-            return str(find(candidate).name)
-        except InvalidInputError as error:
-            reason = error
-    raise InvalidInputError(f"{where}: {reason}")
+    try:
+        return find(names.get(text, text)).name
+    except InvalidInputError as error:
+        raise InvalidInputError(f"{where}: {error}") from None
 
 
 def csv_rows(
