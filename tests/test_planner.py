@@ -51,7 +51,7 @@ def test_full_mode_starts_what_new_traffic_needs() -> None:
 
 def test_a_change_that_does_not_pay_for_its_start_is_not_made() -> None:
     dear = Planner(two_types(), feasible_plan(two_types()), start_usd=1e6)
-    free = Planner(two_types(), feasible_plan(two_types()))
+    free = Planner(two_types(), feasible_plan(two_types()), min_saving_share=0.0)
     cheaper = solve(two_types()).objective_value
     assert cheaper is not None
     assert free.replan().objective_value == pytest.approx(cheaper)
@@ -131,3 +131,63 @@ def test_threads_may_share_a_planner() -> None:
 
     with ThreadPoolExecutor(8) as pool:
         assert all(plan.objective_value is not None for plan in pool.map(work, range(200)))
+
+
+def test_a_transition_starts_before_it_stops_and_tells_what_each_step_serves() -> None:
+    problem = two_types()
+    planner = Planner(problem, feasible_plan(problem))
+    previous = planner.plan
+    plan = planner.replan(rates=np.array(RATES) * 2.5)
+    transition = plan.transition(previous, start_usd=2.0, start_s=90.0)
+    assert transition.safe
+    assert transition.message is None
+    assert transition.steps[0].action == "start"
+    replicas = dict(zip(*previous.deployments.values(), strict=True))
+    for step in transition.steps:
+        change = step.replicas if step.action == "start" else -step.replicas
+        replicas[step.configuration] = replicas.get(step.configuration, 0) + change
+        assert 0.0 <= step.served_share <= 1.0
+        assert step.served.shape == (2,)
+        assert step.action in str(step)
+    left = {configuration: count for configuration, count in replicas.items() if count}
+    assert left == dict(zip(*plan.deployments.values(), strict=True))
+    started = sum(step.replicas for step in transition.steps if step.action == "start")
+    assert transition.start_usd >= 2.0 * started
+    assert transition.duration_s == pytest.approx(90.0)
+
+
+def test_a_full_pool_leaves_no_safe_order_and_the_transition_says_so() -> None:
+    # Four replicas of one GPU each fill the pool, one of four GPUs is to take their place.
+    problem = two_types(pools__max_gpus=[4.0])
+
+    def plan_with(configuration: int, replicas: int) -> Plan:
+        return Plan.from_arrays(
+            problem,
+            method="test",
+            seed=0,
+            status="FEASIBLE",
+            stop_reason="COMPLETED",
+            runtime_s=0.0,
+            deployments={"configuration": [configuration], "replicas": [replicas]},
+            routing={"query_type": [0], "configuration": [configuration], "fraction": [1.0]},
+            unmet=[0.0, 1.0],
+        )
+
+    transition = plan_with(1, 1).transition(plan_with(0, 4))
+    assert not transition.safe
+    assert transition.best
+    assert transition.message is not None
+    assert transition.message.startswith("no safe order exists")
+    assert transition.lowest_share == pytest.approx(0.0, abs=1e-9)
+
+
+def test_a_transition_needs_two_plans() -> None:
+    problem = two_types()
+    none = solve(
+        two_types(query_types__error_slo=[0.001, 0.001], query_types__max_unmet=[0.0, 0.0])
+    )
+    assert none.objective_value is None
+    with pytest.raises(InvalidInputError, match="previous"):
+        feasible_plan(problem).transition(none)
+    with pytest.raises(InvalidInputError, match="start_s"):
+        feasible_plan(problem).transition(feasible_plan(problem), start_s=-1.0)

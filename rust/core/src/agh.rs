@@ -132,7 +132,7 @@ fn cheapest(problem: &Problem, size: usize) -> Vec<u32> {
 }
 
 /// A seed for each island that differs in many bits from its neighbours (SplitMix64).
-fn stream(seed: u64, index: u64) -> u128 {
+pub(crate) fn stream(seed: u64, index: u64) -> u128 {
     let mix = |mut x: u64| {
         x = (x ^ (x >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
         x = (x ^ (x >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);

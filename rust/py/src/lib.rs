@@ -15,6 +15,7 @@ mod problem;
 mod router;
 mod solve;
 mod stress;
+mod transition;
 
 use pyo3::prelude::*;
 
@@ -43,6 +44,9 @@ mod _core {
     use super::solve::{solve, PyCancelToken};
     #[pymodule_export]
     use super::stress::{_generate, _reroute, _stress};
+
+    #[pymodule_export]
+    use super::transition::{PyTransition, PyTransitionStep};
 
     #[pymodule_init]
     fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {

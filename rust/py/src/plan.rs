@@ -6,7 +6,7 @@ use std::hash::{Hash, Hasher};
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyDict, PyTuple};
-use servemix_core::{Deployment, Error, Plan, Routing, Status, StopReason};
+use servemix_core::{Deployment, Error, Plan, Routing, Status, StopReason, TransitionCosts};
 
 use crate::convert::{array, floats, index_array, number, unsigned, Section};
 use crate::entry;
@@ -15,6 +15,7 @@ use crate::files::return_or_write;
 use crate::plan_problem::PlanProblem;
 use crate::problem::PyProblem;
 use crate::router::PyRouter;
+use crate::transition::PyTransition;
 
 /// What to deploy and where to send each kind of request; attributes as in servemix-plan/1.
 ///
@@ -267,6 +268,51 @@ impl PyPlan {
         PyRouter::of_plan(py, &self.inner, seed, mode)
     }
 
+    /// The steps from another plan's deployments to this plan's.
+    ///
+    /// Starts come before stops as far as pools, budget and storage leave room, so that no moment
+    /// serves less than the poorer of both plans; where no such order exists, the one with the
+    /// least shortfall. Rates and limits are those that this plan was made for.
+    ///
+    /// Parameters
+    /// ----------
+    /// previous
+    ///     The plan that is deployed now, of a problem with the same configurations.
+    /// start_usd, start_usd_per_gb
+    ///     Cost of starting a replica, USD, and more per GB of weights; 0 by default.
+    /// start_s, start_s_per_gb
+    ///     Seconds until a started replica serves, and more per GB of weights; 0 by default.
+    ///
+    /// Returns
+    /// -------
+    /// Transition
+    ///     The steps with what can be served after each.
+    ///
+    /// Raises
+    /// ------
+    /// InvalidInputError
+    ///     A plan is none (status ``"INFEASIBLE"``) or of another problem, or a setting is out of
+    ///     range; the message names it.
+    #[pyo3(signature = (previous, *, start_usd=None, start_usd_per_gb=None, start_s=None, start_s_per_gb=None))]
+    fn transition(
+        &self,
+        py: Python<'_>,
+        previous: &Bound<'_, Self>,
+        start_usd: Option<&Bound<'_, PyAny>>,
+        start_usd_per_gb: Option<&Bound<'_, PyAny>>,
+        start_s: Option<&Bound<'_, PyAny>>,
+        start_s_per_gb: Option<&Bound<'_, PyAny>>,
+    ) -> PyResult<PyTransition> {
+        let costs = transition_costs(start_usd, start_usd_per_gb, start_s, start_s_per_gb)?;
+        let problem = self.problem.get(py)?;
+        let (owner, given) = (&problem.get().inner, &previous.get().inner);
+        let steps = entry::call(py, || {
+            costs.validate()?;
+            self.inner.transition(owner, given, &costs)
+        })?;
+        PyTransition::new(py, owner.data(), steps)
+    }
+
     /// The plan as a table that a person reads.
     fn summary<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
         let report = slf.py().import("servemix.report.plan_text")?;
@@ -366,6 +412,22 @@ pub(crate) fn plan_from_arrays<'py>(
 ) -> PyResult<Bound<'py, PyAny>> {
     let py = problem.py();
     py.get_type::<PyPlan>().getattr("from_arrays")?.call((problem,), Some(arguments))
+}
+
+/// What starting replicas costs and takes; 0 where nothing is said.
+pub(crate) fn transition_costs(
+    start_usd: Option<&Bound<'_, PyAny>>,
+    start_usd_per_gb: Option<&Bound<'_, PyAny>>,
+    start_s: Option<&Bound<'_, PyAny>>,
+    start_s_per_gb: Option<&Bound<'_, PyAny>>,
+) -> PyResult<TransitionCosts> {
+    let or_zero = |value: Option<&Bound<'_, PyAny>>, name: &str| value.map_or(Ok(0.0), |value| number(value, name));
+    Ok(TransitionCosts {
+        start_usd: or_zero(start_usd, "start_usd")?,
+        start_usd_per_gb: or_zero(start_usd_per_gb, "start_usd_per_gb")?,
+        start_s: or_zero(start_s, "start_s")?,
+        start_s_per_gb: or_zero(start_s_per_gb, "start_s_per_gb")?,
+    })
 }
 
 /// The parts of a cost by name.

@@ -8,7 +8,7 @@ use servemix_core::{Error, Method, Plan, Planner, PlannerParams, Problem, Result
 use crate::convert::{floats, integers, number, unsigned};
 use crate::entry;
 use crate::error::{invalid, to_py};
-use crate::plan::PyPlan;
+use crate::plan::{transition_costs, PyPlan};
 use crate::plan_problem::{Numbers, PlanProblem};
 use crate::problem::PyProblem;
 
@@ -24,18 +24,18 @@ use crate::problem::PyProblem;
 /// plan
 ///     The plan to start from, as it is deployed; None to make one by method ``"agh"``.
 /// seed
-///     Seed of every random choice.
+///     Seed of every random choice; 0 by default.
 /// start_usd, start_usd_per_gb
-///     Cost of starting a replica, USD, and more per GB of weights that it loads.
+///     Cost of starting a replica, USD, and more per GB of weights that it loads; 0 by default.
 /// start_s, start_s_per_gb
 ///     Seconds until a started replica serves, and more per GB of weights; its rental meanwhile
-///     is part of what a change costs.
+///     is part of what a change costs. 0 by default.
 /// payback_h
 ///     Hours over which a change has to pay for itself; None for the horizon of the problem.
 ///     Shorter ones make plans hold longer.
 /// min_saving_usd, min_saving_share
 ///     A change is made only where it saves more than this over the payback time, start-up paid:
-///     in USD, and as a share of the present cost.
+///     in USD (0 by default), and as a share of the present cost (0.005 by default).
 /// max_changes
 ///     Most replicas started and stopped by one call, lost ones not counted; None for no limit.
 ///
@@ -99,11 +99,8 @@ impl PyPlanner {
     ) -> PyResult<Self> {
         let py = problem.py();
         let mut params = PlannerParams::default();
+        params.transition = transition_costs(start_usd, start_usd_per_gb, start_s, start_s_per_gb)?;
         for (value, name, target) in [
-            (start_usd, "start_usd", &mut params.transition.start_usd),
-            (start_usd_per_gb, "start_usd_per_gb", &mut params.transition.start_usd_per_gb),
-            (start_s, "start_s", &mut params.transition.start_s),
-            (start_s_per_gb, "start_s_per_gb", &mut params.transition.start_s_per_gb),
             (min_saving_usd, "min_saving_usd", &mut params.min_saving_usd),
             (min_saving_share, "min_saving_share", &mut params.min_saving_share),
         ] {

@@ -10,13 +10,18 @@
 mod full;
 mod next_plan;
 mod params;
+mod rank;
+mod transition;
 
+use full::Reoptimiser;
 pub use params::{PlannerParams, TransitionCosts};
+use rank::Rank;
+pub use transition::{Action, Step, Transition};
 
 use crate::linear::LinearStatus;
 use crate::{
     solve, CancelToken, Deployment, Error, Method, Plan, Problem, ProblemData, Result, RoutingProgram, SolveParams,
-    NO_POOL,
+    Status, NO_POOL,
 };
 
 /// What has changed since the last plan; `None` where nothing has.
@@ -40,7 +45,25 @@ pub struct Planner {
     has_old_routes: bool,
     params: PlannerParams,
     program: RoutingProgram,
+    reoptimiser: Reoptimiser,
+    before: Numbers,
     plan: Plan,
+}
+
+/// The numbers of a problem before an update, for the case that it fails.
+#[derive(Debug, Clone, Default)]
+struct Numbers {
+    rates: Vec<f64>,
+    prices: Vec<f64>,
+    pools: Vec<f64>,
+}
+
+impl Numbers {
+    fn clone_from(&mut self, data: &ProblemData) {
+        self.rates.clone_from(&data.query_types.rate_per_h);
+        self.prices.clone_from(&data.tiers.gpu_usd_per_h);
+        self.pools.clone_from(&data.pools.max_gpus);
+    }
 }
 
 impl Planner {
@@ -62,7 +85,9 @@ impl Planner {
             }
         };
         let program = program_of(&problem, &plan.deployments);
-        let mut planner = Self { problem, has_old_routes: false, params, program, plan };
+        let reoptimiser = Reoptimiser::new(&problem);
+        let mut planner =
+            Self { problem, has_old_routes: false, params, program, reoptimiser, before: Numbers::default(), plan };
         planner.lose_pools();
         planner.route()?;
         Ok(planner)
@@ -95,8 +120,12 @@ impl Planner {
     /// [`Error::Invalid`] names the entry of `update` that is not valid; then nothing has changed.
     pub fn reroute(&mut self, update: &Update<'_>) -> Result<&Plan> {
         self.check(update)?;
+        self.before.clone_from(self.problem.data());
         self.apply(update);
-        self.route()?;
+        if let Err(error) = self.route() {
+            self.restore();
+            return Err(error);
+        }
         Ok(&self.plan)
     }
 
@@ -106,7 +135,23 @@ impl Planner {
     /// # Errors
     /// As [`Planner::reroute`].
     pub fn replan(&mut self, update: &Update<'_>) -> Result<&Plan> {
-        self.reoptimise(update)?;
+        self.reroute(update)?;
+        self.renew_routes();
+        let is_short = self.plan.status != Status::Feasible;
+        let kept_usd = self.plan.objective_value.unwrap_or(f64::INFINITY);
+        let kept = &self.plan.deployments;
+        let found = self.reoptimiser.improve(&self.problem, &self.params, kept, kept_usd, is_short)?;
+        let Some(next) = found else { return Ok(&self.plan) };
+        if &next != kept {
+            let kept_plan = self.plan.clone();
+            let next_program = program_of(&self.problem, &next);
+            let kept_program = std::mem::replace(&mut self.program, next_program);
+            let is_worse =
+                self.route().is_err() || Rank::of(&self.problem, &self.plan) > Rank::of(&self.problem, &kept_plan);
+            if is_worse {
+                (self.program, self.plan) = (kept_program, kept_plan);
+            }
+        }
         Ok(&self.plan)
     }
 
@@ -140,6 +185,9 @@ impl Planner {
                 }
             }
         }
+        if update.prices.is_some() || update.pools.is_some() {
+            self.reoptimiser.distrust_prices();
+        }
         // Checked before, these cannot fail.
         let _ = update.prices.map(|prices| self.problem.set_prices(prices));
         let _ = update.pools.map(|pools| self.problem.set_pools(pools));
@@ -154,6 +202,16 @@ impl Planner {
         if update.pools.is_some() {
             self.lose_pools();
         }
+    }
+
+    /// Takes the last update back.
+    fn restore(&mut self) {
+        // They were valid before.
+        let _ = self.problem.set_rates(&self.before.rates);
+        let _ = self.problem.set_prices(&self.before.prices);
+        let _ = self.problem.set_pools(&self.before.pools);
+        self.has_old_routes = false;
+        self.program = program_of(&self.problem, &self.plan.deployments);
     }
 
     /// Gives up what no longer fits a pool, the idlest deployments first.

@@ -16,6 +16,17 @@ pub struct TransitionCosts {
 }
 
 impl TransitionCosts {
+    /// Checks that every figure is in range.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] names the one that is not.
+    pub fn validate(&self) -> Result<()> {
+        check_range("start_usd", self.start_usd)?;
+        check_range("start_usd_per_gb", self.start_usd_per_gb)?;
+        check_range("start_s", self.start_s)?;
+        check_range("start_s_per_gb", self.start_s_per_gb)
+    }
+
     /// Seconds until one started replica of configuration `a` serves.
     pub fn replica_s(&self, problem: &Problem, a: usize) -> f64 {
         self.start_s + self.start_s_per_gb * problem.configurations.weights_gb[a]
@@ -40,7 +51,7 @@ pub struct PlannerParams {
     pub payback_h: Option<f64>,
     /// A change is made only where it saves more than this, USD over the payback time, start-up paid; 0 by default.
     pub min_saving_usd: f64,
-    /// As `min_saving_usd`, as a share of the present cost; 0 by default.
+    /// As `min_saving_usd`, as a share of the present cost; 0.005 by default, so that noise in the rates changes nothing.
     pub min_saving_share: f64,
     /// Most replicas started and stopped in one replan, forced ones not counted; no limit by default.
     pub max_changes: Option<u32>,
@@ -53,7 +64,7 @@ impl Default for PlannerParams {
             transition: TransitionCosts::default(),
             payback_h: None,
             min_saving_usd: 0.0,
-            min_saving_share: 0.0,
+            min_saving_share: 0.005,
             max_changes: None,
         }
     }
@@ -65,18 +76,9 @@ impl PlannerParams {
     /// # Errors
     /// [`Error::Invalid`] names the setting that is not.
     pub fn validate(&self) -> Result<()> {
-        for (name, value) in [
-            ("start_usd", self.transition.start_usd),
-            ("start_usd_per_gb", self.transition.start_usd_per_gb),
-            ("start_s", self.transition.start_s),
-            ("start_s_per_gb", self.transition.start_s_per_gb),
-            ("min_saving_usd", self.min_saving_usd),
-            ("min_saving_share", self.min_saving_share),
-        ] {
-            if !(0.0..=1e30).contains(&value) {
-                return Err(Error::invalid(name, format!("must be finite and not negative, got {value}")));
-            }
-        }
+        self.transition.validate()?;
+        check_range("min_saving_usd", self.min_saving_usd)?;
+        check_range("min_saving_share", self.min_saving_share)?;
         match self.payback_h {
             Some(hours) if !(hours > 0.0 && hours <= 1e30) => {
                 Err(Error::invalid("payback_h", format!("must be finite and greater than zero, got {hours}")))
@@ -84,4 +86,11 @@ impl PlannerParams {
             _ => Ok(()),
         }
     }
+}
+
+fn check_range(name: &str, value: f64) -> Result<()> {
+    if (0.0..=1e30).contains(&value) {
+        return Ok(());
+    }
+    Err(Error::invalid(name, format!("must be finite and not negative, got {value}")))
 }

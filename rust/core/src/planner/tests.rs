@@ -77,6 +77,87 @@ proptest! {
     }
 }
 
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(60))]
+
+    #[test]
+    fn a_full_replan_is_honest_never_worse_than_routing_only_and_the_same_again(
+        seed in any::<u64>(),
+        steps in prop::collection::vec(prop::collection::vec(factor(), 3), 1..5),
+    ) {
+        let mut planner = planner(seed);
+        let mut twin = Planner::new(generate::small(seed).unwrap(), None, PlannerParams::default()).unwrap();
+        let first = planner.problem().query_types.rate_per_h.clone();
+        for factors in &steps {
+            let rates = scaled(&first, factors);
+            let update = Update { rates: Some(&rates), ..Update::default() };
+            let problem = planner.problem().clone();
+            let mut routing = Planner::new(problem, Some(planner.plan()), PlannerParams::default()).unwrap();
+            routing.reroute(&update).unwrap();
+            planner.replan(&update).unwrap();
+            assert_honest(&mut planner)?;
+            let (full, kept) = (planner.plan().clone(), routing.plan().clone());
+            let problem = planner.problem();
+            let (full_rank, kept_rank) = (Rank::of(problem, &full), Rank::of(problem, &kept));
+            let kept_rank = Rank { usd: kept_rank.usd * (1.0 + 1e-9), ..kept_rank };
+            prop_assert!(full_rank <= kept_rank, "{full_rank:?} {kept_rank:?}");
+            prop_assert_eq!(twin.replan(&update).unwrap(), &full);
+        }
+    }
+
+    #[test]
+    fn no_more_replicas_change_than_may(seed in any::<u64>(), factors in prop::collection::vec(0.3..3.0_f64, 3), most in 0..4_u32) {
+        let params = PlannerParams { max_changes: Some(most), ..PlannerParams::default() };
+        let mut planner = Planner::new(generate::small(seed).unwrap(), None, params).unwrap();
+        let first = planner.problem().query_types.rate_per_h.clone();
+        let before = planner.plan().deployments.clone();
+        planner.replan(&Update { rates: Some(&scaled(&first, &factors)), ..Update::default() }).unwrap();
+        assert_honest(&mut planner)?;
+        let replicas = |deployments: &[Deployment], a: u32| {
+            deployments.iter().find(|entry| entry.configuration == a).map_or(0, |entry| entry.replicas)
+        };
+        let after = &planner.plan().deployments;
+        let changed: u32 = (0..planner.numbers().configurations.model.len() as u32)
+            .map(|a| replicas(&before, a).abs_diff(replicas(after, a)))
+            .sum();
+        prop_assert!(changed <= most, "{changed} of {most}");
+    }
+}
+
+#[test]
+fn what_is_lost_is_started_again_where_that_is_possible() {
+    let mut replaced = 0;
+    for seed in 0..30 {
+        let mut planner = planner(seed);
+        if planner.plan().status != Status::Feasible || planner.plan().deployments.is_empty() {
+            continue;
+        }
+        let failed: Vec<u32> = planner.plan().deployments.iter().map(|entry| entry.replicas).collect();
+        let plan = planner.replan(&Update { failed: Some(&failed), ..Update::default() }).unwrap();
+        replaced += usize::from(plan.status == Status::Feasible);
+    }
+    assert!(replaced > 10, "{replaced}");
+}
+
+#[test]
+fn a_change_that_does_not_pay_for_its_starts_is_not_made() {
+    for seed in 0..30 {
+        let problem = generate::small(seed).unwrap();
+        let greedy = solve(&problem, Method::Gh, &SolveParams::default(), None, &CancelToken::new()).unwrap();
+        if !greedy.status.has_plan() {
+            continue;
+        }
+        let transition = TransitionCosts { start_usd: 1e9, ..TransitionCosts::default() };
+        let params = PlannerParams { transition, ..PlannerParams::default() };
+        let mut planner = Planner::new(problem, Some(&greedy), params).unwrap();
+        let kept = planner.plan().deployments.clone();
+        let next = planner.replan(&Update::default()).unwrap();
+        for entry in &next.deployments {
+            assert!(kept.iter().any(|old| old.configuration == entry.configuration && old.replicas >= entry.replicas));
+        }
+    }
+}
+
 #[test]
 fn a_bad_update_is_named_and_changes_nothing() {
     let mut planner = planner(3);

@@ -4,7 +4,7 @@ use rand::{Rng, RngExt};
 
 use crate::search::operator::OPERATORS;
 use crate::search::rebalance::fractional_replicas;
-use crate::search::{Change, Cuts, Market, Neighbourhood, SearchState};
+use crate::search::{Change, Cuts, Market, Neighbourhood, Running, SearchState};
 use crate::{Deployment, Problem, Stop, Switches};
 
 /// Improvements smaller than this, relative to the total, are not worth a step.
@@ -76,6 +76,12 @@ impl<'a> LocalSearch<'a> {
             banned: Vec::new(),
             switches,
         }
+    }
+
+    /// Changes what runs already, at the cost of starting more. To be called before anything is deployed.
+    pub fn set_running(&mut self, running: &'a Running) {
+        self.state.set_running(running);
+        self.trial.set_running(running);
     }
 
     /// The configurations that moves use.
@@ -150,6 +156,9 @@ impl<'a> LocalSearch<'a> {
             self.neighbourhood.changes(&candidate, &mut self.changes);
             self.trial.clone_from(&self.state);
             self.trial.apply(&self.changes);
+            if self.trial.changes_too_much() {
+                continue;
+            }
             self.solves += 1;
             let solved = self.trial.solve(target_usd);
             let statistics = &mut self.statistics[usize::from(candidate.operator)];
@@ -157,7 +166,8 @@ impl<'a> LocalSearch<'a> {
             if solved {
                 self.trimmed.clear();
                 self.trial.trim(&mut self.trimmed);
-                if self.trial.is_solved() && self.trial.total_usd() < target_usd {
+                let is_allowed = self.trimmed.is_empty() || !self.trial.changes_too_much();
+                if is_allowed && self.trial.is_solved() && self.trial.total_usd() < target_usd {
                     statistics.applied += 1;
                     statistics.saved_usd += total_usd - self.trial.total_usd();
                     std::mem::swap(&mut self.state, &mut self.trial);

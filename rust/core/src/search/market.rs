@@ -97,31 +97,37 @@ struct Fill {
 impl Market {
     /// Column generation until it stalls or `stop` says so.
     pub fn of(problem: &Problem, stop: &Stop) -> Self {
-        let mut master = Master::new(problem);
+        let num_types = problem.num_query_types();
+        let supply = (0..num_types).map(|i| FIRST_SHORTAGE * cheapest_usd(problem, i)).collect();
         let mut market = Self {
-            routing: RoutingPrices::default(),
+            routing: RoutingPrices { supply, error: vec![0.0; num_types], latency: vec![0.0; num_types] },
             limits: LimitPrices::zero(problem),
             mixture: Vec::new(),
             value_usd: f64::INFINITY,
         };
+        market.renew(problem, MAX_ROUNDS, stop);
+        market
+    }
+
+    /// Column generation from the present prices, for at most `rounds`.
+    pub fn renew(&mut self, problem: &Problem, rounds: usize, stop: &Stop) {
+        let mut master = Master::new(problem);
         let num_types = problem.num_query_types();
-        market.routing.supply = (0..num_types).map(|i| FIRST_SHORTAGE * cheapest_usd(problem, i)).collect();
-        market.routing.error = vec![0.0; num_types];
-        market.routing.latency = vec![0.0; num_types];
-        let mut proposed = market.clone();
+        let mut proposed = self.clone();
         let mut fills = Vec::new();
         let mut items = Vec::new();
         let mut stalled = 0;
+        self.value_usd = f64::INFINITY;
         master.simplex.solve(f64::INFINITY, MAX_PIVOTS);
-        for _ in 0..MAX_ROUNDS {
-            price_all(problem, &market, &mut items, &mut fills);
+        for _ in 0..rounds {
+            price_all(problem, self, &mut items, &mut fills);
             if fills.is_empty() {
-                market.blend(&proposed, 0.0);
-                price_all(problem, &market, &mut items, &mut fills);
+                self.blend(&proposed, 0.0);
+                price_all(problem, self, &mut items, &mut fills);
             }
             keep_best(&mut fills, COLUMNS_PER_TYPE * num_types + 10);
             for fill in &fills {
-                fill_replica(problem, &market.routing, fill.configuration as usize, &mut items);
+                fill_replica(problem, &self.routing, fill.configuration as usize, &mut items);
                 master.add(fill.configuration as usize, &items);
             }
             if (fills.is_empty() || stalled == 3) && !master.raise_shortage() {
@@ -132,12 +138,11 @@ impl Market {
             }
             master.read(&mut proposed);
             let value_usd = master.simplex.objective() * master.scale_usd + master.constant_usd();
-            stalled = if (value_usd / market.value_usd - 1.0).abs() < STALL { stalled + 1 } else { 0 };
-            market.value_usd = value_usd;
-            market.blend(&proposed, SMOOTHING);
+            stalled = if (value_usd / self.value_usd - 1.0).abs() < STALL { stalled + 1 } else { 0 };
+            self.value_usd = value_usd;
+            self.blend(&proposed, SMOOTHING);
         }
-        master.read_mixture(&mut market.mixture);
-        market
+        master.read_mixture(&mut self.mixture);
     }
 }
 
@@ -171,6 +176,17 @@ impl Market {
         }
         kernel.sort_unstable();
         kernel
+    }
+
+    /// Lets prices and value follow the rates: what serving one query is worth stays as it was.
+    pub fn follow(&mut self, before: &[f64], now: &[f64]) {
+        for (i, (&before, &now)) in before.iter().zip(now).enumerate() {
+            let factor = if before > 0.0 { now / before } else { 1.0 };
+            self.value_usd += (factor - 1.0) * self.routing.supply[i];
+            self.routing.supply[i] *= factor;
+            self.routing.error[i] *= factor;
+            self.routing.latency[i] *= factor;
+        }
     }
 
     /// The mixture in whole replicas, without what it asks for less than `least` replicas of.

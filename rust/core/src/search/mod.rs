@@ -12,6 +12,7 @@ mod market;
 mod neighbourhood;
 mod operator;
 mod rebalance;
+mod running;
 mod state;
 #[cfg(test)]
 mod tests;
@@ -21,4 +22,5 @@ pub use local_search::{LocalSearch, OperatorStatistics, SearchLimits};
 pub use market::{LimitPrices, Market};
 pub use neighbourhood::Neighbourhood;
 pub use operator::{Change, Move, Operator, OPERATORS};
+pub use running::Running;
 pub use state::SearchState;

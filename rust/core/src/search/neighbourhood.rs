@@ -26,6 +26,8 @@ struct Effect {
     weights_usd: f64,
     weights_gb: f64,
     gpus: f64,
+    /// Cost of starting replicas, beside `cost_usd`.
+    starting_usd: f64,
     /// Change of the bound under every cut, cost included.
     bound_usd: [f64; MAX_CUTS],
 }
@@ -194,6 +196,7 @@ impl Neighbourhood {
             weights_usd: opened * problem.weights_usd(a),
             weights_gb: opened * problem.configurations.weights_gb[a],
             gpus: replicas * problem.gpus_per_replica(a),
+            starting_usd: state.starting_change_usd(a, from, to),
             bound_usd: [0.0; MAX_CUTS],
         };
         self.set_bounds(&mut effect);
@@ -204,8 +207,8 @@ impl Neighbourhood {
         let Change { from, to, .. } = effect.change;
         let position = effect.position as usize;
         for cut in 0..self.cuts.len() {
-            effect.bound_usd[cut] =
-                effect.cost_usd + self.cuts.value_usd(cut, position, from) - self.cuts.value_usd(cut, position, to);
+            effect.bound_usd[cut] = effect.starting_usd + effect.cost_usd + self.cuts.value_usd(cut, position, from)
+                - self.cuts.value_usd(cut, position, to);
         }
     }
 
@@ -315,6 +318,8 @@ impl Neighbourhood {
         smaller.change.to = to;
         smaller.cost_usd = most * replica_usd + effect.weights_usd;
         smaller.gpus = effect.gpus * most / added;
+        // At most this, since those that run already come first.
+        smaller.starting_usd = effect.starting_usd * most / added;
         self.set_bounds(&mut smaller);
         self.effects.push(smaller);
         Some(self.effects.len() - 1)
@@ -419,8 +424,8 @@ impl Neighbourhood {
             let mut effect = self.effects[index];
             let Change { from, to, .. } = effect.change;
             let position = effect.position as usize;
-            effect.bound_usd[cut] =
-                effect.cost_usd + self.cuts.value_usd(cut, position, from) - self.cuts.value_usd(cut, position, to);
+            effect.bound_usd[cut] = effect.starting_usd + effect.cost_usd + self.cuts.value_usd(cut, position, from)
+                - self.cuts.value_usd(cut, position, to);
             self.effects[index] = effect;
         }
     }
@@ -428,7 +433,8 @@ impl Neighbourhood {
     /// The bound that `cut` gives for `state` itself.
     fn base(&self, state: &SearchState<'_>, cut: usize) -> f64 {
         let value = |(a, replicas)| self.cuts.position(a).map_or(0.0, |at| self.cuts.value_usd(cut, at, replicas));
-        state.deployment_usd() + self.cuts.constant_usd(cut) - state.deployments().map(value).sum::<f64>()
+        state.deployment_usd() + state.starting_usd() + self.cuts.constant_usd(cut)
+            - state.deployments().map(value).sum::<f64>()
     }
 }
 

@@ -1,7 +1,7 @@
 //! The working solution: deployments, what they use of the limits, and their best routing.
 
 use crate::linear::LinearStatus;
-use crate::search::Change;
+use crate::search::{Change, Running};
 use crate::{Deployment, Problem, Routing, RoutingProgram, FEASIBILITY_TOLERANCE, NO_POOL};
 
 const NO_SLOT: u32 = u32::MAX;
@@ -19,6 +19,8 @@ pub struct SearchState<'a> {
     rental_usd: f64,
     weights_gb: f64,
     weights_usd: f64,
+    running: Option<&'a Running>,
+    starting_usd: f64,
     solved: bool,
 }
 
@@ -41,6 +43,8 @@ impl Clone for SearchState<'_> {
         self.rental_usd = source.rental_usd;
         self.weights_gb = source.weights_gb;
         self.weights_usd = source.weights_usd;
+        self.running = source.running;
+        self.starting_usd = source.starting_usd;
         self.solved = source.solved;
     }
 }
@@ -56,6 +60,8 @@ impl<'a> SearchState<'a> {
             rental_usd: 0.0,
             weights_gb: 0.0,
             weights_usd: 0.0,
+            running: None,
+            starting_usd: 0.0,
             solved: false,
         }
     }
@@ -63,6 +69,31 @@ impl<'a> SearchState<'a> {
     /// The problem that is searched.
     pub fn problem(&self) -> &'a Problem {
         self.problem
+    }
+
+    /// Counts what starting replicas beyond those that run costs. To be called before anything is deployed.
+    pub fn set_running(&mut self, running: &'a Running) {
+        self.running = Some(running);
+    }
+
+    /// Cost of starting `to` replicas of a configuration less that of starting `from`, USD.
+    #[inline]
+    pub fn starting_change_usd(&self, configuration: usize, from: u32, to: u32) -> f64 {
+        self.running
+            .map_or(0.0, |running| running.starting_usd(configuration, to) - running.starting_usd(configuration, from))
+    }
+
+    /// Whether more replicas are started and stopped than may be, compared with what runs.
+    pub fn changes_too_much(&self) -> bool {
+        let Some((running, most)) = self.running.and_then(|running| Some((running, running.max_changes?))) else {
+            return false;
+        };
+        let mut changed: u64 = running.replicas.iter().map(|&replicas| u64::from(replicas)).sum();
+        for (a, replicas) in self.deployments() {
+            let before = running.replicas[a];
+            changed = changed - u64::from(before) + u64::from(before.abs_diff(replicas));
+        }
+        changed > u64::from(most)
     }
 
     /// The routing program of the deployments.
@@ -166,6 +197,7 @@ impl<'a> SearchState<'a> {
         self.slot_of_pair[pair] = if replicas == 0 { NO_SLOT } else { slot as u32 };
         let change = f64::from(replicas) - f64::from(before);
         self.rental_usd += change * problem.replica_usd(configuration);
+        self.starting_usd += self.starting_change_usd(configuration, before, replicas);
         if problem.pool(configuration) != NO_POOL {
             self.pool_gpus[problem.pool(configuration) as usize] += change * problem.gpus_per_replica(configuration);
         }
@@ -193,7 +225,7 @@ impl<'a> SearchState<'a> {
 
     /// Solves the routing. False where the optimum is at least `cutoff_usd` (total cost) or the solve failed.
     pub fn solve(&mut self, cutoff_usd: f64) -> bool {
-        let status = self.program.solve(cutoff_usd - self.deployment_usd());
+        let status = self.program.solve(cutoff_usd - self.deployment_usd() - self.starting_usd);
         self.solved = status == LinearStatus::Optimal;
         self.solved
     }
@@ -217,9 +249,14 @@ impl<'a> SearchState<'a> {
         self.rental_usd + self.weights_usd
     }
 
-    /// Cost of the state, shortage included, USD. Needs a solve.
+    /// Cost of starting what does not run yet, USD.
+    pub fn starting_usd(&self) -> f64 {
+        self.starting_usd
+    }
+
+    /// Cost of the state, shortage and starts included, USD. Needs a solve.
     pub fn total_usd(&self) -> f64 {
-        self.deployment_usd() + self.program.objective()
+        self.deployment_usd() + self.starting_usd + self.program.objective()
     }
 
     /// Whether every query type has the capacity that it needs. Needs a solve.

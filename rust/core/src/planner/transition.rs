@@ -1,0 +1,375 @@
+//! From one plan's deployments to another's, step by step: start before stop, within every limit, and with what each
+//! step leaves to serve the traffic with.
+//!
+//! States are replicas per changed configuration; steps start or stop some replicas of one. A best-first search finds the
+//! order whose lowest served share is highest, at most that of the poorer of both plans: a widest path, Dijkstra,
+//! "A note on two problems in connexion with graphs", 1959. Among equals it goes for the goal, starting all it can first.
+
+use std::cmp::Ordering;
+use std::collections::{BinaryHeap, HashMap, HashSet};
+
+use crate::linear::LinearStatus;
+use crate::{
+    Deployment, Error, Plan, Problem, Result, RoutingProgram, TransitionCosts, FEASIBILITY_TOLERANCE, NO_POOL,
+};
+
+/// States whose share is solved for, and states looked at, before the search stops proving that there is no better order.
+const MOST_SHARES: usize = 2_000;
+const MOST_STATES: usize = 20_000;
+/// Shares that differ by less are the same.
+const SHARE_TOLERANCE: f64 = 1e-6;
+
+/// What a step does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Action {
+    /// Start replicas and wait until they serve.
+    Start,
+    /// Send replicas no more traffic, let them finish and stop them.
+    Stop,
+}
+
+impl Action {
+    /// The name in Python.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Start => "start",
+            Self::Stop => "stop",
+        }
+    }
+}
+
+/// One step; each waits for the one before.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Step {
+    /// What is done.
+    pub action: Action,
+    /// Configuration.
+    pub configuration: u32,
+    /// Replicas started or stopped.
+    pub replicas: u32,
+    /// Seconds until started replicas serve; 0 for a stop.
+    pub start_s: f64,
+    /// Share of all queries that can be served within the SLOs afterwards.
+    pub served_share: f64,
+    /// Share of each query type that is served afterwards, where as many queries as possible are.
+    pub served: Vec<f64>,
+}
+
+/// How to get from one plan's deployments to another's.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Transition {
+    /// The steps in order; none where nothing changes.
+    pub steps: Vec<Step>,
+    /// Whether no moment serves less than the poorer of both plans.
+    pub is_safe: bool,
+    /// Whether it is proven that no other order of these starts and stops serves more at its lowest moment; true where safe.
+    pub is_best: bool,
+    /// Lowest share of all queries that can be served on the way, both ends included.
+    pub lowest_share: f64,
+    /// Share of all queries that the previous deployments can serve at the rates of the problem, and the next ones.
+    pub previous_share: f64,
+    /// See `previous_share`.
+    pub next_share: f64,
+    /// Cost of the starts, USD.
+    pub start_usd: f64,
+    /// Where no safe order was found: how much less can be served on the way.
+    pub message: Option<String>,
+}
+
+impl Plan {
+    /// The steps from the deployments of `previous` to those of this plan, at the rates and limits of `problem`.
+    ///
+    /// Pools, budget (of the deployments of each moment over the whole horizon) and storage hold at every step, replicas
+    /// that start or finish included; where `previous` itself is beyond a limit, nothing is started until it is not.
+    /// While one configuration of a (model, tier) takes over from another, both may run.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] where a plan is not one for `problem` or has no deployments to speak of.
+    pub fn transition(&self, problem: &Problem, previous: &Self, costs: &TransitionCosts) -> Result<Transition> {
+        for (entry, plan) in [("previous", previous), ("plan", self)] {
+            plan.validate(problem)?;
+            if !plan.status.has_plan() {
+                return Err(Error::invalid(entry, format!("is none: its status is {}", plan.status.as_str())));
+            }
+        }
+        Walk::new(problem, &previous.deployments, &self.deployments, costs).transition()
+    }
+}
+
+/// Replicas of the configurations that either plan deploys.
+type State = Vec<u32>;
+
+/// A state, how low the share has been, and how it was reached.
+#[derive(Debug, Clone)]
+struct Node {
+    /// Lowest share so far, cut at the floor.
+    lowest: f64,
+    /// Replicas still to start, and to stop.
+    starts: u64,
+    stops: u64,
+    number: usize,
+    parent: usize,
+    state: State,
+}
+
+impl PartialEq for Node {
+    fn eq(&self, other: &Self) -> bool {
+        self.cmp(other) == Ordering::Equal
+    }
+}
+
+impl Eq for Node {}
+
+impl PartialOrd for Node {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for Node {
+    /// The greatest comes first: the highest share, then the least that is left to start and to stop, then the oldest.
+    fn cmp(&self, other: &Self) -> Ordering {
+        let left = |node: &Self| (node.starts, node.stops, node.number);
+        self.lowest.total_cmp(&other.lowest).then_with(|| left(other).cmp(&left(self)))
+    }
+}
+
+struct Walk<'p> {
+    problem: &'p Problem,
+    costs: &'p TransitionCosts,
+    configurations: Vec<u32>,
+    first: State,
+    last: State,
+    program: RoutingProgram,
+    /// Whether more replicas may leave less room for stored tokens, and so serve less.
+    stores_tokens: bool,
+}
+
+impl<'p> Walk<'p> {
+    fn new(problem: &'p Problem, previous: &[Deployment], next: &[Deployment], costs: &'p TransitionCosts) -> Self {
+        let mut configurations: Vec<u32> = previous.iter().chain(next).map(|entry| entry.configuration).collect();
+        configurations.sort_unstable();
+        configurations.dedup();
+        let of = |deployments: &[Deployment]| -> State {
+            let replicas = |a: &u32| deployments.iter().find(|entry| entry.configuration == *a);
+            configurations.iter().map(|a| replicas(a).map_or(0, |entry| entry.replicas)).collect()
+        };
+        let (first, last) = (of(previous), of(next));
+        let program = RoutingProgram::of_capacity(problem, configurations.len());
+        let is_limited = problem.budget_usd.is_finite() || problem.storage_gb.is_finite();
+        let stores_tokens = is_limited && problem.query_types.data_gb.iter().any(|&gb| gb > 0.0);
+        Self { problem, costs, configurations, first, last, program, stores_tokens }
+    }
+
+    fn transition(mut self) -> Result<Transition> {
+        let (first, last) = (self.first.clone(), self.last.clone());
+        let (previous_share, next_share) = (self.share(&first)?, self.share(&last)?);
+        let floor = previous_share.min(next_share);
+        let (path, is_best) = self.widest_path(floor)?;
+        let mut transition = Transition {
+            steps: Vec::new(),
+            is_safe: true,
+            is_best,
+            lowest_share: floor,
+            previous_share,
+            next_share,
+            start_usd: 0.0,
+            message: None,
+        };
+        for two in path.windows(2) {
+            let Some(slot) = (0..two[0].len()).find(|&slot| two[0][slot] != two[1][slot]) else { continue };
+            let configuration = self.configurations[slot];
+            let (before, after) = (two[0][slot], two[1][slot]);
+            let a = configuration as usize;
+            let starts = after > before;
+            let replicas = before.abs_diff(after);
+            let served_share = self.share(&two[1])?;
+            transition.lowest_share = transition.lowest_share.min(served_share);
+            if starts {
+                transition.start_usd += f64::from(replicas) * self.costs.replica_usd(self.problem, a);
+            }
+            transition.steps.push(Step {
+                action: if starts { Action::Start } else { Action::Stop },
+                configuration,
+                replicas,
+                start_s: if starts { self.costs.replica_s(self.problem, a) } else { 0.0 },
+                served_share,
+                served: self.served(),
+            });
+        }
+        transition.is_safe = transition.lowest_share >= floor - SHARE_TOLERANCE;
+        transition.is_best |= transition.is_safe;
+        if !transition.is_safe {
+            transition.message = Some(format!(
+                "no safe order {}: on the way {:.2} % of the queries can be served where {:.2} % can before and after",
+                if is_best { "exists" } else { "was found" },
+                100.0 * transition.lowest_share,
+                100.0 * floor
+            ));
+        }
+        Ok(transition)
+    }
+
+    /// Solves for `state`: the share of all queries that can be served.
+    fn share(&mut self, state: &[u32]) -> Result<f64> {
+        for (slot, &replicas) in state.iter().enumerate() {
+            if replicas < self.program.replicas(slot) {
+                self.program.set_replicas(self.problem, slot, self.configurations[slot] as usize, replicas);
+            }
+        }
+        for (slot, &replicas) in state.iter().enumerate() {
+            self.program.set_replicas(self.problem, slot, self.configurations[slot] as usize, replicas);
+        }
+        self.program.drop_broken_limits(self.problem);
+        if self.program.solve(f64::INFINITY) != LinearStatus::Optimal {
+            let mut fresh = RoutingProgram::of_capacity(self.problem, state.len());
+            for (slot, &replicas) in state.iter().enumerate() {
+                fresh.set_replicas(self.problem, slot, self.configurations[slot] as usize, replicas);
+            }
+            fresh.drop_broken_limits(self.problem);
+            if fresh.solve(f64::INFINITY) != LinearStatus::Optimal {
+                return Err(Error::Internal("the capacity program has no solution".into()));
+            }
+            self.program = fresh;
+        }
+        let rates = &self.problem.query_types.rate_per_h;
+        let total: f64 = rates.iter().sum();
+        let served: f64 = self.served().iter().zip(rates).map(|(share, rate)| share * rate).sum();
+        Ok(if total > 0.0 { served / total } else { 1.0 })
+    }
+
+    /// Share served of each query type in the last solve.
+    fn served(&self) -> Vec<f64> {
+        let served = |i| (1.0 - self.program.shortage(i) - self.program.unmet(i)).clamp(0.0, 1.0);
+        (0..self.problem.num_query_types()).map(served).collect()
+    }
+
+    /// Whether every limit holds for the replicas of `state`.
+    fn fits(&self, state: &[u32]) -> bool {
+        let problem = self.problem;
+        let mut gpus = vec![0.0; problem.num_pools()];
+        let (mut usd, mut gb) = (0.0, 0.0);
+        for (&a, &replicas) in self.configurations.iter().zip(state) {
+            let (a, replicas) = (a as usize, f64::from(replicas));
+            usd += replicas * problem.replica_usd(a);
+            if replicas > 0.0 {
+                usd += problem.weights_usd(a);
+                gb += problem.configurations.weights_gb[a];
+            }
+            if problem.pool(a) != NO_POOL {
+                gpus[problem.pool(a) as usize] += replicas * problem.gpus_per_replica(a);
+            }
+        }
+        let within = |used: f64, limit: f64| used <= limit * (1.0 + FEASIBILITY_TOLERANCE);
+        within(usd, problem.budget_usd)
+            && within(gb, problem.storage_gb)
+            && gpus.iter().zip(&problem.pools.max_gpus).all(|(&used, &limit)| within(used, limit))
+    }
+
+    /// The order of states whose lowest share is highest, and whether that is proven.
+    fn widest_path(&mut self, floor: f64) -> Result<(Vec<State>, bool)> {
+        let mut heap = BinaryHeap::new();
+        let mut closed: Vec<Node> = Vec::new();
+        let mut seen: HashSet<State> = HashSet::new();
+        let mut shares: HashMap<State, f64> = HashMap::new();
+        let mut number = 0;
+        heap.push(self.node(floor, number, usize::MAX, self.first.clone()));
+        while let Some(node) = heap.pop() {
+            if !seen.insert(node.state.clone()) {
+                continue;
+            }
+            let position = closed.len();
+            let is_goal = node.starts + node.stops == 0;
+            closed.push(node);
+            if is_goal {
+                return Ok((path(&closed, position), true));
+            }
+            if closed.len() >= MOST_STATES || shares.len() >= MOST_SHARES {
+                break;
+            }
+            for (state, starts) in self.successors(&closed[position].state) {
+                if seen.contains(&state) || (starts && !self.fits(&state)) {
+                    continue;
+                }
+                let so_far = closed[position].lowest;
+                let lowest = match shares.get(&state) {
+                    _ if starts && !self.stores_tokens => so_far,
+                    Some(share) => so_far.min(*share),
+                    None => {
+                        let share = self.share(&state)?;
+                        let share = if share >= floor - SHARE_TOLERANCE { floor } else { share };
+                        shares.insert(state.clone(), share);
+                        so_far.min(share)
+                    }
+                };
+                number += 1;
+                heap.push(self.node(lowest, number, position, state));
+            }
+        }
+        // Too many states: from the furthest of them, what has to stop stops first.
+        let furthest = (0..closed.len())
+            .min_by_key(|&position| closed[position].starts + closed[position].stops)
+            .unwrap_or_default();
+        let mut states = path(&closed, furthest);
+        for stops in [true, false] {
+            for slot in 0..self.last.len() {
+                let Some(mut state) = states.last().cloned() else { continue };
+                if state[slot] != self.last[slot] && (state[slot] > self.last[slot]) == stops {
+                    state[slot] = self.last[slot];
+                    states.push(state);
+                }
+            }
+        }
+        Ok((states, false))
+    }
+
+    fn node(&self, lowest: f64, number: usize, parent: usize, state: State) -> Node {
+        let (mut starts, mut stops) = (0, 0);
+        for (&now, &then) in state.iter().zip(&self.last) {
+            starts += u64::from(then.saturating_sub(now));
+            stops += u64::from(now.saturating_sub(then));
+        }
+        Node { lowest, starts, stops, number, parent, state }
+    }
+
+    /// States one step on: more replicas at once first, down to one.
+    fn successors(&self, state: &State) -> Vec<(State, bool)> {
+        let mut successors = Vec::new();
+        for slot in 0..state.len() {
+            let (now, then) = (state[slot], self.last[slot]);
+            let starts = then > now;
+            let mut size = now.abs_diff(then);
+            while size > 0 {
+                let mut next = state.clone();
+                next[slot] = if starts { now + size } else { now - size };
+                successors.push((next, starts));
+                size /= 2;
+            }
+        }
+        successors
+    }
+}
+
+/// The states from the first to that at `position`; steps of one configuration that follow each other become one.
+fn path(closed: &[Node], mut position: usize) -> Vec<State> {
+    let mut states: Vec<State> = Vec::new();
+    while let Some(node) = closed.get(position) {
+        states.push(node.state.clone());
+        position = node.parent;
+    }
+    states.reverse();
+    let slot_of = |before: &State, after: &State| (0..before.len()).find(|&slot| before[slot] != after[slot]);
+    let mut merged: Vec<State> = Vec::with_capacity(states.len());
+    for state in states {
+        if let [.., before, last] = merged.as_slice() {
+            if slot_of(before, last) == slot_of(last, &state) {
+                merged.pop();
+            }
+        }
+        merged.push(state);
+    }
+    merged
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,20 @@
+//! What runs already, for a search that changes it: what starting more costs, and how much may change.
+
+/// Replicas that run before the search, per configuration. Starting more is part of a state's total, but of no limit.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Running {
+    /// Replicas that run, which start for nothing.
+    pub replicas: Vec<u32>,
+    /// Cost of starting one more, USD.
+    pub start_usd: Vec<f64>,
+    /// Most replicas started and stopped by moves.
+    pub max_changes: Option<u32>,
+}
+
+impl Running {
+    /// Cost of starting what `replicas` of configuration `a` need beyond what runs, USD.
+    #[inline]
+    pub fn starting_usd(&self, a: usize, replicas: u32) -> f64 {
+        f64::from(replicas.saturating_sub(self.replicas[a])) * self.start_usd[a]
+    }
+}

@@ -1,0 +1,176 @@
+//! The classes `Transition` and `TransitionStep`.
+
+use pyo3::prelude::*;
+use servemix_core::{Action, ProblemData, Step, Transition};
+
+use crate::convert::array;
+
+/// One step of a transition; each waits for the one before.
+#[pyclass(name = "TransitionStep", module = "servemix", frozen)]
+pub(crate) struct PyTransitionStep {
+    inner: Step,
+    description: String,
+}
+
+#[pymethods]
+impl PyTransitionStep {
+    /// "start" (and wait until the replicas serve) or "stop" (take the traffic away, let them finish, stop them).
+    #[getter]
+    fn action(&self) -> &'static str {
+        self.inner.action.as_str()
+    }
+
+    /// Index of the configuration.
+    #[getter]
+    fn configuration(&self) -> u32 {
+        self.inner.configuration
+    }
+
+    /// Replicas started or stopped.
+    #[getter]
+    fn replicas(&self) -> u32 {
+        self.inner.replicas
+    }
+
+    /// Seconds until started replicas serve; 0 for a stop.
+    #[getter]
+    fn start_s(&self) -> f64 {
+        self.inner.start_s
+    }
+
+    /// Share of all queries that can be served within the SLOs afterwards.
+    #[getter]
+    fn served_share(&self) -> f64 {
+        self.inner.served_share
+    }
+
+    /// Share of each query type that is served afterwards, where as many queries as possible are.
+    #[getter]
+    fn served<'py>(&self, py: Python<'py>) -> Bound<'py, PyAny> {
+        array(py, &self.inner.served)
+    }
+
+    fn __repr__(&self) -> String {
+        format!("<TransitionStep: {}>", self)
+    }
+
+    fn __str__(&self) -> String {
+        self.to_string()
+    }
+}
+
+impl std::fmt::Display for PyTransitionStep {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}, then {:.2} % of the queries can be served", self.description, 100.0 * self.inner.served_share)
+    }
+}
+
+/// How to get from one plan's deployments to another's; returned by `Plan.transition`.
+#[pyclass(name = "Transition", module = "servemix", frozen)]
+pub(crate) struct PyTransition {
+    inner: Transition,
+    steps: Vec<Py<PyTransitionStep>>,
+}
+
+impl PyTransition {
+    pub(crate) fn new(py: Python<'_>, data: &ProblemData, inner: Transition) -> PyResult<Self> {
+        let describe = |step: &Step| {
+            let (c, a) = (&data.configurations, step.configuration as usize);
+            format!(
+                "{} {} of {} on {} (TP {}, PP {})",
+                step.action.as_str(),
+                step.replicas,
+                data.models.name[c.model[a] as usize],
+                data.tiers.name[c.tier[a] as usize],
+                c.tp[a],
+                c.pp[a]
+            )
+        };
+        let wrap = |step: &Step| Py::new(py, PyTransitionStep { inner: step.clone(), description: describe(step) });
+        let steps = inner.steps.iter().map(wrap).collect::<PyResult<_>>()?;
+        Ok(Self { inner, steps })
+    }
+}
+
+#[pymethods]
+impl PyTransition {
+    /// The steps in order; empty where nothing changes.
+    #[getter]
+    fn steps(&self, py: Python<'_>) -> Vec<Py<PyTransitionStep>> {
+        self.steps.iter().map(|step| step.clone_ref(py)).collect()
+    }
+
+    /// Whether no moment serves less than the poorer of both plans.
+    #[getter]
+    fn safe(&self) -> bool {
+        self.inner.is_safe
+    }
+
+    /// Whether it is proven that no other order of these starts and stops serves more at its lowest moment.
+    #[getter]
+    fn best(&self) -> bool {
+        self.inner.is_best
+    }
+
+    /// Lowest share of all queries that can be served on the way, both ends included.
+    #[getter]
+    fn lowest_share(&self) -> f64 {
+        self.inner.lowest_share
+    }
+
+    /// Share of all queries that the previous deployments can serve at the rates of the plan.
+    #[getter]
+    fn previous_share(&self) -> f64 {
+        self.inner.previous_share
+    }
+
+    /// Share of all queries that the next deployments can serve.
+    #[getter]
+    fn next_share(&self) -> f64 {
+        self.inner.next_share
+    }
+
+    /// Cost of the starts, USD.
+    #[getter]
+    fn start_usd(&self) -> f64 {
+        self.inner.start_usd
+    }
+
+    /// Seconds that the starts take where steps that follow each other start at once.
+    #[getter]
+    fn duration_s(&self) -> f64 {
+        let (mut total_s, mut wave_s) = (0.0, 0.0_f64);
+        for step in &self.inner.steps {
+            match step.action {
+                Action::Start => wave_s = wave_s.max(step.start_s),
+                Action::Stop => {
+                    total_s += wave_s;
+                    wave_s = 0.0;
+                }
+            }
+        }
+        total_s + wave_s
+    }
+
+    /// Where no safe order was found, how much less can be served on the way; None otherwise.
+    #[getter]
+    fn message(&self) -> Option<&str> {
+        self.inner.message.as_deref()
+    }
+
+    fn __len__(&self) -> usize {
+        self.steps.len()
+    }
+
+    fn __repr__(&self) -> String {
+        let safety = if self.inner.is_safe { "safe" } else { "not safe" };
+        format!("<Transition: {} steps, {safety}, {:.2} USD>", self.steps.len(), self.inner.start_usd)
+    }
+
+    fn __str__(&self) -> String {
+        let mut lines: Vec<String> =
+            (1..).zip(&self.steps).map(|(number, step)| format!("{number}. {}", step.get())).collect();
+        lines.extend(self.inner.message.clone());
+        lines.join("\n")
+    }
+}
