@@ -4,7 +4,7 @@ mod common;
 
 use proptest::prelude::*;
 use servemix_core::bound::{bound_at, lower_bound, reduce, Prices};
-use servemix_core::{generate, CancelToken, Problem, SolveParams, Stop};
+use servemix_core::{check, generate, solve, CancelToken, Method, Problem, SolveParams, Status, Stop};
 
 fn bound(problem: &Problem, threads: usize) -> servemix_core::bound::LowerBound {
     let mut params = SolveParams::default();
@@ -69,6 +69,29 @@ fn best_within(
     }
     replicas[a] = 0;
     best
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(60))]
+
+    #[test]
+    fn with_time_to_branch_agh_proves_its_plan_or_that_there_is_none(seed in any::<u64>()) {
+        let problem = generate::small(seed).expect("a valid problem");
+        let mut params = SolveParams::default();
+        params.bound = true;
+        params.time_limit_s = Some(60.0);
+        let plan = solve(&problem, Method::Agh, &params, None, &CancelToken::new()).expect("settings are valid");
+        let Some(optimum) = common::optimum(&problem) else {
+            prop_assert_eq!(plan.status, Status::Infeasible, "seed {}", seed);
+            return Ok(());
+        };
+        let slack = 1e-7 * (1.0 + optimum.abs());
+        let (value, bound) = (plan.objective_value.unwrap_or(f64::NAN), plan.objective_bound.unwrap_or(f64::NAN));
+        prop_assert_eq!(plan.status, Status::Optimal, "seed {}", seed);
+        prop_assert!(bound <= optimum + slack, "seed {seed}: bound {bound} above optimum {optimum}");
+        prop_assert!((value - optimum).abs() <= 1e-4 * value.abs() + slack, "seed {seed}: {value} for {optimum}");
+        prop_assert!(check(&problem, &plan).expect("a plan of this problem").violations.is_empty());
+    }
 }
 
 proptest! {

@@ -122,14 +122,6 @@ fn each_kind_alone_is_found_with_its_least_relaxation() {
     expect(|d| d.query_types.error_slo[1] = 0.005, &[chat, ErrorSlo(1)], &[(ErrorSlo(1), 0.01), (chat, 1.0)]);
     expect(|d| d.budget_usd = 1.5, &[code, chat, Budget], &[(Budget, 2.0), (code, 1.0), (chat, 1.0)]);
     expect(|d| d.storage_gb = 5.0, &[], &[(Storage, 10.0)]);
-    let only_small = |d: &mut ProblemData| {
-        d.routes.configuration = vec![0, 0];
-        d.routes.query_type.truncate(2);
-        d.routes.busy_s.truncate(2);
-        d.routes.kv_gb_s.truncate(2);
-        d.routes.latency_s.truncate(2);
-        d.routes.error.truncate(2);
-    };
     let one_gpu = |d: &mut ProblemData| {
         only_small(d);
         d.pools.max_gpus[0] = 1.0;
@@ -194,6 +186,76 @@ fn pairs_of_kinds_are_found_together() {
         d.budget_usd = 3.0;
     };
     expect(slow_on_average, &[code, LatencySlo(0), Budget], &[]);
+}
+
+/// Leaves the cheap tier alone.
+fn only_small(data: &mut ProblemData) {
+    data.routes.configuration = vec![0, 0];
+    for column in
+        [&mut data.routes.busy_s, &mut data.routes.kv_gb_s, &mut data.routes.latency_s, &mut data.routes.error]
+    {
+        column.truncate(2);
+    }
+    data.routes.query_type.truncate(2);
+}
+
+#[test]
+fn pairs_with_storage_replicas_and_memory_are_found_together() {
+    let (code, chat) = (MaxUnmet(0), MaxUnmet(1));
+    // The cheap tier errs too much for code and the other model's weights do not fit.
+    let wrong_or_full = |d: &mut ProblemData| {
+        d.query_types.error_slo[0] = 0.012;
+        d.configurations.weights_gb[1] = 200.0;
+    };
+    expect(wrong_or_full, &[code, ErrorSlo(0), Storage], &[(Storage, 200.0), (ErrorSlo(0), 0.02)]);
+    let full_or_dear = |d: &mut ProblemData| {
+        d.configurations.weights_gb[0] = 200.0;
+        d.budget_usd = 3.0;
+    };
+    expect(full_or_dear, &[], &[(Storage, 200.0)]);
+    let full_or_few = |d: &mut ProblemData| {
+        d.configurations.weights_gb[0] = 200.0;
+        d.pools.max_gpus[1] = 0.5;
+    };
+    expect(full_or_few, &[], &[(Storage, 200.0), (Pool(1), 2.0)]);
+    let slow_and_wrong_for_one = |d: &mut ProblemData| {
+        d.query_types.latency_slo_s[0] = 1.5;
+        d.routes.error[2] = 0.2;
+    };
+    expect(slow_and_wrong_for_one, &[code, LatencySlo(0), ErrorSlo(0)], &[(LatencySlo(0), 2.0), (ErrorSlo(0), 0.2)]);
+    let capped_or_dear = |d: &mut ProblemData| {
+        d.configurations.max_replicas[0] = 1;
+        d.budget_usd = 4.0;
+    };
+    expect(capped_or_dear, &[code, chat, Budget, MaxReplicas], &[(Budget, 5.0), (MaxReplicas, 2.0)]);
+    let slow_or_capped = |d: &mut ProblemData| {
+        d.query_types.latency_slo_s = vec![1.5; 2];
+        d.configurations.max_replicas[1] = 1;
+    };
+    expect(slow_or_capped, &[], &[(MaxReplicas, 2.0), (LatencySlo(0), 2.0)]);
+    let wrong_or_capped = |d: &mut ProblemData| {
+        d.query_types.error_slo = vec![0.012; 2];
+        d.configurations.max_replicas[1] = 1;
+    };
+    expect(wrong_or_capped, &[], &[(MaxReplicas, 2.0)]);
+    let little_memory_or_dear = |d: &mut ProblemData| {
+        only_small(d);
+        d.routes.kv_gb_s = vec![4.0; 2];
+        d.budget_usd = 3.0;
+    };
+    expect(little_memory_or_dear, &[code, chat, Budget, Memory], &[(Budget, 4.0)]);
+    let little_memory_or_few = |d: &mut ProblemData| {
+        only_small(d);
+        d.routes.kv_gb_s = vec![4.0; 2];
+        d.pools.max_gpus[0] = 3.0;
+    };
+    expect(little_memory_or_few, &[code, chat, Pool(0), Memory], &[(Pool(0), 4.0)]);
+    let little_memory_or_capped = |d: &mut ProblemData| {
+        only_small(d);
+        d.routes.kv_gb_s = vec![4.0; 2];
+        d.configurations.max_replicas[0] = 3;
+    };
+    expect(little_memory_or_capped, &[], &[(MaxReplicas, 4.0 / 3.0)]);
 }
 
 #[test]

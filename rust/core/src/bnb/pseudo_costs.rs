@@ -6,8 +6,8 @@ use std::collections::HashMap;
 
 use super::node::Decision;
 
-/// Samples of both sides from which on a forecast counts as good as a trial.
-const RELIABLE: f64 = 2.0;
+/// Samples of each side from which on a forecast counts as good as a trial.
+const RELIABLE: f64 = 1.0;
 
 /// Gains in units of the cost that the decision moves, summed, and how many.
 #[derive(Debug, Clone, Copy, Default)]

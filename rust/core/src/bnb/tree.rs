@@ -24,8 +24,8 @@ const DIVE_INTERVAL: u64 = 50;
 /// Relative difference between bound and master program at which a node is decided.
 const NODE_TOLERANCE: f64 = 1e-6;
 /// That difference in terms of the gap, and at most.
-const GAP_SHARE: f64 = 0.02;
-const LARGEST_TOLERANCE: f64 = 1e-3;
+const GAP_SHARE: f64 = 0.05;
+const LARGEST_TOLERANCE: f64 = 5e-3;
 
 /// A side of a decision, its bound and the prices that prove it, and the cost that it moves, USD.
 struct Side {
