@@ -39,8 +39,8 @@ const REPAIRS: [Start; 2] = [SINGLE, start(Coverage::None, 0.0, false)];
 /// Orders tried where a type found no place.
 const REPAIR_ROUNDS: usize = 8;
 /// How much every construction is tidied up before they are compared, and how much the best of them after that.
-const TIDY_ALL: Attempts = Attempts(12, 1);
-const TIDY_BEST: Attempts = Attempts(24, 2);
+const TIDY_ALL: Attempts = Attempts(6, 2);
+const TIDY_BEST: Attempts = Attempts(18, 3);
 
 /// The best of a few constructions in `order` is left in the workspace's state.
 pub(super) fn best_of_starts(
