@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -23,6 +25,14 @@ def test_the_first_example_plans_checks_and_writes(
     names["problem"].to_json("problem.json")
     plan = load_plan("plan.json", load_problem("problem.json"))
     assert plan.objective_value == names["plan"].objective_value
+
+
+def test_the_plan_that_is_shown_is_the_one_that_comes() -> None:
+    """All but the first line, which tells the time."""
+    (shown,) = re.findall(r"```text\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
+    command = [sys.executable, "-m", "servemix", "plan", "azure-2023"]
+    printed = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    assert shown.partition("\n")[2] in printed
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)

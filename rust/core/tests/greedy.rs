@@ -53,6 +53,26 @@ fn plans_of_thousands_of_small_problems_keep_every_constraint() {
 }
 
 #[test]
+fn nearly_every_small_problem_that_has_a_plan_gets_one() {
+    let mut exact = SolveParams::default();
+    exact.rel_gap = 1e3; // any plan will do
+    let (mut planned, mut missed) = (0, Vec::new());
+    for seed in 0..600 {
+        let problem = small(seed).expect("a valid problem");
+        let has_plan = greedy(&problem, Switches::default()).status == Status::Feasible;
+        planned += usize::from(has_plan);
+        if !has_plan {
+            let other = solve(&problem, Method::Bnb, &exact, None, &CancelToken::new()).expect("valid settings");
+            if other.objective_value.is_some() {
+                missed.push(seed);
+            }
+        }
+    }
+    assert!(planned > 200);
+    assert!(100 * missed.len() <= planned, "{missed:?} of {planned}");
+}
+
+#[test]
 fn plans_of_wild_problems_keep_every_constraint_whatever_is_switched_off() {
     for seed in 0..40 {
         let problem = wild(seed).expect("a valid problem");

@@ -5,7 +5,7 @@ use super::prices::{LimitPrices, LimitUse, Point, TypePrice};
 use super::ranking::Demand;
 use crate::{LatencyScope, Problem, NO_POOL};
 
-/// Candidates of a type that are kept in order of their price; the others follow in no order.
+/// Candidates of a type that are kept in order of their value; see [`Candidates::of_type`] for the others.
 const SORTED: usize = 48;
 /// Share of a replica that a deployment is expected to leave idle: it speaks for small configurations.
 const IDLE_SHARE: f64 = 0.2;
@@ -68,7 +68,8 @@ impl Cheapest {
 }
 
 impl Candidates {
-    /// Candidates of type `i`: the first by rising value, then others whose value is no smaller.
+    /// Candidates of type `i`: the first by rising value, then others whose value is no smaller, which stand by rising
+    /// `open_usd` where there is a budget.
     #[inline]
     pub(super) fn of_type(&self, i: usize) -> (&[Candidate], &[Candidate]) {
         let ranked = &self.ranked[self.range(i)];
@@ -292,6 +293,11 @@ impl Candidates {
             }
             let sorted = ranked.len().min(SORTED);
             ranked[..sorted].sort_unstable_by(order);
+            if problem.budget_usd.is_finite() {
+                let order =
+                    |x: &Candidate, y: &Candidate| x.open_usd.total_cmp(&y.open_usd).then(x.route.cmp(&y.route));
+                ranked[sorted..].sort_unstable_by(order);
+            }
             self.types.push(price);
         }
     }

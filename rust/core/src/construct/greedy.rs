@@ -1,6 +1,6 @@
 //! The greedy construction: the coverage phase, then query types in the given order, each filled from its candidates.
 
-use super::candidates::Candidates;
+use super::candidates::{Candidate, Candidates};
 use super::coverage::cover;
 use super::ranking::{best_placement, Demand, Placement};
 use super::starts::Start;
@@ -139,22 +139,31 @@ fn best_step(context: &Context<'_>, state: &State, demand: &Demand) -> Option<St
     // No placement on a new pair costs less per share than the candidate's value, so most need no look.
     let (sorted, others) = candidates.of_type(demand.query_type);
     let budget_usd = if state.relaxed { f64::INFINITY } else { state.budget_left_usd };
-    for (position, candidate) in sorted.iter().chain(others).enumerate() {
-        let bound = bound(&best);
-        if switches.coverage_ranking && candidate.value >= bound {
-            if position < sorted.len() {
-                break;
-            }
-            continue;
+    let is_dear = |candidate: &Candidate, bound: f64| switches.coverage_ranking && candidate.value >= bound;
+    let is_affordable = |candidate: &Candidate| candidate.open_usd <= budget_usd;
+    let consider = |candidate: &Candidate, best: &mut Option<Placement>| {
+        let bound = bound(best);
+        let is_free = state.slot_of_pair[candidate.pair as usize] == NONE;
+        if is_free && !(switches.coverage_ranking && candidates.least_new_rank(candidate, demand) >= bound) {
+            let route = candidate.route as usize;
+            keep_better(best, best_placement(problem, state, candidates, demand, route, None, bound));
         }
-        if candidate.open_usd > budget_usd
-            || state.slot_of_pair[candidate.pair as usize] != NONE
-            || (switches.coverage_ranking && candidates.least_new_rank(candidate, demand) >= bound)
-        {
-            continue;
+    };
+    let mut all_cheap = true;
+    for candidate in sorted {
+        if is_dear(candidate, bound(&best)) {
+            all_cheap = false;
+            break;
         }
-        let route = candidate.route as usize;
-        keep_better(&mut best, best_placement(problem, state, candidates, demand, route, None, bound));
+        if is_affordable(candidate) {
+            consider(candidate, &mut best);
+        }
+    }
+    // The others are no cheaper; where there is a budget they stand by what it takes to open them.
+    for candidate in others.iter().take_while(|candidate| all_cheap && is_affordable(candidate)) {
+        if !is_dear(candidate, bound(&best)) {
+            consider(candidate, &mut best);
+        }
     }
     let opens = best.is_none_or(|best| {
         let a = problem.route_table().configuration[best.route as usize] as usize;

@@ -3,7 +3,7 @@
 
 use super::candidates::Candidates;
 use super::ranking::{best_placement, Demand, Placement};
-use super::state::{floor, Slot, State};
+use super::state::{floor, Flow, Slot, State};
 use crate::{Problem, NO_POOL};
 
 /// The larger configuration for a deployment, with the placement that it makes possible.
@@ -28,6 +28,7 @@ pub(super) fn best_upgrade(
         if served_as_is && state.addable(problem, from, slot.replicas) >= 1.0 {
             continue;
         }
+        let traffic = Traffic::of(state, slot.configuration);
         // What the old replicas and weights give back is there for the new ones.
         let replicas = f64::from(slot.replicas);
         let (mut budget_usd, mut gpus) = (f64::INFINITY, f64::INFINITY);
@@ -47,7 +48,7 @@ pub(super) fn best_upgrade(
                 continue;
             }
             let Some(route) = problem.find_route(demand.query_type, to) else { continue };
-            let Some(moved) = moved(problem, state, slot, to) else { continue };
+            let Some(moved) = moved(problem, state, &traffic, to) else { continue };
             let Some(placement) = placement(problem, state, candidates, demand, slot, &moved, route) else { continue };
             if best.is_none_or(|best| placement.rank < best.placement.rank) {
                 best = Some(Upgrade { slot: index, placement });
@@ -59,6 +60,41 @@ pub(super) fn best_upgrade(
     best
 }
 
+/// Flows of a deployment that [`Traffic`] remembers.
+const REMEMBERED: usize = 24;
+
+/// The flows of a deployment, found once for all the configurations that are tried.
+struct Traffic {
+    configuration: u32,
+    /// Positions of the first of them.
+    first: [u32; REMEMBERED],
+    count: usize,
+    /// From this position on they are looked for each time.
+    rest: usize,
+}
+
+impl Traffic {
+    fn of(state: &State, configuration: u32) -> Self {
+        let mut traffic = Self { configuration, first: [0; REMEMBERED], count: 0, rest: state.flows.len() };
+        for (position, flow) in state.flows.iter().enumerate() {
+            if flow.configuration == configuration {
+                if traffic.count == REMEMBERED {
+                    traffic.rest = position;
+                    break;
+                }
+                traffic.first[traffic.count] = position as u32;
+                traffic.count += 1;
+            }
+        }
+        traffic
+    }
+
+    fn flows<'a>(&'a self, state: &'a State) -> impl Iterator<Item = &'a Flow> {
+        let rest = state.flows[self.rest..].iter().filter(|flow| flow.configuration == self.configuration);
+        self.first[..self.count].iter().map(|&position| &state.flows[position as usize]).chain(rest)
+    }
+}
+
 /// A deployment's traffic on another configuration of its pair.
 struct Moved {
     time: f64,
@@ -68,13 +104,10 @@ struct Moved {
 
 /// The loads and the added latency cost of a deployment's traffic on configuration `to`; `None` where some of it has no
 /// route there or would break an SLO.
-fn moved(problem: &Problem, state: &State, slot: &Slot, to: usize) -> Option<Moved> {
+fn moved(problem: &Problem, state: &State, traffic: &Traffic, to: usize) -> Option<Moved> {
     let table = problem.route_table();
     let mut sum = Moved { time: 0.0, memory: 0.0, latency_usd: 0.0 };
-    for flow in &state.flows {
-        if flow.configuration != slot.configuration {
-            continue;
-        }
+    for flow in traffic.flows(state) {
         let old = flow.route as usize;
         let i = flow.query_type as usize;
         let new = problem.find_route(i, to)?;
