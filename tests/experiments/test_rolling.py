@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from servemix import InvalidInputError, solve
-from servemix.experiments import Policy, generate, rolling, volatile
+from servemix.experiments import Policy, changed, generate, rolling, volatile
 from servemix.traces import RateSeries
 
 ONCE, ANEW = Policy("agh", replan=False), Policy("agh")
@@ -49,6 +49,31 @@ def test_a_walk_is_that_of_its_seed_and_keeps_its_expectation(problem):
         for seed in range(300)
     ]
     assert np.mean(ends) == pytest.approx(1.0, abs=0.05)
+
+
+def test_a_series_is_cut_into_steps(problem):
+    series = volatile(problem, 0.1, num_steps=3, step_s=3600.0, seed=1)
+    for step in ("15min", 900.0):
+        (result,) = rolling(problem, series, [ONCE], step=step)
+        assert len(result.cost_usd) == 12
+    with pytest.raises(InvalidInputError):
+        rolling(problem, series, [ONCE], step="soon")
+
+
+def test_the_planner_is_a_policy_that_weighs_changes_itself(problem):
+    series = volatile(problem, 0.2, num_steps=20, step_s=300.0, seed=1)
+    planner = Policy("planner")
+    (free,) = rolling(problem, series, [planner])
+    (priced,) = rolling(problem, series, [planner], startup_s=600.0)
+    assert priced.changes.sum() <= free.changes.sum()
+    assert free.total_usd <= rolling(problem, series, [ONCE])[0].total_usd * (1 + 1e-9)
+
+
+def test_where_the_budget_is_too_small_what_is_dear_is_served_first(problem):
+    poor = changed(problem, budget_usd=0.5 * solve(problem).cost["rental"])
+    series = volatile(poor, 0.0, num_steps=2, step_s=300.0)
+    (result,) = rolling(poor, series, [ONCE])
+    assert 0.0 < result.violation_rate[0] < 1.0
 
 
 def test_a_series_without_a_query_type_is_refused(problem):

@@ -14,6 +14,7 @@ from servemix._core import Plan, Planner, Problem
 from servemix._errors import InvalidInputError
 from servemix._solve import solve
 from servemix.traces import RateSeries
+from servemix.traces.prometheus import parse_duration_s
 
 __all__ = ["Policy", "RollingResult", "rolling", "volatile"]
 
@@ -113,6 +114,7 @@ def rolling(
     series: RateSeries,
     policies: Sequence[Policy] = (Policy("agh", replan=False), Policy("agh")),
     *,
+    step: str | float | None = None,
     startup_s: float = 0.0,
     seed: int = 0,
     progress: Callable[[], None] | None = None,
@@ -133,6 +135,9 @@ def rolling(
         Rates of all query types of the problem, by name, step by step.
     policies
         What to compare.
+    step
+        Length of a step, s or as in ``"5min"`` and ``"1h30m"``: the series is cut into such steps, no
+        request lost. None for its own steps.
     startup_s
         Time from the start of a replica to its first query, s: a replica started is rented for
         that long without serving. 0 for no transition costs.
@@ -148,6 +153,10 @@ def rolling(
     """
     if not (np.isfinite(startup_s) and startup_s >= 0.0):
         raise InvalidInputError(f"startup_s: must be ≥ 0, got {startup_s!r}")
+    if step is not None:
+        series = series.resampled(
+            parse_duration_s(step.replace("min", "m")) if isinstance(step, str) else step
+        )
     names = problem.query_types["name"]
     missing = [name for name in names if name not in series.names]
     if missing:
