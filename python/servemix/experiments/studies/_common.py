@@ -37,6 +37,7 @@ _COLOURS = {
     "highs": "tab:red",
     "cbc": "tab:brown",
     "planner": "tab:cyan",
+    "agh+recourse": "tab:green",
 }
 _OTHERS = ("tab:green", "tab:pink", "tab:olive", "tab:gray", "black", "tab:cyan")
 
