@@ -136,8 +136,8 @@ def rolling(
     policies
         What to compare.
     step
-        Length of a step, s or as in ``"5min"`` and ``"1h30m"``: the series is cut into such steps, no
-        request lost. None for its own steps.
+        Length of a step, s or as in ``"5min"`` and ``"1h30m"``: the series is cut into such steps,
+        no request lost. None for its own steps.
     startup_s
         Time from the start of a replica to its first query, s: a replica started is rented for
         that long without serving. 0 for no transition costs.

@@ -169,7 +169,5 @@ def _draw(figure: Any, rows: list[Row]) -> None:
     for axis, label in zip(axes, ("cost, USD", "unserved queries, %"), strict=True):
         axis.set_xticks(range(len(scenarios)), labels, fontsize="small")
         axis.set_ylabel(label)
-    axes[0].set_yscale("log")
-    axes[0].yaxis.set_major_formatter("{x:g}")
     axes[0].set_title(f"{first} (*: not proven within the time limit)", fontsize="medium")
     axes[0].legend(fontsize="small")

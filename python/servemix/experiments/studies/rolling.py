@@ -227,20 +227,18 @@ def _draw(figure: Any, rows: list[Row]) -> None:
         for policy_place, ((policy,), part) in enumerate(group(own, "policy").items()):
             method, _, when = policy.partition(" ")
             heights = [
-                mean(
-                    row["total_usd"] / row["hours"] * 24.0 for row in part if row["shape"] == shape
-                )
-                for shape in shapes
+                mean(row["against"] for row in part if row["shape"] == shape) for shape in shapes
             ]
             width = 0.8 / len({row["policy"] for row in own})
             at = [place - 0.4 + (policy_place + 0.5) * width for place in range(len(shapes))]
             pattern = {} if when == "once" else {"hatch": "///", "edgecolor": "white"}
-            values = [height or 0.0 for height in heights]
+            values = [0.0 if height is None else 100.0 * (1.0 + height) for height in heights]
             axes.bar(at, values, width, color=colour(method), label=policy, **pattern)
         axes.set_xticks(
             range(len(shapes)), [shape.replace("sigma-", "σ ") for shape in shapes], rotation=30
         )
         what = f"{startup_s:g} s to start a replica" if startup_s else "no transition costs"
         axes.set_title(what, fontsize="medium")
-    panels[0].set_ylabel("cost, USD per day")
+        axes.axhline(100.0, color="gray", linewidth=0.7, linestyle=":")
+    panels[0].set_ylabel(f"cost, % of {_BASELINE}")
     panels[-1].legend(fontsize="x-small", ncols=2)
