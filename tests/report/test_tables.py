@@ -20,3 +20,10 @@ def test_the_last_column_ends_at_one_place_in_every_row(rows: list[tuple[str, st
     lines = text_table(Table("", ["first", ">last"], [(a, b + ".") for a, b in rows])).split("\n")
     assert len({display_width(line) for line in lines}) == 1
     assert len(lines) == 2 + len(rows)
+
+
+def test_markdown_aligns_numbers_and_keeps_bars_out_of_the_way() -> None:
+    table = Table("Costs", ["method", ">USD"], [["a|b", "1.00"]], "In all.")
+    assert markdown_table(table) == (
+        "**Costs**\n\n| method | USD |\n| --- | ---: |\n| a\\|b | 1.00 |\n\nIn all."
+    )
