@@ -3,7 +3,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from servemix.report.tables import Table, display_width, text_table
+from servemix.report.tables import Table, display_width, markdown_table, text_table
 
 CELLS = st.text(st.characters(categories=["L", "N", "P", "Zs"], exclude_characters="\x85\xa0"))
 
