@@ -1,11 +1,17 @@
 //! Immutable, validated problem data in columns, and the coefficients of the formulation derived from it once.
 
+mod routes;
 mod update;
+mod validate;
 
 use std::collections::HashMap;
 use std::ops::Deref;
 
-use crate::{Error, Result};
+pub use routes::RouteTable;
+use routes::{latency_usd, route_table};
+use validate::validate;
+
+use crate::Result;
 
 /// In [`Tiers::pool`]: the tier draws on no pool, its GPUs are not limited.
 pub const NO_POOL: u32 = u32::MAX;
@@ -15,9 +21,6 @@ pub const FEASIBILITY_TOLERANCE: f64 = 1e-6;
 
 /// The largest number that data may hold, limits apart: products and sums of such numbers stay finite.
 pub(crate) const LARGEST_NUMBER: f64 = 1e30;
-
-/// A route that can carry no larger share than this is as good as none: the tolerance of a supply row is wider.
-const LEAST_SHARE: f64 = 1e-7;
 
 /// How the latency SLO of a query type is meant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -159,72 +162,6 @@ pub struct ProblemData {
     pub configurations: Configurations,
     /// Routes.
     pub routes: Routes,
-}
-
-/// Coefficients of the usable routes in structure of arrays, ordered by configuration and then by query type.
-///
-/// A route is usable unless the latency scope is [`LatencyScope::Route`] and its latency exceeds the SLO, or its
-/// figures are such that no share above 1e-7 of the query type could ever take it.
-/// Every entry is for the whole traffic of the query type (fraction 1), so that a load or a cost is
-/// `coefficient · fraction`.
-#[derive(Debug, Clone, Default, PartialEq)]
-pub struct RouteTable {
-    /// Routes of configuration `a` are `start[a]..start[a + 1]`.
-    pub start: Vec<u32>,
-    /// Query type.
-    pub query_type: Vec<u32>,
-    /// Configuration.
-    pub configuration: Vec<u32>,
-    /// Position of the route in [`Routes`].
-    pub source: Vec<u32>,
-    /// Replicas' time taken, `(λ/3600)·b`; to be at most `max_utilization · replicas`.
-    pub time: Vec<f64>,
-    /// KV memory taken, `(λ/3600)·κ`, GB; to be at most `kv_cache_gb · replicas`.
-    pub memory: Vec<f64>,
-    /// Replicas whose time is taken, `time / max_utilization`; to be at most `replicas`.
-    pub time_replicas: Vec<f64>,
-    /// Replicas whose memory is taken, `memory / kv_cache_gb`; to be at most `replicas`.
-    pub memory_replicas: Vec<f64>,
-    /// Latency cost over the horizon, `H·λ·ρ·D`, USD.
-    pub latency_usd: Vec<f64>,
-    /// `e - ε`: must average to at most 0 over the served queries of a type.
-    pub error_excess: Vec<f64>,
-    /// `D - Δ`, seconds: under [`LatencyScope::Average`] must average to at most 0.
-    pub latency_excess: Vec<f64>,
-    /// Positions in this table of the routes of query type `i` are `by_type[type_start[i]..type_start[i + 1]]`.
-    pub type_start: Vec<u32>,
-    /// See `type_start`; rising configuration index.
-    pub by_type: Vec<u32>,
-}
-
-impl RouteTable {
-    /// The positions in this table of the routes of configuration `a`.
-    #[inline]
-    pub fn of_configuration(&self, a: usize) -> std::ops::Range<usize> {
-        self.start[a] as usize..self.start[a + 1] as usize
-    }
-
-    /// The positions in this table of the routes of query type `i`.
-    #[inline]
-    pub fn of_query_type(&self, i: usize) -> &[u32] {
-        &self.by_type[self.type_start[i] as usize..self.type_start[i + 1] as usize]
-    }
-
-    /// Replicas that the whole traffic of the query type takes on `route`, by time or by memory, whichever is more.
-    #[inline]
-    pub fn load(&self, route: usize) -> f64 {
-        self.time_replicas[route].max(self.memory_replicas[route])
-    }
-
-    /// Number of usable routes.
-    pub fn len(&self) -> usize {
-        self.query_type.len()
-    }
-
-    /// Whether there is no usable route.
-    pub fn is_empty(&self) -> bool {
-        self.query_type.is_empty()
-    }
 }
 
 /// A validated, immutable problem: the data as given (by [`Deref`]) and the coefficients derived from it.
@@ -447,250 +384,5 @@ impl Problem {
         }
         let offset = types.binary_search(&(query_type as u32)).ok()?;
         Some(range.start + offset)
-    }
-}
-
-fn latency_usd(data: &ProblemData, route: usize) -> f64 {
-    let i = data.routes.query_type[route] as usize;
-    let q = &data.query_types;
-    data.horizon_h * q.rate_per_h[i] * q.latency_usd_per_s[i] * data.routes.latency_s[route]
-}
-
-/// Whether a route may carry traffic and can carry a share that counts.
-///
-/// What cannot would put coefficients into a linear program in which the others drown.
-fn is_usable(data: &ProblemData, route: usize) -> bool {
-    let (r, q, c) = (&data.routes, &data.query_types, &data.configurations);
-    let (i, a) = (r.query_type[route] as usize, r.configuration[route] as usize);
-    let replicas = f64::from(c.max_replicas[a]);
-    let per_s = q.rate_per_h[i] / 3600.0;
-    // A mean over shares that add up to 1 at most can be balanced by no more than the SLO itself.
-    let within = |excess: f64, slo: f64| excess * LEAST_SHARE <= slo;
-    let in_time = match data.latency_scope {
-        LatencyScope::Route => r.latency_s[route] <= q.latency_slo_s[i],
-        LatencyScope::Average => within(r.latency_s[route] - q.latency_slo_s[i], q.latency_slo_s[i]),
-    };
-    in_time
-        && within(r.error[route] - q.error_slo[i], q.error_slo[i])
-        && per_s * r.busy_s[route] * LEAST_SHARE <= data.max_utilization * replicas
-        && per_s * r.kv_gb_s[route] * LEAST_SHARE <= c.kv_cache_gb[a] * replicas
-}
-
-fn route_table(data: &ProblemData) -> RouteTable {
-    let r = &data.routes;
-    let q = &data.query_types;
-    let usable = |&route: &u32| is_usable(data, route as usize);
-    let mut source: Vec<u32> = (0..r.query_type.len() as u32).filter(usable).collect();
-    let key = |&route: &u32| (r.configuration[route as usize], r.query_type[route as usize]);
-    if !source.is_sorted_by_key(key) {
-        source.sort_unstable_by_key(key);
-    }
-    let column = |value: &dyn Fn(usize, usize) -> f64| -> Vec<f64> {
-        source.iter().map(|&route| value(route as usize, r.query_type[route as usize] as usize)).collect()
-    };
-    let per_s = |i: usize| q.rate_per_h[i] / 3600.0;
-    let mut table = RouteTable {
-        query_type: source.iter().map(|&route| r.query_type[route as usize]).collect(),
-        configuration: source.iter().map(|&route| r.configuration[route as usize]).collect(),
-        time: column(&|route, i| per_s(i) * r.busy_s[route]),
-        memory: column(&|route, i| per_s(i) * r.kv_gb_s[route]),
-        time_replicas: column(&|route, i| per_s(i) * r.busy_s[route] / data.max_utilization),
-        memory_replicas: column(&|route, i| {
-            let kv_cache_gb = data.configurations.kv_cache_gb[r.configuration[route] as usize];
-            per_s(i) * r.kv_gb_s[route] / kv_cache_gb
-        }),
-        latency_usd: column(&|route, _| latency_usd(data, route)),
-        error_excess: column(&|route, i| r.error[route] - q.error_slo[i]),
-        latency_excess: column(&|route, i| r.latency_s[route] - q.latency_slo_s[i]),
-        start: vec![0; data.configurations.model.len() + 1],
-        type_start: vec![0; q.name.len() + 1],
-        by_type: vec![0; source.len()],
-        source,
-    };
-    for position in 0..table.query_type.len() {
-        table.start[table.configuration[position] as usize + 1] += 1;
-        table.type_start[table.query_type[position] as usize + 1] += 1;
-    }
-    let accumulate = |counts: &mut [u32]| {
-        for index in 1..counts.len() {
-            counts[index] += counts[index - 1];
-        }
-    };
-    accumulate(&mut table.start);
-    accumulate(&mut table.type_start);
-    let mut next = table.type_start.clone();
-    for position in 0..table.query_type.len() {
-        let slot = &mut next[table.query_type[position] as usize];
-        table.by_type[*slot as usize] = position as u32;
-        *slot += 1;
-    }
-    table
-}
-
-/// The rule that a number must keep.
-#[derive(Clone, Copy)]
-enum Range {
-    NonNegative,
-    Positive,
-    /// Positive, or infinite for "no limit".
-    Limit,
-    /// Non-negative, or infinite for "no limit".
-    LimitOrZero,
-    Fraction,
-    PositiveFraction,
-}
-
-fn check_number(value: f64, range: Range, entry: impl FnOnce() -> String) -> Result<()> {
-    let finite = value.is_finite() || (matches!(range, Range::Limit | Range::LimitOrZero) && value == f64::INFINITY);
-    let message = if !finite {
-        "must be a finite number"
-    } else {
-        let (holds, message) = match range {
-            Range::NonNegative | Range::LimitOrZero => (value >= 0.0, "must not be negative"),
-            Range::Positive | Range::Limit => (value > 0.0, "must be greater than zero"),
-            Range::Fraction => ((0.0..=1.0).contains(&value), "must lie between 0 and 1"),
-            Range::PositiveFraction => (value > 0.0 && value <= 1.0, "must be greater than 0 and at most 1"),
-        };
-        let is_limit = matches!(range, Range::Limit | Range::LimitOrZero);
-        match (holds, value <= LARGEST_NUMBER || is_limit) {
-            (true, true) => return Ok(()),
-            (true, false) => "is too large to calculate with; at most 1e30",
-            (false, _) => message,
-        }
-    };
-    // Past this a number is only digits.
-    let got = if value.abs() < 1e16 { value.to_string() } else { format!("{value:e}") };
-    Err(Error::invalid(entry(), format!("{message}, got {got}")))
-}
-
-fn check_column(section: &str, column: &str, values: &[f64], range: Range) -> Result<()> {
-    for (index, &value) in values.iter().enumerate() {
-        check_number(value, range, || format!("{section}.{column}[{index}]"))?;
-    }
-    Ok(())
-}
-
-fn check_length(section: &str, column: &str, length: usize, expected: usize) -> Result<()> {
-    if length == expected {
-        return Ok(());
-    }
-    Err(Error::invalid(format!("{section}.{column}"), format!("has {length} entries where {expected} are expected")))
-}
-
-fn check_count(section: &str, column: &str, values: &[u32], expected: usize) -> Result<()> {
-    check_length(section, column, values.len(), expected)?;
-    match values.iter().position(|&value| value == 0) {
-        Some(index) => Err(Error::invalid(format!("{section}.{column}[{index}]"), "must be at least 1, got 0")),
-        None => Ok(()),
-    }
-}
-
-fn check_index(section: &str, column: &str, values: &[u32], count: usize, none: Option<u32>) -> Result<()> {
-    for (index, &value) in values.iter().enumerate() {
-        if value as usize >= count && Some(value) != none {
-            return Err(Error::invalid(
-                format!("{section}.{column}[{index}]"),
-                format!("is {value}, out of range for {count} entries"),
-            ));
-        }
-    }
-    Ok(())
-}
-
-fn check_names(section: &str, names: &[String]) -> Result<()> {
-    let mut seen: HashMap<&str, usize> = HashMap::with_capacity(names.len());
-    for (index, name) in names.iter().enumerate() {
-        if let Some(first) = seen.insert(name, index) {
-            return Err(Error::invalid(
-                format!("{section}.name[{index}]"),
-                format!("{name:?} is already the name of entry {first}"),
-            ));
-        }
-    }
-    Ok(())
-}
-
-fn validate(data: &ProblemData) -> Result<()> {
-    check_number(data.horizon_h, Range::Positive, || "horizon_h".into())?;
-    check_number(data.budget_usd, Range::LimitOrZero, || "budget_usd".into())?;
-    check_number(data.storage_gb, Range::Limit, || "storage_gb".into())?;
-    check_number(data.storage_usd_per_gb_h, Range::NonNegative, || "storage_usd_per_gb_h".into())?;
-    check_number(data.max_utilization, Range::PositiveFraction, || "max_utilization".into())?;
-
-    check_names("pools", &data.pools.name)?;
-    let num_pools = data.pools.name.len();
-    check_length("pools", "max_gpus", data.pools.max_gpus.len(), num_pools)?;
-    check_column("pools", "max_gpus", &data.pools.max_gpus, Range::Limit)?;
-
-    let q = &data.query_types;
-    let num_types = q.name.len();
-    if num_types == 0 {
-        return Err(Error::invalid("query_types", "must have at least one entry"));
-    }
-    check_names("query_types", &q.name)?;
-    for (column, values, range) in [
-        ("rate_per_h", &q.rate_per_h, Range::NonNegative),
-        ("latency_slo_s", &q.latency_slo_s, Range::NonNegative),
-        ("error_slo", &q.error_slo, Range::NonNegative),
-        ("latency_usd_per_s", &q.latency_usd_per_s, Range::NonNegative),
-        ("unmet_usd_per_query", &q.unmet_usd_per_query, Range::NonNegative),
-        ("max_unmet", &q.max_unmet, Range::Fraction),
-        ("data_gb", &q.data_gb, Range::NonNegative),
-    ] {
-        check_length("query_types", column, values.len(), num_types)?;
-        check_column("query_types", column, values, range)?;
-    }
-
-    check_names("models", &data.models.name)?;
-    let t = &data.tiers;
-    check_names("tiers", &t.name)?;
-    check_length("tiers", "gpu_usd_per_h", t.gpu_usd_per_h.len(), t.name.len())?;
-    check_column("tiers", "gpu_usd_per_h", &t.gpu_usd_per_h, Range::NonNegative)?;
-    check_length("tiers", "pool", t.pool.len(), t.name.len())?;
-    check_index("tiers", "pool", &t.pool, num_pools, Some(NO_POOL))?;
-
-    validate_configurations(data)?;
-    validate_routes(data)
-}
-
-fn validate_configurations(data: &ProblemData) -> Result<()> {
-    let c = &data.configurations;
-    let count = c.model.len();
-    check_index("configurations", "model", &c.model, data.models.name.len(), None)?;
-    check_length("configurations", "tier", c.tier.len(), count)?;
-    check_index("configurations", "tier", &c.tier, data.tiers.name.len(), None)?;
-    check_count("configurations", "tp", &c.tp, count)?;
-    check_count("configurations", "pp", &c.pp, count)?;
-    check_length("configurations", "weights_gb", c.weights_gb.len(), count)?;
-    check_column("configurations", "weights_gb", &c.weights_gb, Range::NonNegative)?;
-    check_length("configurations", "kv_cache_gb", c.kv_cache_gb.len(), count)?;
-    check_column("configurations", "kv_cache_gb", &c.kv_cache_gb, Range::Positive)?;
-    check_count("configurations", "max_replicas", &c.max_replicas, count)?;
-    check_length("configurations", "max_num_seqs", c.max_num_seqs.len(), count)
-}
-
-fn validate_routes(data: &ProblemData) -> Result<()> {
-    let r = &data.routes;
-    let count = r.query_type.len();
-    let num_types = data.query_types.name.len();
-    check_index("routes", "query_type", &r.query_type, num_types, None)?;
-    check_length("routes", "configuration", r.configuration.len(), count)?;
-    check_index("routes", "configuration", &r.configuration, data.configurations.model.len(), None)?;
-    for (column, values) in
-        [("busy_s", &r.busy_s), ("kv_gb_s", &r.kv_gb_s), ("latency_s", &r.latency_s), ("error", &r.error)]
-    {
-        check_length("routes", column, values.len(), count)?;
-        check_column("routes", column, values, Range::NonNegative)?;
-    }
-    // Sorting the keys finds duplicates without a table of the size types × configurations.
-    let mut order: Vec<(u32, u32, u32)> =
-        (0..count).map(|route| (r.configuration[route], r.query_type[route], route as u32)).collect();
-    order.sort_unstable();
-    match order.windows(2).find(|two| (two[0].0, two[0].1) == (two[1].0, two[1].1)) {
-        Some(two) => Err(Error::invalid(
-            format!("routes[{}]", two[1].2),
-            format!("repeats route {} (query_type {}, configuration {})", two[0].2, two[0].1, two[0].0),
-        )),
-        None => Ok(()),
     }
 }

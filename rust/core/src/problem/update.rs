@@ -3,7 +3,9 @@
 //! The result equals [`Problem::new`] of the changed data; only what changes is validated and derived anew. A problem
 //! that is shared stays immutable: these methods need `&mut`.
 
-use super::{check_number, is_usable, latency_usd, route_table, Problem, Range};
+use super::routes::{is_usable, latency_usd, route_table};
+use super::validate::{check_number, Range};
+use super::Problem;
 use crate::{Error, Result};
 
 impl Problem {
