@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from helpers import feasible_plan, two_types
-from servemix import InvalidInputError, Plan, Router
+from servemix import InvalidInputError, Plan, Planner, Router
 
 Mode = Literal["random", "deficit"]
 MODES: list[Mode] = ["random", "deficit"]
@@ -119,3 +119,21 @@ def test_without_a_plan_there_is_no_router() -> None:
     plan = feasible_plan(two_types(), status="INFEASIBLE", message="no route", **nothing)
     with pytest.raises(InvalidInputError, match="status: is INFEASIBLE: there is nothing to route"):
         plan.router()
+
+
+@given(
+    rates=st.lists(
+        st.one_of(st.just(0.0), st.floats(0.0, 1e4), st.floats(1e4, 1e9)), min_size=2, max_size=2
+    ),
+    gpus=st.sampled_from([0.0, 1.0, 16.0, float("inf")]),
+    mode=st.sampled_from(["full", "routing"]),
+)
+def test_whatever_a_planner_plans_can_be_routed(
+    rates: list[float], gpus: float, mode: Literal["full", "routing"]
+) -> None:
+    plan = Planner(two_types()).replan(rates, pools=[gpus], mode=mode)
+    sent = 200
+    for query_type in range(2):
+        router = plan.router(mode="deficit")
+        chosen = router.pick_many(np.full(sent, query_type))
+        assert abs((chosen < 0).sum() - sent * plan.unmet[query_type]) < 1.0
