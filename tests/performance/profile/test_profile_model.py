@@ -171,7 +171,7 @@ def test_the_package_is_asked_in_its_own_words(monkeypatch: pytest.MonkeyPatch) 
         if words["tp_size"] == 4:
             raise RuntimeError("no data")
         asked.append({"model_path": model_path, "system_name": system_name, **words})
-        return SimpleNamespace(ttft=50.0, tpot=8.0)
+        return SimpleNamespace(ttft=50.0, tpot=8.0, backend_version="0.20")
 
     stand_in(monkeypatch, cli_estimate)
     too_wide = Deployment(model="Llama-3.1-8B", gpu="H100-80GB SXM", precision="fp8", tp=4)
@@ -185,6 +185,8 @@ def test_the_package_is_asked_in_its_own_words(monkeypatch: pytest.MonkeyPatch) 
     assert (asked[0]["isl"], asked[0]["osl"], asked[0]["batch_size"]) == (1000, 100, 8)
     assert (asked[0]["tp_size"], asked[0]["gemm_quant_mode"]) == (2, "fp8")
     assert len(profile.warnings) == 2
+    ask_aiconfigurator([(ON, batch, 1000.0, 100.0) for batch in (8, 16, 32)], "trtllm")
+    assert [words["backend_version"] for words in asked[1:]] == [None, "0.20", "0.20"]
     with pytest.raises(InvalidInputError, match="does not know the engine 'mlc'"):
         ask_aiconfigurator(places, "mlc")
 

@@ -57,15 +57,18 @@ def ask_aiconfigurator(places: Iterable[Place], engine: str = "vllm") -> Profile
         )
     points: list[Point] = []
     unknown: dict[tuple[Deployment, int], str] = {}
+    # Left to itself it looks for the newest version anew for each point, which takes seconds.
+    versions: dict[str, str | None] = {}
     for place in places:
         deployment, batch, prompt_tokens, output_tokens = place
         if (deployment, batch) in unknown:
             continue
         try:
-            found = _ask(estimate, engine, place)
+            found = _ask(estimate, engine, place, versions.get(deployment.gpu))
         except _UnknownError as reason:
             unknown[deployment, batch] = str(reason)
             continue
+        versions[deployment.gpu] = getattr(found, "backend_version", None)
         where = f"aiconfigurator: {deployment}, batch {batch}"
         points.append(
             Point(
@@ -99,7 +102,7 @@ def _interface() -> Any:
         ) from None
 
 
-def _ask(estimate: Any, engine: str, place: Place) -> Any:
+def _ask(estimate: Any, engine: str, place: Place, version: str | None) -> Any:
     deployment, batch, prompt_tokens, output_tokens = place
     names = (
         (SYSTEMS, deployment.gpu),
@@ -115,6 +118,7 @@ def _ask(estimate: Any, engine: str, place: Place) -> Any:
             SYSTEMS[deployment.gpu],
             mode="agg",
             backend_name=engine,
+            backend_version=version,
             isl=round(prompt_tokens),
             osl=round(output_tokens),
             batch_size=batch,
