@@ -200,6 +200,7 @@ class Planner:
         payback_h: float | None = None,
         min_saving_usd: float | None = None,
         min_saving_share: float | None = None,
+        headroom: float | None = None,
         max_changes: int | None = None,
     ) -> Planner: ...
     def replan(

@@ -36,6 +36,9 @@ use crate::problem::PyProblem;
 /// min_saving_usd, min_saving_share
 ///     A change is made only where it saves more than this over the payback time, start-up paid:
 ///     in USD (0 by default), and as a share of the present cost (0.005 by default).
+/// headroom
+///     Deployments are chosen for rates higher by this share, and kept while they suffice for the
+///     rates as they are; 0 by default. Traffic that goes up and down by less changes nothing.
 /// max_changes
 ///     Most replicas started and stopped by one call, lost ones not counted; None for no limit.
 ///
@@ -81,7 +84,7 @@ impl PyPlanner {
     #[new]
     #[pyo3(signature = (
         problem, plan=None, *, seed=None, start_usd=None, start_usd_per_gb=None, start_s=None, start_s_per_gb=None,
-        payback_h=None, min_saving_usd=None, min_saving_share=None, max_changes=None
+        payback_h=None, min_saving_usd=None, min_saving_share=None, headroom=None, max_changes=None
     ))]
     #[allow(clippy::too_many_arguments)]
     fn new(
@@ -95,6 +98,7 @@ impl PyPlanner {
         payback_h: Option<&Bound<'_, PyAny>>,
         min_saving_usd: Option<&Bound<'_, PyAny>>,
         min_saving_share: Option<&Bound<'_, PyAny>>,
+        headroom: Option<&Bound<'_, PyAny>>,
         max_changes: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<Self> {
         let py = problem.py();
@@ -103,6 +107,7 @@ impl PyPlanner {
         for (value, name, target) in [
             (min_saving_usd, "min_saving_usd", &mut params.min_saving_usd),
             (min_saving_share, "min_saving_share", &mut params.min_saving_share),
+            (headroom, "headroom", &mut params.headroom),
         ] {
             if let Some(value) = value {
                 *target = number(value, name)?;

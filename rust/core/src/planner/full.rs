@@ -136,6 +136,10 @@ impl Reoptimiser {
         let mut search = LocalSearch::new(problem, market, kernel, Switches::default());
         search.set_running(&self.running);
         search.state.set_deployments(kept);
+        if params.headroom > 0.0 && !is_short && !is_sound(&search.state) {
+            // Some of the headroom is used up, which is what it is for.
+            return Ok(None);
+        }
         let is_base = !is_short && is_sound(&search.state);
         let base_usd = if is_base { search.state.total_usd() } else { f64::INFINITY };
         let stop = Stop::never();

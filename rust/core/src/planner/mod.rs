@@ -47,6 +47,8 @@ pub struct Planner {
     program: RoutingProgram,
     reoptimiser: Reoptimiser,
     before: Numbers,
+    /// Rates of the last update, while the problem holds higher ones.
+    rates: Vec<f64>,
     plan: Plan,
 }
 
@@ -86,8 +88,16 @@ impl Planner {
         };
         let program = program_of(&problem, &plan.deployments);
         let reoptimiser = Reoptimiser::new(&problem);
-        let mut planner =
-            Self { problem, has_old_routes: false, params, program, reoptimiser, before: Numbers::default(), plan };
+        let mut planner = Self {
+            problem,
+            has_old_routes: false,
+            params,
+            program,
+            reoptimiser,
+            before: Numbers::default(),
+            rates: Vec::new(),
+            plan,
+        };
         planner.lose_pools();
         planner.route()?;
         Ok(planner)
@@ -137,22 +147,42 @@ impl Planner {
     pub fn replan(&mut self, update: &Update<'_>) -> Result<&Plan> {
         self.reroute(update)?;
         self.renew_routes();
-        let is_short = self.plan.status != Status::Feasible;
-        let kept_usd = self.plan.objective_value.unwrap_or(f64::INFINITY);
-        let kept = &self.plan.deployments;
-        let found = self.reoptimiser.improve(&self.problem, &self.params, kept, kept_usd, is_short)?;
-        let Some(next) = found else { return Ok(&self.plan) };
-        if &next != kept {
-            let kept_plan = self.plan.clone();
-            let next_program = program_of(&self.problem, &next);
-            let kept_program = std::mem::replace(&mut self.program, next_program);
-            let is_worse =
-                self.route().is_err() || Rank::of(&self.problem, &self.plan) > Rank::of(&self.problem, &kept_plan);
-            if is_worse {
-                (self.program, self.plan) = (kept_program, kept_plan);
-            }
+        self.improve(self.params.headroom)?;
+        if self.params.headroom > 0.0 && self.plan.status != Status::Feasible {
+            // No room for the headroom.
+            self.improve(0.0)?;
         }
         Ok(&self.plan)
+    }
+
+    /// Takes better deployments over, where there are some for rates higher by `headroom`.
+    fn improve(&mut self, headroom: f64) -> Result<()> {
+        let is_short = self.plan.status != Status::Feasible;
+        self.rates.clone_from(&self.problem.query_types.rate_per_h);
+        let kept_usd = self.plan.objective_value.unwrap_or(f64::INFINITY);
+        self.scale_rates(headroom);
+        let kept = &self.plan.deployments;
+        let found = self.reoptimiser.improve(&self.problem, &self.params, kept, kept_usd, is_short);
+        self.scale_rates(0.0);
+        let Some(next) = found?.filter(|next| next != &self.plan.deployments) else { return Ok(()) };
+        let kept_plan = self.plan.clone();
+        let next_program = program_of(&self.problem, &next);
+        let kept_program = std::mem::replace(&mut self.program, next_program);
+        let is_worse =
+            self.route().is_err() || Rank::of(&self.problem, &self.plan) > Rank::of(&self.problem, &kept_plan);
+        if is_worse {
+            (self.program, self.plan) = (kept_program, kept_plan);
+        }
+        Ok(())
+    }
+
+    /// Makes the problem's rates those of the last update times `1 + headroom`.
+    fn scale_rates(&mut self, headroom: f64) {
+        if self.params.headroom > 0.0 {
+            let scaled: Vec<f64> = self.rates.iter().map(|rate| rate * (1.0 + headroom)).collect();
+            self.problem.put_rates(&scaled);
+            self.problem.derive_routes();
+        }
     }
 
     fn check(&self, update: &Update<'_>) -> Result<()> {

@@ -53,6 +53,9 @@ pub struct PlannerParams {
     pub min_saving_usd: f64,
     /// As `min_saving_usd`, as a share of the present cost; 0.005 by default, so that noise in the rates changes nothing.
     pub min_saving_share: f64,
+    /// Deployments are chosen for rates higher by this share, and kept while they suffice for the rates as they are; 0 by
+    /// default. Traffic that goes up and down by less then changes nothing.
+    pub headroom: f64,
     /// Most replicas started and stopped in one replan, forced ones not counted; no limit by default.
     pub max_changes: Option<u32>,
 }
@@ -65,6 +68,7 @@ impl Default for PlannerParams {
             payback_h: None,
             min_saving_usd: 0.0,
             min_saving_share: 0.005,
+            headroom: 0.0,
             max_changes: None,
         }
     }
@@ -79,6 +83,7 @@ impl PlannerParams {
         self.transition.validate()?;
         check_range("min_saving_usd", self.min_saving_usd)?;
         check_range("min_saving_share", self.min_saving_share)?;
+        check_range("headroom", self.headroom)?;
         match self.payback_h {
             Some(hours) if !(hours > 0.0 && hours <= 1e30) => {
                 Err(Error::invalid("payback_h", format!("must be finite and greater than zero, got {hours}")))

@@ -125,6 +125,33 @@ proptest! {
 }
 
 #[test]
+fn traffic_within_the_headroom_changes_nothing() {
+    let mut held = 0;
+    for seed in 0..20 {
+        let params = PlannerParams { headroom: 0.2, ..PlannerParams::default() };
+        let mut planner = Planner::new(generate::small(seed).unwrap(), None, params).unwrap();
+        let first = planner.problem().query_types.rate_per_h.clone();
+        let rates = |by: f64| scaled(&first, &vec![by; first.len()]);
+        let at = |planner: &mut Planner, by: f64| {
+            let plan = planner.replan(&Update { rates: Some(&rates(by)), ..Update::default() }).unwrap();
+            (plan.deployments.clone(), plan.status)
+        };
+        at(&mut planner, 1.0);
+        // The first change is for rates that are higher by the headroom.
+        let (grown, status) = at(&mut planner, 1.3);
+        if status != Status::Feasible {
+            continue;
+        }
+        for by in [1.35, 1.3] {
+            let (deployments, status) = at(&mut planner, by);
+            held += usize::from(deployments == grown && status == Status::Feasible);
+        }
+        assert_eq!(planner.problem().query_types.rate_per_h, rates(1.3));
+    }
+    assert!(held > 10, "{held}");
+}
+
+#[test]
 fn what_is_lost_is_started_again_where_that_is_possible() {
     let mut replaced = 0;
     for seed in 0..30 {
