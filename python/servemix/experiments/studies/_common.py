@@ -18,6 +18,7 @@ __all__ = [
     "colour",
     "default_methods",
     "group",
+    "legend_below",
     "line_plot",
     "mean",
     "plan_by",
@@ -85,16 +86,27 @@ def colour(name: str, place: int = 0) -> str:
     return _COLOURS.get(name, _OTHERS[place % len(_OTHERS)])
 
 
+def legend_below(figure: Any, axes: Any) -> None:
+    """Explain the lines of one panel below all of them."""
+    handles, labels = axes.get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside lower center", ncols=len(labels), fontsize="small")
+
+
 def line_plot(axes: Any, rows: Sequence[Row], x: str, y: str, by: str, **style: Any) -> None:
-    """Draw the mean of ``y`` over ``x`` as one line per value of ``by``."""
+    """Draw the mean of ``y`` over ``x`` as one line per value of ``by``.
+
+    Later lines are thinner, so that equal ones are seen one above the other.
+    """
     for place, ((name,), part) in enumerate(group(rows, by).items()):
+        width = max(1.0, 4.5 - place)
         points = [(key[0], mean(row[y] for row in same)) for key, same in group(part, x).items()]
         known = sorted((one, other) for one, other in points if other is not None)
         if known:
             axes.plot(
                 *zip(*known, strict=True),
                 marker="o",
-                markersize=4,
+                linewidth=width,
+                markersize=2.0 + 1.5 * width,
                 color=colour(name, place),
                 label=name,
                 **style,

@@ -8,7 +8,13 @@ from typing import Any
 
 from servemix._certificate import lower_bound
 from servemix.experiments.problems import load, name_of
-from servemix.experiments.studies._common import default_methods, group, line_plot, plan_by
+from servemix.experiments.studies._common import (
+    default_methods,
+    group,
+    legend_below,
+    line_plot,
+    plan_by,
+)
 from servemix.experiments.study import Cell, Row, Study
 from servemix.report.figures import NOTHING, number, percent, seconds, usd
 from servemix.report.tables import Table
@@ -160,7 +166,7 @@ def _draw(figure: Any, rows: list[Row]) -> None:
     left, right = figure.subplots(1, 2)
     line_plot(left, rows, "num_routes", "runtime_s", "method")
     left.set(xscale="log", yscale="log", xlabel="query types × models × tiers", ylabel="time, s")
-    left.legend(fontsize="small")
+    legend_below(figure, left)
     shown = [
         row | {"gap_percent": None if row["gap_to_best"] is None else 100.0 * row["gap_to_best"]}
         for row in rows

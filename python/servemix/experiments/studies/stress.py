@@ -15,6 +15,7 @@ from servemix.experiments.stress import stress as stress_plan
 from servemix.experiments.studies._common import (
     PAPER,
     group,
+    legend_below,
     line_plot,
     mean,
     plan_by,
@@ -195,7 +196,7 @@ def _draw(figure: Any, rows: list[Row]) -> None:
     left.set(yscale="log", xlabel="inflation up to", ylabel="cost over AGH's plan as given")
     right.set(xlabel="inflation up to", ylabel="unserved queries, %")
     right.axhline(4.0, color="gray", linewidth=0.7, linestyle=":")
-    left.legend(fontsize="small")
+    legend_below(figure, left)
     what = problems[0] if len(problems) == 1 else f"mean of {len(problems)} problems"
     left.set_title(what, fontsize="medium")
 
