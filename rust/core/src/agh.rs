@@ -44,7 +44,7 @@ pub(crate) fn solve(problem: &Problem, params: &SolveParams, initial_plan: Optio
         return Ok(greedy);
     }
     let search_stop = if params.bound { stop.with_share(SEARCH_SHARE) } else { stop.clone() };
-    let market = Market::of(problem, stop);
+    let market = Market::of(problem, &search_stop);
     let starts = Starts { greedy: &greedy, initial_plan, market: &market, switches: params.switches };
     let mut size = KERNEL_SIZE + KERNEL_SIZE_PER_TYPE * problem.num_query_types();
     let (mut run, reason) = loop {

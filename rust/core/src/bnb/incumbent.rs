@@ -2,7 +2,7 @@
 
 use super::routing::{deployed_usd, route, weights_gb, Routed};
 use super::tree::Incumbents;
-use crate::{check, Deployment, Plan, Problem, Result, Routing, NO_POOL};
+use crate::{check, Deployment, Plan, Problem, Result, Routing, Stop, NO_POOL};
 
 /// The best plan so far and how many were tried.
 #[derive(Debug)]
@@ -16,6 +16,8 @@ pub(crate) struct Incumbent<'p> {
     pub(crate) offers: u64,
     last: Option<Vec<Deployment>>,
     exact: bool,
+    /// What a routing may be broken off by; the first plans are routed whatever the time.
+    pub(crate) stop: Stop,
 }
 
 impl<'p> Incumbent<'p> {
@@ -29,6 +31,7 @@ impl<'p> Incumbent<'p> {
             offers: 0,
             last: None,
             exact: true,
+            stop: Stop::never(),
         }
     }
 
@@ -74,7 +77,7 @@ impl<'p> Incumbent<'p> {
         if !self.within_limits(deployments) {
             return None;
         }
-        let routed = match route(self.problem, deployments) {
+        let routed = match route(self.problem, deployments, &self.stop) {
             Ok(routed) => routed?,
             Err(_) => {
                 self.exact = false;

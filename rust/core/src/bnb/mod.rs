@@ -37,6 +37,7 @@ pub(crate) fn solve(problem: &Problem, params: &SolveParams, initial_plan: Optio
     let guess = Prices::from_cheapest_routes(problem);
     // A little below the asked gap, so that the last rounding does not exceed it.
     let mut tree = Tree::new(&relaxation, pool.as_ref(), guess, incumbent.value, 0.9 * params.rel_gap);
+    incumbent.stop = stop.clone();
     let outcome = tree.run(&mut incumbent, stop);
     let bound = tree.bound().max(0.0);
     let mut plan = match incumbent.plan() {
@@ -85,6 +86,7 @@ pub(crate) fn raise_bound(
     };
     let guess = Prices::from_cheapest_routes(problem);
     let mut tree = Tree::new(&relaxation, pool.as_ref(), guess, incumbent.value, 0.9 * params.rel_gap);
+    incumbent.stop = stop.clone();
     let outcome = tree.run(&mut incumbent, stop);
     let infeasible = tree.bound() == f64::INFINITY && incumbent.value == f64::INFINITY && !tree.unresolved;
     let bound = LowerBound {

@@ -1,7 +1,7 @@
 //! The best routing of fixed deployments, from scratch, with a proof where there is none.
 
 use crate::linear::{DualSimplex, LinearStatus};
-use crate::{Deployment, Error, LatencyScope, Problem, Result, Routing};
+use crate::{Deployment, Error, LatencyScope, Problem, Result, Routing, Stop};
 
 const MAX_PIVOTS: u64 = 100_000;
 
@@ -26,10 +26,10 @@ struct Rows {
     total: usize,
 }
 
-/// The cheapest routing over `deployments`; `None` where there is none, and an error where the simplex gave up.
+/// The cheapest routing over `deployments`; `None` where there is none, and an error where the simplex gave up or `stop` came first.
 ///
 /// The caller sees to the limits that the deployments alone must keep.
-pub(crate) fn route(problem: &Problem, deployments: &[Deployment]) -> Result<Option<Routed>> {
+pub(crate) fn route(problem: &Problem, deployments: &[Deployment], stop: &Stop) -> Result<Option<Routed>> {
     let table = problem.route_table();
     let num_types = problem.num_query_types();
     let ranges = || deployments.iter().map(|d| table.of_configuration(d.configuration as usize));
@@ -65,7 +65,7 @@ pub(crate) fn route(problem: &Problem, deployments: &[Deployment]) -> Result<Opt
         ];
         simplex.set_column(num_types + index, table.latency_usd[route], 1.0, &entries);
     }
-    match simplex.solve(f64::INFINITY, MAX_PIVOTS) {
+    match simplex.solve_unless(f64::INFINITY, MAX_PIVOTS, &|| stop.should_stop()) {
         LinearStatus::Optimal => {}
         LinearStatus::Infeasible => return Ok(None),
         status => return Err(Error::Internal(format!("routing ended with {status:?}"))),

@@ -112,7 +112,7 @@ impl<'r, 'p> Generator<'r, 'p> {
         let end = self.evaluations.saturating_add(limits.max_evaluations);
         let mut smoothing = SMOOTHING;
         loop {
-            let master_value = match self.master.solve(self.relaxation) {
+            let master_value = match self.master.solve(self.relaxation, stop) {
                 Solved::Value(value) => value,
                 Solved::NeedsRows => {
                     if stop.should_stop() || !self.enlarge(domain) || !self.master.restrict(self.relaxation, domain) {

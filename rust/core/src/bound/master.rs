@@ -9,7 +9,7 @@ use super::domain::Domain;
 use super::prices::Prices;
 use super::relaxation::{Pattern, Relaxation};
 use crate::linear::{DualSimplex, LinearStatus};
-use crate::{LatencyScope, Problem, NO_POOL};
+use crate::{LatencyScope, Problem, Stop, NO_POOL};
 
 const LEVELS: usize = 9;
 const LEVEL_FACTOR: f64 = 6.0;
@@ -328,9 +328,9 @@ impl Master {
     }
 
     /// Solves; the value of the best mixture.
-    pub(crate) fn solve(&mut self, relaxation: &Relaxation<'_>) -> Solved {
+    pub(crate) fn solve(&mut self, relaxation: &Relaxation<'_>, stop: &Stop) -> Solved {
         loop {
-            if self.simplex.solve_after_adding(MAX_PIVOTS) != LinearStatus::Optimal {
+            if self.simplex.solve_after_adding(MAX_PIVOTS, &|| stop.should_stop()) != LinearStatus::Optimal {
                 return Solved::Failed;
             }
             let mut has_new_row = false;

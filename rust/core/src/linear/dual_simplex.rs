@@ -20,7 +20,7 @@ pub enum LinearStatus {
     Infeasible,
     /// The dual objective, a lower bound on the optimum, has reached the cutoff.
     Cutoff,
-    /// The pivot limit was reached.
+    /// The pivot limit was reached, or the caller wants to stop.
     PivotLimit,
 }
 
@@ -33,6 +33,8 @@ const SLACK_DUAL_TOLERANCE: f64 = 1e-6;
 /// Entries of the basis inverse below this are rounding noise.
 const ZERO_TOLERANCE: f64 = 1e-13;
 const PIVOTS_PER_REFACTORIZATION: u32 = 120;
+/// Pivots between two questions whether to stop.
+const PIVOTS_PER_QUESTION: u64 = 16;
 
 /// A linear program with its current basis; `clone_from` copies into existing memory.
 ///
@@ -276,6 +278,12 @@ impl DualSimplex {
 
     /// Solves from the current basis until optimal, until the dual objective reaches `cutoff`, or for `max_pivots`.
     pub fn solve(&mut self, cutoff: f64, max_pivots: u64) -> LinearStatus {
+        self.solve_unless(cutoff, max_pivots, &|| false)
+    }
+
+    /// As [`DualSimplex::solve`]; ends with [`LinearStatus::PivotLimit`] as well where `should_stop`, which is asked every
+    /// few pivots, says so.
+    pub fn solve_unless(&mut self, cutoff: f64, max_pivots: u64, should_stop: &dyn Fn() -> bool) -> LinearStatus {
         if self.stale_inverse || self.pivots_since_refactorization >= PIVOTS_PER_REFACTORIZATION {
             self.refactorize();
         }
@@ -286,6 +294,9 @@ impl DualSimplex {
         for pivot in 0..max_pivots {
             if self.objective >= cutoff {
                 return LinearStatus::Cutoff;
+            }
+            if pivot % PIVOTS_PER_QUESTION == PIVOTS_PER_QUESTION - 1 && should_stop() {
+                return LinearStatus::PivotLimit;
             }
             let Some((leaving, infeasibility)) = self.choose_leaving(pivot) else {
                 if verified || self.residual_is_small() {
@@ -909,7 +920,7 @@ mod tests {
                 }
                 let mut copy = DualSimplex::default();
                 copy.clone_from(&simplex);
-                let status = copy.solve_after_adding(10_000);
+                let status = copy.solve_after_adding(10_000, &|| false);
                 assert_optimal(&copy, &program, status)?;
                 assert_same(&mut simplex, &program)?;
             }

@@ -6,7 +6,10 @@
 //! Source: Maros, "Computational Techniques of the Simplex Method", 2003 (chapter 9); Harris, "Pivot selection methods of
 //! the Devex LP code", 1973, for the two passes of the ratio test.
 
-use super::{DualSimplex, LinearStatus, DUAL_TOLERANCE, NOT_BASIC, PIVOTS_PER_REFACTORIZATION, PIVOT_TOLERANCE};
+use super::{
+    DualSimplex, LinearStatus, DUAL_TOLERANCE, NOT_BASIC, PIVOTS_PER_QUESTION, PIVOTS_PER_REFACTORIZATION,
+    PIVOT_TOLERANCE,
+};
 
 /// How far a value may be outside its bounds and still count as within.
 const BOUND_TOLERANCE: f64 = 1e-9;
@@ -22,20 +25,20 @@ enum Limit {
 }
 
 impl DualSimplex {
-    /// As [`DualSimplex::solve`] without a cutoff, by primal steps where the present basis is primal feasible.
-    pub fn solve_after_adding(&mut self, max_pivots: u64) -> LinearStatus {
+    /// As [`DualSimplex::solve_unless`] without a cutoff, by primal steps where the present basis is primal feasible.
+    pub fn solve_after_adding(&mut self, max_pivots: u64, should_stop: &dyn Fn() -> bool) -> LinearStatus {
         if self.stale_inverse || self.pivots_since_refactorization >= PIVOTS_PER_REFACTORIZATION {
             self.refactorize();
         }
         if self.stale_values {
             self.compute_values();
         }
-        if self.is_within_bounds() && self.enter_columns(max_pivots.min(PIVOTS_PER_ROW * self.num_rows as u64 + 50)) {
-            // What is left to do is to verify.
-            return self.solve(f64::INFINITY, max_pivots);
+        let most = max_pivots.min(PIVOTS_PER_ROW * self.num_rows as u64 + 50);
+        // Where no column pays any more, what is left to do is to verify.
+        if !self.is_within_bounds() || !self.enter_columns(most, should_stop) {
+            self.stale_values = true;
         }
-        self.stale_values = true;
-        self.solve(f64::INFINITY, max_pivots)
+        self.solve_unless(f64::INFINITY, max_pivots, should_stop)
     }
 
     fn is_within_bounds(&self) -> bool {
@@ -45,8 +48,11 @@ impl DualSimplex {
     }
 
     /// Primal steps until no column pays; false where that takes too many or a pivot is numerically unsafe.
-    fn enter_columns(&mut self, max_pivots: u64) -> bool {
-        for _ in 0..max_pivots {
+    fn enter_columns(&mut self, max_pivots: u64, should_stop: &dyn Fn() -> bool) -> bool {
+        for pivot in 0..max_pivots {
+            if pivot % PIVOTS_PER_QUESTION == PIVOTS_PER_QUESTION - 1 && should_stop() {
+                return false;
+            }
             let Some(entering) = self.choose_paying() else { return true };
             self.compute_column(entering);
             match self.choose_limit(entering) {
