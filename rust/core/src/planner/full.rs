@@ -136,12 +136,13 @@ impl Reoptimiser {
         let mut search = LocalSearch::new(problem, market, kernel, Switches::default());
         search.set_running(&self.running);
         search.state.set_deployments(kept);
-        if params.headroom > 0.0 && !is_short && !is_sound(&search.state) {
-            // Some of the headroom is used up, which is what it is for.
-            return Ok(None);
-        }
-        let is_base = !is_short && is_sound(&search.state);
-        let base_usd = if is_base { search.state.total_usd() } else { f64::INFINITY };
+        // What runs may use some of the headroom up: that alone is no reason for a change.
+        let is_base = !is_short && (is_sound(&search.state) || params.headroom > 0.0);
+        let base_usd = match (is_base, is_sound(&search.state)) {
+            (true, true) => search.state.total_usd(),
+            (true, false) => kept_usd,
+            (false, _) => f64::INFINITY,
+        };
         let stop = Stop::never();
         let mut limits = limits(effort, &stop);
         settle(&mut search, &limits);
@@ -168,7 +169,7 @@ impl Reoptimiser {
         }
         let Found { best, others } = found;
         let least_usd = (params.min_saving_usd / payback(problem, params)).max(params.min_saving_share * base_usd);
-        let pays = !is_base || base_usd - best.total_usd() > least_usd;
+        let pays = !is_base || (is_sound(&best) && base_usd - best.total_usd() > least_usd);
         let excess = (best.total_usd() - best.starting_usd()) / market.value_usd;
         let next = pays.then(|| deployments(&best));
         let forgotten = if digs { (0.5 * (excess - self.excess)).max(FORGOTTEN) } else { FORGOTTEN };
