@@ -9,25 +9,33 @@
 use rand_pcg::Pcg64Mcg;
 
 use crate::bound;
-use crate::search::{LocalSearch, Market, OperatorStatistics, SearchLimits, SearchState, OPERATORS};
+use crate::search::{siblings, LocalSearch, Market, OperatorStatistics, SearchLimits, SearchState, OPERATORS};
 use crate::{construct, Deployment, Plan, Problem, Result, SolveParams, Stop, StopReason, Switches};
 
 /// Islands; more would waste learning, fewer would leave threads idle.
 const ISLANDS: usize = 4;
-/// Epochs where no limit is set.
-const EPOCHS: u64 = 8;
+/// Elementary steps of all islands where no limit is set, with one query type, and the power by which they grow with the
+/// number of query types; see [`LocalSearch::work`]. Steps take a few nanoseconds.
+const WORK: f64 = 1.75e5;
+const WORK_GROWTH: f64 = 2.0;
+const MAX_WORK: f64 = 4e8;
+/// Share of the steps that the starts may take.
+const START_SHARE: f64 = 0.6;
 /// Epochs without improvement after which a run without limits ends.
-const PATIENCE: u64 = 3;
-/// With more query types than this, one epoch less: each takes longer and improves less.
-const MANY_TYPES: usize = 15;
-/// Moves tried from one state by simple and by deep operators.
-const TRIES: usize = 16;
+const PATIENCE: u64 = 5;
+/// Moves tried from one state by simple operators, and more per query type, and by deep ones.
+const TRIES: usize = 12;
+const TRIES_PER_TYPE: usize = 1;
 const DEEP_TRIES: usize = 8;
 /// Deep operators run on states within this of the best.
 const DEEP_BELOW: f64 = 1.05;
+/// Replicas of one configuration from which the relaxation is worth rounding.
+const MANY_REPLICAS: f64 = 3.0;
 /// Configurations that the search moves within: at least, and more per query type.
-const KERNEL_SIZE: usize = 20;
+const KERNEL_SIZE: usize = 24;
 const KERNEL_SIZE_PER_TYPE: usize = 2;
+/// Configurations that the prices at the best state add to them, by each of two measures.
+const FOCUS_SIZE: usize = 8;
 /// Where a bound is asked for, the share of the time that the search may take; the rest goes into the bound, by a branch
 /// and bound that looks for better plans as well.
 const SEARCH_SHARE: f64 = 0.3;
@@ -44,11 +52,13 @@ pub(crate) fn solve(problem: &Problem, params: &SolveParams, initial_plan: Optio
         return Ok(greedy);
     }
     let search_stop = if params.bound { stop.with_share(SEARCH_SHARE) } else { stop.clone() };
+    let construction_s = stop.elapsed_s();
     let market = Market::of(problem, &search_stop);
+    let relaxation_s = stop.elapsed_s() - construction_s;
     let starts = Starts { greedy: &greedy, initial_plan, market: &market, switches: params.switches };
     let mut size = KERNEL_SIZE + KERNEL_SIZE_PER_TYPE * problem.num_query_types();
     let (mut run, reason) = loop {
-        let mut run = Run::new(problem, params, &starts, size);
+        let mut run = Run::new(problem, params, &starts, &market, size);
         let reason = run.search(params, &search_stop);
         if run.incumbent.is_feasible() || size >= problem.num_configurations() || stop.reason(0).is_some() {
             break (run, reason);
@@ -64,6 +74,9 @@ pub(crate) fn solve(problem: &Problem, params: &SolveParams, initial_plan: Optio
         bound::certify(problem, &mut plan, true, params, stop)?;
     }
     run.statistics(&mut plan.statistics);
+    let parts = [("construction_s", construction_s), ("relaxation_s", relaxation_s), ("starts_s", run.starts_s)];
+    let parts = parts.into_iter().chain([("epochs_s", run.epochs_s)]);
+    plan.statistics.extend(parts.map(|(name, seconds)| (name.to_owned(), seconds)));
     Ok(plan)
 }
 
@@ -72,7 +85,18 @@ pub(crate) fn solve(problem: &Problem, params: &SolveParams, initial_plan: Optio
 struct Island<'a> {
     search: LocalSearch<'a>,
     rng: Pcg64Mcg,
-    start: Vec<Deployment>,
+    start: Start,
+}
+
+/// Where an island starts.
+#[derive(Debug, Clone)]
+enum Start {
+    /// From given deployments.
+    From(Vec<Deployment>),
+    /// From the relaxation, rounded to the nearest counts.
+    Nearest,
+    /// From the relaxation, rounded at random.
+    Random,
 }
 
 /// Where the islands start.
@@ -95,7 +119,7 @@ impl Starts<'_> {
         }
         kernel.extend(self.plans().flat_map(|plan| plan.deployments.iter().map(|entry| entry.configuration)));
         if self.switches.tp_selection && self.switches.coverage_ranking {
-            kernel.extend(self.market.mixture.iter().flat_map(|entry| siblings(problem, entry.0)));
+            kernel.extend(self.market.mixture.iter().flat_map(|entry| siblings(problem, entry.0, 2.0)));
         }
         kernel.sort_unstable();
         kernel.dedup();
@@ -106,20 +130,22 @@ impl Starts<'_> {
         self.initial_plan.into_iter().chain([self.greedy])
     }
 
-    fn deployments(&self) -> Vec<Vec<Deployment>> {
-        let from_market = |least| if self.switches.coverage_ranking { self.market.rounded(least) } else { Vec::new() };
-        let mut starts: Vec<Vec<Deployment>> = self.plans().map(|plan| plan.deployments.clone()).collect();
-        starts.extend([from_market(0.4), Vec::new(), from_market(0.1)]);
+    fn deployments(&self) -> Vec<Start> {
+        let mut starts: Vec<Start> = self.plans().map(|plan| Start::From(plan.deployments.clone())).collect();
+        let market = |least| Start::From(self.market.rounded(least));
+        match (self.switches.coverage_ranking, self.has_many_replicas()) {
+            (true, true) => starts.extend([Start::Nearest, market(0.4), Start::Random]),
+            (true, false) => starts.extend([Start::From(Vec::new()), market(0.4), market(0.1)]),
+            (false, _) => starts.extend([Start::From(Vec::new()), Start::Random, Start::Random]),
+        }
         starts.truncate(if self.switches.multi_start { ISLANDS } else { 1 });
         starts
     }
-}
 
-/// The configurations of the same (model, tier) with replicas of half to twice the size, `a` included.
-fn siblings(problem: &Problem, a: u32) -> impl Iterator<Item = u32> + '_ {
-    let gpus = problem.gpus_per_replica(a as usize);
-    let near = move |other: &u32| (0.5..=2.0).contains(&(problem.gpus_per_replica(*other as usize) / gpus));
-    problem.pair_configurations(problem.pair(a as usize)).iter().copied().filter(near)
+    /// Whether the relaxation asks for several replicas of something: then counts matter more than choices.
+    fn has_many_replicas(&self) -> bool {
+        self.market.mixture.iter().any(|entry| entry.1 >= MANY_REPLICAS)
+    }
 }
 
 /// The configurations with the cheapest replicas: what is left to go by without the ranking.
@@ -154,59 +180,107 @@ struct Run<'a> {
     problem: &'a Problem,
     islands: Vec<Island<'a>>,
     incumbent: SearchState<'a>,
+    market: &'a Market,
+    refocuses: bool,
     epochs: u64,
+    starts_s: f64,
+    epochs_s: f64,
 }
 
 impl<'a> Run<'a> {
-    fn new(problem: &'a Problem, params: &SolveParams, starts: &Starts<'_>, size: usize) -> Self {
+    fn new(problem: &'a Problem, params: &SolveParams, starts: &Starts<'_>, market: &'a Market, size: usize) -> Self {
         let search = LocalSearch::new(problem, starts.market, starts.kernel(problem, size), params.switches);
-        let island = |(index, start): (usize, Vec<Deployment>)| Island {
+        let island = |(index, start): (usize, Start)| Island {
             search: search.clone(),
             rng: Pcg64Mcg::new(stream(params.seed, index as u64)),
             start,
         };
         let islands = starts.deployments().into_iter().enumerate().map(island).collect();
-        Self { problem, islands, incumbent: search.state, epochs: 0 }
+        let refocuses = params.switches.tp_selection && params.switches.coverage_ranking;
+        Self { problem, islands, incumbent: search.state, market, refocuses, epochs: 0, starts_s: 0.0, epochs_s: 0.0 }
     }
 
     /// Descends from the starts, then works in epochs until a limit is reached.
     fn search(&mut self, params: &SolveParams, stop: &Stop) -> StopReason {
-        let limits = SearchLimits {
+        // With a bound asked for, what time is left after the search's own end is better spent on that.
+        let is_timed = params.time_limit_s.is_some_and(f64::is_finite) && !params.bound;
+        let is_limited = is_timed || params.max_iterations.is_some();
+        let work = if is_limited { f64::INFINITY } else { self.work() / self.islands.len() as f64 };
+        let mut limits = SearchLimits {
             solves: u64::MAX,
-            tries: TRIES,
+            work: (START_SHARE * work) as u64,
+            tries: TRIES + TRIES_PER_TYPE * self.problem.num_query_types(),
             deep_tries: DEEP_TRIES,
             deep_below_usd: f64::INFINITY,
             stop,
         };
         let descends = params.switches.local_search;
+        let start_s = stop.elapsed_s();
+        let members = self.members();
         on_threads(&mut self.islands, params.threads, |island| {
-            let start = std::mem::take(&mut island.start);
-            island.search.state.set_deployments(&start);
+            match std::mem::replace(&mut island.start, Start::Nearest) {
+                Start::From(deployments) => island.search.state.set_deployments(&deployments),
+                Start::Nearest => island.search.dive_from_scratch(&members, None::<&mut Pcg64Mcg>, stop),
+                Start::Random => island.search.dive_from_scratch(&members, Some(&mut island.rng), stop),
+            }
             island.settle(&limits, descends);
         });
         self.share_best();
-        // With a bound asked for, what time is left after the search's own end is better spent on that.
-        let is_timed = params.time_limit_s.is_some_and(f64::is_finite) && !params.bound;
-        let is_limited = is_timed || params.max_iterations.is_some();
-        let most_patience = if self.problem.num_query_types() > MANY_TYPES { PATIENCE - 1 } else { PATIENCE };
-        let mut patience = most_patience;
+        self.starts_s = stop.elapsed_s() - start_s;
+        limits.work = work as u64;
+        let reason = self.work_in_epochs(params, &mut limits, is_limited, stop);
+        self.epochs_s = stop.elapsed_s() - start_s - self.starts_s;
+        reason
+    }
+
+    /// Perturbs and descends until a limit is reached, or without one until the work is done or nothing improves any more.
+    fn work_in_epochs(
+        &mut self,
+        params: &SolveParams,
+        limits: &mut SearchLimits<'_>,
+        is_limited: bool,
+        stop: &Stop,
+    ) -> StopReason {
+        let mut patience = PATIENCE;
         loop {
             let total_usd = self.incumbent.total_usd();
             if let Some(reason) = stop.reason(self.epochs) {
                 return reason;
             }
-            let is_done = !is_limited && (self.epochs >= EPOCHS || patience == 0);
-            if is_done || !descends || self.incumbent.deployments().next().is_none() {
+            let is_spent = self.islands.iter().any(|island| island.search.work() >= limits.work);
+            let is_done = !is_limited && (is_spent || patience == 0);
+            if is_done || !params.switches.local_search || self.incumbent.deployments().next().is_none() {
                 return StopReason::LocalOptimum;
             }
             self.epochs += 1;
-            let deep_below_usd = DEEP_BELOW * total_usd;
+            limits.deep_below_usd = DEEP_BELOW * total_usd;
+            let limits = &*limits;
             on_threads(&mut self.islands, params.threads, |island| {
-                island.search.perturb(&mut island.rng);
-                island.settle(&SearchLimits { deep_below_usd, ..limits.clone() }, true);
+                island.search.perturb(&mut island.rng, stop);
+                island.settle(limits, true);
             });
-            patience = if self.share_best() { most_patience } else { patience.saturating_sub(1) };
+            patience = if self.share_best() { PATIENCE } else { patience.saturating_sub(1) };
         }
+    }
+
+    /// Elementary steps that a run without limits may take.
+    fn work(&self) -> f64 {
+        (WORK * (self.problem.num_query_types() as f64).powf(WORK_GROWTH)).min(MAX_WORK)
+    }
+
+    /// The configurations that starting dives are made over: what the relaxation mixes, and as far as there is room its
+    /// siblings.
+    fn members(&self) -> Vec<u32> {
+        let mut members: Vec<u32> = self.market.mixture.iter().map(|entry| entry.0).collect();
+        let most = 2 * self.problem.num_query_types() + 8;
+        for &(a, _) in &self.market.mixture {
+            let more: Vec<u32> = siblings(self.problem, a, 2.0).filter(|other| !members.contains(other)).collect();
+            if members.len() + more.len() <= most {
+                members.extend(more);
+            }
+        }
+        members.sort_unstable();
+        members
     }
 
     /// Lets every island go on from the best state so far; whether that is new.
@@ -229,6 +303,10 @@ impl<'a> Run<'a> {
         for island in &mut self.islands {
             island.search.state.clone_from(&self.incumbent);
         }
+        if let (true, Some((first, others))) = (best.is_some() && self.refocuses, self.islands.split_first_mut()) {
+            first.search.refocus(self.market, FOCUS_SIZE);
+            others.iter_mut().for_each(|island| island.search.share_focus(&first.search));
+        }
         best.is_some()
     }
 
@@ -249,6 +327,7 @@ impl<'a> Run<'a> {
         put("starts".into(), self.islands.len() as f64);
         put("epochs".into(), self.epochs as f64);
         put("kernel".into(), self.islands.first().map_or(0, |island| island.search.kernel().len()) as f64);
+        put("work".into(), self.islands.iter().map(|island| island.search.work()).sum::<u64>() as f64);
         put("routings_solved".into(), self.islands.iter().map(|island| island.search.solves).sum::<u64>() as f64);
         for (index, operator) in OPERATORS.iter().enumerate() {
             let of = |figure: fn(&OperatorStatistics) -> f64| {

@@ -359,12 +359,21 @@ impl RoutingProgram {
                 self.shortage_usd[i] *= factor;
             }
         }
-        *self = self.rebuilt(problem, self.num_slots());
+        self.set_unserved_columns(problem);
+    }
+
+    /// Prices shortage of query type `i` at no less than `least_usd(i)` for the whole type.
+    pub fn price_shortage(&mut self, problem: &Problem, least_usd: impl Fn(usize) -> f64) {
+        for i in 0..self.num_types {
+            self.shortage_usd[i] = self.shortage_usd[i].max(least_usd(i));
+        }
+        self.set_unserved_columns(problem);
     }
 
     /// The same deployments in a fresh program with `num_slots` slots (at least as many as are in use).
     pub fn rebuilt(&self, problem: &Problem, num_slots: usize) -> Self {
         let mut program = Self::new(problem, num_slots);
+        program.simplex.count_on_from(&self.simplex);
         program.shortage_usd.clone_from(&self.shortage_usd);
         program.set_unserved_columns(problem);
         let used = (0..self.num_slots()).filter_map(|slot| Some((self.configuration(slot)?, self.replicas[slot])));
@@ -372,6 +381,11 @@ impl RoutingProgram {
             program.set_replicas(problem, slot, configuration, replicas);
         }
         program
+    }
+
+    /// About how many elementary steps the solves since the creation took.
+    pub fn work(&self) -> u64 {
+        self.simplex.work()
     }
 
     /// Pivots made since the creation.

@@ -62,8 +62,9 @@ pub struct DualSimplex {
     pivots_since_refactorization: u32,
     stale_values: bool,
     stale_inverse: bool,
-    /// Pivots made since the creation.
+    /// Pivots made since the creation, and about how many elementary steps all solves took.
     pivots: u64,
+    work: u64,
     // Working memory.
     row: Vec<f64>,
     row_nonzeros: Vec<u32>,
@@ -71,6 +72,8 @@ pub struct DualSimplex {
     alpha: Vec<f64>,
     change: Vec<f64>,
     candidates: Vec<(f64, f64, u32)>,
+    /// Structural columns with a product other than 0 in `alpha`.
+    touched: Vec<u32>,
 }
 
 impl Clone for DualSimplex {
@@ -139,12 +142,14 @@ impl DualSimplex {
             stale_values: true,
             stale_inverse: false,
             pivots: 0,
+            work: 0,
             row: vec![0.0; num_rows],
             row_nonzeros: Vec::with_capacity(num_rows),
             column: vec![0.0; num_rows],
             alpha: vec![0.0; total],
             change: vec![0.0; num_rows],
             candidates: Vec::with_capacity(total),
+            touched: Vec::with_capacity(num_columns),
         }
     }
 
@@ -161,6 +166,18 @@ impl DualSimplex {
     /// Pivots made since the creation.
     pub fn pivots(&self) -> u64 {
         self.pivots
+    }
+
+    /// About how many elementary steps the solves since the creation took: a measure of time that does not depend on the
+    /// machine.
+    pub fn work(&self) -> u64 {
+        self.work
+    }
+
+    /// Counts pivots and work on from those of a program that this one replaces.
+    pub fn count_on_from(&mut self, other: &Self) {
+        self.pivots += other.pivots;
+        self.work += other.work;
     }
 
     /// Makes row `row` a `≤` row (`true`) or an equation (`false`). The slack must be basic, or the row unchanged.
@@ -371,14 +388,10 @@ impl DualSimplex {
         // The basic variable must rise when it is below 0 and fall when it is above its upper bound; a non-basic
         // column j at its lower bound can enter when its move has the helping sign.
         let sign = if infeasibility < 0.0 { -1.0 } else { 1.0 };
-        for column in 0..n {
-            let upper = self.upper[column];
-            if upper == 0.0 || self.position[column] != NOT_BASIC {
-                continue;
-            }
-            let product = self.row_product(column);
-            self.alpha[column] = product;
-            self.consider(column, sign * product);
+        self.compute_products();
+        for index in 0..self.touched.len() {
+            let column = self.touched[index] as usize;
+            self.consider(column, sign * self.alpha[column]);
         }
         for index in 0..self.row_nonzeros.len() {
             let row = self.row_nonzeros[index] as usize;
@@ -386,7 +399,6 @@ impl DualSimplex {
             if self.upper[column] == 0.0 || self.position[column] != NOT_BASIC {
                 continue;
             }
-            self.alpha[column] = self.row[row];
             self.consider(column, sign * self.row[row]);
         }
         if self.candidates.is_empty() {
@@ -497,18 +509,38 @@ impl DualSimplex {
         }
     }
 
-    /// The product of `row` and a structural column.
-    fn row_product(&self, column: usize) -> f64 {
-        let start = column * self.stride;
-        let end = start + self.entry_counts[column] as usize;
-        let mut product = 0.0;
-        for (&row, &value) in self.entry_rows[start..end].iter().zip(&self.entry_values[start..end]) {
-            product += self.row[row as usize] * value;
+    /// Fills `alpha` with the products of `row` and the non-basic columns; those of structural columns that are not 0 are
+    /// listed in `touched`.
+    fn compute_products(&mut self) {
+        let n = self.num_columns;
+        let mut scanned = 0;
+        self.touched.clear();
+        let row = &self.row[..];
+        let entries = self.entry_rows.chunks_exact(self.stride).zip(self.entry_values.chunks_exact(self.stride));
+        let states = self.upper[..n].iter().zip(&self.position[..n]).zip(&self.entry_counts);
+        for (column, ((rows, values), ((&upper, &position), &count))) in entries.zip(states).enumerate() {
+            if upper == 0.0 || position != NOT_BASIC {
+                continue;
+            }
+            let count = count as usize;
+            scanned += count;
+            let mut product = 0.0;
+            for (&at, &value) in rows[..count].iter().zip(&values[..count]) {
+                product += row[at as usize] * value;
+            }
+            if product != 0.0 {
+                self.touched.push(column as u32);
+                self.alpha[column] = product;
+            }
         }
-        product
+        for &row in &self.row_nonzeros {
+            self.alpha[n + row as usize] = self.row[row as usize];
+        }
+        self.work += (n + scanned) as u64;
     }
 
-    /// Exchanges the basic column of row `leaving` for `entering`, whose product with the inverse is in `column`; false where the pivot is numerically unsafe.
+    /// Exchanges the basic column of row `leaving` for `entering`, whose product with the inverse is in `column`; false
+    /// where the pivot is numerically unsafe.
     fn pivot(&mut self, leaving: usize, entering: usize, infeasibility: f64) -> bool {
         let m = self.num_rows;
         let n = self.num_columns;
@@ -531,10 +563,8 @@ impl DualSimplex {
         // Reduced costs: d_j -= (d_q / alpha_q) alpha_j over the non-basic columns, and the outgoing one.
         let dual_step = self.reduced_cost[entering] / expected;
         if dual_step != 0.0 {
-            for column in 0..n {
-                if self.position[column] == NOT_BASIC && self.upper[column] != 0.0 {
-                    self.reduced_cost[column] -= dual_step * self.alpha[column];
-                }
+            for &column in &self.touched {
+                self.reduced_cost[column as usize] -= dual_step * self.alpha[column as usize];
             }
             // Slacks of equations and fixed columns are kept exact as well, for the row duals.
             for row in 0..m {
@@ -549,11 +579,13 @@ impl DualSimplex {
 
         self.row_nonzeros.clear();
         self.row_nonzeros.extend((0..m as u32).filter(|&index| self.row[index as usize] != 0.0));
+        let mut updated = 0;
         for (index, inverse_row) in self.inverse.chunks_exact_mut(m).enumerate() {
             let factor = self.column[index] / pivot;
             if index == leaving || factor == 0.0 {
                 continue;
             }
+            updated += 1;
             for &nonzero in &self.row_nonzeros {
                 let entry = &mut inverse_row[nonzero as usize];
                 *entry -= factor * self.row[nonzero as usize];
@@ -573,6 +605,7 @@ impl DualSimplex {
         self.head[leaving] = entering as u32;
         self.pivots_since_refactorization += 1;
         self.pivots += 1;
+        self.work += (3 * self.touched.len() + 8 * m + updated * self.row_nonzeros.len() / 2) as u64;
         true
     }
 
@@ -656,6 +689,7 @@ impl DualSimplex {
         }
         self.objective = objective;
         self.stale_values = false;
+        self.work += (2 * self.num_columns + m * (2 + self.row_nonzeros.len() / 2)) as u64;
     }
 
     /// Whether the rows hold at the current values.
@@ -751,6 +785,7 @@ impl DualSimplex {
         self.stale_inverse = false;
         self.recompute_reduced_costs();
         self.stale_values = true;
+        self.work += (m * m * (2 + structural.len()) / 4 + 8 * n) as u64;
     }
 
     fn recompute_reduced_costs(&mut self) {

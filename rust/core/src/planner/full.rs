@@ -163,7 +163,7 @@ impl Reoptimiser {
                 break;
             }
             search.state.clone_from(&found.best);
-            search.perturb(&mut rng);
+            search.perturb(&mut rng, &stop);
             settle(&mut search, &limits);
             found.take(&search.state);
         }
@@ -267,7 +267,14 @@ fn effort(excess_before: f64, excess: f64, calls_since: u64, has_drifted: bool) 
 
 fn limits(effort: Effort, stop: &Stop) -> SearchLimits<'_> {
     // Deep operators take longer than they are worth here.
-    SearchLimits { solves: effort.solves, tries: TRIES, deep_tries: 0, deep_below_usd: f64::NEG_INFINITY, stop }
+    SearchLimits {
+        solves: effort.solves,
+        work: u64::MAX,
+        tries: TRIES,
+        deep_tries: 0,
+        deep_below_usd: f64::NEG_INFINITY,
+        stop,
+    }
 }
 
 /// The payback time as a share of the horizon.

@@ -10,7 +10,7 @@ use crate::search::{Market, SearchState};
 use crate::{Problem, RoutingPrices};
 
 /// Cuts that are kept: the first is of the relaxation, the others are replaced in turn.
-pub(super) const MAX_CUTS: usize = 12;
+pub(super) const MAX_CUTS: usize = 8;
 
 /// Cuts over the configurations of a kernel; columns are cuts.
 #[derive(Debug, Clone)]

@@ -24,6 +24,10 @@ const FIRST_SHORTAGE: f64 = 2.0;
 const SHORTAGE_RISE: f64 = 8.0;
 const SHORTAGE_LEVELS: usize = 8;
 const MAX_PIVOTS: u64 = 5_000;
+/// Elementary steps of the master program after which the run ends: about a second.
+const MAX_WORK: u64 = 150_000_000;
+/// Share of a fill's value that weights have to cost before it is spread over several replicas.
+const LEAST_WEIGHTS_SHARE: f64 = 0.01;
 
 /// Prices of the limits that deployments share. They steer the choice of what to put in; they are no part of any cost.
 #[derive(Debug, Clone, PartialEq)]
@@ -92,6 +96,8 @@ struct Master<'a> {
 struct Fill {
     merit_usd: f64,
     configuration: u32,
+    /// The traffic is that of as many replicas as are best, an equal part of it on each: weights then cost each little.
+    is_spread: bool,
 }
 
 impl Market {
@@ -127,13 +133,20 @@ impl Market {
             }
             keep_best(&mut fills, COLUMNS_PER_TYPE * num_types + 10);
             for fill in &fills {
-                fill_replica(problem, &self.routing, fill.configuration as usize, &mut items);
+                let a = fill.configuration as usize;
+                match fill.is_spread {
+                    true => spread_replicas(problem, self, a, &mut items),
+                    false => fill_replica(problem, &self.routing, a, &mut items),
+                };
                 master.add(fill.configuration as usize, &items);
             }
-            if (fills.is_empty() || stalled == 3) && !master.raise_shortage() {
+            let is_done = fills.is_empty() || stalled == 3;
+            if master.simplex.work() > MAX_WORK || (is_done && !master.raise_shortage()) {
                 break;
             }
-            if master.simplex.solve(f64::INFINITY, MAX_PIVOTS) != LinearStatus::Optimal || stop.should_stop() {
+            if master.simplex.solve_after_adding(MAX_PIVOTS, &|| stop.should_stop()) != LinearStatus::Optimal
+                || stop.should_stop()
+            {
                 break;
             }
             master.read(&mut proposed);
@@ -147,34 +160,42 @@ impl Market {
 }
 
 impl Market {
-    /// What one replica of every configuration falls short of earning its cost at these prices, USD; infinite where it
-    /// cannot be deployed.
-    pub fn shortfalls_usd(&self, problem: &Problem) -> Vec<f64> {
+    /// What every configuration falls short of earning its cost at these prices, USD, with one replica and with the number
+    /// of replicas, at least one, that is best for it; infinite where it cannot be deployed.
+    pub fn shortfalls_usd(&self, problem: &Problem) -> (Vec<f64>, Vec<f64>) {
         let mut items = Vec::new();
         let shortfall = |a| {
             if problem.replica_limit(a) == 0 || problem.route_table().of_configuration(a).is_empty() {
-                return f64::INFINITY;
+                return (f64::INFINITY, f64::INFINITY);
             }
-            let value_usd = fill_replica(problem, &self.routing, a, &mut items);
+            let replica_usd = problem.replica_usd(a) + self.limits.replica_usd(problem, a);
             let weights_usd = problem.weights_usd(a) + self.limits.weights_usd(problem, a);
-            problem.replica_usd(a) + self.limits.replica_usd(problem, a) + weights_usd - value_usd
+            let mut with = |most| weights_usd - best_profit(problem, &self.routing, a, replica_usd, most, &mut items);
+            (with(1), with(problem.replica_limit(a)))
         };
-        (0..problem.num_configurations()).map(shortfall).collect()
+        (0..problem.num_configurations()).map(shortfall).unzip()
     }
 
-    /// The `size` configurations that fall the least short of earning their cost, by rising index.
+    /// The configurations that fall the least short of earning their cost, by rising index: `size` of them with one
+    /// replica, and half as many with as many replicas as are best.
     pub fn kernel(&self, problem: &Problem, size: usize) -> Vec<u32> {
-        let shortfalls_usd = self.shortfalls_usd(problem);
-        let mut kernel: Vec<u32> =
-            (0..problem.num_configurations() as u32).filter(|&a| shortfalls_usd[a as usize] < f64::INFINITY).collect();
-        let by_shortfall = |left: &u32, right: &u32| {
-            shortfalls_usd[*left as usize].total_cmp(&shortfalls_usd[*right as usize]).then(left.cmp(right))
+        let (with_one, with_best) = self.shortfalls_usd(problem);
+        let least = |shortfalls_usd: &[f64], size: usize| {
+            let mut least: Vec<u32> =
+                (0..shortfalls_usd.len() as u32).filter(|&a| shortfalls_usd[a as usize] < f64::INFINITY).collect();
+            let by_shortfall = |left: &u32, right: &u32| {
+                shortfalls_usd[*left as usize].total_cmp(&shortfalls_usd[*right as usize]).then(left.cmp(right))
+            };
+            if least.len() > size {
+                least.select_nth_unstable_by(size, by_shortfall);
+                least.truncate(size);
+            }
+            least
         };
-        if kernel.len() > size {
-            kernel.select_nth_unstable_by(size, by_shortfall);
-            kernel.truncate(size);
-        }
+        let mut kernel = least(&with_one, size);
+        kernel.extend(least(&with_best, size / 2));
         kernel.sort_unstable();
+        kernel.dedup();
         kernel
     }
 
@@ -258,12 +279,22 @@ fn price_all(problem: &Problem, market: &Market, items: &mut Vec<Item>, fills: &
         if sliced.min(whole - replica_usd) <= 1e-9 {
             continue;
         }
-        let value_usd = fill_replica(problem, &market.routing, a, items);
-        let largest = items.iter().map(|item| item.fraction).fold(0.0, f64::max);
         let weights_usd = problem.weights_usd(a) + market.limits.weights_usd(problem, a);
-        let merit_usd = value_usd - replica_usd - largest * weights_usd;
-        if merit_usd > 1e-7 * replica_usd {
-            fills.push(Fill { merit_usd, configuration: a as u32 });
+        let merit_usd = |value_usd: f64, items: &[Item]| {
+            let largest = items.iter().map(|item| item.fraction).fold(0.0, f64::max);
+            value_usd - replica_usd - largest * weights_usd
+        };
+        let value_usd = fill_replica(problem, &market.routing, a, items);
+        let mut fill = Fill { merit_usd: merit_usd(value_usd, items), configuration: a as u32, is_spread: false };
+        if value_usd - replica_usd - fill.merit_usd > LEAST_WEIGHTS_SHARE * value_usd {
+            let value_usd = spread_replicas(problem, market, a, items);
+            let spread_usd = merit_usd(value_usd, items);
+            if spread_usd > fill.merit_usd {
+                fill = Fill { merit_usd: spread_usd, is_spread: true, ..fill };
+            }
+        }
+        if fill.merit_usd > 1e-7 * replica_usd {
+            fills.push(fill);
         }
     }
 }
@@ -277,8 +308,8 @@ struct Item {
     fraction: f64,
 }
 
-/// Fills one replica of `a` with the traffic that is worth most; the value of the fill, USD.
-fn fill_replica(problem: &Problem, prices: &RoutingPrices, a: usize, items: &mut Vec<Item>) -> f64 {
+/// Lists the routes of `a` that pay, the most per replica first.
+fn list_items(problem: &Problem, prices: &RoutingPrices, a: usize, items: &mut Vec<Item>) {
     let table = problem.route_table();
     items.clear();
     for route in table.of_configuration(a) {
@@ -289,6 +320,11 @@ fn fill_replica(problem: &Problem, prices: &RoutingPrices, a: usize, items: &mut
         }
     }
     items.sort_unstable_by(|left, right| right.ratio.total_cmp(&left.ratio));
+}
+
+/// Fills one replica of `a` with the traffic that is worth most; the value of the fill, USD.
+fn fill_replica(problem: &Problem, prices: &RoutingPrices, a: usize, items: &mut Vec<Item>) -> f64 {
+    list_items(problem, prices, a, items);
     let mut left = 1.0;
     let mut value = 0.0;
     for item in items.iter_mut() {
@@ -300,6 +336,51 @@ fn fill_replica(problem: &Problem, prices: &RoutingPrices, a: usize, items: &mut
         }
     }
     value
+}
+
+/// Fills as many replicas of `a` as pay with the traffic that is worth most, and takes an equal part of it for one; the
+/// value of that part, USD.
+fn spread_replicas(problem: &Problem, market: &Market, a: usize, items: &mut Vec<Item>) -> f64 {
+    list_items(problem, &market.routing, a, items);
+    let replica_usd = problem.replica_usd(a) + market.limits.replica_usd(problem, a);
+    let most = f64::from(problem.replica_limit(a));
+    let (mut load, mut value) = (0.0, 0.0);
+    for item in items.iter_mut().take_while(|item| item.ratio > replica_usd) {
+        item.fraction = ((most - load) / item.load).clamp(0.0, 1.0);
+        load += item.fraction * item.load;
+        value += item.fraction * item.profit;
+    }
+    let part = 1.0 / load.max(1.0);
+    items.iter_mut().for_each(|item| item.fraction *= part);
+    part * value
+}
+
+/// What the best number of replicas of `a`, at least one, earns beyond their cost without weights, USD.
+fn best_profit(
+    problem: &Problem,
+    prices: &RoutingPrices,
+    a: usize,
+    replica_usd: f64,
+    most: u32,
+    items: &mut Vec<Item>,
+) -> f64 {
+    list_items(problem, prices, a, items);
+    let most = f64::from(most);
+    let (mut load, mut value) = (0.0, 0.0);
+    for item in items.iter() {
+        // Beyond the first replica, traffic is taken as long as it pays for the capacity that it needs.
+        if load >= 1.0 && item.ratio <= replica_usd {
+            break;
+        }
+        let room = if item.ratio <= replica_usd { 1.0 } else { most };
+        let taken = ((room - load) / item.load).min(1.0);
+        load += taken * item.load;
+        value += taken * item.profit;
+        if load >= most {
+            break;
+        }
+    }
+    value - load.max(1.0) * replica_usd
 }
 
 impl<'a> Master<'a> {

@@ -4,21 +4,23 @@
 //! promising configurations ([`Market`]); operators combine changes of replicas within it into moves; lower bounds from
 //! the dual prices of every routing solved so far ([`Cuts`]) put the moves in order and discard most of them; what is
 //! left is tried by solving its routing. Traffic of several query types moves together because the linear program
-//! routes anew.
+//! routes anew. Dives from the optimum with fractional replicas ([`ReplicaProgram`]) start and perturb the search where
+//! replicas are many.
 
 mod cuts;
+mod dive;
 mod local_search;
 mod market;
 mod neighbourhood;
 mod operator;
-mod rebalance;
 mod running;
 mod state;
 #[cfg(test)]
 mod tests;
 
 pub use cuts::Cuts;
-pub use local_search::{LocalSearch, OperatorStatistics, SearchLimits};
+pub use dive::ReplicaProgram;
+pub use local_search::{siblings, LocalSearch, OperatorStatistics, SearchLimits};
 pub use market::{LimitPrices, Market};
 pub use neighbourhood::Neighbourhood;
 pub use operator::{Change, Move, Operator, OPERATORS};

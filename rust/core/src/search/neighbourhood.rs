@@ -8,10 +8,19 @@ use crate::search::{Change, Cuts, Move, SearchState};
 use crate::{Problem, Switches, FEASIBILITY_TOLERANCE, NO_POOL};
 
 const NO_CONFIGURATION: u32 = u32::MAX;
-/// Openings that are combined in pairs.
-const MAX_PAIRED: usize = 14;
+/// Moves of the deep operators that are bounded from one state, about; it limits how many openings are paired.
+const PAIR_BUDGET: usize = 1_500;
+/// Openings and enlargements that are paired: at least.
+const MIN_PAIRED: usize = 12;
 /// Sizes considered for one opening.
 const MAX_SIZES: usize = 3;
+
+/// Elementary steps, about, that listing a change, bounding it under one cut, and bounding a move take.
+const STEPS_PER_EFFECT: usize = 40;
+const STEPS_PER_BOUND: usize = 8;
+const STEPS_PER_MOVE: usize = 12;
+/// The same of checking what limits leave.
+const STEPS_PER_LIMITED_MOVE: usize = 18;
 
 /// What a change does to cost, limits and bounds.
 #[derive(Debug, Clone, Copy)]
@@ -42,9 +51,12 @@ pub struct Neighbourhood {
     shrinks: Range<usize>,
     grows: Range<usize>,
     opens: Range<usize>,
-    /// Openings and enlargements in the order of their own bound, for pairs.
-    paired: Vec<usize>,
+    /// Openings and enlargements that pairs are made of, with their mean bound.
+    paired: Vec<(f64, usize)>,
     base_usd: [f64; MAX_CUTS],
+    /// The bounds of the state and of the changes under the state's own cut, which discards most moves at a glance.
+    own_base_usd: f64,
+    own_usd: Vec<f64>,
     target_usd: f64,
     members: Vec<(usize, usize, u32)>,
     operator: u8,
@@ -54,6 +66,8 @@ pub struct Neighbourhood {
     left_gb: f64,
     left_gpus: Vec<f64>,
     pub(super) moves: Vec<Move>,
+    /// About how many elementary steps the bounds took.
+    pub(super) work: u64,
 }
 
 impl Neighbourhood {
@@ -69,6 +83,8 @@ impl Neighbourhood {
             opens: 0..0,
             paired: Vec::new(),
             base_usd: [0.0; MAX_CUTS],
+            own_base_usd: f64::NEG_INFINITY,
+            own_usd: Vec::new(),
             target_usd: 0.0,
             members: Vec::new(),
             operator: 0,
@@ -78,6 +94,7 @@ impl Neighbourhood {
             left_gb: 0.0,
             left_gpus: Vec::new(),
             moves: Vec::new(),
+            work: 0,
         }
     }
 
@@ -101,9 +118,10 @@ impl Neighbourhood {
         self.opens.clone()
     }
 
-    /// Lists the elementary changes of `state`, leaving `banned` configurations out.
+    /// Lists the elementary changes of `state`, leaving `banned` configurations out. Its prices become a cut.
     pub fn list(&mut self, state: &SearchState<'_>, banned: &[u32]) {
         let problem = state.problem();
+        let own_cut = self.cuts.add_state(state);
         self.effects.clear();
         self.left_usd = problem.budget_usd * (1.0 + 0.5 * FEASIBILITY_TOLERANCE) - state.deployment_usd();
         self.left_gb = problem.storage_gb * (1.0 + 0.5 * FEASIBILITY_TOLERANCE) - state.weights_gb();
@@ -147,6 +165,10 @@ impl Neighbourhood {
             }
         }
         self.opens = self.grows.end..self.effects.len();
+        self.own_base_usd = self.base_usd[own_cut];
+        self.own_usd.clear();
+        self.own_usd.extend(self.effects.iter().map(|effect| effect.bound_usd[own_cut]));
+        self.work += (self.effects.len() * (STEPS_PER_EFFECT + STEPS_PER_BOUND * self.cuts.len())) as u64;
     }
 
     /// The sizes that the cuts would choose for an opening.
@@ -234,16 +256,21 @@ impl Neighbourhood {
         self.moves.sort_by(by_bound);
     }
 
+    /// Chooses the openings and enlargements that are paired: by their mean over the cuts, since the largest bound of half
+    /// a move tells nothing but that the other half is missing.
     fn rank_pairs(&mut self) {
+        let num_closes = self.closes.len();
+        let num_prefixes = num_closes * num_closes.saturating_sub(1) / 2 + num_closes + self.shrinks.len();
+        let most = ((2 * PAIR_BUDGET / num_prefixes.max(1)) as f64).sqrt() as usize;
+        let num_cuts = self.cuts.len();
         let mut paired = std::mem::take(&mut self.paired);
         paired.clear();
-        paired.extend(self.opens().chain(self.grows()));
-        let by_bound = |left: &usize, right: &usize| {
-            self.bound_of(&[*left]).total_cmp(&self.bound_of(&[*right])).then(left.cmp(right))
-        };
-        if paired.len() > MAX_PAIRED {
-            paired.select_nth_unstable_by(MAX_PAIRED, by_bound);
-            paired.truncate(MAX_PAIRED);
+        let mean = |position: usize| self.effects[position].bound_usd[..num_cuts].iter().sum::<f64>();
+        paired.extend((self.grows.start..self.opens.end).map(|position| (mean(position), position)));
+        let by_mean = |left: &(f64, usize), right: &(f64, usize)| left.0.total_cmp(&right.0).then(left.1.cmp(&right.1));
+        if paired.len() > most.max(MIN_PAIRED) {
+            paired.select_nth_unstable_by(most.max(MIN_PAIRED), by_mean);
+            paired.truncate(most.max(MIN_PAIRED));
         }
         self.paired = paired;
     }
@@ -266,11 +293,16 @@ impl Neighbourhood {
 
     /// Offers `less` together with each opening and enlargement, made smaller where only that fits the limits.
     pub fn offer_with_each(&mut self, less: &[usize], more: Range<usize>) {
+        self.work += (self.steps_per_move() * more.len()) as u64;
         let prefix_usd = self.sum_of(less);
         let mut positions = [0; 4];
         let count = less.len();
         positions[..count].copy_from_slice(less);
+        let own_usd = self.own_sum_of(less);
         for position in more {
+            if own_usd + self.own_usd[position] >= self.target_usd {
+                continue;
+            }
             let bound_usd = largest(&add(&prefix_usd, &self.effects[position].bound_usd));
             positions[count] = position;
             if bound_usd >= self.target_usd || !self.fit_together(&positions[..=count]) {
@@ -328,13 +360,19 @@ impl Neighbourhood {
     /// Offers `less` together with every pair of promising openings and enlargements.
     pub fn offer_pairs(&mut self, less: &[usize]) {
         let paired = std::mem::take(&mut self.paired);
+        self.work += (self.steps_per_move() * paired.len() * paired.len() / 2) as u64;
         let prefix_usd = self.sum_of(less);
         let mut positions = [0; 4];
         let count = less.len();
         positions[..count].copy_from_slice(less);
-        for (index, &first) in paired.iter().enumerate() {
+        let own_usd = self.own_sum_of(less);
+        for (index, &(_, first)) in paired.iter().enumerate() {
             let first_usd = add(&prefix_usd, &self.effects[first].bound_usd);
-            for &second in &paired[..index] {
+            let own_usd = own_usd + self.own_usd[first];
+            for &(_, second) in &paired[..index] {
+                if own_usd + self.own_usd[second] >= self.target_usd {
+                    continue;
+                }
                 let bound_usd = largest(&add(&first_usd, &self.effects[second].bound_usd));
                 if bound_usd < self.target_usd {
                     positions[count] = first;
@@ -352,6 +390,19 @@ impl Neighbourhood {
     /// The largest lower bound that a cut gives for a move, USD.
     fn bound_of(&self, positions: &[usize]) -> f64 {
         largest(&self.sum_of(positions))
+    }
+
+    fn steps_per_move(&self) -> usize {
+        if self.is_limited {
+            STEPS_PER_LIMITED_MOVE
+        } else {
+            STEPS_PER_MOVE
+        }
+    }
+
+    /// The bound of a move under the state's own cut.
+    fn own_sum_of(&self, positions: &[usize]) -> f64 {
+        positions.iter().fold(self.own_base_usd, |sum, &position| sum + self.own_usd[position])
     }
 
     /// The bound of a move under every cut.
@@ -419,6 +470,7 @@ impl Neighbourhood {
     /// Adds the cut at the prices of `trial` to the bounds of the moves from `state`.
     pub fn learn(&mut self, state: &SearchState<'_>, trial: &SearchState<'_>) {
         let cut = self.cuts.add_state(trial);
+        self.work += (STEPS_PER_BOUND * self.effects.len()) as u64;
         self.base_usd[cut] = self.base(state, cut);
         for index in 0..self.effects.len() {
             let mut effect = self.effects[index];

@@ -64,7 +64,7 @@ pub trait Operator: Sync {
 }
 
 /// Every operator.
-pub static OPERATORS: [&dyn Operator; 7] = [&Resize, &Close, &Open, &Exchange, &Merge, &Split, &Swap];
+pub static OPERATORS: [&dyn Operator; 6] = [&Resize, &Close, &Open, &Exchange, &Merge, &Swap];
 
 /// Replicas of one deployment more or less.
 struct Resize;
@@ -80,9 +80,6 @@ struct Exchange;
 
 /// Closes two deployments and opens or enlarges one.
 struct Merge;
-
-/// Closes or shrinks one deployment and opens or enlarges two.
-struct Split;
 
 /// Closes two deployments and opens two.
 struct Swap;
@@ -157,22 +154,6 @@ impl Operator for Merge {
                 let more = neighbourhood.grows().start..neighbourhood.opens().end;
                 neighbourhood.offer_with_each(&[second, first], more);
             }
-        }
-    }
-}
-
-impl Operator for Split {
-    fn name(&self) -> &'static str {
-        "split"
-    }
-
-    fn is_deep(&self) -> bool {
-        true
-    }
-
-    fn propose(&self, neighbourhood: &mut Neighbourhood) {
-        for less in neighbourhood.closes().chain(neighbourhood.shrinks()) {
-            neighbourhood.offer_pairs(&[less]);
         }
     }
 }

@@ -286,13 +286,13 @@ impl<'a> SearchState<'a> {
     /// Makes the shortage that there is dearer, keeping the deployments.
     pub fn raise_shortage_prices(&mut self, factor: f64) {
         self.program.raise_shortage_prices(self.problem, factor);
-        self.slot_of_pair.fill(NO_SLOT);
-        for slot in 0..self.program.num_slots() {
-            if let Some(deployed) = self.program.configuration(slot) {
-                self.slot_of_pair[self.problem.pair(deployed)] = slot as u32;
-            }
-        }
         self.solve(f64::INFINITY);
+    }
+
+    /// Prices shortage at no less than `least_usd(i)` for the whole of query type `i`. Solve afterwards.
+    pub fn price_shortage(&mut self, least_usd: impl Fn(usize) -> f64) {
+        self.program.price_shortage(self.problem, least_usd);
+        self.solved = false;
     }
 
     /// The deployments, routing and unmet shares as a plan has them.

@@ -4,8 +4,8 @@ use proptest::prelude::*;
 use rand::RngExt;
 use rand_pcg::Pcg64Mcg;
 
-use super::{Change, Cuts, LocalSearch, Market, SearchLimits, SearchState};
-use crate::{generate, Deployment, Problem, Stop, Switches};
+use super::{Change, Cuts, LocalSearch, Market, ReplicaProgram, SearchLimits, SearchState};
+use crate::{generate, solve, CancelToken, Deployment, Method, Problem, SolveParams, Status, Stop, Switches};
 
 fn close(left: f64, right: f64) -> bool {
     (left - right).abs() <= 1e-6 * (1.0 + left.abs().max(right.abs()))
@@ -30,8 +30,16 @@ fn fresh_total_usd(state: &SearchState<'_>) -> f64 {
     let deployments: Vec<Deployment> =
         state.deployments().map(|(a, replicas)| Deployment { configuration: a as u32, replicas }).collect();
     let mut fresh = SearchState::new(state.problem(), 2);
+    fresh.price_shortage(|i| state.program().shortage_usd(i));
     fresh.set_deployments(&deployments);
     fresh.total_usd()
+}
+
+fn keeps_to_limits(state: &SearchState<'_>) -> bool {
+    let problem = state.problem();
+    state.deployment_usd() <= problem.budget_usd * (1.0 + 1e-6)
+        && state.weights_gb() <= problem.storage_gb * (1.0 + 1e-6)
+        && (0..problem.num_pools()).all(|pool| state.pool_gpus(pool) <= problem.pools.max_gpus[pool] + 1e-6)
 }
 
 fn everything(problem: &Problem) -> Vec<u32> {
@@ -96,14 +104,50 @@ proptest! {
         let mut search = LocalSearch::new(&problem, &market, everything(&problem), Switches::default());
         let before = search.state.total_usd();
         let stop = Stop::never();
-        let limits = SearchLimits { solves: 500, tries: 8, deep_tries: 4, deep_below_usd: f64::INFINITY, stop: &stop };
+        let limits = SearchLimits { solves: 500, work: u64::MAX, tries: 8, deep_tries: 4, deep_below_usd: f64::INFINITY, stop: &stop };
         search.descend(&limits);
         prop_assert!(search.state.total_usd() <= before + 1e-9);
         prop_assert!(close(search.state.total_usd(), fresh_total_usd(&search.state)));
-        prop_assert!(search.state.deployment_usd() <= problem.budget_usd * (1.0 + 1e-6));
-        prop_assert!(search.state.weights_gb() <= problem.storage_gb * (1.0 + 1e-6));
-        for pool in 0..problem.num_pools() {
-            prop_assert!(search.state.pool_gpus(pool) <= problem.pools.max_gpus[pool] + 1e-6);
+        prop_assert!(keeps_to_limits(&search.state));
+    }
+
+    #[test]
+    fn perturbations_keep_to_the_limits_and_leave_a_solved_state(seed in any::<u64>()) {
+        let problem = generate::small(seed).unwrap();
+        let market = Market::of(&problem, &Stop::never());
+        let mut search = LocalSearch::new(&problem, &market, everything(&problem), Switches::default());
+        let mut rng = Pcg64Mcg::new(u128::from(seed) | 1);
+        search.dive_from_scratch(&everything(&problem), Some(&mut rng), &Stop::never());
+        for _ in 0..10 {
+            search.perturb(&mut rng, &Stop::never());
+            prop_assert!(keeps_to_limits(&search.state));
+            prop_assert!(search.state.is_solved());
+            prop_assert!(close(search.state.total_usd(), fresh_total_usd(&search.state)));
+        }
+    }
+
+    #[test]
+    fn the_program_with_fractional_replicas_is_a_relaxation_and_its_dives_end_in_whole_ones(seed in any::<u64>()) {
+        let problem = generate::small(seed).unwrap();
+        let state = SearchState::new(&problem, 2);
+        let mut program = ReplicaProgram::new(&state, &everything(&problem));
+        let mut found = Vec::new();
+        let stop = Stop::never();
+        let optimum = solve(&problem, Method::Bnb, &SolveParams::default(), None, &CancelToken::new()).unwrap();
+        if let (Status::Optimal, Some(optimum_usd)) = (optimum.status, optimum.objective_value) {
+            let value_usd = program.relax(&problem, &stop);
+            prop_assert!(value_usd.is_some_and(|value| value <= optimum_usd + 1e-6 * (1.0 + optimum_usd.abs())));
+        }
+        if program.dive(&problem, f64::INFINITY, None::<&mut Pcg64Mcg>, &stop, &mut found) {
+            let mut state = SearchState::new(&problem, 2);
+            state.set_deployments(&found);
+            let kept: Vec<(usize, u32)> = state.deployments().collect();
+            for deployment in &found {
+                // The weights of one more model are all that the relaxation may have overlooked.
+                let a = deployment.configuration as usize;
+                prop_assert!(kept.contains(&(a, deployment.replicas)) || problem.storage_gb.is_finite()
+                    || problem.budget_usd.is_finite(), "{found:?} {kept:?}");
+            }
         }
     }
 }

@@ -128,16 +128,4 @@ impl DualSimplex {
             *value -= step * change;
         }
     }
-
-    /// Fills `alpha` with the products of `row` and the non-basic columns.
-    fn compute_products(&mut self) {
-        for column in 0..self.num_columns {
-            if self.upper[column] != 0.0 && self.position[column] == NOT_BASIC {
-                self.alpha[column] = self.row_product(column);
-            }
-        }
-        for &row in &self.row_nonzeros {
-            self.alpha[self.num_columns + row as usize] = self.row[row as usize];
-        }
-    }
 }
