@@ -6,14 +6,15 @@
 //! Lourenço, Martin and Stützle, "Iterated local search", 2003; of the heuristic that it extends: Cheng & Nguyen,
 //! "Fast Heterogeneous Serving", arXiv 2604.07472.
 
+mod starts;
+
 use rand_pcg::Pcg64Mcg;
 
+use crate::agh::starts::{Start, Starts};
 use crate::bound;
-use crate::search::{siblings, LocalSearch, Market, OperatorStatistics, SearchLimits, SearchState, OPERATORS};
-use crate::{construct, Deployment, Plan, Problem, Result, SolveParams, Stop, StopReason, Switches};
+use crate::search::{LocalSearch, Market, OperatorStatistics, SearchLimits, SearchState, OPERATORS};
+use crate::{construct, Plan, Problem, Result, SolveParams, Stop, StopReason};
 
-/// Islands; more would waste learning, fewer would leave threads idle.
-const ISLANDS: usize = 4;
 /// Elementary steps of all islands where no limit is set, with one query type, and the power by which they grow with the
 /// number of query types; see [`LocalSearch::work`]. Steps take a few nanoseconds.
 const WORK: f64 = 1.75e5;
@@ -29,8 +30,6 @@ const TRIES_PER_TYPE: usize = 1;
 const DEEP_TRIES: usize = 8;
 /// Deep operators run on states within this of the best.
 const DEEP_BELOW: f64 = 1.05;
-/// Replicas of one configuration from which the relaxation is worth rounding.
-const MANY_REPLICAS: f64 = 3.0;
 /// Configurations that the search moves within: at least, and more per query type.
 const KERNEL_SIZE: usize = 24;
 const KERNEL_SIZE_PER_TYPE: usize = 2;
@@ -55,6 +54,11 @@ pub(crate) fn solve(problem: &Problem, params: &SolveParams, initial_plan: Optio
     let construction_s = stop.elapsed_s();
     let market = Market::of(problem, &search_stop);
     let relaxation_s = stop.elapsed_s() - construction_s;
+    // Setting up the search takes longer than a deadline may be overrun.
+    if initial_plan.is_none() && !params.bound && greedy.status.has_plan() && stop.should_stop() {
+        let stop_reason = stop.reason(0).unwrap_or(StopReason::TimeLimit);
+        return Ok(Plan { stop_reason, ..greedy });
+    }
     let starts = Starts { greedy: &greedy, initial_plan, market: &market, switches: params.switches };
     let mut size = KERNEL_SIZE + KERNEL_SIZE_PER_TYPE * problem.num_query_types();
     let (mut run, reason) = loop {
@@ -88,75 +92,6 @@ struct Island<'a> {
     start: Start,
 }
 
-/// Where an island starts.
-#[derive(Debug, Clone)]
-enum Start {
-    /// From given deployments.
-    From(Vec<Deployment>),
-    /// From the relaxation, rounded to the nearest counts.
-    Nearest,
-    /// From the relaxation, rounded at random.
-    Random,
-}
-
-/// Where the islands start.
-struct Starts<'p> {
-    greedy: &'p Plan,
-    initial_plan: Option<&'p Plan>,
-    market: &'p Market,
-    switches: Switches,
-}
-
-impl Starts<'_> {
-    /// The configurations that the search moves within: promising ones, and those of every start.
-    fn kernel(&self, problem: &Problem, size: usize) -> Vec<u32> {
-        let mut kernel = match self.switches.coverage_ranking {
-            true => self.market.kernel(problem, size),
-            false => cheapest(problem, size),
-        };
-        if !self.switches.tp_selection {
-            kernel.retain(|&a| is_smallest(problem, a as usize));
-        }
-        kernel.extend(self.plans().flat_map(|plan| plan.deployments.iter().map(|entry| entry.configuration)));
-        if self.switches.tp_selection && self.switches.coverage_ranking {
-            kernel.extend(self.market.mixture.iter().flat_map(|entry| siblings(problem, entry.0, 2.0)));
-        }
-        kernel.sort_unstable();
-        kernel.dedup();
-        kernel
-    }
-
-    fn plans(&self) -> impl Iterator<Item = &Plan> {
-        self.initial_plan.into_iter().chain([self.greedy])
-    }
-
-    fn deployments(&self) -> Vec<Start> {
-        let mut starts: Vec<Start> = self.plans().map(|plan| Start::From(plan.deployments.clone())).collect();
-        let market = |least| Start::From(self.market.rounded(least));
-        match (self.switches.coverage_ranking, self.has_many_replicas()) {
-            (true, true) => starts.extend([Start::Nearest, market(0.4), Start::Random]),
-            (true, false) => starts.extend([Start::From(Vec::new()), market(0.4), market(0.1)]),
-            (false, _) => starts.extend([Start::From(Vec::new()), Start::Random, Start::Random]),
-        }
-        starts.truncate(if self.switches.multi_start { ISLANDS } else { 1 });
-        starts
-    }
-
-    /// Whether the relaxation asks for several replicas of something: then counts matter more than choices.
-    fn has_many_replicas(&self) -> bool {
-        self.market.mixture.iter().any(|entry| entry.1 >= MANY_REPLICAS)
-    }
-}
-
-/// The configurations with the cheapest replicas: what is left to go by without the ranking.
-fn cheapest(problem: &Problem, size: usize) -> Vec<u32> {
-    let mut order: Vec<u32> =
-        (0..problem.num_configurations() as u32).filter(|&a| problem.replica_limit(a as usize) > 0).collect();
-    order.sort_by(|&a, &b| problem.replica_usd(a as usize).total_cmp(&problem.replica_usd(b as usize)));
-    order.truncate(size);
-    order
-}
-
 /// A seed for each island that differs in many bits from its neighbours (SplitMix64).
 pub(crate) fn stream(seed: u64, index: u64) -> u128 {
     let mix = |mut x: u64| {
@@ -166,13 +101,6 @@ pub(crate) fn stream(seed: u64, index: u64) -> u128 {
     };
     let first = mix(seed.wrapping_add(0x9e37_79b9_7f4a_7c15_u64.wrapping_mul(index + 1)));
     (u128::from(first) << 64) | u128::from(mix(first ^ index)) | 1
-}
-
-/// Whether no configuration of the same (model, tier) takes fewer GPUs.
-fn is_smallest(problem: &Problem, a: usize) -> bool {
-    let gpus = |a: &u32| problem.gpus_per_replica(*a as usize);
-    let least = problem.pair_configurations(problem.pair(a)).iter().map(gpus).fold(f64::INFINITY, f64::min);
-    problem.gpus_per_replica(a) <= least
 }
 
 /// The islands and the best state of all.
@@ -216,8 +144,12 @@ impl<'a> Run<'a> {
         };
         let descends = params.switches.local_search;
         let start_s = stop.elapsed_s();
-        let members = self.members();
+        let members = starts::members(self.problem, self.market);
         on_threads(&mut self.islands, params.threads, |island| {
+            // The first island has the plan that was given, or the greedy one.
+            if stop.should_stop() && !matches!(island.start, Start::From(_)) {
+                return;
+            }
             match std::mem::replace(&mut island.start, Start::Nearest) {
                 Start::From(deployments) => island.search.state.set_deployments(&deployments),
                 Start::Nearest => island.search.dive_from_scratch(&members, None::<&mut Pcg64Mcg>, stop),
@@ -266,21 +198,6 @@ impl<'a> Run<'a> {
     /// Elementary steps that a run without limits may take.
     fn work(&self) -> f64 {
         (WORK * (self.problem.num_query_types() as f64).powf(WORK_GROWTH)).min(MAX_WORK)
-    }
-
-    /// The configurations that starting dives are made over: what the relaxation mixes, and as far as there is room its
-    /// siblings.
-    fn members(&self) -> Vec<u32> {
-        let mut members: Vec<u32> = self.market.mixture.iter().map(|entry| entry.0).collect();
-        let most = 2 * self.problem.num_query_types() + 8;
-        for &(a, _) in &self.market.mixture {
-            let more: Vec<u32> = siblings(self.problem, a, 2.0).filter(|other| !members.contains(other)).collect();
-            if members.len() + more.len() <= most {
-                members.extend(more);
-            }
-        }
-        members.sort_unstable();
-        members
     }
 
     /// Lets every island go on from the best state so far; whether that is new.
