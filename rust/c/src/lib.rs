@@ -1,7 +1,7 @@
 //! The C interface of `servemix-core`; `include/servemix.h` is made from it and states the rules for its callers.
 //!
 //! Unsafe code stands in this crate only: what a pointer is made of is decided in `entry.rs`, and every exported function
-//! runs in [`entry::call`] or [`entry::quietly`], which catch panics.
+//! runs in `entry::call` or `entry::quietly`, which catch panics.
 
 // The header states what callers must ensure, once for all functions.
 #![allow(clippy::missing_safety_doc)]

@@ -194,7 +194,7 @@ impl Problem {
     /// Validates `data` and derives the coefficients of the formulation.
     ///
     /// # Errors
-    /// [`Error::Invalid`] names the first entry that is out of range, not finite, negative, duplicate or of the
+    /// [`crate::Error::Invalid`] names the first entry that is out of range, not finite, negative, duplicate or of the
     /// wrong length.
     pub fn new(data: ProblemData) -> Result<Self> {
         validate(&data)?;

@@ -19,7 +19,7 @@ pub struct RouteTable {
     pub query_type: Vec<u32>,
     /// Configuration.
     pub configuration: Vec<u32>,
-    /// Position of the route in [`Routes`].
+    /// Position of the route in [`crate::Routes`].
     pub source: Vec<u32>,
     /// Replicas' time taken, `(λ/3600)·b`; to be at most `max_utilization · replicas`.
     pub time: Vec<f64>,
