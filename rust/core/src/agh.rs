@@ -90,6 +90,8 @@ struct Island<'a> {
     search: LocalSearch<'a>,
     rng: Pcg64Mcg,
     start: Start,
+    /// The start is a plan that the caller gave.
+    has_given_plan: bool,
 }
 
 /// A seed for each island that differs in many bits from its neighbours (SplitMix64).
@@ -122,6 +124,7 @@ impl<'a> Run<'a> {
             search: search.clone(),
             rng: Pcg64Mcg::new(stream(params.seed, index as u64)),
             start,
+            has_given_plan: index == 0 && starts.initial_plan.is_some(),
         };
         let islands = starts.deployments().into_iter().enumerate().map(island).collect();
         let refocuses = params.switches.tp_selection && params.switches.coverage_ranking;
@@ -146,8 +149,8 @@ impl<'a> Run<'a> {
         let start_s = stop.elapsed_s();
         let members = starts::members(self.problem, self.market);
         on_threads(&mut self.islands, params.threads, |island| {
-            // The first island has the plan that was given, or the greedy one.
-            if stop.should_stop() && !matches!(island.start, Start::From(_)) {
+            // The greedy plan is there already; one that was given has to be looked at.
+            if stop.should_stop() && !island.has_given_plan {
                 return;
             }
             match std::mem::replace(&mut island.start, Start::Nearest) {
@@ -157,7 +160,7 @@ impl<'a> Run<'a> {
             }
             island.settle(&limits, descends);
         });
-        self.share_best();
+        self.share_best(stop);
         self.starts_s = stop.elapsed_s() - start_s;
         limits.work = work as u64;
         let reason = self.work_in_epochs(params, &mut limits, is_limited, stop);
@@ -191,7 +194,7 @@ impl<'a> Run<'a> {
                 island.search.perturb(&mut island.rng, stop);
                 island.settle(limits, true);
             });
-            patience = if self.share_best() { PATIENCE } else { patience.saturating_sub(1) };
+            patience = if self.share_best(stop) { PATIENCE } else { patience.saturating_sub(1) };
         }
     }
 
@@ -201,7 +204,7 @@ impl<'a> Run<'a> {
     }
 
     /// Lets every island go on from the best state so far; whether that is new.
-    fn share_best(&mut self) -> bool {
+    fn share_best(&mut self, stop: &Stop) -> bool {
         let mut best: Option<usize> = None;
         let mut least_usd = if is_sound(&self.incumbent) { self.incumbent.total_usd() } else { f64::INFINITY };
         for (index, island) in self.islands.iter().enumerate() {
@@ -220,7 +223,9 @@ impl<'a> Run<'a> {
         for island in &mut self.islands {
             island.search.state.clone_from(&self.incumbent);
         }
-        if let (true, Some((first, others))) = (best.is_some() && self.refocuses, self.islands.split_first_mut()) {
+        if let (true, Some((first, others))) =
+            (best.is_some() && self.refocuses && !stop.should_stop(), self.islands.split_first_mut())
+        {
             first.search.refocus(self.market, FOCUS_SIZE);
             others.iter_mut().for_each(|island| island.search.share_focus(&first.search));
         }

@@ -15,9 +15,8 @@ use crate::linear::{DualSimplex, LinearStatus};
 use crate::search::SearchState;
 use crate::{Deployment, LatencyScope, Problem, Stop, FEASIBILITY_TOLERANCE, NO_POOL};
 
-/// Pivots between two looks at the clock, and those after which a solve counts as failed.
-const PIVOTS_PER_LOOK: u64 = 40;
-const MAX_LOOKS: u64 = 100;
+/// Pivots after which a solve counts as failed.
+const MAX_PIVOTS: u64 = 4_000;
 /// Distance from a whole number that counts as none.
 const INTEGRALITY_TOLERANCE: f64 = 1e-6;
 /// A count is rounded up where its fraction is above a random threshold of at least this, and then so often.
@@ -226,14 +225,8 @@ impl ReplicaProgram {
     fn solve(&mut self, problem: &Problem, cutoff_usd: f64, stop: &Stop) -> bool {
         self.put_ranges(problem);
         self.solves += 1;
-        for _ in 0..MAX_LOOKS {
-            match self.simplex.solve(cutoff_usd - self.constant_usd, PIVOTS_PER_LOOK) {
-                LinearStatus::Optimal => return true,
-                LinearStatus::PivotLimit if !stop.should_stop() => {}
-                _ => return false,
-            }
-        }
-        false
+        let status = self.simplex.solve_unless(cutoff_usd - self.constant_usd, MAX_PIVOTS, &|| stop.should_stop());
+        status == LinearStatus::Optimal
     }
 
     /// Optimum of the program for the present ranges, USD; `None` where there is none or time is over.

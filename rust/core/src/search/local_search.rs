@@ -327,7 +327,7 @@ impl<'a> LocalSearch<'a> {
             return;
         }
         if rng.random_bool(INSERTION_SHARE) {
-            self.insert(rng);
+            self.insert(rng, stop);
             return;
         }
         for _ in 0..rng.random_range(1..=3.min(deployments.len())) {
@@ -338,11 +338,11 @@ impl<'a> LocalSearch<'a> {
         }
         self.solves += 1;
         self.state.solve(f64::INFINITY);
-        self.refill(rng);
+        self.refill(rng, stop);
     }
 
     /// Opens a configuration at random in the place of others, and gives back what is no longer needed.
-    fn insert(&mut self, rng: &mut impl Rng) {
+    fn insert(&mut self, rng: &mut impl Rng, stop: &Stop) {
         let problem = self.state.problem();
         let Some(a) = self.choose_idle(rng).map(|a| a as usize) else { return };
         if let Some(occupant) = self.state.configuration_on(problem.pair(a)) {
@@ -366,13 +366,13 @@ impl<'a> LocalSearch<'a> {
         self.state.solve(f64::INFINITY);
         self.trimmed.clear();
         self.state.trim(&mut self.trimmed);
-        self.refill(rng);
+        self.refill(rng, stop);
     }
 
     /// Fills what is short at random, among what promises most.
-    fn refill(&mut self, rng: &mut impl Rng) {
+    fn refill(&mut self, rng: &mut impl Rng, stop: &Stop) {
         for _ in 0..MAX_REFILLS {
-            if !self.state.is_solved() || self.state.is_feasible() {
+            if !self.state.is_solved() || self.state.is_feasible() || stop.should_stop() {
                 break;
             }
             self.neighbourhood.list(&self.state, &self.banned);
