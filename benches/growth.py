@@ -25,12 +25,7 @@ from servemix import _core
 from servemix.experiments import generate
 
 SIZES = [(6, 6, 10), (10, 10, 10), (20, 20, 20), (50, 30, 30), (100, 50, 50), (200, 100, 50)]
-MIB = 1024.0  # of KiB
-
-
-def peak_mib() -> float:
-    """Peak resident memory of this process."""
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / MIB
+KIB_PER_MIB = 1024.0
 
 
 def resident_mib() -> float:
@@ -44,7 +39,7 @@ def measure(size: tuple[int, int, int], scale: float) -> dict[str, float]:
     before = resident_mib()
     problem = generate(*size, rate_scale=scale)
     problem_mib = resident_mib() - before
-    _reset_peak()
+    reset_peak()
     start = resident_mib()
     greedy = servemix.solve(problem, "gh")
     plan = servemix.solve(problem, "agh")
@@ -62,17 +57,16 @@ def measure(size: tuple[int, int, int], scale: float) -> dict[str, float]:
     }
 
 
-def _reset_peak() -> None:
+def reset_peak() -> None:
     """Let the kernel count the peak from here."""
     Path("/proc/self/clear_refs").write_text("5")
 
 
 def peak_mib_since_reset() -> float:
     """Peak resident memory since the last reset."""
-    for line in Path("/proc/self/status").read_text().splitlines():
-        if line.startswith("VmHWM"):
-            return int(line.split()[1]) / MIB
-    return peak_mib()
+    lines = Path("/proc/self/status").read_text().splitlines()
+    peak = next(line for line in lines if line.startswith("VmHWM"))
+    return int(peak.split()[1]) / KIB_PER_MIB
 
 
 def plot(rows: list[dict[str, float]], file: str) -> None:

@@ -401,7 +401,7 @@ fn shortage_usd(problem: &Problem) -> Vec<f64> {
     let table = problem.route_table();
     let serve_usd = |&route: &u32| {
         let (route, a) = (route as usize, table.configuration[route as usize] as usize);
-        let load = table.time_replicas[route].max(table.memory_replicas[route]);
+        let load = table.load(route);
         problem.replica_usd(a) * load.max(1.0).ceil() + problem.weights_usd(a) + table.latency_usd[route]
     };
     (0..problem.num_query_types())

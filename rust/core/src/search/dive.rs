@@ -19,6 +19,8 @@ use crate::{Deployment, LatencyScope, Problem, Stop, FEASIBILITY_TOLERANCE, NO_P
 const MAX_PIVOTS: u64 = 4_000;
 /// Distance from a whole number that counts as none.
 const INTEGRALITY_TOLERANCE: f64 = 1e-6;
+/// Counts below this weigh alike when the nearest to whole is chosen.
+const LEAST_COUNT: f64 = 1e-3;
 /// A count is rounded up where its fraction is above a random threshold of at least this, and then so often.
 const LEAST_FRACTION: f64 = 0.2;
 const UP_SHARE: f64 = 0.7;
@@ -72,10 +74,7 @@ impl ReplicaProgram {
         let first_route = 2 * num_types;
         let first_replicas = first_route + members.len() * num_types;
         let useful = members.iter().map(|&a| {
-            let loads = table.of_configuration(a as usize).map(|route| {
-                let load = table.time_replicas[route].max(table.memory_replicas[route]);
-                load.max(INTEGRALITY_TOLERANCE)
-            });
+            let loads = table.of_configuration(a as usize).map(|route| table.load(route).max(INTEGRALITY_TOLERANCE));
             let whole = loads.sum::<f64>().ceil().max(1.0);
             (whole as u32).min(problem.replica_limit(a as usize))
         });
@@ -358,7 +357,7 @@ impl ReplicaProgram {
             if distance <= INTEGRALITY_TOLERANCE * (1.0 + replicas.abs()) {
                 continue;
             }
-            let error = distance / replicas.max(1e-3);
+            let error = distance / replicas.max(LEAST_COUNT);
             if error < least {
                 least = error;
                 best = Some((position, replicas));

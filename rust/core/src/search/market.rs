@@ -249,7 +249,7 @@ fn cheapest_usd(problem: &Problem, i: usize) -> f64 {
     let table = problem.route_table();
     let usd = |&route: &u32| {
         let (route, a) = (route as usize, table.configuration[route as usize] as usize);
-        let load = table.time_replicas[route].max(table.memory_replicas[route]);
+        let load = table.load(route);
         problem.replica_usd(a) * load + table.latency_usd[route]
     };
     let cheapest = table.of_query_type(i).iter().map(usd).fold(f64::INFINITY, f64::min);
@@ -272,7 +272,7 @@ fn price_all(problem: &Problem, market: &Market, items: &mut Vec<Item>, fills: &
         let (mut sliced, mut whole) = (0.0, 0.0);
         for route in table.of_configuration(a) {
             let profit = market.routing.profit(problem, route);
-            let load = table.time_replicas[route].max(table.memory_replicas[route]);
+            let load = table.load(route);
             sliced += (profit - load * replica_usd).max(0.0);
             whole += profit.max(0.0);
         }
@@ -315,7 +315,7 @@ fn list_items(problem: &Problem, prices: &RoutingPrices, a: usize, items: &mut V
     for route in table.of_configuration(a) {
         let profit = prices.profit(problem, route);
         if profit > 0.0 {
-            let load = table.time_replicas[route].max(table.memory_replicas[route]).max(1e-12);
+            let load = table.load(route).max(1e-12);
             items.push(Item { route: route as u32, ratio: profit / load, load, profit, fraction: 0.0 });
         }
     }
