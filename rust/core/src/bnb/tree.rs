@@ -188,6 +188,7 @@ impl<'r, 'p> Tree<'r, 'p> {
         let mut domain = std::mem::replace(&mut self.domain, Domain { min: vec![], max: vec![], forced: vec![] });
         domain.clone_from(&self.root);
         Path::apply(node.path.as_ref(), problem, &mut domain);
+        domain.propagate(problem);
         let done = self.process_domain(node, &mut domain, incumbents, stop);
         self.domain = domain;
         done
@@ -369,6 +370,7 @@ impl<'r, 'p> Tree<'r, 'p> {
     ) -> Option<Side> {
         let mut narrowed = domain.clone();
         decision.apply(self.relaxation.problem, &mut narrowed);
+        narrowed.propagate(self.relaxation.problem);
         self.generator.best_prices.clone_from(prices);
         let ending = self.generator.run(&narrowed, self.limits(TRIAL_EVALUATIONS), self.pool, stop);
         if ending == Ending::Stopped && stop.should_stop() {
@@ -389,6 +391,7 @@ impl<'r, 'p> Tree<'r, 'p> {
             }
             let Some(decision) = mixture.nearest_decision(problem, &domain) else { break };
             decision.apply(problem, &mut domain);
+            domain.propagate(problem);
             let ending = self.generator.run(&domain, self.limits(30), self.pool, stop);
             if stop.should_stop() {
                 return false;

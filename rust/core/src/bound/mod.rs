@@ -11,6 +11,7 @@ mod knapsack;
 mod master;
 mod mixture;
 mod prices;
+mod propagation;
 mod relaxation;
 
 pub use domain::Domain;
