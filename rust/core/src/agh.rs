@@ -6,24 +6,30 @@
 //! Lourenço, Martin and Stützle, "Iterated local search", 2003; of the heuristic that it extends: Cheng & Nguyen,
 //! "Fast Heterogeneous Serving", arXiv 2604.07472.
 
+mod island;
 mod starts;
 
 use rand_pcg::Pcg64Mcg;
 
-use crate::agh::starts::{Start, Starts};
+use crate::agh::island::{is_sound, on_threads, Island};
+use crate::agh::starts::Starts;
 use crate::bound;
-use crate::search::{LocalSearch, Market, OperatorStatistics, SearchLimits, SearchState, OPERATORS};
-use crate::{construct, Plan, Problem, Result, SolveParams, Stop, StopReason};
+use crate::search::{ElasticSearch, LocalSearch, Market, OperatorStatistics, SearchLimits, SearchState, OPERATORS};
+use crate::{construct, Deployment, Plan, Problem, Result, SolveParams, Stop, StopReason};
 
 /// Elementary steps of all islands where no limit is set, with one query type, and the power by which they grow with the
 /// number of query types; see [`LocalSearch::work`]. Steps take a few nanoseconds.
 const WORK: f64 = 1.75e5;
 const WORK_GROWTH: f64 = 2.0;
 const MAX_WORK: f64 = 4e8;
-/// Share of the steps that the starts may take.
+/// Share of the steps that the starts may take, and the choices of configurations before them.
 const START_SHARE: f64 = 0.6;
+const CHOICE_SHARE: f64 = 0.3;
+/// Share of the steps that a tree for whole counts may take, at the start and later.
+const FIRST_TREE_SHARE: f64 = 0.1;
+const TREE_SHARE: f64 = 0.02;
 /// Epochs without improvement after which a run without limits ends.
-const PATIENCE: u64 = 5;
+const PATIENCE: u64 = 10;
 /// Moves tried from one state by simple operators, and more per query type, and by deep ones.
 const TRIES: usize = 12;
 const TRIES_PER_TYPE: usize = 1;
@@ -33,15 +39,14 @@ const DEEP_BELOW: f64 = 1.05;
 /// Configurations that the search moves within: at least, and more per query type.
 const KERNEL_SIZE: usize = 24;
 const KERNEL_SIZE_PER_TYPE: usize = 2;
+/// The same where counts are left open.
+const ELASTIC_KERNEL_SIZE: usize = 60;
+const ELASTIC_KERNEL_SIZE_PER_TYPE: usize = 4;
 /// Configurations that the prices at the best state add to them, by each of two measures.
 const FOCUS_SIZE: usize = 8;
 /// Where a bound is asked for, the share of the time that the search may take; the rest goes into the bound, by a branch
 /// and bound that looks for better plans as well.
 const SEARCH_SHARE: f64 = 0.3;
-/// Factor by which shortage becomes dearer, and how often, before a state counts as hopeless.
-const SHORTAGE_RISE: f64 = 4.0;
-const SHORTAGE_RISES: usize = 8;
-
 /// Method "agh". One iteration is one epoch: a perturbation and descent on each island.
 pub(crate) fn solve(problem: &Problem, params: &SolveParams, initial_plan: Option<&Plan>, stop: &Stop) -> Result<Plan> {
     // The greedy plan is a start, and the answer where the deadline leaves time for nothing else.
@@ -84,16 +89,6 @@ pub(crate) fn solve(problem: &Problem, params: &SolveParams, initial_plan: Optio
     Ok(plan)
 }
 
-/// One stream of the search.
-#[derive(Debug)]
-struct Island<'a> {
-    search: LocalSearch<'a>,
-    rng: Pcg64Mcg,
-    start: Start,
-    /// The start is a plan that the caller gave.
-    has_given_plan: bool,
-}
-
 /// A seed for each island that differs in many bits from its neighbours (SplitMix64).
 pub(crate) fn stream(seed: u64, index: u64) -> u128 {
     let mix = |mut x: u64| {
@@ -120,8 +115,13 @@ struct Run<'a> {
 impl<'a> Run<'a> {
     fn new(problem: &'a Problem, params: &SolveParams, starts: &Starts<'_>, market: &'a Market, size: usize) -> Self {
         let search = LocalSearch::new(problem, starts.market, starts.kernel(problem, size), params.switches);
-        let island = |(index, start): (usize, Start)| Island {
+        let elastic = starts.searches_choices().then(|| {
+            let size = ELASTIC_KERNEL_SIZE + ELASTIC_KERNEL_SIZE_PER_TYPE * problem.num_query_types();
+            ElasticSearch::new(problem, market, starts.elastic_kernel(problem, size), params.switches)
+        });
+        let island = |(index, start): (usize, Vec<Deployment>)| Island {
             search: search.clone(),
+            elastic: elastic.clone(),
             rng: Pcg64Mcg::new(stream(params.seed, index as u64)),
             start,
             has_given_plan: index == 0 && starts.initial_plan.is_some(),
@@ -136,34 +136,38 @@ impl<'a> Run<'a> {
         // With a bound asked for, what time is left after the search's own end is better spent on that.
         let is_timed = params.time_limit_s.is_some_and(f64::is_finite) && !params.bound;
         let is_limited = is_timed || params.max_iterations.is_some();
-        let work = if is_limited { f64::INFINITY } else { self.work() / self.islands.len() as f64 };
+        let usual_work = self.work() / self.islands.len() as f64;
+        let work = if is_limited { f64::INFINITY } else { usual_work };
         let mut limits = SearchLimits {
             solves: u64::MAX,
-            work: (START_SHARE * work) as u64,
+            work: (CHOICE_SHARE * work) as u64,
             tries: TRIES + TRIES_PER_TYPE * self.problem.num_query_types(),
             deep_tries: DEEP_TRIES,
             deep_below_usd: f64::INFINITY,
             stop,
         };
-        let descends = params.switches.local_search;
         let start_s = stop.elapsed_s();
-        let members = starts::members(self.problem, self.market);
+        let market = self.market;
+        // The greedy plan is there already; one that was given has to be looked at.
+        let is_late = |island: &Island<'_>| stop.should_stop() && !island.has_given_plan;
         on_threads(&mut self.islands, params.threads, |island| {
-            // The greedy plan is there already; one that was given has to be looked at.
-            if stop.should_stop() && !island.has_given_plan {
-                return;
+            if !is_late(island) {
+                island.begin(market, FOCUS_SIZE, &limits);
             }
-            match std::mem::replace(&mut island.start, Start::Nearest) {
-                Start::From(deployments) => island.search.state.set_deployments(&deployments),
-                Start::Nearest => island.search.dive_from_scratch(&members, None::<&mut Pcg64Mcg>, stop),
-                Start::Random => island.search.dive_from_scratch(&members, Some(&mut island.rng), stop),
+        });
+        self.share_choices();
+        limits.work = (START_SHARE * work) as u64;
+        on_threads(&mut self.islands, params.threads, |island| {
+            if !is_late(island) {
+                island.take_counts((FIRST_TREE_SHARE * usual_work) as u64, stop);
+                island.settle(&limits, params.switches.local_search);
             }
-            island.settle(&limits, descends);
         });
         self.share_best(stop);
         self.starts_s = stop.elapsed_s() - start_s;
         limits.work = work as u64;
-        let reason = self.work_in_epochs(params, &mut limits, is_limited, stop);
+        let tree_work = (TREE_SHARE * usual_work) as u64;
+        let reason = self.work_in_epochs(params, &mut limits, tree_work, is_limited, stop);
         self.epochs_s = stop.elapsed_s() - start_s - self.starts_s;
         reason
     }
@@ -173,6 +177,7 @@ impl<'a> Run<'a> {
         &mut self,
         params: &SolveParams,
         limits: &mut SearchLimits<'_>,
+        tree_work: u64,
         is_limited: bool,
         stop: &Stop,
     ) -> StopReason {
@@ -182,7 +187,7 @@ impl<'a> Run<'a> {
             if let Some(reason) = stop.reason(self.epochs) {
                 return reason;
             }
-            let is_spent = self.islands.iter().any(|island| island.search.work() >= limits.work);
+            let is_spent = self.islands.iter().any(|island| island.work() >= limits.work);
             let is_done = !is_limited && (is_spent || patience == 0);
             if is_done || !params.switches.local_search || self.incumbent.deployments().next().is_none() {
                 return StopReason::LocalOptimum;
@@ -191,7 +196,7 @@ impl<'a> Run<'a> {
             limits.deep_below_usd = DEEP_BELOW * total_usd;
             let limits = &*limits;
             on_threads(&mut self.islands, params.threads, |island| {
-                island.search.perturb(&mut island.rng, stop);
+                island.perturb(tree_work, limits);
                 island.settle(limits, true);
             });
             patience = if self.share_best(stop) { PATIENCE } else { patience.saturating_sub(1) };
@@ -201,6 +206,26 @@ impl<'a> Run<'a> {
     /// Elementary steps that a run without limits may take.
     fn work(&self) -> f64 {
         (WORK * (self.problem.num_query_types() as f64).powf(WORK_GROWTH)).min(MAX_WORK)
+    }
+
+    /// Gives every island another choice of those found, the best first, as far as they last.
+    fn share_choices(&mut self) {
+        let mut choices: Vec<(f64, Vec<usize>, SearchState<'a>)> = Vec::new();
+        for elastic in self.islands.iter().filter_map(|island| island.elastic.as_ref()) {
+            let state = elastic.state();
+            let mut choice: Vec<usize> = state.deployments().map(|entry| entry.0).collect();
+            choice.sort_unstable();
+            if is_sound(state) && choices.iter().all(|known| known.1 != choice) {
+                choices.push((state.total_usd(), choice, state.clone()));
+            }
+        }
+        choices.sort_by(|left, right| left.0.total_cmp(&right.0));
+        let mut choices = choices.into_iter();
+        for island in &mut self.islands {
+            if let (Some(elastic), Some((_, _, state))) = (&mut island.elastic, choices.next()) {
+                elastic.share(&state);
+            }
+        }
     }
 
     /// Lets every island go on from the best state so far; whether that is new.
@@ -249,7 +274,7 @@ impl<'a> Run<'a> {
         put("starts".into(), self.islands.len() as f64);
         put("epochs".into(), self.epochs as f64);
         put("kernel".into(), self.islands.first().map_or(0, |island| island.search.kernel().len()) as f64);
-        put("work".into(), self.islands.iter().map(|island| island.search.work()).sum::<u64>() as f64);
+        put("work".into(), self.islands.iter().map(Island::work).sum::<u64>() as f64);
         put("routings_solved".into(), self.islands.iter().map(|island| island.search.solves).sum::<u64>() as f64);
         for (index, operator) in OPERATORS.iter().enumerate() {
             let of = |figure: fn(&OperatorStatistics) -> f64| {
@@ -260,42 +285,6 @@ impl<'a> Run<'a> {
             put(format!("{}_saved_usd", operator.name()), of(|figures| figures.saved_usd));
         }
     }
-}
-
-/// Whether a state is a plan: solved, and without shortage.
-fn is_sound(state: &SearchState<'_>) -> bool {
-    state.is_solved() && state.is_feasible()
-}
-
-impl Island<'_> {
-    /// Descends; where shortage is left, makes it dearer and descends again.
-    fn settle(&mut self, limits: &SearchLimits<'_>, descends: bool) {
-        for _ in 0..SHORTAGE_RISES {
-            let finished = match descends {
-                true => self.search.descend(limits),
-                false => self.search.complete(limits),
-            };
-            if !finished || self.search.state.is_feasible() {
-                return;
-            }
-            self.search.state.raise_shortage_prices(SHORTAGE_RISE);
-        }
-    }
-}
-
-/// Runs `work` on every island, on up to `threads` threads.
-fn on_threads<'a, F: Fn(&mut Island<'a>) + Sync>(islands: &mut [Island<'a>], threads: usize, work: F) {
-    if threads <= 1 || islands.len() <= 1 {
-        islands.iter_mut().for_each(work);
-        return;
-    }
-    let share = islands.len().div_ceil(threads);
-    std::thread::scope(|scope| {
-        for part in islands.chunks_mut(share) {
-            let work = &work;
-            scope.spawn(move || part.iter_mut().for_each(work));
-        }
-    });
 }
 
 #[cfg(test)]

@@ -50,7 +50,7 @@ pub use problem::{
     FEASIBILITY_TOLERANCE, NO_POOL,
 };
 pub use router::{Router, RouterMode, UNSERVED};
-pub use routing::{RoutingPrices, RoutingProgram};
+pub use routing::{LimitPrices, RoutingPrices, RoutingProgram};
 pub use solve::{solve, Method};
 pub use status::{Status, StopReason};
 pub use stop::{CancelToken, Stop};

@@ -5,10 +5,13 @@
 //! towards them, then time and memory of every slot in replicas. Columns: unmet and shortage of every type, then the
 //! routes of every slot. The shortage columns are artificial: they keep the program feasible at a high price.
 
+mod prices;
 mod refresh;
 
+pub use prices::{LimitPrices, RoutingPrices};
+
 use crate::linear::{DualSimplex, LinearStatus};
-use crate::{LatencyScope, Problem, FEASIBILITY_TOLERANCE};
+use crate::{LatencyScope, Problem, FEASIBILITY_TOLERANCE, NO_POOL};
 
 const NO_ROW: u32 = u32::MAX;
 const NO_CONFIGURATION: u32 = u32::MAX;
@@ -16,30 +19,6 @@ const NO_CONFIGURATION: u32 = u32::MAX;
 const SHORTAGE_TOLERANCE: f64 = 0.5 * FEASIBILITY_TOLERANCE;
 /// More pivots than any solve of this size needs; reaching it counts as failure.
 const MAX_PIVOTS: u64 = 20_000;
-
-/// Prices that the routing program puts on serving a query type; what a new deployment would be worth follows.
-#[derive(Debug, Clone, Default, PartialEq)]
-pub struct RoutingPrices {
-    /// USD for serving the whole of a query type.
-    pub supply: Vec<f64>,
-    /// USD per unit of error excess, at least 0; see [`crate::RouteTable::error_excess`].
-    pub error: Vec<f64>,
-    /// USD per second of latency excess, at least 0; all 0 under [`LatencyScope::Route`].
-    pub latency: Vec<f64>,
-}
-
-impl RoutingPrices {
-    /// What serving the whole type over `route` (a position in the route table) is worth, USD, capacity not counted.
-    #[inline]
-    pub fn profit(&self, problem: &Problem, route: usize) -> f64 {
-        let table = problem.route_table();
-        let i = table.query_type[route] as usize;
-        self.supply[i]
-            - table.latency_usd[route]
-            - self.error[i] * table.error_excess[route]
-            - self.latency[i] * table.latency_excess[route]
-    }
-}
 
 /// The routing program with its current basis; cheap to change, to re-solve and to copy with `clone_from`.
 #[derive(Debug, Default)]
@@ -60,6 +39,10 @@ pub struct RoutingProgram {
     status: Option<LinearStatus>,
     /// The program minimises the queries that are not served instead of the cost.
     counts_unserved: bool,
+    /// Replicas beyond those of a slot are columns; see [`RoutingProgram::elastic`].
+    is_elastic: bool,
+    pool_row: Vec<u32>,
+    pool_gpus: Vec<f64>,
     entries: Vec<(usize, f64)>,
 }
 
@@ -86,12 +69,25 @@ impl Clone for RoutingProgram {
         self.constant_usd = source.constant_usd;
         self.status = source.status;
         self.counts_unserved = source.counts_unserved;
+        self.is_elastic = source.is_elastic;
+        self.pool_row.clone_from(&source.pool_row);
+        self.pool_gpus.clone_from(&source.pool_gpus);
     }
 }
 
 impl RoutingProgram {
     /// The program of `problem` with room for `num_slots` deployments, none of them in use.
     pub fn new(problem: &Problem, num_slots: usize) -> Self {
+        Self::with_counts(problem, num_slots, false)
+    }
+
+    /// The program that adds replicas, not whole, to those of its slots where that pays, within budget and pools: a lower
+    /// bound on what any whole numbers from those of the slots on would cost.
+    pub fn elastic(problem: &Problem, num_slots: usize) -> Self {
+        Self::with_counts(problem, num_slots, true)
+    }
+
+    fn with_counts(problem: &Problem, num_slots: usize, is_elastic: bool) -> Self {
         let num_types = problem.num_query_types();
         let table = problem.route_table();
         let mut next_row = num_types as u32;
@@ -120,11 +116,14 @@ impl RoutingProgram {
             }
         };
         let storage_row = row_if(stores_tokens && problem.storage_gb.is_finite());
-        let budget_row = row_if(stores_tokens && problem.storage_usd_per_gb_h > 0.0 && problem.budget_usd.is_finite());
+        let pays_tokens = stores_tokens && problem.storage_usd_per_gb_h > 0.0;
+        let budget_row = row_if((pays_tokens || is_elastic) && problem.budget_usd.is_finite());
+        let pool_row = problem.pools.max_gpus.iter().map(|gpus| row_if(is_elastic && gpus.is_finite())).collect();
         let first_slot_row = next_row as usize;
         let num_rows = first_slot_row + 2 * num_slots;
+        let num_columns = (2 + num_slots) * num_types + if is_elastic { num_slots } else { 0 };
         let mut program = Self {
-            simplex: DualSimplex::new(num_rows, 2 * num_types + num_slots * num_types, 5),
+            simplex: DualSimplex::new(num_rows, num_columns, 5),
             num_types,
             error_row,
             latency_row,
@@ -139,6 +138,9 @@ impl RoutingProgram {
             constant_usd: (0..num_types).map(|i| problem.data_usd(i)).sum(),
             status: None,
             counts_unserved: false,
+            is_elastic,
+            pool_row,
+            pool_gpus: vec![0.0; problem.num_pools()],
             entries: Vec::with_capacity(5),
         };
         for row in num_types..num_rows {
@@ -179,7 +181,14 @@ impl RoutingProgram {
         if self.budget_row != NO_ROW {
             let hourly = problem.horizon_h * problem.storage_usd_per_gb_h;
             let used_usd = self.rental_usd + hourly * self.weights_gb + self.constant_usd;
-            self.simplex.set_rhs(self.budget_row as usize, 1.0 - used_usd / problem.budget_usd.max(f64::MIN_POSITIVE));
+            let most = if self.is_elastic { 1.0 + 0.5 * FEASIBILITY_TOLERANCE } else { 1.0 };
+            self.simplex.set_rhs(self.budget_row as usize, most - used_usd / problem.budget_usd.max(f64::MIN_POSITIVE));
+        }
+        for (pool, &row) in self.pool_row.iter().enumerate() {
+            if row != NO_ROW {
+                let left = 1.0 - self.pool_gpus[pool] / problem.pools.max_gpus[pool].max(f64::MIN_POSITIVE);
+                self.simplex.set_rhs(row as usize, left.max(0.0));
+            }
         }
     }
 
@@ -208,7 +217,8 @@ impl RoutingProgram {
             if self.configuration[slot] as usize == configuration {
                 return Some(slot);
             }
-            if free.is_none() && self.slot_columns(slot).all(|column| !self.simplex.is_basic(column)) {
+            let mut columns = self.slot_columns(slot).chain(self.replica_column(slot));
+            if free.is_none() && columns.all(|column| !self.simplex.is_basic(column)) {
                 free = Some(slot);
             }
         }
@@ -218,6 +228,11 @@ impl RoutingProgram {
     fn slot_columns(&self, slot: usize) -> std::ops::Range<usize> {
         let start = (2 + slot) * self.num_types;
         start..start + self.num_types
+    }
+
+    /// The column of the replicas beyond those that a slot has.
+    fn replica_column(&self, slot: usize) -> Option<usize> {
+        self.is_elastic.then(|| (2 + self.num_slots()) * self.num_types + slot)
     }
 
     /// Puts `replicas` replicas of `configuration` into `slot`; 0 empties it.
@@ -231,7 +246,7 @@ impl RoutingProgram {
         let table = problem.route_table();
         let columns = self.slot_columns(slot);
         if self.configuration[slot] as usize != configuration {
-            for column in columns.clone() {
+            for column in columns.clone().chain(self.replica_column(slot)) {
                 self.simplex.set_upper(column, 0.0);
             }
             self.fill_slot(problem, slot, configuration);
@@ -242,6 +257,14 @@ impl RoutingProgram {
                 self.simplex.set_upper(column, upper);
             }
         }
+        if let Some(column) = self.replica_column(slot) {
+            let more = if replicas == 0 { 0 } else { problem.replica_limit(configuration).saturating_sub(replicas) };
+            self.simplex.set_upper(column, f64::from(more));
+        }
+        if problem.pool(configuration) != NO_POOL {
+            let gpus = (f64::from(replicas) - f64::from(before)) * problem.gpus_per_replica(configuration);
+            self.pool_gpus[problem.pool(configuration) as usize] += gpus;
+        }
         self.configuration[slot] = configuration as u32;
         self.replicas[slot] = replicas;
         let row = self.first_slot_row + 2 * slot;
@@ -251,6 +274,19 @@ impl RoutingProgram {
         self.rental_usd += (f64::from(replicas) - f64::from(before)) * problem.replica_usd(configuration);
         self.weights_gb += (f64::from(u8::from(replicas > 0)) - f64::from(u8::from(before > 0))) * weights_gb;
         self.set_limits(problem);
+    }
+
+    /// Lets an elastic slot in use have at most `most` replicas, those that it has included.
+    pub fn set_most_replicas(&mut self, slot: usize, most: u32) {
+        if let Some(column) = self.replica_column(slot) {
+            self.simplex.set_upper(column, f64::from(most.saturating_sub(self.replicas[slot])));
+        }
+    }
+
+    /// Replicas of an elastic slot with those beyond its own, not whole.
+    pub fn elastic_replicas(&self, slot: usize) -> f64 {
+        let more = self.replica_column(slot).map_or(0.0, |column| self.simplex.value(column));
+        f64::from(self.replicas[slot]) + more
     }
 
     fn fill_slot(&mut self, problem: &Problem, slot: usize, configuration: usize) {
@@ -271,6 +307,24 @@ impl RoutingProgram {
             self.entries.push((row + 1, table.memory_replicas[route]));
             let usd = if self.counts_unserved { 0.0 } else { table.latency_usd[route] };
             self.put_column(column, usd, 1.0);
+        }
+        if let Some(column) = self.replica_column(slot) {
+            let replica_usd = problem.replica_usd(configuration);
+            self.entries.clear();
+            self.entries.extend([(row, -1.0), (row + 1, -1.0)]);
+            if self.budget_row != NO_ROW {
+                let share = replica_usd / problem.budget_usd.max(f64::MIN_POSITIVE);
+                self.entries.push((self.budget_row as usize, share));
+            }
+            if problem.pool(configuration) != NO_POOL {
+                let pool = problem.pool(configuration) as usize;
+                if self.pool_row[pool] != NO_ROW {
+                    let share =
+                        problem.gpus_per_replica(configuration) / problem.pools.max_gpus[pool].max(f64::MIN_POSITIVE);
+                    self.entries.push((self.pool_row[pool] as usize, share));
+                }
+            }
+            self.put_column(column, replica_usd, 0.0);
         }
     }
 
@@ -320,7 +374,7 @@ impl RoutingProgram {
     /// Replicas of a slot that its traffic needs.
     pub fn load(&self, slot: usize) -> f64 {
         let slack = self.simplex.num_columns() + self.first_slot_row + 2 * slot;
-        f64::from(self.replicas[slot]) - self.simplex.value(slack).min(self.simplex.value(slack + 1))
+        self.elastic_replicas(slot) - self.simplex.value(slack).min(self.simplex.value(slack + 1))
     }
 
     /// Calls `visit` with (query type, configuration, fraction) of every route in use.
@@ -352,6 +406,22 @@ impl RoutingProgram {
         of_rows(&self.latency_row, &mut prices.latency);
     }
 
+    /// Reads what the current basis pays for budget and pools beyond the slots' own replicas: nothing, unless elastic.
+    pub fn read_limit_prices(&self, problem: &Problem, prices: &mut LimitPrices) {
+        let price = |row: u32, limit: f64| match row {
+            NO_ROW => 0.0,
+            row => -self.simplex.dual(row as usize).min(0.0) / limit.max(f64::MIN_POSITIVE),
+        };
+        prices.budget = if self.is_elastic { price(self.budget_row, problem.budget_usd) } else { 0.0 };
+        prices.pool.clear();
+        prices.pool.extend(self.pool_row.iter().zip(&problem.pools.max_gpus).map(|(&row, &gpus)| price(row, gpus)));
+    }
+
+    /// Whether replicas beyond those of the slots are added where that pays.
+    pub fn is_elastic(&self) -> bool {
+        self.is_elastic
+    }
+
     /// Multiplies the price of shortage of every query type that has some, and keeps the deployments.
     pub fn raise_shortage_prices(&mut self, problem: &Problem, factor: f64) {
         for i in 0..self.num_types {
@@ -372,7 +442,7 @@ impl RoutingProgram {
 
     /// The same deployments in a fresh program with `num_slots` slots (at least as many as are in use).
     pub fn rebuilt(&self, problem: &Problem, num_slots: usize) -> Self {
-        let mut program = Self::new(problem, num_slots);
+        let mut program = Self::with_counts(problem, num_slots, self.is_elastic);
         program.simplex.count_on_from(&self.simplex);
         program.shortage_usd.clone_from(&self.shortage_usd);
         program.set_unserved_columns(problem);

@@ -5,19 +5,8 @@ use crate::{Deployment, Plan, Problem, Switches};
 
 /// Islands; more would waste learning, fewer would leave threads idle.
 const ISLANDS: usize = 4;
-/// Replicas of one configuration from which the relaxation is worth rounding.
+/// Replicas of one configuration from which the choice of configurations is searched on its own.
 const MANY_REPLICAS: f64 = 3.0;
-
-/// Where an island starts.
-#[derive(Debug, Clone)]
-pub(super) enum Start {
-    /// From given deployments.
-    From(Vec<Deployment>),
-    /// From the relaxation, rounded to the nearest counts.
-    Nearest,
-    /// From the relaxation, rounded at random.
-    Random,
-}
 
 /// Where the islands start.
 pub(super) struct Starts<'p> {
@@ -31,7 +20,7 @@ impl Starts<'_> {
     /// The configurations that the search moves within: promising ones, and those of every start.
     pub(super) fn kernel(&self, problem: &Problem, size: usize) -> Vec<u32> {
         let mut kernel = match self.switches.coverage_ranking {
-            true => self.market.kernel(problem, size),
+            true => self.market.kernel(problem, size, size / 2),
             false => cheapest(problem, size),
         };
         if !self.switches.tp_selection {
@@ -46,26 +35,37 @@ impl Starts<'_> {
         kernel
     }
 
+    /// The configurations that the search over choices moves within; without counts, many are affordable.
+    pub(super) fn elastic_kernel(&self, problem: &Problem, size: usize) -> Vec<u32> {
+        let mut kernel = self.market.kernel(problem, 0, size);
+        kernel.extend(self.plans().flat_map(|plan| plan.deployments.iter().map(|entry| entry.configuration)));
+        kernel.extend(self.market.mixture.iter().map(|entry| entry.0));
+        kernel.sort_unstable();
+        kernel.dedup();
+        kernel
+    }
+
     fn plans(&self) -> impl Iterator<Item = &Plan> {
         self.initial_plan.into_iter().chain([self.greedy])
     }
 
-    /// One start for each island.
-    pub(super) fn deployments(&self) -> Vec<Start> {
-        let mut starts: Vec<Start> = self.plans().map(|plan| Start::From(plan.deployments.clone())).collect();
-        let market = |least| Start::From(self.market.rounded(least));
-        match (self.switches.coverage_ranking, self.has_many_replicas()) {
-            (true, true) => starts.extend([Start::Nearest, market(0.4), Start::Random]),
-            (true, false) => starts.extend([Start::From(Vec::new()), market(0.4), market(0.1)]),
-            (false, _) => starts.extend([Start::From(Vec::new()), Start::Random, Start::Random]),
+    /// The deployments that each island starts from.
+    pub(super) fn deployments(&self) -> Vec<Vec<Deployment>> {
+        let mut starts: Vec<Vec<Deployment>> = self.plans().map(|plan| plan.deployments.clone()).collect();
+        if self.switches.coverage_ranking {
+            starts.extend([self.market.rounded(0.4), self.market.rounded(0.1)]);
         }
+        starts.resize(ISLANDS.max(starts.len()), Vec::new());
         starts.truncate(if self.switches.multi_start { ISLANDS } else { 1 });
         starts
     }
 
-    /// Whether the relaxation asks for several replicas of something: then counts matter more than choices.
-    fn has_many_replicas(&self) -> bool {
-        self.market.mixture.iter().any(|entry| entry.1 >= MANY_REPLICAS)
+    /// Whether the choice of configurations is searched with the counts left open: where the relaxation asks for several
+    /// replicas of something, which has its price. Where it does not, whole counts are as quick and tell more.
+    pub(super) fn searches_choices(&self) -> bool {
+        let Switches { local_search, coverage_ranking, tp_selection, .. } = self.switches;
+        let has_many = self.market.mixture.iter().any(|entry| entry.1 >= MANY_REPLICAS);
+        has_many && local_search && coverage_ranking && tp_selection
     }
 }
 
@@ -76,21 +76,6 @@ fn cheapest(problem: &Problem, size: usize) -> Vec<u32> {
     order.sort_by(|&a, &b| problem.replica_usd(a as usize).total_cmp(&problem.replica_usd(b as usize)));
     order.truncate(size);
     order
-}
-
-/// The configurations that starting dives are made over: what the relaxation mixes, and as far as there is room its
-/// siblings.
-pub(super) fn members(problem: &Problem, market: &Market) -> Vec<u32> {
-    let mut members: Vec<u32> = market.mixture.iter().map(|entry| entry.0).collect();
-    let most = 2 * problem.num_query_types() + 8;
-    for &(a, _) in &market.mixture {
-        let more: Vec<u32> = siblings(problem, a, 2.0).filter(|other| !members.contains(other)).collect();
-        if members.len() + more.len() <= most {
-            members.extend(more);
-        }
-    }
-    members.sort_unstable();
-    members
 }
 
 /// Whether no configuration of the same (model, tier) takes fewer GPUs.

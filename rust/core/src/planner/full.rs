@@ -193,7 +193,10 @@ impl Reoptimiser {
     }
 
     fn price_kernel(&mut self, problem: &Problem) {
-        self.kernel = self.market.kernel(problem, KERNEL_SIZE + KERNEL_SIZE_PER_TYPE * problem.num_query_types());
+        self.kernel = {
+            let size = KERNEL_SIZE + KERNEL_SIZE_PER_TYPE * problem.num_query_types();
+            self.market.kernel(problem, size, size / 2)
+        };
         self.kernel.extend(self.market.mixture.iter().map(|entry| entry.0));
         self.priced_rates.clone_from(&problem.query_types.rate_per_h);
         self.is_stale = false;

@@ -1,7 +1,7 @@
 //! Keeping a routing program while the numbers of its problem change.
 
 use super::{RoutingProgram, NO_CONFIGURATION, NO_ROW, SHORTAGE_TOLERANCE};
-use crate::Problem;
+use crate::{Problem, NO_POOL};
 
 /// Shortage costs this many times the dearest query, and this factor more where some is left.
 const SHORTAGE_FACTOR: f64 = 100.0;
@@ -40,6 +40,7 @@ impl RoutingProgram {
     /// the basis. Only the routes of deployed configurations need be up to date in the route table.
     pub fn refresh(&mut self, problem: &Problem) {
         (self.rental_usd, self.weights_gb) = (0.0, 0.0);
+        self.pool_gpus.fill(0.0);
         self.set_unserved_columns(problem);
         for slot in 0..self.num_slots() {
             match self.configuration(slot) {
@@ -47,6 +48,10 @@ impl RoutingProgram {
                     self.fill_slot(problem, slot, a);
                     self.rental_usd += f64::from(self.replicas[slot]) * problem.replica_usd(a);
                     self.weights_gb += problem.configurations.weights_gb[a];
+                    if problem.pool(a) != NO_POOL {
+                        let gpus = f64::from(self.replicas[slot]) * problem.gpus_per_replica(a);
+                        self.pool_gpus[problem.pool(a) as usize] += gpus;
+                    }
                 }
                 // What it held may be out of date: it is to be filled anew before it is used.
                 None => self.configuration[slot] = NO_CONFIGURATION,

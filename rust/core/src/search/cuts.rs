@@ -6,8 +6,9 @@
 //!
 //! Source: Benders, "Partitioning procedures for solving mixed-variables programming problems", 1962.
 
+use crate::routing::LimitPrices;
 use crate::search::{Market, SearchState};
-use crate::{Problem, RoutingPrices};
+use crate::{Problem, RoutingPrices, FEASIBILITY_TOLERANCE};
 
 /// Cuts that are kept: the first is of the relaxation, the others are replaced in turn.
 pub(super) const MAX_CUTS: usize = 8;
@@ -16,7 +17,7 @@ pub(super) const MAX_CUTS: usize = 8;
 #[derive(Debug, Clone)]
 pub struct Cuts {
     kernel: Vec<u32>,
-    num_types: usize,
+    num_breakpoints: usize,
     /// Number of cuts, and the one that is replaced next.
     len: usize,
     next: usize,
@@ -26,23 +27,26 @@ pub struct Cuts {
     value_usd: Vec<f64>,
     count: Vec<u32>,
     prices: RoutingPrices,
+    limits: LimitPrices,
     items: Vec<(f64, f64, f64)>,
 }
 
 impl Cuts {
-    /// No cut yet, over `kernel`.
-    pub fn new(problem: &Problem, kernel: Vec<u32>) -> Self {
+    /// No cut yet, over `kernel`; for elastic states a breakpoint each is enough.
+    pub fn new(problem: &Problem, kernel: Vec<u32>, is_elastic: bool) -> Self {
         let num_types = problem.num_query_types();
+        let num_breakpoints = if is_elastic { 1 } else { num_types };
         let size = MAX_CUTS * kernel.len();
         Self {
-            num_types,
+            num_breakpoints,
             len: 0,
             next: 0,
             constant_usd: [0.0; MAX_CUTS],
-            replicas: vec![0.0; size * num_types],
-            value_usd: vec![0.0; size * num_types],
+            replicas: vec![0.0; size * num_breakpoints],
+            value_usd: vec![0.0; size * num_breakpoints],
             count: vec![0; size],
             prices: RoutingPrices::default(),
+            limits: LimitPrices::zero(problem),
             items: Vec::with_capacity(num_types),
             kernel,
         }
@@ -77,12 +81,18 @@ impl Cuts {
     /// Adds the cut at the prices of the relaxation; meant to be the first. Prices are capped at those of shortage.
     pub fn add_market(&mut self, state: &SearchState<'_>, market: &Market) -> usize {
         self.prices.clone_from(&market.routing);
+        match state.program().is_elastic() {
+            true => self.limits.clone_from(&market.limits),
+            false => self.limits = LimitPrices::zero(state.problem()),
+        }
+        self.limits.storage = 0.0;
         self.add(state, false)
     }
 
     /// Adds the cut at the prices of a state's routing program, which must be valid. Returns its index.
     pub fn add_state(&mut self, state: &SearchState<'_>) -> usize {
         state.program().read_prices(&mut self.prices);
+        state.program().read_limit_prices(state.problem(), &mut self.limits);
         self.add(state, true)
     }
 
@@ -91,9 +101,18 @@ impl Cuts {
         let problem = state.problem();
         let mut constant_usd = 0.0;
         for (i, supply_usd) in self.prices.supply.iter_mut().enumerate() {
-            *supply_usd = supply_usd.min(state.program().shortage_usd(i) - problem.data_usd(i));
-            let unmet_usd = problem.unmet_usd(i) - problem.data_usd(i) - *supply_usd;
-            constant_usd += *supply_usd + problem.data_usd(i) + problem.query_types.max_unmet[i] * unmet_usd.min(0.0);
+            let data_usd = (1.0 + self.limits.budget) * problem.data_usd(i);
+            *supply_usd = supply_usd.min(state.program().shortage_usd(i) - data_usd);
+            let unmet_usd = problem.unmet_usd(i) - data_usd - *supply_usd;
+            constant_usd += *supply_usd + data_usd + problem.query_types.max_unmet[i] * unmet_usd.min(0.0);
+        }
+        if self.limits.budget > 0.0 {
+            constant_usd -= self.limits.budget * problem.budget_usd * (1.0 + FEASIBILITY_TOLERANCE);
+        }
+        for (&price, &gpus) in self.limits.pool.iter().zip(&problem.pools.max_gpus) {
+            if price > 0.0 {
+                constant_usd -= price * gpus;
+            }
         }
         constant_usd
     }
@@ -120,9 +139,15 @@ impl Cuts {
                     self.items.push((profit / load, load, profit));
                 }
             }
-            self.items.sort_unstable_by(|left, right| right.0.total_cmp(&left.0));
             let row = cut * self.kernel.len() + position;
-            let start = row * self.num_types;
+            let start = row * self.num_breakpoints;
+            if state.program().is_elastic() {
+                self.count[row] = 1;
+                self.replicas[start] = 1.0;
+                self.value_usd[start] = elastic_value_usd(problem, &self.limits, a, &mut self.items);
+                continue;
+            }
+            self.items.sort_unstable_by(|left, right| right.0.total_cmp(&left.0));
             self.count[row] = self.items.len() as u32;
             let (mut replicas, mut value_usd) = (0.0, 0.0);
             for (offset, &(_, load, profit)) in self.items.iter().enumerate() {
@@ -158,7 +183,7 @@ impl Cuts {
             return 0.0;
         }
         let row = cut * self.kernel.len() + position;
-        let start = row * self.num_types;
+        let start = row * self.num_breakpoints;
         let replicas = f64::from(replicas);
         let (mut before, mut value) = (0.0, 0.0);
         for index in start..start + self.count[row] as usize {
@@ -175,7 +200,7 @@ impl Cuts {
     /// Replicas, not whole, up to which each earns more than `replica_usd` under `cut`.
     pub fn worthwhile(&self, cut: usize, position: usize, replica_usd: f64) -> f64 {
         let row = cut * self.kernel.len() + position;
-        let start = row * self.num_types;
+        let start = row * self.num_breakpoints;
         let (mut before, mut value) = (0.0, 0.0);
         for index in start..start + self.count[row] as usize {
             if self.value_usd[index] - value <= replica_usd * (self.replicas[index] - before) {
@@ -192,4 +217,35 @@ impl Cuts {
     pub fn constant_usd(&self, cut: usize) -> f64 {
         self.constant_usd[cut]
     }
+}
+
+/// Value of the traffic in `items` for the best number of replicas of `a`, not whole and at least one, less the cost of
+/// those beyond the first and of what all of them take of the limits.
+fn elastic_value_usd(problem: &Problem, limits: &LimitPrices, a: usize, items: &mut [(f64, f64, f64)]) -> f64 {
+    let priced_usd = limits.replica_usd(problem, a);
+    let replica_usd = problem.replica_usd(a) + priced_usd;
+    let limits_usd = priced_usd + limits.weights_usd(problem, a);
+    let most = f64::from(problem.replica_limit(a));
+    let (mut load, mut paying_load, mut paying_usd) = (0.0, 0.0, 0.0);
+    for &(ratio, item_load, profit) in items.iter() {
+        load += item_load;
+        if ratio > replica_usd {
+            paying_load += item_load;
+            paying_usd += profit - item_load * replica_usd;
+        }
+    }
+    if (1.0..=most).contains(&paying_load) {
+        return paying_usd + replica_usd - limits_usd;
+    }
+    if load > 1.0 {
+        items.sort_unstable_by(|left, right| right.0.total_cmp(&left.0));
+    }
+    let (mut replicas, mut value_usd) = (0.0, 0.0);
+    for &(ratio, item_load, _) in items.iter() {
+        let fits = item_load.min(most - replicas);
+        let free = (1.0_f64 - replicas).clamp(0.0, fits);
+        value_usd += free * ratio + (fits - free) * (ratio - replica_usd).max(0.0);
+        replicas += fits;
+    }
+    value_usd - limits_usd
 }

@@ -238,12 +238,12 @@ impl ReplicaProgram {
     }
 
     /// Dives from the present ranges to whole replicas that cost less than `cutoff_usd` as far as the program can tell.
-    /// Rounds at random with `rng`, to the nearest without. False where it ends in nothing.
+    /// Rounds at random. False where it ends in nothing.
     pub fn dive(
         &mut self,
         problem: &Problem,
         cutoff_usd: f64,
-        mut rng: Option<&mut impl Rng>,
+        rng: &mut impl Rng,
         stop: &Stop,
         found: &mut Vec<Deployment>,
     ) -> bool {
@@ -257,10 +257,7 @@ impl ReplicaProgram {
                 continue;
             }
             let Some((position, replicas)) = self.choose_fractional() else { break };
-            let up = match &mut rng {
-                Some(rng) => rng.random::<f64>() < replicas.fract(),
-                None => replicas.fract() >= 0.5,
-            };
+            let up = rng.random::<f64>() < replicas.fract();
             let (lowest, highest) = (self.lowest[position], self.highest[position]);
             let (floor, ceiling) = (replicas.floor() as u32, (replicas.ceil() as u32).min(highest));
             let (first, second) = if up { (ceiling, floor) } else { (floor, ceiling) };

@@ -1,9 +1,7 @@
 //! First improvement over the moves, in the order of their bounds.
 
-use rand::{Rng, RngExt};
-
 use crate::search::operator::OPERATORS;
-use crate::search::{Change, Cuts, Market, Neighbourhood, ReplicaProgram, Running, SearchState};
+use crate::search::{Change, Cuts, Market, Neighbourhood, Running, SearchState};
 use crate::{Deployment, Problem, Stop, Switches};
 
 /// Improvements smaller than this, relative to the total, are not worth a step.
@@ -13,22 +11,8 @@ const LEAST_IMPROVEMENT: f64 = 1e-6;
 const SHORTAGE_FACTOR: f64 = 3.0;
 /// TP/PP of a deployed pair that is moved within: replicas of up to this many times more or fewer GPUs.
 const SIBLING_RATIO: f64 = 4.0;
-/// Share of perturbations that are dives where some deployment has this many replicas, and where none has.
-const MANY_REPLICAS: u32 = 4;
-const DIVE_SHARE: f64 = 0.5;
-const DIVE_SHARE_OF_FEW: f64 = 0.1;
-/// Configurations among which the one to open is chosen: at most.
-const CONTESTANTS: usize = 30;
-/// Share of the other perturbations that open something instead of taking something away.
-const INSERTION_SHARE: f64 = 0.5;
-/// How a dive around the present state is confined: share of the deployments held fast, configurations let in from the
-/// kernel per deployment, whether one of the kernel has to be deployed, and whether the optimum is rounded at once.
-const CONFINEMENTS: [(f64, f64, bool, bool); 4] =
-    [(0.0, 0.0, false, true), (0.5, 1.0, false, false), (0.0, 0.3, true, true), (0.3, 0.3, true, false)];
-/// A dive is given up where it cannot end below this, in terms of the present total.
-const DIVE_BELOW: f64 = 1.05;
-/// Moves after which a random refill is left to the descent.
-const MAX_REFILLS: usize = 8;
+/// Elementary steps, about, that pricing a route takes.
+const STEPS_PER_ROUTE: usize = 4;
 
 /// How much a descent may do.
 #[derive(Debug, Clone)]
@@ -67,28 +51,37 @@ pub struct LocalSearch<'a> {
     pub statistics: [OperatorStatistics; OPERATORS.len()],
     /// Linear programs solved.
     pub solves: u64,
-    trial: SearchState<'a>,
-    neighbourhood: Neighbourhood,
-    changes: Vec<Change>,
-    trimmed: Vec<Change>,
+    pub(super) trial: SearchState<'a>,
+    pub(super) neighbourhood: Neighbourhood,
+    pub(super) changes: Vec<Change>,
+    pub(super) trimmed: Vec<Change>,
     first_kernel: Vec<u32>,
     /// Elementary steps of what has been replaced since.
-    work_done: u64,
-    found: Vec<Deployment>,
-    banned: Vec<u32>,
-    switches: Switches,
+    pub(super) work_done: u64,
+    pub(super) found: Vec<Deployment>,
+    pub(super) banned: Vec<u32>,
+    pub(super) switches: Switches,
 }
 
 impl<'a> LocalSearch<'a> {
     /// Nothing deployed yet; moves within the `kernel` of configurations (rising indices).
     pub fn new(problem: &'a Problem, market: &Market, kernel: Vec<u32>, switches: Switches) -> Self {
-        let mut state = SearchState::new(problem, 8 + problem.num_query_types() / 2);
+        Self::from_state(SearchState::new(problem, 8 + problem.num_query_types() / 2), market, kernel, switches)
+    }
+
+    /// The same from a given state, with nothing deployed.
+    pub(super) fn from_state(
+        mut state: SearchState<'a>,
+        market: &Market,
+        kernel: Vec<u32>,
+        switches: Switches,
+    ) -> Self {
         // Less than serving costs at the margin would make it pay to leave traffic unserved.
         state.price_shortage(|i| SHORTAGE_FACTOR * market.routing.supply[i]);
         state.solve(f64::INFINITY);
         Self {
             trial: state.clone(),
-            neighbourhood: Neighbourhood::new(problem, cuts_of(&state, market, kernel.clone())),
+            neighbourhood: Neighbourhood::new(state.problem(), cuts_of(&state, market, kernel.clone())),
             first_kernel: kernel,
             work_done: 0,
             state,
@@ -119,13 +112,20 @@ impl<'a> LocalSearch<'a> {
         programs + self.neighbourhood.work + self.work_done
     }
 
-    /// Moves from now on within the first kernel, `size` configurations by two measures that the prices at the present state
-    /// favour, and other TP/PP of what is deployed.
+    /// Moves from now on within the first kernel, `size` configurations by each of two measures that the prices at the
+    /// present state favour, and other TP/PP of what is deployed.
     pub fn refocus(&mut self, market: &Market, size: usize) {
         let problem = self.state.problem();
+        let is_elastic = self.state.program().is_elastic();
         let mut here = market.clone();
         self.state.program().read_prices(&mut here.routing);
-        let mut kernel = here.kernel(problem, size);
+        let mut kernel = if is_elastic {
+            self.state.program().read_limit_prices(problem, &mut here.limits);
+            here.kernel(problem, 0, 2 * size)
+        } else {
+            here.kernel(problem, size, size / 2)
+        };
+        self.work_done += (STEPS_PER_ROUTE * problem.route_table().query_type.len()) as u64;
         kernel.extend_from_slice(&self.first_kernel);
         for (a, _) in self.state.deployments() {
             kernel.extend(siblings(problem, a as u32, SIBLING_RATIO));
@@ -145,6 +145,14 @@ impl<'a> LocalSearch<'a> {
             self.neighbourhood.clone_from(&other.neighbourhood);
             self.neighbourhood.work = done;
         }
+    }
+
+    /// Deploys `deployments`, without what no traffic needs.
+    pub fn adopt(&mut self, deployments: &[Deployment]) {
+        self.solves += 1;
+        self.state.set_deployments(deployments);
+        self.trimmed.clear();
+        self.state.trim(&mut self.trimmed);
     }
 
     /// Applies improving moves until there is none or a limit is reached. True in the first case.
@@ -237,160 +245,6 @@ impl<'a> LocalSearch<'a> {
         }
         Some(false)
     }
-
-    /// Starts from a dive over `members` (rising configurations): to the nearest counts, or at random with `rng`. Keeps the
-    /// present state where the dive ends in nothing.
-    pub fn dive_from_scratch(&mut self, members: &[u32], rng: Option<&mut impl Rng>, stop: &Stop) {
-        let program = ReplicaProgram::new(&self.state, members);
-        self.dive(program, f64::INFINITY, rng, stop);
-    }
-
-    /// Dives around the present state.
-    fn dive_nearby(&mut self, rng: &mut impl Rng, stop: &Stop) {
-        let (held, let_in, forces, rounds) = CONFINEMENTS[rng.random_range(0..CONFINEMENTS.len())];
-        let mut members: Vec<u32> = self.state.deployments().map(|(a, _)| a as u32).collect();
-        let share = (let_in * members.len() as f64 / self.kernel().len() as f64).min(1.0);
-        members.extend(self.kernel().iter().copied().filter(|_| rng.random_bool(share)));
-        let forced: Option<u32> = if forces { self.choose_idle(rng) } else { None };
-        members.extend(forced);
-        members.sort_unstable();
-        members.dedup();
-        let mut program = ReplicaProgram::new(&self.state, &members);
-        for (position, &a) in members.iter().enumerate() {
-            let replicas = self.state.replicas(a as usize);
-            if replicas > 0 && rng.random_bool(held) {
-                program.set_range(position, replicas, replicas);
-            } else if forced == Some(a) {
-                program.force(self.state.problem(), position);
-            }
-        }
-        if rounds {
-            let found = program.round(self.state.problem(), rng, stop, &mut self.found);
-            self.take_dive(&program, found);
-        } else {
-            self.dive(program, DIVE_BELOW * self.state.total_usd(), Some(rng), stop);
-        }
-    }
-
-    /// A configuration of the kernel that is not deployed: of a few at random, the one that earns most at present prices.
-    fn choose_idle(&mut self, rng: &mut impl Rng) -> Option<u32> {
-        let problem = self.state.problem();
-        let cuts = &mut self.neighbourhood.cuts;
-        let cut = cuts.add_state(&self.state);
-        let mut best = None;
-        let mut most_usd = f64::NEG_INFINITY;
-        for _ in 0..rng.random_range(1..=CONTESTANTS) {
-            let position = rng.random_range(0..cuts.kernel().len().max(1));
-            let Some(&a) = cuts.kernel().get(position) else { break };
-            if self.state.replicas(a as usize) > 0 || problem.replica_limit(a as usize) == 0 {
-                continue;
-            }
-            let replica_usd = problem.replica_usd(a as usize);
-            let replicas = cuts.worthwhile(cut, position, replica_usd).ceil().max(1.0) as u32;
-            let cost_usd = f64::from(replicas) * replica_usd + problem.weights_usd(a as usize);
-            let profit_usd = cuts.value_usd(cut, position, replicas) - cost_usd;
-            if profit_usd > most_usd {
-                most_usd = profit_usd;
-                best = Some(a);
-            }
-        }
-        best
-    }
-
-    fn dive(&mut self, mut program: ReplicaProgram, cutoff_usd: f64, rng: Option<&mut impl Rng>, stop: &Stop) {
-        let found = program.dive(self.state.problem(), cutoff_usd, rng, stop, &mut self.found);
-        self.take_dive(&program, found);
-    }
-
-    /// Deploys what a dive found, if anything.
-    fn take_dive(&mut self, program: &ReplicaProgram, found: bool) {
-        if found {
-            self.state.set_deployments(&self.found);
-            self.trimmed.clear();
-            self.state.trim(&mut self.trimmed);
-        }
-        self.solves += program.solves + 1;
-        self.work_done += program.work();
-    }
-
-    /// Dives nearby; or opens something at random; or takes one to three deployments away, keeps them out at first, and
-    /// fills the gap at random.
-    pub fn perturb(&mut self, rng: &mut impl Rng, stop: &Stop) {
-        let deployments: Vec<(usize, u32)> = self.state.deployments().collect();
-        if deployments.is_empty() {
-            return;
-        }
-        self.banned.clear();
-        let are_many = deployments.iter().any(|entry| entry.1 >= MANY_REPLICAS);
-        if rng.random_bool(if are_many { DIVE_SHARE } else { DIVE_SHARE_OF_FEW }) {
-            self.dive_nearby(rng, stop);
-            return;
-        }
-        if rng.random_bool(INSERTION_SHARE) {
-            self.insert(rng, stop);
-            return;
-        }
-        for _ in 0..rng.random_range(1..=3.min(deployments.len())) {
-            let (configuration, replicas) = deployments[rng.random_range(0..deployments.len())];
-            let left = if replicas > 3 && rng.random_bool(0.5) { rng.random_range(1..replicas) } else { 0 };
-            self.state.set_replicas(configuration, left);
-            self.banned.push(configuration as u32);
-        }
-        self.solves += 1;
-        self.state.solve(f64::INFINITY);
-        self.refill(rng, stop);
-    }
-
-    /// Opens a configuration at random in the place of others, and gives back what is no longer needed.
-    fn insert(&mut self, rng: &mut impl Rng, stop: &Stop) {
-        let problem = self.state.problem();
-        let Some(a) = self.choose_idle(rng).map(|a| a as usize) else { return };
-        if let Some(occupant) = self.state.configuration_on(problem.pair(a)) {
-            self.state.set_replicas(occupant, 0);
-        }
-        let others: Vec<usize> = self.state.deployments().map(|(other, _)| other).collect();
-        if !others.is_empty() && rng.random_bool(0.5) {
-            self.state.set_replicas(others[rng.random_range(0..others.len())], 0);
-        }
-        while self.state.most_replicas(a) == 0 {
-            let others: Vec<usize> = self.state.deployments().map(|(other, _)| other).collect();
-            if others.is_empty() {
-                return;
-            }
-            self.state.set_replicas(others[rng.random_range(0..others.len())], 0);
-        }
-        let cuts = &self.neighbourhood.cuts;
-        let wanted = cuts.position(a).map_or(1.0, |at| cuts.worthwhile(0, at, problem.replica_usd(a)).round());
-        self.state.set_replicas(a, (wanted.max(1.0) as u32).min(self.state.most_replicas(a)));
-        self.solves += 1;
-        self.state.solve(f64::INFINITY);
-        self.trimmed.clear();
-        self.state.trim(&mut self.trimmed);
-        self.refill(rng, stop);
-    }
-
-    /// Fills what is short at random, among what promises most.
-    fn refill(&mut self, rng: &mut impl Rng, stop: &Stop) {
-        for _ in 0..MAX_REFILLS {
-            if !self.state.is_solved() || self.state.is_feasible() || stop.should_stop() {
-                break;
-            }
-            self.neighbourhood.list(&self.state, &self.banned);
-            self.neighbourhood.propose(self.state.total_usd(), false, 4, self.switches);
-            let moves = &self.neighbourhood.moves;
-            if moves.is_empty() {
-                break;
-            }
-            let candidate = moves[rng.random_range(0..moves.len())];
-            self.neighbourhood.changes(&candidate, &mut self.changes);
-            self.state.apply(&self.changes);
-            self.solves += 1;
-            self.state.solve(f64::INFINITY);
-            self.trimmed.clear();
-            self.state.trim(&mut self.trimmed);
-        }
-        self.banned.clear();
-    }
 }
 
 /// The configurations of the same (model, tier) with replicas of up to `ratio` times more or fewer GPUs, `a` included.
@@ -401,7 +255,7 @@ pub fn siblings(problem: &Problem, a: u32, ratio: f64) -> impl Iterator<Item = u
 }
 
 fn cuts_of(state: &SearchState<'_>, market: &Market, kernel: Vec<u32>) -> Cuts {
-    let mut cuts = Cuts::new(state.problem(), kernel);
+    let mut cuts = Cuts::new(state.problem(), kernel, state.program().is_elastic());
     cuts.add_market(state, market);
     cuts
 }

@@ -9,6 +9,7 @@
 //! Lübbecke, "A primer in column generation", 2005.
 
 use crate::linear::{DualSimplex, LinearStatus};
+use crate::routing::LimitPrices;
 use crate::{Deployment, LatencyScope, Problem, RoutingPrices, Stop, NO_POOL};
 
 /// Rounds of column generation; each adds many columns.
@@ -28,40 +29,6 @@ const MAX_PIVOTS: u64 = 5_000;
 const MAX_WORK: u64 = 150_000_000;
 /// Share of a fill's value that weights have to cost before it is spread over several replicas.
 const LEAST_WEIGHTS_SHARE: f64 = 0.01;
-
-/// Prices of the limits that deployments share. They steer the choice of what to put in; they are no part of any cost.
-#[derive(Debug, Clone, PartialEq)]
-pub struct LimitPrices {
-    /// USD per USD of rental and weights storage.
-    pub budget: f64,
-    /// USD per GB of weights.
-    pub storage: f64,
-    /// USD per GPU of every pool.
-    pub pool: Vec<f64>,
-}
-
-impl LimitPrices {
-    /// Every limit free of charge.
-    pub fn zero(problem: &Problem) -> Self {
-        Self { budget: 0.0, storage: 0.0, pool: vec![0.0; problem.num_pools()] }
-    }
-
-    /// Price of the limits that one replica takes, USD.
-    #[inline]
-    pub fn replica_usd(&self, problem: &Problem, a: usize) -> f64 {
-        let pool = match problem.pool(a) {
-            NO_POOL => 0.0,
-            pool => self.pool[pool as usize] * problem.gpus_per_replica(a),
-        };
-        self.budget * problem.replica_usd(a) + pool
-    }
-
-    /// Price of the limits that a configuration's weights take, USD.
-    #[inline]
-    pub fn weights_usd(&self, problem: &Problem, a: usize) -> f64 {
-        self.budget * problem.weights_usd(a) + self.storage * problem.configurations.weights_gb[a]
-    }
-}
 
 /// Prices of the relaxation and the configurations by merit at these prices.
 #[derive(Debug, Clone)]
@@ -160,40 +127,38 @@ impl Market {
 }
 
 impl Market {
-    /// What every configuration falls short of earning its cost at these prices, USD, with one replica and with the number
-    /// of replicas, at least one, that is best for it; infinite where it cannot be deployed.
-    pub fn shortfalls_usd(&self, problem: &Problem) -> (Vec<f64>, Vec<f64>) {
-        let mut items = Vec::new();
-        let shortfall = |a| {
-            if problem.replica_limit(a) == 0 || problem.route_table().of_configuration(a).is_empty() {
-                return (f64::INFINITY, f64::INFINITY);
-            }
-            let replica_usd = problem.replica_usd(a) + self.limits.replica_usd(problem, a);
-            let weights_usd = problem.weights_usd(a) + self.limits.weights_usd(problem, a);
-            let mut with = |most| weights_usd - best_profit(problem, &self.routing, a, replica_usd, most, &mut items);
-            (with(1), with(problem.replica_limit(a)))
-        };
-        (0..problem.num_configurations()).map(shortfall).unzip()
+    /// What a configuration falls short of earning its cost at these prices, USD, with the number of replicas from one to
+    /// `most` that is best for it; infinite where it cannot be deployed.
+    fn shortfall_usd(&self, problem: &Problem, a: usize, most: u32, items: &mut Vec<Item>) -> f64 {
+        let most = most.min(problem.replica_limit(a));
+        if most == 0 || problem.route_table().of_configuration(a).is_empty() {
+            return f64::INFINITY;
+        }
+        let replica_usd = problem.replica_usd(a) + self.limits.replica_usd(problem, a);
+        let weights_usd = problem.weights_usd(a) + self.limits.weights_usd(problem, a);
+        weights_usd - best_profit(problem, &self.routing, a, replica_usd, most, items)
     }
 
-    /// The configurations that fall the least short of earning their cost, by rising index: `size` of them with one
-    /// replica, and half as many with as many replicas as are best.
-    pub fn kernel(&self, problem: &Problem, size: usize) -> Vec<u32> {
-        let (with_one, with_best) = self.shortfalls_usd(problem);
-        let least = |shortfalls_usd: &[f64], size: usize| {
-            let mut least: Vec<u32> =
-                (0..shortfalls_usd.len() as u32).filter(|&a| shortfalls_usd[a as usize] < f64::INFINITY).collect();
-            let by_shortfall = |left: &u32, right: &u32| {
-                shortfalls_usd[*left as usize].total_cmp(&shortfalls_usd[*right as usize]).then(left.cmp(right))
-            };
+    /// The configurations that fall the least short of earning their cost, by rising index: `with_one` of them with one
+    /// replica, and `with_best` with as many replicas as are best.
+    pub fn kernel(&self, problem: &Problem, with_one: usize, with_best: usize) -> Vec<u32> {
+        let mut items = Vec::new();
+        let mut kernel = Vec::new();
+        for (most, size) in [(1, with_one), (u32::MAX, with_best)] {
+            if size == 0 {
+                continue;
+            }
+            let of = |a: u32| (self.shortfall_usd(problem, a as usize, most, &mut items), a);
+            let mut least: Vec<(f64, u32)> = (0..problem.num_configurations() as u32).map(of).collect();
+            least.retain(|entry| entry.0 < f64::INFINITY);
+            let by_shortfall =
+                |left: &(f64, u32), right: &(f64, u32)| left.0.total_cmp(&right.0).then(left.1.cmp(&right.1));
             if least.len() > size {
                 least.select_nth_unstable_by(size, by_shortfall);
                 least.truncate(size);
             }
-            least
-        };
-        let mut kernel = least(&with_one, size);
-        kernel.extend(least(&with_best, size / 2));
+            kernel.extend(least.into_iter().map(|entry| entry.1));
+        }
         kernel.sort_unstable();
         kernel.dedup();
         kernel
@@ -364,8 +329,29 @@ fn best_profit(
     most: u32,
     items: &mut Vec<Item>,
 ) -> f64 {
-    list_items(problem, prices, a, items);
     let most = f64::from(most);
+    // In most cases the order of the traffic does not matter.
+    let table = problem.route_table();
+    let (mut whole_load, mut whole_usd, mut paying_load, mut paying_usd) = (0.0, 0.0, 0.0, 0.0);
+    for route in table.of_configuration(a) {
+        let profit = prices.profit(problem, route);
+        if profit > 0.0 {
+            let load = table.load(route).max(1e-12);
+            whole_load += load;
+            whole_usd += profit;
+            if profit > load * replica_usd {
+                paying_load += load;
+                paying_usd += profit - load * replica_usd;
+            }
+        }
+    }
+    if whole_load <= 1.0 {
+        return whole_usd - replica_usd;
+    }
+    if (1.0..=most).contains(&paying_load) {
+        return paying_usd;
+    }
+    list_items(problem, prices, a, items);
     let (mut load, mut value) = (0.0, 0.0);
     for item in items.iter() {
         // Beyond the first replica, traffic is taken as long as it pays for the capacity that it needs.

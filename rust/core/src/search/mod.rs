@@ -4,24 +4,30 @@
 //! promising configurations ([`Market`]); operators combine changes of replicas within it into moves; lower bounds from
 //! the dual prices of every routing solved so far ([`Cuts`]) put the moves in order and discard most of them; what is
 //! left is tried by solving its routing. Traffic of several query types moves together because the linear program
-//! routes anew. Dives from the optimum with fractional replicas ([`ReplicaProgram`]) start and perturb the search where
-//! replicas are many.
+//! routes anew. Where replicas are many, which configurations to choose is searched with the counts left open
+//! ([`ElasticSearch`]), a small tree finds whole counts ([`CountTree`]), and dives from the optimum with fractional replicas
+//! ([`ReplicaProgram`]) perturb the search as well.
 
+mod count_tree;
 mod cuts;
 mod dive;
+mod elastic;
 mod local_search;
 mod market;
 mod neighbourhood;
 mod operator;
+mod perturb;
 mod running;
 mod state;
 #[cfg(test)]
 mod tests;
 
+pub use count_tree::CountTree;
 pub use cuts::Cuts;
 pub use dive::ReplicaProgram;
+pub use elastic::ElasticSearch;
 pub use local_search::{siblings, LocalSearch, OperatorStatistics, SearchLimits};
-pub use market::{LimitPrices, Market};
+pub use market::Market;
 pub use neighbourhood::Neighbourhood;
 pub use operator::{Change, Move, Operator, OPERATORS};
 pub use running::Running;

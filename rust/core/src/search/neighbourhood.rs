@@ -149,6 +149,9 @@ impl Neighbourhood {
         }
         self.shrinks = self.closes.end..self.effects.len();
         for &(position, a, replicas) in &members {
+            if state.program().is_elastic() {
+                break;
+            }
             let most = problem.replica_limit(a);
             let mut step = 1;
             while step <= replicas.max(1) && replicas + step <= most {
@@ -177,6 +180,10 @@ impl Neighbourhood {
         let a = self.cuts.kernel()[position] as usize;
         let most = problem.replica_limit(a);
         if most == 0 {
+            return;
+        }
+        if state.program().is_elastic() {
+            self.push(state, position, 0, 1);
             return;
         }
         let mut sizes = [0_u32; MAX_SIZES];

@@ -52,9 +52,18 @@ impl Clone for SearchState<'_> {
 impl<'a> SearchState<'a> {
     /// Nothing deployed, with room for `num_slots` deployments; it grows when more are needed.
     pub fn new(problem: &'a Problem, num_slots: usize) -> Self {
+        Self::with_program(problem, RoutingProgram::new(problem, num_slots))
+    }
+
+    /// The same where a deployment of one replica stands for as many, not whole, as its traffic needs.
+    pub fn elastic(problem: &'a Problem, num_slots: usize) -> Self {
+        Self::with_program(problem, RoutingProgram::elastic(problem, num_slots))
+    }
+
+    fn with_program(problem: &'a Problem, program: RoutingProgram) -> Self {
         Self {
             problem,
-            program: RoutingProgram::new(problem, num_slots),
+            program,
             slot_of_pair: vec![NO_SLOT; problem.num_pairs()],
             pool_gpus: vec![0.0; problem.num_pools()],
             rental_usd: 0.0,
@@ -207,6 +216,31 @@ impl<'a> SearchState<'a> {
             self.weights_usd += sign * problem.weights_usd(configuration);
         }
         self.solved = false;
+    }
+
+    /// Lets an elastic deployment have between `lowest` and `highest` replicas. Solve afterwards.
+    pub fn set_range(&mut self, configuration: usize, lowest: u32, highest: u32) {
+        self.set_replicas(configuration, lowest);
+        let slot = self.slot_of_pair[self.problem.pair(configuration)];
+        if slot != NO_SLOT {
+            self.program.set_most_replicas(slot as usize, highest);
+            self.solved = false;
+        }
+    }
+
+    /// Whether the replicas set so far keep within budget and pools.
+    pub fn keeps_limits(&self) -> bool {
+        let within = |used: f64, limit: f64| used <= limit * (1.0 + FEASIBILITY_TOLERANCE);
+        within(self.deployment_usd(), self.problem.budget_usd)
+            && self.pool_gpus.iter().zip(&self.problem.pools.max_gpus).all(|(&used, &limit)| within(used, limit))
+    }
+
+    /// Replicas of an elastic deployment, not whole. Needs a solve.
+    pub fn elastic_replicas(&self, configuration: usize) -> f64 {
+        match self.slot_of_pair[self.problem.pair(configuration)] {
+            NO_SLOT => 0.0,
+            slot => self.program.elastic_replicas(slot as usize),
+        }
     }
 
     fn take_slot(&mut self, configuration: usize) -> usize {

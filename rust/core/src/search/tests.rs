@@ -4,7 +4,7 @@ use proptest::prelude::*;
 use rand::RngExt;
 use rand_pcg::Pcg64Mcg;
 
-use super::{Change, Cuts, LocalSearch, Market, ReplicaProgram, SearchLimits, SearchState};
+use super::{Change, CountTree, Cuts, LocalSearch, Market, ReplicaProgram, SearchLimits, SearchState};
 use crate::{generate, solve, CancelToken, Deployment, Method, Problem, SolveParams, Status, Stop, Switches};
 
 fn close(left: f64, right: f64) -> bool {
@@ -23,6 +23,19 @@ fn random_change(state: &SearchState<'_>, rng: &mut Pcg64Mcg) -> Option<Change> 
     }
     let to = rng.random_range(0..=most.min(from + 3));
     (to != from).then_some(Change { configuration: a as u32, from, to })
+}
+
+/// A random choice of configurations within the limits, counts left open, solved.
+fn random_choice<'a>(problem: &'a Problem, rng: &mut Pcg64Mcg) -> SearchState<'a> {
+    let mut state = SearchState::elastic(problem, 2);
+    for _ in 0..rng.random_range(1..8) {
+        if let Some(change) = random_change(&state, rng) {
+            state.apply(&[Change { to: change.to.min(1), ..change }]);
+            state.solve(f64::INFINITY);
+        }
+    }
+    state.solve(f64::INFINITY);
+    state
 }
 
 /// The total of the same deployments, from nothing.
@@ -75,7 +88,7 @@ proptest! {
         let problem = generate::small(seed).unwrap();
         let mut rng = Pcg64Mcg::new(u128::from(seed) | 1);
         let mut state = SearchState::new(&problem, 2);
-        let mut cuts = Cuts::new(&problem, everything(&problem));
+        let mut cuts = Cuts::new(&problem, everything(&problem), false);
         cuts.add_market(&state, &Market::of(&problem, &Stop::never()));
         for _ in 0..10 {
             // Half of the solves end at a cutoff, whose prices must be as good.
@@ -117,7 +130,7 @@ proptest! {
         let market = Market::of(&problem, &Stop::never());
         let mut search = LocalSearch::new(&problem, &market, everything(&problem), Switches::default());
         let mut rng = Pcg64Mcg::new(u128::from(seed) | 1);
-        search.dive_from_scratch(&everything(&problem), Some(&mut rng), &Stop::never());
+        search.adopt(&market.rounded(0.1));
         for _ in 0..10 {
             search.perturb(&mut rng, &Stop::never());
             prop_assert!(keeps_to_limits(&search.state));
@@ -131,6 +144,7 @@ proptest! {
         let problem = generate::small(seed).unwrap();
         let state = SearchState::new(&problem, 2);
         let mut program = ReplicaProgram::new(&state, &everything(&problem));
+        let mut rng = Pcg64Mcg::new(u128::from(seed) | 1);
         let mut found = Vec::new();
         let stop = Stop::never();
         let optimum = solve(&problem, Method::Bnb, &SolveParams::default(), None, &CancelToken::new()).unwrap();
@@ -138,7 +152,7 @@ proptest! {
             let value_usd = program.relax(&problem, &stop);
             prop_assert!(value_usd.is_some_and(|value| value <= optimum_usd + 1e-6 * (1.0 + optimum_usd.abs())));
         }
-        if program.dive(&problem, f64::INFINITY, None::<&mut Pcg64Mcg>, &stop, &mut found) {
+        if program.dive(&problem, f64::INFINITY, &mut rng, &stop, &mut found) {
             let mut state = SearchState::new(&problem, 2);
             state.set_deployments(&found);
             let kept: Vec<(usize, u32)> = state.deployments().collect();
@@ -149,5 +163,75 @@ proptest! {
                     || problem.budget_usd.is_finite(), "{found:?} {kept:?}");
             }
         }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(200))]
+
+    #[test]
+    fn a_choice_with_open_counts_costs_no_more_than_with_any_whole_ones(seed in any::<u64>()) {
+        let problem = generate::small(seed).unwrap();
+        let mut rng = Pcg64Mcg::new(u128::from(seed) | 1);
+        let elastic = random_choice(&problem, &mut rng);
+        prop_assert!(elastic.is_solved() && keeps_to_limits(&elastic));
+        let mut fresh = SearchState::elastic(&problem, 2);
+        let choice: Vec<Deployment> =
+            elastic.deployments().map(|(a, replicas)| Deployment { configuration: a as u32, replicas }).collect();
+        fresh.set_deployments(&choice);
+        prop_assert!(close(fresh.total_usd(), elastic.total_usd()));
+        let mut state = SearchState::new(&problem, 2);
+        state.set_deployments(&choice);
+        for _ in 0..10 {
+            prop_assert!(elastic.total_usd() <= state.total_usd() + 1e-6 * (1.0 + state.total_usd().abs()));
+            let Some(change) = random_change(&state, &mut rng) else { continue };
+            if change.from > 0 {
+                state.apply(&[Change { to: change.to.max(1), ..change }]);
+                prop_assert!(state.solve(f64::INFINITY));
+            }
+        }
+    }
+
+    #[test]
+    fn cuts_never_exceed_what_any_choice_with_open_counts_costs(seed in any::<u64>()) {
+        let problem = generate::small(seed).unwrap();
+        let mut rng = Pcg64Mcg::new(u128::from(seed) | 1);
+        let mut cuts = Cuts::new(&problem, everything(&problem), true);
+        cuts.add_market(&SearchState::elastic(&problem, 2), &Market::of(&problem, &Stop::never()));
+        for _ in 0..6 {
+            let mut state = random_choice(&problem, &mut rng);
+            if rng.random_bool(0.5) {
+                state.solve(0.9 * state.total_usd());
+            }
+            if state.program().has_prices() {
+                cuts.add_state(&state);
+            }
+            let other = random_choice(&problem, &mut rng);
+            for cut in 0..cuts.len() {
+                let value = |(a, replicas)| cuts.value_usd(cut, cuts.position(a).unwrap(), replicas);
+                let bound_usd = other.deployment_usd() + cuts.constant_usd(cut) - other.deployments().map(value).sum::<f64>();
+                let total_usd = other.total_usd();
+                prop_assert!(bound_usd <= total_usd + 1e-5 * (1.0 + total_usd.abs()), "{bound_usd} {total_usd}");
+            }
+        }
+    }
+
+    #[test]
+    fn whole_counts_keep_to_the_limits_and_cost_what_the_tree_says(seed in any::<u64>()) {
+        let problem = generate::small(seed).unwrap();
+        let mut rng = Pcg64Mcg::new(u128::from(seed) | 1);
+        let mut elastic = random_choice(&problem, &mut rng);
+        let least_usd = elastic.total_usd();
+        let choice: Vec<usize> = elastic.deployments().map(|entry| entry.0).collect();
+        let mut tree = CountTree::default();
+        let Some(found_usd) = tree.search(&mut elastic, f64::INFINITY, u64::MAX, &Stop::never()) else {
+            return Ok(());
+        };
+        prop_assert!(found_usd >= least_usd - 1e-6 * (1.0 + least_usd.abs()));
+        prop_assert!(tree.found.iter().map(|entry| entry.configuration as usize).eq(choice));
+        let mut state = SearchState::new(&problem, 2);
+        state.set_deployments(&tree.found);
+        prop_assert!(state.deployments().map(|entry| entry.1).sum::<u32>() == tree.found.iter().map(|entry| entry.replicas).sum::<u32>());
+        prop_assert!(close(state.total_usd(), found_usd), "{} {found_usd}", state.total_usd());
     }
 }

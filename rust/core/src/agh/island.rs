@@ -1,0 +1,113 @@
+//! One stream of the search.
+
+use rand::RngExt;
+use rand_pcg::Pcg64Mcg;
+
+use crate::search::{ElasticSearch, LocalSearch, Market, SearchLimits, SearchState};
+use crate::{Deployment, Stop};
+
+/// Share of perturbations that change the choice of configurations first and then find counts for it.
+const CHOICE_SHARE: f64 = 0.3;
+/// Counts are not looked for where the choice costs more than this, in terms of the present total.
+const COUNTS_BELOW: f64 = 1.03;
+/// Factor by which shortage becomes dearer, and how often, before a state counts as hopeless.
+const SHORTAGE_RISE: f64 = 4.0;
+const SHORTAGE_RISES: usize = 8;
+
+/// One stream of the search.
+#[derive(Debug)]
+pub(super) struct Island<'a> {
+    pub(super) search: LocalSearch<'a>,
+    /// The search over choices of configurations, where replicas are many.
+    pub(super) elastic: Option<ElasticSearch<'a>>,
+    pub(super) rng: Pcg64Mcg,
+    /// Where it starts.
+    pub(super) start: Vec<Deployment>,
+    /// The start is a plan that the caller gave.
+    pub(super) has_given_plan: bool,
+}
+
+impl Island<'_> {
+    /// Deploys the start, and looks for a better choice of configurations from there where that is done.
+    pub(super) fn begin(&mut self, market: &Market, focus: usize, limits: &SearchLimits<'_>) {
+        self.search.state.set_deployments(&self.start);
+        if let Some(elastic) = &mut self.elastic {
+            elastic.choose(self.start.iter().map(|entry| entry.configuration as usize));
+            elastic.settle(market, focus, limits);
+        }
+    }
+
+    /// About how many elementary steps were taken; see [`LocalSearch::work`].
+    pub(super) fn work(&self) -> u64 {
+        self.search.work() + self.elastic_work()
+    }
+
+    fn elastic_work(&self) -> u64 {
+        self.elastic.as_ref().map_or(0, ElasticSearch::work)
+    }
+
+    /// Deploys the present choice of configurations in its best whole counts. False, and nothing changed, where there is no
+    /// such choice or it is not worth it.
+    pub(super) fn take_counts(&mut self, tree_work: u64, stop: &Stop) -> bool {
+        let Some(elastic) = &mut self.elastic else { return false };
+        let total_usd = self.search.state.total_usd();
+        let cutoff_usd = if is_sound(&self.search.state) { COUNTS_BELOW * total_usd } else { f64::INFINITY };
+        if !is_sound(elastic.state()) || elastic.state().total_usd() >= cutoff_usd {
+            return false;
+        }
+        let Some(deployments) = elastic.whole_counts(cutoff_usd, tree_work, stop) else { return false };
+        self.search.adopt(deployments);
+        true
+    }
+
+    /// Leaves the present state for another, by its choice of configurations or directly.
+    pub(super) fn perturb(&mut self, tree_work: u64, limits: &SearchLimits<'_>) {
+        if let Some(elastic) = &mut self.elastic {
+            if self.rng.random_bool(CHOICE_SHARE) {
+                elastic.choose(self.search.state.deployments().map(|entry| entry.0));
+                let work = limits.work.saturating_sub(self.search.work());
+                elastic.perturb(&mut self.rng, &SearchLimits { work, ..limits.clone() });
+                if self.take_counts(tree_work, limits.stop) {
+                    return;
+                }
+            }
+        }
+        self.search.perturb(&mut self.rng, limits.stop);
+    }
+
+    /// Descends; where shortage is left, makes it dearer and descends again.
+    pub(super) fn settle(&mut self, limits: &SearchLimits<'_>, descends: bool) {
+        let work = limits.work.saturating_sub(self.elastic_work());
+        let limits = &SearchLimits { work, ..limits.clone() };
+        for _ in 0..SHORTAGE_RISES {
+            let finished = match descends {
+                true => self.search.descend(limits),
+                false => self.search.complete(limits),
+            };
+            if !finished || self.search.state.is_feasible() {
+                return;
+            }
+            self.search.state.raise_shortage_prices(SHORTAGE_RISE);
+        }
+    }
+}
+
+/// Whether a state is a plan: solved, and without shortage.
+pub(super) fn is_sound(state: &SearchState<'_>) -> bool {
+    state.is_solved() && state.is_feasible()
+}
+
+/// Runs `work` on every island, on up to `threads` threads.
+pub(super) fn on_threads<'a, F: Fn(&mut Island<'a>) + Sync>(islands: &mut [Island<'a>], threads: usize, work: F) {
+    if threads <= 1 || islands.len() <= 1 {
+        islands.iter_mut().for_each(work);
+        return;
+    }
+    let share = islands.len().div_ceil(threads);
+    std::thread::scope(|scope| {
+        for part in islands.chunks_mut(share) {
+            let work = &work;
+            scope.spawn(move || part.iter_mut().for_each(work));
+        }
+    });
+}

@@ -1,0 +1,61 @@
+//! Prices of serving query types and of the limits that deployments share.
+
+use crate::{Problem, NO_POOL};
+
+/// Prices that the routing program puts on serving a query type; what a new deployment would be worth follows.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct RoutingPrices {
+    /// USD for serving the whole of a query type.
+    pub supply: Vec<f64>,
+    /// USD per unit of error excess, at least 0; see [`crate::RouteTable::error_excess`].
+    pub error: Vec<f64>,
+    /// USD per second of latency excess, at least 0; all 0 under [`crate::LatencyScope::Route`].
+    pub latency: Vec<f64>,
+}
+
+impl RoutingPrices {
+    /// What serving the whole type over `route` (a position in the route table) is worth, USD, capacity not counted.
+    #[inline]
+    pub fn profit(&self, problem: &Problem, route: usize) -> f64 {
+        let table = problem.route_table();
+        let i = table.query_type[route] as usize;
+        self.supply[i]
+            - table.latency_usd[route]
+            - self.error[i] * table.error_excess[route]
+            - self.latency[i] * table.latency_excess[route]
+    }
+}
+
+/// Prices of the limits that deployments share. They steer the choice of what to put in; they are no part of any cost.
+#[derive(Debug, Clone, PartialEq)]
+pub struct LimitPrices {
+    /// USD per USD of rental and weights storage.
+    pub budget: f64,
+    /// USD per GB of weights.
+    pub storage: f64,
+    /// USD per GPU of every pool.
+    pub pool: Vec<f64>,
+}
+
+impl LimitPrices {
+    /// Every limit free of charge.
+    pub fn zero(problem: &Problem) -> Self {
+        Self { budget: 0.0, storage: 0.0, pool: vec![0.0; problem.num_pools()] }
+    }
+
+    /// Price of the limits that one replica takes, USD.
+    #[inline]
+    pub fn replica_usd(&self, problem: &Problem, a: usize) -> f64 {
+        let pool = match problem.pool(a) {
+            NO_POOL => 0.0,
+            pool => self.pool[pool as usize] * problem.gpus_per_replica(a),
+        };
+        self.budget * problem.replica_usd(a) + pool
+    }
+
+    /// Price of the limits that a configuration's weights take, USD.
+    #[inline]
+    pub fn weights_usd(&self, problem: &Problem, a: usize) -> f64 {
+        self.budget * problem.weights_usd(a) + self.storage * problem.configurations.weights_gb[a]
+    }
+}

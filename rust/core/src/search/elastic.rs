@@ -1,0 +1,82 @@
+//! Search over which configurations to deploy, their replica counts left open.
+//!
+//! Where replicas are many, whole counts hide which choice of configurations is good: to leave one for another, half a dozen
+//! counts have to change at once. In an [elastic](SearchState::elastic) state counts follow the traffic, so the moves of
+//! [`LocalSearch`] change the choice alone, each costed with its best counts. A [small tree](CountTree) then finds whole
+//! ones.
+//!
+//! Source of the idea, to search over the integer part of a relaxation that is cheap to solve: Crainic, Gendreau and
+//! Farvolden, "A simplex-based tabu search method for capacitated network design", 2000.
+
+use rand::Rng;
+
+use crate::search::{CountTree, LocalSearch, Market, SearchLimits, SearchState};
+use crate::{Deployment, Problem, Stop, Switches};
+
+/// Price of shortage, in terms of that in the search, while counts are made whole: a replica more has to be cheaper.
+const SHORTAGE_FACTOR: f64 = 10.0;
+
+/// A search over elastic states with the tree for their counts.
+#[derive(Debug, Clone)]
+pub struct ElasticSearch<'a> {
+    search: LocalSearch<'a>,
+    counting: SearchState<'a>,
+    tree: CountTree,
+    choice: Vec<Deployment>,
+}
+
+impl<'a> ElasticSearch<'a> {
+    /// Nothing deployed yet; moves within the `kernel` of configurations (rising indices).
+    pub fn new(problem: &'a Problem, market: &Market, kernel: Vec<u32>, switches: Switches) -> Self {
+        let state = SearchState::elastic(problem, 8 + problem.num_query_types() / 2);
+        let search = LocalSearch::from_state(state, market, kernel, switches);
+        Self { counting: search.state.clone(), search, tree: CountTree::default(), choice: Vec::new() }
+    }
+
+    /// About how many elementary steps the search has taken; see [`LocalSearch::work`].
+    pub fn work(&self) -> u64 {
+        self.search.work() + self.counting.program().work()
+    }
+
+    /// The present choice.
+    pub fn state(&self) -> &SearchState<'a> {
+        &self.search.state
+    }
+
+    /// Takes over the choice of another search.
+    pub fn share(&mut self, state: &SearchState<'a>) {
+        self.search.state.clone_from(state);
+    }
+
+    /// Goes on from the configurations of some deployments.
+    pub fn choose(&mut self, deployments: impl Iterator<Item = usize>) {
+        self.choice.clear();
+        self.choice.extend(deployments.map(|a| Deployment { configuration: a as u32, replicas: 1 }));
+        self.search.state.set_deployments(&self.choice);
+    }
+
+    /// Descends; where the prices at the end favour other configurations, lets them in and goes on.
+    pub fn settle(&mut self, market: &Market, focus: usize, limits: &SearchLimits<'_>) {
+        let mut before_usd = f64::INFINITY;
+        while self.search.descend(limits) && self.search.state.total_usd() < before_usd * (1.0 - 1e-9) {
+            before_usd = self.search.state.total_usd();
+            self.search.refocus(market, focus);
+        }
+    }
+
+    /// Leaves the present choice for another nearby.
+    pub fn perturb(&mut self, rng: &mut impl Rng, limits: &SearchLimits<'_>) {
+        self.search.perturb(rng, limits.stop);
+        self.search.descend(limits);
+    }
+
+    /// The whole counts of the present choice that cost least, and less than `cutoff_usd`, as far as a tree of `max_work`
+    /// elementary steps finds them.
+    pub fn whole_counts(&mut self, cutoff_usd: f64, max_work: u64, stop: &Stop) -> Option<&[Deployment]> {
+        let Self { search, counting, tree, .. } = self;
+        counting.clone_from(&search.state);
+        counting.price_shortage(|i| SHORTAGE_FACTOR * search.state.program().shortage_usd(i));
+        tree.search(counting, cutoff_usd, max_work, stop)?;
+        Some(&self.tree.found)
+    }
+}

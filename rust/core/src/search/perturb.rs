@@ -1,0 +1,163 @@
+//! Perturbations: how a search leaves a local optimum.
+
+use rand::{Rng, RngExt};
+
+use super::LocalSearch;
+use crate::search::ReplicaProgram;
+use crate::Stop;
+
+/// Share of perturbations that are dives where some deployment has this many replicas.
+const MANY_REPLICAS: u32 = 4;
+const DIVE_SHARE: f64 = 0.5;
+/// Configurations among which the one to open is chosen: at most.
+const CONTESTANTS: usize = 30;
+/// Share of the other perturbations that open something instead of taking something away.
+const INSERTION_SHARE: f64 = 0.5;
+/// How a dive around the present state is confined: share of the deployments held fast, configurations let in from the
+/// kernel per deployment, whether one of the kernel has to be deployed, and whether the optimum is rounded at once.
+const CONFINEMENTS: [(f64, f64, bool, bool); 4] =
+    [(0.0, 0.0, false, true), (0.5, 1.0, false, false), (0.0, 0.3, true, true), (0.3, 0.3, true, false)];
+/// A dive is given up where it cannot end below this, in terms of the present total.
+const DIVE_BELOW: f64 = 1.05;
+/// Moves after which a random refill is left to the descent.
+const MAX_REFILLS: usize = 8;
+
+impl LocalSearch<'_> {
+    /// Dives around the present state.
+    fn dive_nearby(&mut self, rng: &mut impl Rng, stop: &Stop) {
+        let (held, let_in, forces, rounds) = CONFINEMENTS[rng.random_range(0..CONFINEMENTS.len())];
+        let mut members: Vec<u32> = self.state.deployments().map(|(a, _)| a as u32).collect();
+        let share = (let_in * members.len() as f64 / self.kernel().len() as f64).min(1.0);
+        members.extend(self.kernel().iter().copied().filter(|_| rng.random_bool(share)));
+        let forced: Option<u32> = if forces { self.choose_idle(rng) } else { None };
+        members.extend(forced);
+        members.sort_unstable();
+        members.dedup();
+        let mut program = ReplicaProgram::new(&self.state, &members);
+        for (position, &a) in members.iter().enumerate() {
+            let replicas = self.state.replicas(a as usize);
+            if replicas > 0 && rng.random_bool(held) {
+                program.set_range(position, replicas, replicas);
+            } else if forced == Some(a) {
+                program.force(self.state.problem(), position);
+            }
+        }
+        let found = match rounds {
+            true => program.round(self.state.problem(), rng, stop, &mut self.found),
+            false => {
+                program.dive(self.state.problem(), DIVE_BELOW * self.state.total_usd(), rng, stop, &mut self.found)
+            }
+        };
+        if found {
+            self.state.set_deployments(&self.found);
+            self.trimmed.clear();
+            self.state.trim(&mut self.trimmed);
+        }
+        self.solves += program.solves + 1;
+        self.work_done += program.work();
+    }
+
+    /// A configuration of the kernel that is not deployed: of a few at random, the one that earns most at present prices.
+    fn choose_idle(&mut self, rng: &mut impl Rng) -> Option<u32> {
+        let problem = self.state.problem();
+        let cuts = &mut self.neighbourhood.cuts;
+        let cut = cuts.add_state(&self.state);
+        let mut best = None;
+        let mut most_usd = f64::NEG_INFINITY;
+        for _ in 0..rng.random_range(1..=CONTESTANTS) {
+            let position = rng.random_range(0..cuts.kernel().len().max(1));
+            let Some(&a) = cuts.kernel().get(position) else { break };
+            if self.state.replicas(a as usize) > 0 || problem.replica_limit(a as usize) == 0 {
+                continue;
+            }
+            let replica_usd = problem.replica_usd(a as usize);
+            let replicas = cuts.worthwhile(cut, position, replica_usd).ceil().max(1.0) as u32;
+            let cost_usd = f64::from(replicas) * replica_usd + problem.weights_usd(a as usize);
+            let profit_usd = cuts.value_usd(cut, position, replicas) - cost_usd;
+            if profit_usd > most_usd {
+                most_usd = profit_usd;
+                best = Some(a);
+            }
+        }
+        best
+    }
+
+    /// Dives nearby; or opens something at random; or takes one to three deployments away, keeps them out at first, and
+    /// fills the gap at random.
+    pub fn perturb(&mut self, rng: &mut impl Rng, stop: &Stop) {
+        let deployments: Vec<(usize, u32)> = self.state.deployments().collect();
+        if deployments.is_empty() {
+            return;
+        }
+        self.banned.clear();
+        let are_many = deployments.iter().any(|entry| entry.1 >= MANY_REPLICAS);
+        if are_many && rng.random_bool(DIVE_SHARE) {
+            self.dive_nearby(rng, stop);
+            return;
+        }
+        if rng.random_bool(INSERTION_SHARE) {
+            self.insert(rng, stop);
+            return;
+        }
+        for _ in 0..rng.random_range(1..=3.min(deployments.len())) {
+            let (configuration, replicas) = deployments[rng.random_range(0..deployments.len())];
+            let left = if replicas > 3 && rng.random_bool(0.5) { rng.random_range(1..replicas) } else { 0 };
+            self.state.set_replicas(configuration, left);
+            self.banned.push(configuration as u32);
+        }
+        self.solves += 1;
+        self.state.solve(f64::INFINITY);
+        self.refill(rng, stop);
+    }
+
+    /// Opens a configuration at random in the place of others, and gives back what is no longer needed.
+    fn insert(&mut self, rng: &mut impl Rng, stop: &Stop) {
+        let problem = self.state.problem();
+        let Some(a) = self.choose_idle(rng).map(|a| a as usize) else { return };
+        if let Some(occupant) = self.state.configuration_on(problem.pair(a)) {
+            self.state.set_replicas(occupant, 0);
+        }
+        let others: Vec<usize> = self.state.deployments().map(|(other, _)| other).collect();
+        if !others.is_empty() && rng.random_bool(0.5) {
+            self.state.set_replicas(others[rng.random_range(0..others.len())], 0);
+        }
+        while self.state.most_replicas(a) == 0 {
+            let others: Vec<usize> = self.state.deployments().map(|(other, _)| other).collect();
+            if others.is_empty() {
+                return;
+            }
+            self.state.set_replicas(others[rng.random_range(0..others.len())], 0);
+        }
+        let cuts = &self.neighbourhood.cuts;
+        let wanted = cuts.position(a).map_or(1.0, |at| cuts.worthwhile(0, at, problem.replica_usd(a)).round());
+        self.state.set_replicas(a, (wanted.max(1.0) as u32).min(self.state.most_replicas(a)));
+        self.solves += 1;
+        self.state.solve(f64::INFINITY);
+        self.trimmed.clear();
+        self.state.trim(&mut self.trimmed);
+        self.refill(rng, stop);
+    }
+
+    /// Fills what is short at random, among what promises most.
+    fn refill(&mut self, rng: &mut impl Rng, stop: &Stop) {
+        for _ in 0..MAX_REFILLS {
+            if !self.state.is_solved() || self.state.is_feasible() || stop.should_stop() {
+                break;
+            }
+            self.neighbourhood.list(&self.state, &self.banned);
+            self.neighbourhood.propose(self.state.total_usd(), false, 4, self.switches);
+            let moves = &self.neighbourhood.moves;
+            if moves.is_empty() {
+                break;
+            }
+            let candidate = moves[rng.random_range(0..moves.len())];
+            self.neighbourhood.changes(&candidate, &mut self.changes);
+            self.state.apply(&self.changes);
+            self.solves += 1;
+            self.state.solve(f64::INFINITY);
+            self.trimmed.clear();
+            self.state.trim(&mut self.trimmed);
+        }
+        self.banned.clear();
+    }
+}
