@@ -59,6 +59,13 @@ pub(crate) fn any_candidate(problem: &Problem, domain: &Domain) -> Option<Candid
         .map(|(down, up)| Candidate { down, up, score: 0.0, down_usd: 0.0, up_usd: 0.0 })
 }
 
+/// Whether the mixture has other configurations of the same pair, which the pair as a whole does not decide about.
+fn is_one_of_several(problem: &Problem, mixture: &Mixture, configuration: u32) -> bool {
+    let pair = problem.pair(configuration as usize);
+    let others = mixture.entries.iter().filter(|entry| entry.configuration != configuration);
+    others.into_iter().any(|entry| problem.pair(entry.configuration as usize) == pair)
+}
+
 /// Every deployment that the mixture leaves undecided, the most undecided and expensive first.
 pub(crate) fn candidates(problem: &Problem, domain: &Domain, mixture: &Mixture) -> Vec<Candidate> {
     let mut found = Vec::new();
@@ -84,7 +91,7 @@ pub(crate) fn candidates(problem: &Problem, domain: &Domain, mixture: &Mixture) 
                 down_usd: part * usd,
                 up_usd: (1.0 - part) * usd,
             });
-        } else if fractionality(entry.weight) > WHOLE {
+        } else if fractionality(entry.weight) > WHOLE && is_one_of_several(problem, mixture, entry.configuration) {
             found.push(Candidate {
                 down: Decision::AtMost(entry.configuration, 0),
                 up: Decision::AtLeast(entry.configuration, 1),

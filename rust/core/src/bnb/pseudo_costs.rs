@@ -41,11 +41,12 @@ impl Key {
         }
     }
 
-    /// 0 for a decision that takes something away, 1 for one that demands something.
-    fn side(self) -> usize {
+    fn kind(self) -> usize {
         match self {
-            Self::Fewer(_) | Self::Closed(_) => 0,
-            Self::More(_) | Self::Forced(_) => 1,
+            Self::Fewer(_) => 0,
+            Self::More(_) => 1,
+            Self::Closed(_) => 2,
+            Self::Forced(_) => 3,
         }
     }
 }
@@ -54,7 +55,8 @@ impl Key {
 #[derive(Debug, Default)]
 pub(crate) struct PseudoCosts {
     known: HashMap<Key, Samples>,
-    all: [Samples; 2],
+    /// Of decisions of the same kind and side.
+    all: [Samples; 4],
 }
 
 impl PseudoCosts {
@@ -65,7 +67,7 @@ impl PseudoCosts {
             return;
         }
         let key = Key::of(decision);
-        for samples in [self.known.entry(key).or_default(), &mut self.all[key.side()]] {
+        for samples in [self.known.entry(key).or_default(), &mut self.all[key.kind()]] {
             samples.sum += ratio;
             samples.count += 1.0;
         }
@@ -75,7 +77,7 @@ impl PseudoCosts {
     pub(crate) fn forecast(&self, decision: Decision, usd: f64) -> (f64, bool) {
         let key = Key::of(decision);
         let own = self.known.get(&key).copied().unwrap_or_default();
-        let mean = own.mean().or(self.all[key.side()].mean()).unwrap_or(1.0);
+        let mean = own.mean().or(self.all[key.kind()].mean()).unwrap_or(1.0);
         (mean * usd, own.count >= RELIABLE)
     }
 }

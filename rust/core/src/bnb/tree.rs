@@ -31,6 +31,7 @@ const LARGEST_TOLERANCE: f64 = 5e-3;
 struct Side {
     decision: Decision,
     bound: f64,
+    forecast: f64,
     prices: Arc<Prices>,
     moved_usd: f64,
 }
@@ -70,6 +71,8 @@ pub(crate) struct Tree<'r, 'p> {
     pub(crate) unresolved: bool,
     pub(crate) nodes: u64,
     next_id: u64,
+    /// Best prices at the root before rounding cuts.
+    uncut_prices: Prices,
     /// Best prices at the root, the best plan's value when they were last used to narrow it, and the number of
     /// configurations that the master program was built for.
     root_prices: Prices,
@@ -105,6 +108,7 @@ impl<'r, 'p> Tree<'r, 'p> {
             unresolved: false,
             nodes: 0,
             next_id: 1,
+            uncut_prices: guess.clone(),
             root_prices: guess,
             root_upper: f64::INFINITY,
             built_for,
@@ -116,9 +120,9 @@ impl<'r, 'p> Tree<'r, 'p> {
         self.open.peek().map_or(self.closed_bound, |node| node.bound.min(self.closed_bound))
     }
 
-    /// The best prices at the root, or those that prove that there is no plan at all.
+    /// The best prices at the root without rounding cuts, or those that prove that there is no plan at all.
     pub(crate) fn into_root_prices(self) -> Prices {
-        self.root_prices
+        self.uncut_prices
     }
 
     /// Times that the Lagrangian function was evaluated.
@@ -226,12 +230,18 @@ impl<'r, 'p> Tree<'r, 'p> {
                 Ending::Artificial => {
                     if let Some(proof) = self.prove_infeasible(domain, stop) {
                         if node.path.is_none() {
-                            self.root_prices = proof;
+                            self.uncut_prices = proof;
                         }
                         return self.close(f64::INFINITY);
                     }
                 }
                 Ending::Converged | Ending::Stopped => {}
+            }
+            if !self.generator.cuts {
+                // First without, for what a unit of each limit is worth.
+                self.generator.cuts = true;
+                self.uncut_prices.clone_from(&self.root_prices);
+                continue;
             }
             if self.upper.is_infinite() || self.tighten(domain) == 0 {
                 break;
@@ -321,7 +331,13 @@ impl<'r, 'p> Tree<'r, 'p> {
         let mut tried = 0;
         for &(forecast, is_known, candidate) in &ranked {
             let (value, sides) = if is_known {
-                let side = |decision, moved_usd| Side { decision, bound, prices: Arc::clone(prices), moved_usd };
+                let side = |decision, moved_usd| Side {
+                    decision,
+                    bound,
+                    forecast: bound,
+                    prices: Arc::clone(prices),
+                    moved_usd,
+                };
                 let sides = [side(candidate.down, candidate.down_usd), side(candidate.up, candidate.up_usd)];
                 (forecast, sides)
             } else if tried < MAX_TRIED {
@@ -332,7 +348,7 @@ impl<'r, 'p> Tree<'r, 'p> {
                 let Some(up) = self.try_side(candidate.up, candidate.up_usd, bound, domain, prices, stop) else {
                     return false;
                 };
-                (score([down.bound - bound, up.bound - bound], bound, room), [down, up])
+                (score([down.forecast - bound, up.forecast - bound], bound, room), [down, up])
             } else {
                 continue;
             };
@@ -377,8 +393,11 @@ impl<'r, 'p> Tree<'r, 'p> {
             return None;
         }
         let value = self.generator.best.value.max(bound);
-        self.pseudo_costs.note(decision, moved_usd, value.min(self.cutoff()) - bound);
-        Some(Side { decision, bound: value, prices: Arc::new(self.generator.best_prices.clone()), moved_usd })
+        // Bound and master program would meet somewhere between them.
+        let above = self.generator.master_value.min(self.cutoff()).max(value);
+        let forecast = if value >= self.cutoff() || !above.is_finite() { value } else { 0.5 * (value + above) };
+        self.pseudo_costs.note(decision, moved_usd, forecast.min(self.cutoff()) - bound);
+        Some(Side { decision, bound: value, forecast, prices: Arc::new(self.generator.best_prices.clone()), moved_usd })
     }
 
     /// Decides one deployment after the other until the mixture is a plan; false where `stop` came first.

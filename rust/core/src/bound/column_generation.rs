@@ -55,6 +55,8 @@ pub(crate) struct Generator<'r, 'p> {
     /// Value of the master program.
     pub(crate) master_value: f64,
     pub(crate) evaluations: u64,
+    /// Whether rounding cuts are added.
+    pub(crate) cuts: bool,
     guess: Prices,
     /// What the master program was built for.
     scope: Domain,
@@ -76,6 +78,7 @@ impl<'r, 'p> Generator<'r, 'p> {
             best: Evaluation { value: f64::NEG_INFINITY, ..Evaluation::default() },
             master_value: f64::INFINITY,
             evaluations: 0,
+            cuts: false,
             evaluation: Evaluation::default(),
         }
     }
@@ -126,6 +129,9 @@ impl<'r, 'p> Generator<'r, 'p> {
             let agreed = limits.tolerance * master_value.abs();
             if master_value - self.best.value <= agreed {
                 if !self.master.uses_artificials() {
+                    if self.cuts && self.master.separate(self.relaxation) {
+                        continue;
+                    }
                     return Ending::Converged;
                 }
                 if !self.master.raise_artificials() {
@@ -227,6 +233,7 @@ impl<'r, 'p> Generator<'r, 'p> {
     fn rebuild_with(&mut self, min_pair_rows: usize) {
         let mut master = Master::new(self.relaxation, &self.scope, &self.guess, min_pair_rows);
         master.set_level(self.master.level());
+        master.add_cuts(self.relaxation, self.master.cuts());
         for column in self.master.patterns() {
             if self.scope.allows(column.configuration as usize, column.replicas) {
                 master.add(self.relaxation, column, true);

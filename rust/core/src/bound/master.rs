@@ -8,6 +8,7 @@
 use super::domain::Domain;
 use super::prices::Prices;
 use super::relaxation::{Pattern, Relaxation};
+use super::rounding::{violated, RoundingCut, Used};
 use crate::linear::{DualSimplex, LinearStatus};
 use crate::{LatencyScope, Problem, Stop, NO_POOL};
 
@@ -17,6 +18,19 @@ const NO_ROW: usize = usize::MAX;
 const MAX_PIVOTS: u64 = 50_000;
 /// By how much the patterns of a pair may exceed one unit before the pair gets its row.
 const PAIR_TOLERANCE: f64 = 1e-9;
+
+/// Rounding cuts that can have a row at a time, where a budget, storage or pool can bind.
+const CUT_ROWS: usize = 6;
+/// A cut with a lower price, in terms of the objective's scale, gives up its row to one that is violated.
+const IDLE_PRICE: f64 = 1e-12;
+
+/// A column that meets a row at a cost: its row, the most of it, and its cost at the first level.
+#[derive(Debug, Clone, Copy)]
+struct Artificial {
+    row: usize,
+    upper: f64,
+    cost: f64,
+}
 
 /// What became of solving the master program.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -86,12 +100,17 @@ pub(crate) struct Master {
     first_pair_row: usize,
     num_pair_rows: usize,
     used_pair_rows: usize,
+    first_cut_row: usize,
+    num_cut_rows: usize,
+    /// The cuts that have a row, in the order of their rows.
+    cuts: Vec<RoundingCut>,
     budget_scale: f64,
     storage_scale: f64,
     pool_scale: Vec<f64>,
+    artificials: Vec<Artificial>,
     first_artificial: usize,
-    num_artificial: usize,
     level: usize,
+    constant_cost: bool,
     first_null: usize,
     first_pattern: usize,
     patterns: Vec<Pattern>,
@@ -123,22 +142,27 @@ impl Master {
         let num_open_pairs = (0..problem.num_pairs()).filter(|&pair| is_open(problem, domain, pair)).count();
         let num_pair_rows = num_open_pairs.min(min_pair_rows.max(2 * num_types + 10));
         let first_pair_row = rows;
-        let rows = rows + num_pair_rows;
-
-        let limited: Vec<usize> = (0..num_types)
-            .chain([budget_row, storage_row])
-            .chain(pool_row.iter().copied())
-            .filter(|&row| row != NO_ROW)
-            .collect();
-        let first_artificial = num_types;
-        let num_artificial = limited.len();
-        let first_null = first_artificial + LEVELS * num_artificial;
-        let first_pattern = first_null + num_pair_rows;
-        let capacity = 3 * rows + 60;
-        let stride = 3 * num_types + 4;
+        let first_cut_row = first_pair_row + num_pair_rows;
+        let is_limited = problem.budget_usd.is_finite() || can_bind.storage || can_bind.pool.contains(&true);
+        let num_cut_rows = if is_limited { CUT_ROWS } else { 0 };
+        let rows = first_cut_row + num_cut_rows;
 
         let total: f64 = guess.supply.iter().sum();
         let objective_scale = if relaxation.weight > 0.0 && total > 0.0 { total } else { 1.0 };
+        let cost = |usd: f64| if relaxation.weight > 0.0 { usd } else { 1.0 };
+        let supply = (0..num_types).map(|row| {
+            let own = cost(1.5 * guess.supply[row] / objective_scale + 0.05);
+            Artificial { row, upper: 1.0, cost: own }
+        });
+        let limits = [budget_row, storage_row].into_iter().chain(pool_row.iter().copied()).chain(first_cut_row..rows);
+        let limits = limits.filter(|&row| row != NO_ROW).map(|row| Artificial { row, upper: 1e4, cost: cost(2.0) });
+        let artificials: Vec<Artificial> = supply.chain(limits).collect();
+        let first_artificial = num_types;
+        let first_null = first_artificial + artificials.len();
+        let first_pattern = first_null + num_pair_rows;
+        let capacity = 3 * rows + 60;
+        let stride = 3 * num_types + 4 + num_cut_rows;
+
         let positive = |value: f64| if value > 0.0 && value.is_finite() { value } else { 1.0 };
         let mut master = Self {
             simplex: DualSimplex::new(rows, first_pattern + capacity, stride),
@@ -153,12 +177,16 @@ impl Master {
             first_pair_row,
             num_pair_rows,
             used_pair_rows: 0,
+            first_cut_row,
+            num_cut_rows,
+            cuts: Vec::new(),
             budget_scale: positive(problem.budget_usd),
             storage_scale: positive(problem.storage_gb),
             pool_scale: problem.pools.max_gpus.iter().map(|&gpus| positive(gpus)).collect(),
+            artificials,
             first_artificial,
-            num_artificial,
             level: 0,
+            constant_cost: relaxation.weight == 0.0,
             first_null,
             first_pattern,
             patterns: vec![Pattern::default(); capacity],
@@ -166,7 +194,7 @@ impl Master {
             pair_weight: vec![0.0; problem.num_pairs()],
         };
         master.set_rows(relaxation, rows);
-        master.set_fixed_columns(relaxation, guess, &limited);
+        master.set_fixed_columns(relaxation);
         master
     }
 
@@ -192,13 +220,13 @@ impl Master {
                 self.simplex.set_rhs(row, problem.pools.max_gpus[pool] / self.pool_scale[pool]);
             }
         }
-        for row in self.first_pair_row..rows {
+        for row in self.first_pair_row..self.first_cut_row {
             self.simplex.set_inequality(row, false);
         }
     }
 
     /// Columns of what goes unserved, and artificial ones.
-    fn set_fixed_columns(&mut self, relaxation: &Relaxation<'_>, guess: &Prices, limited: &[usize]) {
+    fn set_fixed_columns(&mut self, relaxation: &Relaxation<'_>) {
         let problem = relaxation.problem;
         let num_types = problem.num_query_types();
         for i in 0..num_types {
@@ -213,20 +241,9 @@ impl Master {
             }
             self.simplex.set_column(i, cost, problem.query_types.max_unmet[i], &self.entries);
         }
-        for (index, &row) in limited.iter().enumerate() {
-            let upper = if row < num_types { 1.0 } else { 1e4 };
-            for level in 0..LEVELS {
-                let cost = if relaxation.weight == 0.0 {
-                    1.0
-                } else if row < num_types {
-                    let own = 1.5 * guess.supply[row] / self.objective_scale + 0.05;
-                    own * LEVEL_FACTOR.powi(level as i32)
-                } else {
-                    2.0 * LEVEL_FACTOR.powi(level as i32)
-                };
-                let column = self.artificial(index, level);
-                self.simplex.set_column(column, cost, if level == 0 { upper } else { 0.0 }, &[(row, -1.0)]);
-            }
+        for (index, artificial) in self.artificials.iter().enumerate() {
+            let entries = [(artificial.row, -1.0)];
+            self.simplex.set_column(self.first_artificial + index, artificial.cost, artificial.upper, &entries);
         }
     }
 
@@ -243,9 +260,14 @@ impl Master {
         self.simplex.set_column(self.first_null + self.used_pair_rows, 0.0, 1.0, &[(row, 1.0)]);
         self.used_pair_rows += 1;
         self.pair_row[pair] = row;
+        self.replace_columns(relaxation, |a| relaxation.problem.pair(a) == pair);
+        true
+    }
+
+    /// Makes anew the columns of the patterns of the configurations that another row `concerns`.
+    fn replace_columns(&mut self, relaxation: &Relaxation<'_>, concerns: impl Fn(usize) -> bool) {
         for slot in 0..self.patterns.len() {
-            let a = self.patterns[slot].configuration as usize;
-            if self.patterns[slot].replicas > 0 && relaxation.problem.pair(a) == pair {
+            if self.patterns[slot].replicas > 0 && concerns(self.patterns[slot].configuration as usize) {
                 let pattern = std::mem::take(&mut self.patterns[slot]);
                 let cost = self.entries_of(relaxation, &pattern) / self.objective_scale;
                 let column = self.first_pattern + slot;
@@ -253,16 +275,50 @@ impl Master {
                 self.patterns[slot] = pattern;
             }
         }
-        true
     }
 
-    fn artificial(&self, index: usize, level: usize) -> usize {
-        self.first_artificial + level * self.num_artificial + index
+    /// Gives rows to cuts, where none is free those of cuts that do not bind; false where there are none of these either.
+    pub(crate) fn add_cuts(&mut self, relaxation: &Relaxation<'_>, cuts: &[RoundingCut]) -> bool {
+        let mut added = false;
+        for &cut in cuts {
+            if self.cuts.contains(&cut) {
+                continue;
+            }
+            if self.cuts.len() < self.num_cut_rows {
+                self.simplex.set_rhs(self.first_cut_row + self.cuts.len(), 1.0);
+                self.cuts.push(cut);
+            } else {
+                let is_idle = |index: &usize| self.simplex.dual(self.first_cut_row + index) > -IDLE_PRICE;
+                let Some(index) = (0..self.num_cut_rows).find(is_idle) else { break };
+                self.cuts[index] = cut;
+            }
+            added = true;
+        }
+        if added {
+            self.replace_columns(relaxation, |_| true);
+        }
+        added
+    }
+
+    /// Gives rows to cuts that the present mixture violates; false where there are none.
+    pub(crate) fn separate(&mut self, relaxation: &Relaxation<'_>) -> bool {
+        let used = |(pattern, weight): (&Pattern, f64)| Used {
+            configuration: pattern.configuration as usize,
+            replicas: weight * f64::from(pattern.replicas),
+            deployments: weight,
+        };
+        let mixture: Vec<_> = self.mixture().map(used).collect();
+        self.num_cut_rows > 0 && self.add_cuts(relaxation, &violated(relaxation.problem, &mixture))
+    }
+
+    /// The cuts that have a row.
+    pub(crate) fn cuts(&self) -> &[RoundingCut] {
+        &self.cuts
     }
 
     /// Whether artificial columns are in use.
     pub(crate) fn uses_artificials(&self) -> bool {
-        (0..self.num_artificial).any(|index| self.simplex.value(self.artificial(index, self.level)) > 1e-9)
+        (0..self.artificials.len()).any(|index| self.simplex.value(self.first_artificial + index) > 1e-9)
     }
 
     /// Goes on to a dearer level of artificial columns; false where this was the last.
@@ -274,16 +330,17 @@ impl Master {
         true
     }
 
-    /// Sets the level of artificial columns in use.
+    /// Sets the level of cost of the artificial columns.
     pub(crate) fn set_level(&mut self, level: usize) {
         if level == self.level {
             return;
         }
-        for index in 0..self.num_artificial {
-            let (old, new) = (self.artificial(index, self.level), self.artificial(index, level));
-            let upper = self.simplex.upper(old);
-            self.simplex.set_upper(old, 0.0);
-            self.simplex.set_upper(new, upper);
+        // Without an objective there is nothing to weigh them against.
+        let factor = if self.constant_cost { 1.0 } else { LEVEL_FACTOR.powi(level as i32) };
+        for (index, artificial) in self.artificials.iter().enumerate() {
+            let entries = [(artificial.row, -1.0)];
+            let column = self.first_artificial + index;
+            self.simplex.replace_column(column, factor * artificial.cost, artificial.upper, &entries);
         }
         self.level = level;
     }
@@ -379,6 +436,13 @@ impl Master {
         for (pool, &row) in self.pool_row.iter().enumerate() {
             into.pool[pool] = dual(row, self.pool_scale[pool]);
         }
+        into.cuts.clear();
+        for (index, &cut) in self.cuts.iter().enumerate() {
+            let price = dual(self.first_cut_row + index, cut.most);
+            if price > 0.0 {
+                into.cuts.push((cut, price));
+            }
+        }
     }
 
     /// Adds a pattern where its reduced cost at the current duals is negative.
@@ -434,6 +498,12 @@ impl Master {
         let pair_row = self.pair_row[problem.pair(a)];
         if pair_row != NO_ROW {
             self.entries.push((pair_row, 1.0));
+        }
+        for (index, cut) in self.cuts.iter().enumerate() {
+            let taken = cut.of_replica(problem, a) * replicas + cut.of_deployment(problem, a);
+            if taken > 0.0 {
+                self.entries.push((self.first_cut_row + index, taken / cut.most));
+            }
         }
         cost * relaxation.weight
     }

@@ -13,6 +13,7 @@ mod mixture;
 mod prices;
 mod propagation;
 mod relaxation;
+mod rounding;
 
 pub use domain::Domain;
 pub use prices::Prices;

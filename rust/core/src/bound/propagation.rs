@@ -12,7 +12,7 @@ impl Domain {
         if !self.forced.contains(&true) {
             return;
         }
-        let limits = Limits::of(problem);
+        let room = Room::of(problem);
         loop {
             let mut needed = Needed::default();
             needed.gpus.resize(problem.num_pools(), 0.0);
@@ -25,7 +25,7 @@ impl Domain {
                 for &a in problem.pair_configurations(pair) {
                     let a = a as usize;
                     if self.is_open(a) {
-                        let most = limits.most(problem, a, &needed, &own);
+                        let most = room.most(problem, a, &needed, &own);
                         changed |= most < self.max[a] && self.forced[pair];
                         self.max[a] = self.max[a].min(most);
                     }
@@ -55,15 +55,15 @@ impl Domain {
     }
 }
 
-/// What budget, storage and pools hold beside the data of the query types, tolerance included.
-struct Limits {
-    usd: f64,
-    gb: f64,
-    gpus: Vec<f64>,
+/// What budget, storage and pools hold beside the data of the query types that must be served, tolerance included.
+pub(crate) struct Room {
+    pub(crate) usd: f64,
+    pub(crate) gb: f64,
+    pub(crate) gpus: Vec<f64>,
 }
 
-impl Limits {
-    fn of(problem: &Problem) -> Self {
+impl Room {
+    pub(crate) fn of(problem: &Problem) -> Self {
         let types = 0..problem.num_query_types();
         let served = |i: usize| 1.0 - problem.query_types.max_unmet[i];
         let data_usd: f64 = types.clone().map(|i| problem.data_usd(i) * served(i)).sum();
@@ -127,15 +127,15 @@ impl Needed {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
     use crate::generate;
     use proptest::prelude::*;
 
     /// Whether `replicas` of each configuration are within the limits, all traffic aside.
-    fn fits(problem: &Problem, replicas: &[u32]) -> bool {
+    pub(crate) fn fits(problem: &Problem, replicas: &[u32]) -> bool {
         let deployed = || (0..replicas.len()).filter(|&a| replicas[a] > 0);
-        let limits = Limits::of(problem);
+        let room = Room::of(problem);
         let usd: f64 =
             deployed().map(|a| problem.weights_usd(a) + problem.replica_usd(a) * f64::from(replicas[a])).sum();
         let gb: f64 = deployed().map(|a| problem.configurations.weights_gb[a]).sum();
@@ -143,7 +143,7 @@ mod tests {
             let drawing = deployed().filter(|&a| problem.pool(a) != NO_POOL && problem.pool(a) as usize == pool);
             drawing.map(|a| problem.gpus_per_replica(a) * f64::from(replicas[a])).sum()
         };
-        usd <= limits.usd && gb <= limits.gb && (0..problem.num_pools()).all(|pool| gpus(pool) <= limits.gpus[pool])
+        usd <= room.usd && gb <= room.gb && (0..problem.num_pools()).all(|pool| gpus(pool) <= room.gpus[pool])
     }
 
     proptest! {

@@ -91,12 +91,15 @@ impl<'p> Relaxation<'p> {
         let problem = self.problem;
         problem.replica_usd(a) * (self.weight + prices.budget)
             + problem.gpus_per_replica(a) * prices.of_pool(problem, a)
+            + prices.of_replica(problem, a)
     }
 
     /// Priced cost of the weights.
     fn fixed_cost(&self, a: usize, prices: &Prices) -> f64 {
         let problem = self.problem;
-        problem.weights_usd(a) * (self.weight + prices.budget) + problem.configurations.weights_gb[a] * prices.storage
+        problem.weights_usd(a) * (self.weight + prices.budget)
+            + problem.configurations.weights_gb[a] * prices.storage
+            + prices.of_deployment(problem, a)
     }
 
     /// Puts the paying routes of configuration `a` into `knapsack`; an upper bound on its profit.
@@ -234,6 +237,9 @@ impl<'p> Relaxation<'p> {
             if *price > 0.0 {
                 add(-price * gpus);
             }
+        }
+        for (cut, price) in &prices.cuts {
+            add(-price * cut.most);
         }
         for i in 0..problem.num_query_types() {
             size += prices.error[i] * self.error_scale[i] + prices.latency[i] * self.latency_scale[i];
