@@ -35,6 +35,17 @@ impl<'p> Incumbent<'p> {
         }
     }
 
+    /// Takes over a plan that is known to be feasible and routed at the least cost, as it is.
+    pub(crate) fn take(&mut self, plan: &Plan) {
+        let Some(value) = plan.objective_value.filter(|&value| plan.status.has_plan() && value < self.value) else {
+            return;
+        };
+        self.value = value;
+        self.deployments.clone_from(&plan.deployments);
+        self.routing.clone_from(&plan.routing);
+        self.unmet.clone_from(&plan.unmet);
+    }
+
     /// The plan, if there is one.
     pub(crate) fn plan(&self) -> Option<Result<Plan>> {
         let found = self.value.is_finite();

@@ -81,9 +81,9 @@ pub(crate) fn raise_bound(
     let relaxation = Relaxation::new(problem, 1.0);
     let mut incumbent = Incumbent::new(problem);
     match known {
-        Some(plan) => incumbent.offer(&plan.deployments),
+        Some(plan) => incumbent.take(plan),
         None => start_plan(problem, params, None, &mut incumbent, stop)?,
-    };
+    }
     let guess = Prices::from_cheapest_routes(problem);
     let mut tree = Tree::new(&relaxation, pool.as_ref(), guess, incumbent.value, 0.9 * params.rel_gap);
     incumbent.stop = stop.clone();
@@ -107,13 +107,14 @@ fn start_plan(
     initial_plan: Option<&Plan>,
     incumbent: &mut Incumbent<'_>,
     stop: &Stop,
-) -> Result<f64> {
+) -> Result<()> {
     if params.rel_gap >= ANY_PLAN_GAP
         && incumbent.offer(&construct::solve(problem, params, stop)?.deployments) < f64::MAX
     {
-        return Ok(incumbent.value);
+        return Ok(());
     }
     let quick = SolveParams { bound: false, threads: 1, time_limit_s: None, max_iterations: None, ..params.clone() };
     let plan = agh::solve(problem, &quick, initial_plan, &stop.with_share(START_SHARE))?;
-    Ok(incumbent.offer(&plan.deployments))
+    incumbent.take(&plan);
+    Ok(())
 }

@@ -160,18 +160,20 @@ impl<'r, 'p> Tree<'r, 'p> {
             }
             self.nodes += 1;
             if self.upper < self.root_upper {
-                self.narrow_root();
+                self.narrow_root(stop);
             }
         }
     }
 
     /// Narrows the whole search by the root's reduced costs against a new best plan.
-    fn narrow_root(&mut self) {
+    fn narrow_root(&mut self, stop: &Stop) {
         self.root_upper = self.upper;
         let mut evaluation = Evaluation::default();
-        self.relaxation.evaluate(&self.root_prices, &self.root, self.pool, &mut evaluation);
+        if !self.relaxation.evaluate(&self.root_prices, &self.root, self.pool, stop, &mut evaluation) {
+            return;
+        }
         let cutoff = self.cutoff();
-        self.relaxation.tighten(&self.root_prices, &evaluation, cutoff, &mut self.root, &mut self.knapsack);
+        self.relaxation.tighten(&self.root_prices, &evaluation, cutoff, &mut self.root, &mut self.knapsack, stop);
         let num_open = self.root.num_open();
         if num_open * 10 < self.built_for * 8 {
             self.built_for = num_open;
@@ -243,7 +245,7 @@ impl<'r, 'p> Tree<'r, 'p> {
                 self.uncut_prices.clone_from(&self.root_prices);
                 continue;
             }
-            if self.upper.is_infinite() || self.tighten(domain) == 0 {
+            if self.upper.is_infinite() || self.tighten(domain, stop) == 0 {
                 break;
             }
         }
@@ -298,11 +300,11 @@ impl<'r, 'p> Tree<'r, 'p> {
     }
 
     /// Narrows `domain` by reduced costs; the number of configurations closed.
-    fn tighten(&mut self, domain: &mut Domain) -> usize {
+    fn tighten(&mut self, domain: &mut Domain, stop: &Stop) -> usize {
         let before = domain.num_open();
         let cutoff = self.cutoff();
         let generator = &self.generator;
-        self.relaxation.tighten(&generator.best_prices, &generator.best, cutoff, domain, &mut self.knapsack);
+        self.relaxation.tighten(&generator.best_prices, &generator.best, cutoff, domain, &mut self.knapsack, stop);
         before - domain.num_open()
     }
 

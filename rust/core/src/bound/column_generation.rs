@@ -91,9 +91,11 @@ impl<'r, 'p> Generator<'r, 'p> {
         pool: Option<&rayon::ThreadPool>,
         stop: &Stop,
     ) -> Ending {
-        self.relaxation.evaluate(&self.best_prices, domain, pool, &mut self.best);
-        self.evaluations += 1;
         self.master_value = f64::INFINITY;
+        if !self.relaxation.evaluate(&self.best_prices, domain, pool, stop, &mut self.best) {
+            return Ending::Stopped;
+        }
+        self.evaluations += 1;
         if self.best.value >= limits.cutoff {
             return Ending::Cutoff;
         }
@@ -145,7 +147,9 @@ impl<'r, 'p> Generator<'r, 'p> {
             }
             self.master.prices(self.relaxation, &mut self.proposed);
             self.proposed.blend(&self.best_prices, smoothing, &mut self.point);
-            self.relaxation.evaluate(&self.point, domain, pool, &mut self.evaluation);
+            if !self.relaxation.evaluate(&self.point, domain, pool, stop, &mut self.evaluation) {
+                return Ending::Stopped;
+            }
             self.evaluations += 1;
             let mut added = 0_usize;
             for pattern in self.evaluation.patterns.iter().filter(|pattern| pattern.replicas > 0) {
@@ -190,8 +194,10 @@ impl<'r, 'p> Generator<'r, 'p> {
         loop {
             if limits.cutoff.is_finite() {
                 // The first evaluation of a run is at the best prices: done here, it narrows the domain before that.
-                self.relaxation.evaluate(&self.best_prices, domain, pool, &mut self.best);
-                self.relaxation.tighten(&self.best_prices, &self.best, limits.cutoff, domain, &mut knapsack);
+                if !self.relaxation.evaluate(&self.best_prices, domain, pool, stop, &mut self.best) {
+                    return Ending::Stopped;
+                }
+                self.relaxation.tighten(&self.best_prices, &self.best, limits.cutoff, domain, &mut knapsack, stop);
                 let num_open = domain.num_open();
                 if num_open.saturating_mul(10) < built_for.saturating_mul(7) {
                     built_for = num_open;

@@ -49,7 +49,7 @@ pub fn bound_at(problem: &Problem, prices: &Prices) -> f64 {
     prices.sanitize(problem);
     let relaxation = Relaxation::new(problem, 1.0);
     let mut evaluation = Evaluation::default();
-    relaxation.evaluate(&prices, &Domain::of(problem), None, &mut evaluation);
+    relaxation.evaluate(&prices, &Domain::of(problem), None, &Stop::never(), &mut evaluation);
     // Every cost is at least 0.
     evaluation.value.max(0.0)
 }
@@ -180,8 +180,9 @@ pub fn reduce(problem: &Problem, prices: &Prices, upper: f64) -> Reduction {
     let relaxation = Relaxation::new(problem, 1.0);
     let mut domain = Domain::of(problem);
     let mut evaluation = Evaluation::default();
-    relaxation.evaluate(&prices, &domain, None, &mut evaluation);
-    let value_if_open = relaxation.tighten(&prices, &evaluation, upper, &mut domain, &mut Knapsack::default());
+    let (stop, mut knapsack) = (Stop::never(), Knapsack::default());
+    relaxation.evaluate(&prices, &domain, None, &stop, &mut evaluation);
+    let value_if_open = relaxation.tighten(&prices, &evaluation, upper, &mut domain, &mut knapsack, &stop);
     Reduction { domain, value_if_open }
 }
 

@@ -4,16 +4,21 @@
 //! profit of a pair being that of its best configuration, replica count and traffic. A weight of 0 on the objective
 //! turns the same function into a test of feasibility: `L > 0` proves that no plan exists.
 
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use rayon::prelude::*;
 
 use super::domain::Domain;
 use super::knapsack::{BestFill, BindingRow, Knapsack};
 use super::prices::Prices;
-use crate::{LatencyScope, Problem};
+use crate::{LatencyScope, Problem, Stop};
 
 /// Allowance for rounding per term, relative to the sum of the magnitudes of all terms: many times what the fill of
 /// one knapsack can lose.
 const ROUNDING: f64 = 64.0 * f64::EPSILON;
+
+/// Pairs between two questions whether to stop: some tens of microseconds.
+const PAIRS_PER_QUESTION: usize = 8;
 
 /// A way to use a (model, tier).
 #[derive(Debug, Clone, Default)]
@@ -169,20 +174,27 @@ impl<'p> Relaxation<'p> {
         profit
     }
 
-    /// Evaluates the Lagrangian function, in parallel where a pool is given; `into` is reused.
+    /// Evaluates the Lagrangian function, in parallel where a pool is given; `into` is reused. False where `stop` came
+    /// first: `into` then holds no bound, and its patterns are of no use.
     pub(crate) fn evaluate(
         &self,
         prices: &Prices,
         domain: &Domain,
         pool: Option<&rayon::ThreadPool>,
+        stop: &Stop,
         into: &mut Evaluation,
-    ) {
+    ) -> bool {
         let num_pairs = self.problem.num_pairs();
         into.profit.resize(num_pairs, 0.0);
         into.patterns.resize_with(num_pairs, Pattern::default);
+        let was_stopped = AtomicBool::new(false);
         let run = |first: usize, profits: &mut [f64], patterns: &mut [Pattern]| {
             let mut knapsack = Knapsack::default();
             for (offset, (profit, pattern)) in profits.iter_mut().zip(patterns).enumerate() {
+                if offset % PAIRS_PER_QUESTION == 0 && stop.should_stop() {
+                    was_stopped.store(true, Ordering::Relaxed);
+                    return;
+                }
                 *profit = self.best_of_pair(first + offset, prices, domain, &mut knapsack, pattern);
             }
         };
@@ -195,6 +207,10 @@ impl<'p> Relaxation<'p> {
                 });
             }
             None => run(0, &mut into.profit, &mut into.patterns),
+        }
+        if was_stopped.into_inner() {
+            into.value = f64::NEG_INFINITY;
+            return false;
         }
         let (constant, magnitude) = self.constant(prices);
         let mut value = constant;
@@ -210,6 +226,7 @@ impl<'p> Relaxation<'p> {
         } else if into.value.is_nan() {
             into.value = f64::NEG_INFINITY;
         }
+        true
     }
 
     /// The part of the Lagrangian function that no pair changes, and the sum of the magnitudes of its terms.
@@ -257,7 +274,8 @@ impl<'p> Relaxation<'p> {
     }
 
     /// The ranges of replicas that can be part of a plan that costs less than `upper`, given the function's `value`
-    /// and pair profits at `prices`. Returns the least value of a plan that deploys each configuration.
+    /// and pair profits at `prices`. Returns the least value of a plan that deploys each configuration. Where `stop` comes
+    /// first, pairs are left as they are.
     pub(crate) fn tighten(
         &self,
         prices: &Prices,
@@ -265,9 +283,13 @@ impl<'p> Relaxation<'p> {
         upper: f64,
         domain: &mut Domain,
         knapsack: &mut Knapsack,
+        stop: &Stop,
     ) -> Vec<f64> {
         let mut open_value = vec![f64::INFINITY; self.problem.num_configurations()];
         for pair in 0..self.problem.num_pairs() {
+            if pair % PAIRS_PER_QUESTION == 0 && stop.should_stop() {
+                break;
+            }
             // A configuration may lose this much against its pair's best before it costs too much.
             let profit = evaluation.profit[pair];
             let floor = evaluation.value + profit - upper;
