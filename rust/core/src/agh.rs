@@ -14,12 +14,14 @@ use rand_pcg::Pcg64Mcg;
 use crate::agh::island::{is_sound, on_threads, Island};
 use crate::agh::starts::Starts;
 use crate::bound;
-use crate::search::{ElasticSearch, LocalSearch, Market, OperatorStatistics, SearchLimits, SearchState, OPERATORS};
+use crate::search::{
+    ElasticSearch, LocalSearch, Market, OperatorStatistics, Ranking, SearchLimits, SearchState, OPERATORS,
+};
 use crate::{construct, Deployment, Plan, Problem, Result, SolveParams, Stop, StopReason};
 
 /// Elementary steps of all islands where no limit is set, with one query type, and the power by which they grow with the
 /// number of query types; see [`LocalSearch::work`]. Steps take a few nanoseconds.
-const WORK: f64 = 1.75e5;
+const WORK: f64 = 1.3e5;
 const WORK_GROWTH: f64 = 2.0;
 const MAX_WORK: f64 = 4e8;
 /// Share of the steps that the starts may take, and the choices of configurations before them.
@@ -47,6 +49,12 @@ const FOCUS_SIZE: usize = 8;
 /// Where a bound is asked for, the share of the time that the search may take; the rest goes into the bound, by a branch
 /// and bound that looks for better plans as well.
 const SEARCH_SHARE: f64 = 0.3;
+/// By how much, per route, the search ends before a deadline: what it does between two looks at the clock, and the plan that
+/// is made of its result, take about as long.
+const RESERVE_S_PER_ROUTE: f64 = 1e-8;
+/// The same for setting up the search.
+const SETUP_S_PER_ROUTE: f64 = 4e-8;
+
 /// Method "agh". One iteration is one epoch: a perturbation and descent on each island.
 pub(crate) fn solve(problem: &Problem, params: &SolveParams, initial_plan: Option<&Plan>, stop: &Stop) -> Result<Plan> {
     // The greedy plan is a start, and the answer where the deadline leaves time for nothing else.
@@ -55,16 +63,22 @@ pub(crate) fn solve(problem: &Problem, params: &SolveParams, initial_plan: Optio
         // Without the routing program no move can be costed: what remains is the construction.
         return Ok(greedy);
     }
-    let search_stop = if params.bound { stop.with_share(SEARCH_SHARE) } else { stop.clone() };
+    let num_routes = problem.route_table().query_type.len() as f64;
+    let search_stop = match params.bound {
+        true => stop.with_share(SEARCH_SHARE),
+        false => stop.earlier_by(RESERVE_S_PER_ROUTE * num_routes),
+    };
     let construction_s = stop.elapsed_s();
     let market = Market::of(problem, &search_stop);
     let relaxation_s = stop.elapsed_s() - construction_s;
     // Setting up the search takes longer than a deadline may be overrun.
-    if initial_plan.is_none() && !params.bound && greedy.status.has_plan() && stop.should_stop() {
+    let is_late = search_stop.earlier_by(SETUP_S_PER_ROUTE * num_routes).should_stop();
+    if initial_plan.is_none() && !params.bound && greedy.status.has_plan() && is_late {
         let stop_reason = stop.reason(0).unwrap_or(StopReason::TimeLimit);
         return Ok(Plan { stop_reason, ..greedy });
     }
-    let starts = Starts { greedy: &greedy, initial_plan, market: &market, switches: params.switches };
+    let ranking = Ranking::new(problem, &market);
+    let starts = Starts { greedy: &greedy, initial_plan, market: &market, ranking, switches: params.switches };
     let mut size = KERNEL_SIZE + KERNEL_SIZE_PER_TYPE * problem.num_query_types();
     let (mut run, reason) = loop {
         let mut run = Run::new(problem, params, &starts, &market, size);
@@ -117,7 +131,7 @@ impl<'a> Run<'a> {
         let search = LocalSearch::new(problem, starts.market, starts.kernel(problem, size), params.switches);
         let elastic = starts.searches_choices().then(|| {
             let size = ELASTIC_KERNEL_SIZE + ELASTIC_KERNEL_SIZE_PER_TYPE * problem.num_query_types();
-            ElasticSearch::new(problem, market, starts.elastic_kernel(problem, size), params.switches)
+            ElasticSearch::new(problem, market, starts.elastic_kernel(size), params.switches)
         });
         let island = |(index, start): (usize, Vec<Deployment>)| Island {
             search: search.clone(),

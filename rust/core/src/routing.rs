@@ -105,7 +105,10 @@ impl RoutingProgram {
         };
         let error_row = rows_where(&|route| table.error_excess[route] > 0.0);
         let average = problem.latency_scope == LatencyScope::Average;
-        let latency_row = rows_where(&|route| average && table.latency_excess[route] > 0.0);
+        let latency_row = match average {
+            true => rows_where(&|route| table.latency_excess[route] > 0.0),
+            false => vec![NO_ROW; num_types],
+        };
         let stores_tokens = problem.query_types.data_gb.iter().any(|&gb| gb > 0.0);
         let mut row_if = |needed: bool| {
             next_row += u32::from(needed);

@@ -121,6 +121,13 @@ impl Stop {
         Self { deadline: part.and_then(|part| Instant::now().checked_add(part)).or(self.deadline), ..self.clone() }
     }
 
+    /// The same limits, but the time ends `seconds` earlier, for a part of a solve after which something is left to do.
+    pub fn earlier_by(&self, seconds: f64) -> Self {
+        let early = Duration::try_from_secs_f64(seconds).unwrap_or_default();
+        let deadline = self.deadline.map(|deadline| deadline.checked_sub(early).unwrap_or(deadline));
+        Self { deadline, ..self.clone() }
+    }
+
     /// Whether the time is over or the caller has cancelled. Reads the clock: poll it every few hundred evaluations.
     #[inline]
     pub fn should_stop(&self) -> bool {
@@ -180,6 +187,14 @@ mod tests {
 
     fn params(time_limit_s: Option<f64>, max_iterations: Option<u64>) -> SolveParams {
         SolveParams { time_limit_s, max_iterations, ..SolveParams::default() }
+    }
+
+    #[test]
+    fn a_stop_that_is_earlier_comes_first() {
+        let stop = Stop::new(&params(Some(1000.0), None), &CancelToken::new());
+        assert!(stop.earlier_by(1.0).remaining_s() < stop.remaining_s());
+        assert!(stop.earlier_by(2000.0).should_stop() && !stop.should_stop());
+        assert_eq!(Stop::never().earlier_by(1.0).remaining_s(), Stop::never().remaining_s());
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! Where the islands start, and which configurations the search moves within.
 
-use crate::search::{siblings, Market};
+use crate::search::{siblings, Market, Ranking};
 use crate::{Deployment, Plan, Problem, Switches};
 
 /// Islands; more would waste learning, fewer would leave threads idle.
@@ -13,6 +13,7 @@ pub(super) struct Starts<'p> {
     pub(super) greedy: &'p Plan,
     pub(super) initial_plan: Option<&'p Plan>,
     pub(super) market: &'p Market,
+    pub(super) ranking: Ranking<'p>,
     pub(super) switches: Switches,
 }
 
@@ -20,7 +21,7 @@ impl Starts<'_> {
     /// The configurations that the search moves within: promising ones, and those of every start.
     pub(super) fn kernel(&self, problem: &Problem, size: usize) -> Vec<u32> {
         let mut kernel = match self.switches.coverage_ranking {
-            true => self.market.kernel(problem, size, size / 2),
+            true => self.ranking.kernel(size, size / 2),
             false => cheapest(problem, size),
         };
         if !self.switches.tp_selection {
@@ -36,8 +37,8 @@ impl Starts<'_> {
     }
 
     /// The configurations that the search over choices moves within; without counts, many are affordable.
-    pub(super) fn elastic_kernel(&self, problem: &Problem, size: usize) -> Vec<u32> {
-        let mut kernel = self.market.kernel(problem, 0, size);
+    pub(super) fn elastic_kernel(&self, size: usize) -> Vec<u32> {
+        let mut kernel = self.ranking.kernel(0, size);
         kernel.extend(self.plans().flat_map(|plan| plan.deployments.iter().map(|entry| entry.configuration)));
         kernel.extend(self.market.mixture.iter().map(|entry| entry.0));
         kernel.sort_unstable();

@@ -9,7 +9,7 @@
 use rand_pcg::Pcg64Mcg;
 
 use crate::agh::stream;
-use crate::search::{LocalSearch, Market, Running, SearchLimits, SearchState};
+use crate::search::{LocalSearch, Market, Ranking, Running, SearchLimits, SearchState};
 use crate::{construct, Deployment, PlannerParams, Problem, Result, SolveParams, Stop, Switches};
 
 /// Rates that have moved by more than this factor since the market was priced want new prices.
@@ -193,10 +193,8 @@ impl Reoptimiser {
     }
 
     fn price_kernel(&mut self, problem: &Problem) {
-        self.kernel = {
-            let size = KERNEL_SIZE + KERNEL_SIZE_PER_TYPE * problem.num_query_types();
-            self.market.kernel(problem, size, size / 2)
-        };
+        let size = KERNEL_SIZE + KERNEL_SIZE_PER_TYPE * problem.num_query_types();
+        self.kernel = Ranking::new(problem, &self.market).kernel(size, size / 2);
         self.kernel.extend(self.market.mixture.iter().map(|entry| entry.0));
         self.priced_rates.clone_from(&problem.query_types.rate_per_h);
         self.is_stale = false;

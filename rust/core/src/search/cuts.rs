@@ -123,22 +123,10 @@ impl Cuts {
         self.len = self.len.max(cut + 1);
         self.next = if cut + 1 == MAX_CUTS { 1 } else { cut + 1 };
         self.constant_usd[cut] = self.constant_of_prices(state);
-        let table = problem.route_table();
-        for (position, &configuration) in self.kernel.iter().enumerate() {
-            self.items.clear();
+        for position in 0..self.kernel.len() {
+            let configuration = self.kernel[position];
             let a = configuration as usize;
-            let weight = match state.time_weight(a) {
-                Some(weight) if is_own => weight,
-                _ => self.natural_time_weight(problem, a),
-            };
-            for route in table.of_configuration(a) {
-                let profit = self.prices.profit(problem, route);
-                if profit > 0.0 {
-                    let (time, memory) = (table.time_replicas[route], table.memory_replicas[route]);
-                    let load = (weight * time + (1.0 - weight) * memory).max(1e-12);
-                    self.items.push((profit / load, load, profit));
-                }
-            }
+            self.list_items(problem, a, state.time_weight(a).filter(|_| is_own));
             let row = cut * self.kernel.len() + position;
             let start = row * self.num_breakpoints;
             if state.program().is_elastic() {
@@ -160,19 +148,27 @@ impl Cuts {
         cut
     }
 
-    /// Weight of the time row in the surrogate for both rows, where no deployment tells it: by what its routes need.
-    fn natural_time_weight(&self, problem: &Problem, a: usize) -> f64 {
+    /// Lists (value per replica, replicas, value) of the routes of `a` that are worth something. The two rows of a replica
+    /// become one with the weight `time_weight` for time; where no deployment tells it, with one by what the routes need.
+    fn list_items(&mut self, problem: &Problem, a: usize, time_weight: Option<f64>) {
         let table = problem.route_table();
-        let (mut time, mut memory) = (0.0, 0.0);
+        self.items.clear();
+        let (mut more_time, mut more_memory) = (0.0, 0.0);
         for route in table.of_configuration(a) {
-            let worth = f64::from(u8::from(self.prices.profit(problem, route) > 0.0));
-            time += worth * (table.time_replicas[route] - table.memory_replicas[route]).max(0.0);
-            memory += worth * (table.memory_replicas[route] - table.time_replicas[route]).max(0.0);
+            let profit = self.prices.profit(problem, route);
+            if profit > 0.0 {
+                let (time, memory) = (table.time_replicas[route], table.memory_replicas[route]);
+                more_time += (time - memory).max(0.0);
+                more_memory += (memory - time).max(0.0);
+                self.items.push((time, memory, profit));
+            }
         }
-        if time + memory > 0.0 {
-            time / (time + memory)
-        } else {
-            0.5
+        let natural = if more_time + more_memory > 0.0 { more_time / (more_time + more_memory) } else { 0.5 };
+        let weight = time_weight.unwrap_or(natural);
+        for item in &mut self.items {
+            let (time, memory, profit) = *item;
+            let load = (weight * time + (1.0 - weight) * memory).max(1e-12);
+            *item = (profit / load, load, profit);
         }
     }
 

@@ -1,7 +1,7 @@
 //! First improvement over the moves, in the order of their bounds.
 
 use crate::search::operator::OPERATORS;
-use crate::search::{Change, Cuts, Market, Neighbourhood, Running, SearchState};
+use crate::search::{Change, Cuts, Market, Neighbourhood, Ranking, Running, SearchState};
 use crate::{Deployment, Problem, Stop, Switches};
 
 /// Improvements smaller than this, relative to the total, are not worth a step.
@@ -121,9 +121,9 @@ impl<'a> LocalSearch<'a> {
         self.state.program().read_prices(&mut here.routing);
         let mut kernel = if is_elastic {
             self.state.program().read_limit_prices(problem, &mut here.limits);
-            here.kernel(problem, 0, 2 * size)
+            Ranking::new(problem, &here).kernel(0, 2 * size)
         } else {
-            here.kernel(problem, size, size / 2)
+            Ranking::new(problem, &here).kernel(size, size / 2)
         };
         self.work_done += (STEPS_PER_ROUTE * problem.route_table().query_type.len()) as u64;
         kernel.extend_from_slice(&self.first_kernel);

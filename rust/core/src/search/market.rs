@@ -24,6 +24,9 @@ const SMOOTHING: f64 = 0.5;
 const FIRST_SHORTAGE: f64 = 2.0;
 const SHORTAGE_RISE: f64 = 8.0;
 const SHORTAGE_LEVELS: usize = 8;
+/// Rounds between two looks at all configurations, and how many are looked at in between, in terms of the columns added.
+const PARTIAL_ROUNDS: usize = 3;
+const NEAR: usize = 5;
 const MAX_PIVOTS: u64 = 5_000;
 /// Elementary steps of the master program after which the run ends: about a second.
 const MAX_WORK: u64 = 150_000_000;
@@ -87,25 +90,25 @@ impl Market {
         let mut master = Master::new(problem);
         let num_types = problem.num_query_types();
         let mut proposed = self.clone();
-        let mut fills = Vec::new();
-        let mut items = Vec::new();
+        let mut pricing = Pricing { age: PARTIAL_ROUNDS, ..Pricing::default() };
+        let most = COLUMNS_PER_TYPE * num_types + 10;
         let mut stalled = 0;
         self.value_usd = f64::INFINITY;
         master.simplex.solve(f64::INFINITY, MAX_PIVOTS);
         for _ in 0..rounds {
-            price_all(problem, self, &mut items, &mut fills);
-            if fills.is_empty() {
+            pricing.price(problem, self, most);
+            if pricing.fills.is_empty() {
                 self.blend(&proposed, 0.0);
-                price_all(problem, self, &mut items, &mut fills);
+                pricing.price(problem, self, most);
             }
-            keep_best(&mut fills, COLUMNS_PER_TYPE * num_types + 10);
-            for fill in &fills {
+            let Pricing { fills, items, .. } = &mut pricing;
+            for fill in fills.iter() {
                 let a = fill.configuration as usize;
                 match fill.is_spread {
-                    true => spread_replicas(problem, self, a, &mut items),
-                    false => fill_replica(problem, &self.routing, a, &mut items),
+                    true => spread_replicas(problem, self, a, items),
+                    false => fill_replica(problem, &self.routing, a, items),
                 };
-                master.add(fill.configuration as usize, &items);
+                master.add(fill.configuration as usize, items);
             }
             let is_done = fills.is_empty() || stalled == 3;
             if master.simplex.work() > MAX_WORK || (is_done && !master.raise_shortage()) {
@@ -127,43 +130,6 @@ impl Market {
 }
 
 impl Market {
-    /// What a configuration falls short of earning its cost at these prices, USD, with the number of replicas from one to
-    /// `most` that is best for it; infinite where it cannot be deployed.
-    fn shortfall_usd(&self, problem: &Problem, a: usize, most: u32, items: &mut Vec<Item>) -> f64 {
-        let most = most.min(problem.replica_limit(a));
-        if most == 0 || problem.route_table().of_configuration(a).is_empty() {
-            return f64::INFINITY;
-        }
-        let replica_usd = problem.replica_usd(a) + self.limits.replica_usd(problem, a);
-        let weights_usd = problem.weights_usd(a) + self.limits.weights_usd(problem, a);
-        weights_usd - best_profit(problem, &self.routing, a, replica_usd, most, items)
-    }
-
-    /// The configurations that fall the least short of earning their cost, by rising index: `with_one` of them with one
-    /// replica, and `with_best` with as many replicas as are best.
-    pub fn kernel(&self, problem: &Problem, with_one: usize, with_best: usize) -> Vec<u32> {
-        let mut items = Vec::new();
-        let mut kernel = Vec::new();
-        for (most, size) in [(1, with_one), (u32::MAX, with_best)] {
-            if size == 0 {
-                continue;
-            }
-            let of = |a: u32| (self.shortfall_usd(problem, a as usize, most, &mut items), a);
-            let mut least: Vec<(f64, u32)> = (0..problem.num_configurations() as u32).map(of).collect();
-            least.retain(|entry| entry.0 < f64::INFINITY);
-            let by_shortfall =
-                |left: &(f64, u32), right: &(f64, u32)| left.0.total_cmp(&right.0).then(left.1.cmp(&right.1));
-            if least.len() > size {
-                least.select_nth_unstable_by(size, by_shortfall);
-                least.truncate(size);
-            }
-            kernel.extend(least.into_iter().map(|entry| entry.1));
-        }
-        kernel.sort_unstable();
-        kernel.dedup();
-        kernel
-    }
-
     /// Lets prices and value follow the rates: what serving one query is worth stays as it was.
     pub fn follow(&mut self, before: &[f64], now: &[f64]) {
         for (i, (&before, &now)) in before.iter().zip(now).enumerate() {
@@ -225,56 +191,116 @@ fn cheapest_usd(problem: &Problem, i: usize) -> f64 {
     }
 }
 
-/// Lists the configurations of which a replica is worth more than it costs at the market's prices.
-fn price_all(problem: &Problem, market: &Market, items: &mut Vec<Item>, fills: &mut Vec<Fill>) {
-    let table = problem.route_table();
-    fills.clear();
-    for a in 0..problem.num_configurations() {
-        if problem.replica_limit(a) == 0 {
-            continue;
+/// Finds the configurations of which a replica is worth more than it costs. Most rounds look only at those that the last
+/// look at all found nearest to it.
+#[derive(Debug, Default)]
+struct Pricing {
+    near: Vec<u32>,
+    /// Rounds since all were looked at.
+    age: usize,
+    bounds: Vec<(f64, u32)>,
+    items: Vec<Item>,
+    fills: Vec<Fill>,
+}
+
+impl Pricing {
+    /// Lists the best fills at the market's prices, best first: at most `most`.
+    fn price(&mut self, problem: &Problem, market: &Market, most: usize) {
+        self.fills.clear();
+        if self.age < PARTIAL_ROUNDS {
+            self.age += 1;
+            self.price_near(problem, market);
         }
-        let replica_usd = problem.replica_usd(a) + market.limits.replica_usd(problem, a);
-        let (mut sliced, mut whole) = (0.0, 0.0);
-        for route in table.of_configuration(a) {
-            let profit = market.routing.profit(problem, route);
-            let load = table.load(route);
-            sliced += (profit - load * replica_usd).max(0.0);
-            whole += profit.max(0.0);
+        if self.fills.len() < most / 2 {
+            self.price_all(problem, market, most);
         }
-        if sliced.min(whole - replica_usd) <= 1e-9 {
-            continue;
-        }
-        let weights_usd = problem.weights_usd(a) + market.limits.weights_usd(problem, a);
-        let merit_usd = |value_usd: f64, items: &[Item]| {
-            let largest = items.iter().map(|item| item.fraction).fold(0.0, f64::max);
-            value_usd - replica_usd - largest * weights_usd
-        };
-        let value_usd = fill_replica(problem, &market.routing, a, items);
-        let mut fill = Fill { merit_usd: merit_usd(value_usd, items), configuration: a as u32, is_spread: false };
-        if value_usd - replica_usd - fill.merit_usd > LEAST_WEIGHTS_SHARE * value_usd {
-            let value_usd = spread_replicas(problem, market, a, items);
-            let spread_usd = merit_usd(value_usd, items);
-            if spread_usd > fill.merit_usd {
-                fill = Fill { merit_usd: spread_usd, is_spread: true, ..fill };
+        keep_best(&mut self.fills, most);
+    }
+
+    fn price_all(&mut self, problem: &Problem, market: &Market, most: usize) {
+        self.age = 0;
+        self.fills.clear();
+        self.bounds.clear();
+        for a in 0..problem.num_configurations() {
+            let bound_usd = merit_bound_usd(problem, market, a);
+            if bound_usd > 1e-9 {
+                self.bounds.push((bound_usd, a as u32));
             }
         }
-        if fill.merit_usd > 1e-7 * replica_usd {
-            fills.push(fill);
+        let near = NEAR * most;
+        if self.bounds.len() > near {
+            let by_bound =
+                |left: &(f64, u32), right: &(f64, u32)| right.0.total_cmp(&left.0).then(left.1.cmp(&right.1));
+            self.bounds.select_nth_unstable_by(near, by_bound);
+        }
+        let (first, rest) = self.bounds.split_at(near.min(self.bounds.len()));
+        self.near.clear();
+        self.near.extend(first.iter().map(|entry| entry.1));
+        self.near.sort_unstable();
+        self.fills.extend(first.iter().filter_map(|entry| fill_of(problem, market, entry.1, &mut self.items)));
+        if self.fills.is_empty() {
+            self.fills.extend(rest.iter().filter_map(|entry| fill_of(problem, market, entry.1, &mut self.items)));
+        }
+    }
+
+    fn price_near(&mut self, problem: &Problem, market: &Market) {
+        for &a in &self.near {
+            if merit_bound_usd(problem, market, a as usize) > 1e-9 {
+                self.fills.extend(fill_of(problem, market, a, &mut self.items));
+            }
         }
     }
 }
 
+/// At least what one replica of `a` is worth more than it costs at the market's prices, weights aside, USD.
+fn merit_bound_usd(problem: &Problem, market: &Market, a: usize) -> f64 {
+    if problem.replica_limit(a) == 0 {
+        return 0.0;
+    }
+    let table = problem.route_table();
+    let replica_usd = problem.replica_usd(a) + market.limits.replica_usd(problem, a);
+    let (mut sliced, mut whole) = (0.0, 0.0);
+    for route in table.of_configuration(a) {
+        let profit = market.routing.profit(problem, route);
+        sliced += (profit - table.load(route) * replica_usd).max(0.0);
+        whole += profit.max(0.0);
+    }
+    f64::min(sliced, whole - replica_usd)
+}
+
+/// One replica of `a` with the traffic that is worth most, where that is more than it costs.
+fn fill_of(problem: &Problem, market: &Market, a: u32, items: &mut Vec<Item>) -> Option<Fill> {
+    let configuration = a;
+    let a = a as usize;
+    let replica_usd = problem.replica_usd(a) + market.limits.replica_usd(problem, a);
+    let weights_usd = problem.weights_usd(a) + market.limits.weights_usd(problem, a);
+    let merit_usd = |value_usd: f64, items: &[Item]| {
+        let largest = items.iter().map(|item| item.fraction).fold(0.0, f64::max);
+        value_usd - replica_usd - largest * weights_usd
+    };
+    let value_usd = fill_replica(problem, &market.routing, a, items);
+    let mut fill = Fill { merit_usd: merit_usd(value_usd, items), configuration, is_spread: false };
+    if value_usd - replica_usd - fill.merit_usd > LEAST_WEIGHTS_SHARE * value_usd {
+        let value_usd = spread_replicas(problem, market, a, items);
+        let spread_usd = merit_usd(value_usd, items);
+        if spread_usd > fill.merit_usd {
+            fill = Fill { merit_usd: spread_usd, is_spread: true, ..fill };
+        }
+    }
+    (fill.merit_usd > 1e-7 * replica_usd).then_some(fill)
+}
+
 #[derive(Debug, Clone, Copy)]
-struct Item {
+pub(super) struct Item {
     route: u32,
-    ratio: f64,
-    load: f64,
-    profit: f64,
+    pub(super) ratio: f64,
+    pub(super) load: f64,
+    pub(super) profit: f64,
     fraction: f64,
 }
 
 /// Lists the routes of `a` that pay, the most per replica first.
-fn list_items(problem: &Problem, prices: &RoutingPrices, a: usize, items: &mut Vec<Item>) {
+pub(super) fn list_items(problem: &Problem, prices: &RoutingPrices, a: usize, items: &mut Vec<Item>) {
     let table = problem.route_table();
     items.clear();
     for route in table.of_configuration(a) {
@@ -318,55 +344,6 @@ fn spread_replicas(problem: &Problem, market: &Market, a: usize, items: &mut Vec
     let part = 1.0 / load.max(1.0);
     items.iter_mut().for_each(|item| item.fraction *= part);
     part * value
-}
-
-/// What the best number of replicas of `a`, at least one, earns beyond their cost without weights, USD.
-fn best_profit(
-    problem: &Problem,
-    prices: &RoutingPrices,
-    a: usize,
-    replica_usd: f64,
-    most: u32,
-    items: &mut Vec<Item>,
-) -> f64 {
-    let most = f64::from(most);
-    // In most cases the order of the traffic does not matter.
-    let table = problem.route_table();
-    let (mut whole_load, mut whole_usd, mut paying_load, mut paying_usd) = (0.0, 0.0, 0.0, 0.0);
-    for route in table.of_configuration(a) {
-        let profit = prices.profit(problem, route);
-        if profit > 0.0 {
-            let load = table.load(route).max(1e-12);
-            whole_load += load;
-            whole_usd += profit;
-            if profit > load * replica_usd {
-                paying_load += load;
-                paying_usd += profit - load * replica_usd;
-            }
-        }
-    }
-    if whole_load <= 1.0 {
-        return whole_usd - replica_usd;
-    }
-    if (1.0..=most).contains(&paying_load) {
-        return paying_usd;
-    }
-    list_items(problem, prices, a, items);
-    let (mut load, mut value) = (0.0, 0.0);
-    for item in items.iter() {
-        // Beyond the first replica, traffic is taken as long as it pays for the capacity that it needs.
-        if load >= 1.0 && item.ratio <= replica_usd {
-            break;
-        }
-        let room = if item.ratio <= replica_usd { 1.0 } else { most };
-        let taken = ((room - load) / item.load).min(1.0);
-        load += taken * item.load;
-        value += taken * item.profit;
-        if load >= most {
-            break;
-        }
-    }
-    value - load.max(1.0) * replica_usd
 }
 
 impl<'a> Master<'a> {

@@ -17,6 +17,7 @@ mod market;
 mod neighbourhood;
 mod operator;
 mod perturb;
+mod ranking;
 mod running;
 mod state;
 #[cfg(test)]
@@ -30,5 +31,6 @@ pub use local_search::{siblings, LocalSearch, OperatorStatistics, SearchLimits};
 pub use market::Market;
 pub use neighbourhood::Neighbourhood;
 pub use operator::{Change, Move, Operator, OPERATORS};
+pub use ranking::Ranking;
 pub use running::Running;
 pub use state::SearchState;

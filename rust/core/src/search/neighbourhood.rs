@@ -8,6 +8,7 @@ use crate::search::{Change, Cuts, Move, SearchState};
 use crate::{Problem, Switches, FEASIBILITY_TOLERANCE, NO_POOL};
 
 const NO_CONFIGURATION: u32 = u32::MAX;
+const NO_EFFECT: u32 = u32::MAX;
 /// Moves of the deep operators that are bounded from one state, about; it limits how many openings are paired.
 const PAIR_BUDGET: usize = 1_500;
 /// Openings and enlargements that are paired: at least.
@@ -51,12 +52,18 @@ pub struct Neighbourhood {
     shrinks: Range<usize>,
     grows: Range<usize>,
     opens: Range<usize>,
+    /// Openings made smaller to fit the limits, which come after all others: the last one of every kernel position, and the
+    /// one before each.
+    first_fitted: Vec<u32>,
+    next_fitted: Vec<u32>,
     /// Openings and enlargements that pairs are made of, with their mean bound.
     paired: Vec<(f64, usize)>,
     base_usd: [f64; MAX_CUTS],
     /// The bounds of the state and of the changes under the state's own cut, which discards most moves at a glance.
     own_base_usd: f64,
     own_usd: Vec<f64>,
+    /// The enlargements and openings by rising bound under the state's own cut.
+    by_own: Vec<u32>,
     target_usd: f64,
     members: Vec<(usize, usize, u32)>,
     operator: u8,
@@ -81,10 +88,13 @@ impl Neighbourhood {
             shrinks: 0..0,
             grows: 0..0,
             opens: 0..0,
+            first_fitted: Vec::new(),
+            next_fitted: Vec::new(),
             paired: Vec::new(),
             base_usd: [0.0; MAX_CUTS],
             own_base_usd: f64::NEG_INFINITY,
             own_usd: Vec::new(),
+            by_own: Vec::new(),
             target_usd: 0.0,
             members: Vec::new(),
             operator: 0,
@@ -171,6 +181,15 @@ impl Neighbourhood {
         self.own_base_usd = self.base_usd[own_cut];
         self.own_usd.clear();
         self.own_usd.extend(self.effects.iter().map(|effect| effect.bound_usd[own_cut]));
+        self.first_fitted.clear();
+        self.first_fitted.resize(self.cuts.kernel().len(), NO_EFFECT);
+        self.next_fitted.clear();
+        self.by_own.clear();
+        self.by_own.extend(self.grows.start as u32..self.opens.end as u32);
+        let own_usd = &self.own_usd;
+        self.by_own.sort_unstable_by(|&left, &right| {
+            own_usd[left as usize].total_cmp(&own_usd[right as usize]).then(left.cmp(&right))
+        });
         self.work += (self.effects.len() * (STEPS_PER_EFFECT + STEPS_PER_BOUND * self.cuts.len())) as u64;
     }
 
@@ -279,6 +298,8 @@ impl Neighbourhood {
             paired.select_nth_unstable_by(most.max(MIN_PAIRED), by_mean);
             paired.truncate(most.max(MIN_PAIRED));
         }
+        let own_usd = &self.own_usd;
+        paired.sort_unstable_by(|left, right| own_usd[left.1].total_cmp(&own_usd[right.1]).then(left.1.cmp(&right.1)));
         self.paired = paired;
     }
 
@@ -300,16 +321,21 @@ impl Neighbourhood {
 
     /// Offers `less` together with each opening and enlargement, made smaller where only that fits the limits.
     pub fn offer_with_each(&mut self, less: &[usize], more: Range<usize>) {
-        self.work += (self.steps_per_move() * more.len()) as u64;
         let prefix_usd = self.sum_of(less);
         let mut positions = [0; 4];
         let count = less.len();
         positions[..count].copy_from_slice(less);
         let own_usd = self.own_sum_of(less);
-        for position in more {
+        let mut looked_at = 1;
+        for index in 0..self.by_own.len() {
+            let position = self.by_own[index] as usize;
             if own_usd + self.own_usd[position] >= self.target_usd {
+                break;
+            }
+            if !more.contains(&position) {
                 continue;
             }
+            looked_at += 1;
             let bound_usd = largest(&add(&prefix_usd, &self.effects[position].bound_usd));
             positions[count] = position;
             if bound_usd >= self.target_usd || !self.fit_together(&positions[..=count]) {
@@ -322,6 +348,7 @@ impl Neighbourhood {
                 self.offer(&positions[..=count]);
             }
         }
+        self.work += (self.steps_per_move() * looked_at) as u64;
     }
 
     /// The change of the last of `positions` made as large as the limits allow beside the others.
@@ -345,10 +372,13 @@ impl Neighbourhood {
             return None;
         }
         let to = effect.change.from + most as u32;
-        let fitting =
-            |other: &Effect| other.change.configuration == effect.change.configuration && other.change.to == to;
-        if let Some(position) = self.effects[self.opens.end..].iter().position(fitting) {
-            return Some(self.opens.end + position);
+        let kernel_position = effect.position as usize;
+        let mut known = self.first_fitted[kernel_position];
+        while known != NO_EFFECT {
+            if self.effects[known as usize].change.to == to {
+                return Some(known as usize);
+            }
+            known = self.next_fitted[known as usize - self.opens.end];
         }
         if self.effects.len() >= usize::from(u16::MAX) {
             return None;
@@ -360,6 +390,8 @@ impl Neighbourhood {
         // At most this, since those that run already come first.
         smaller.starting_usd = effect.starting_usd * most / added;
         self.set_bounds(&mut smaller);
+        self.next_fitted.push(self.first_fitted[kernel_position]);
+        self.first_fitted[kernel_position] = self.effects.len() as u32;
         self.effects.push(smaller);
         Some(self.effects.len() - 1)
     }
@@ -367,19 +399,20 @@ impl Neighbourhood {
     /// Offers `less` together with every pair of promising openings and enlargements.
     pub fn offer_pairs(&mut self, less: &[usize]) {
         let paired = std::mem::take(&mut self.paired);
-        self.work += (self.steps_per_move() * paired.len() * paired.len() / 2) as u64;
         let prefix_usd = self.sum_of(less);
         let mut positions = [0; 4];
         let count = less.len();
         positions[..count].copy_from_slice(less);
         let own_usd = self.own_sum_of(less);
+        let mut looked_at = 1;
         for (index, &(_, first)) in paired.iter().enumerate() {
             let first_usd = add(&prefix_usd, &self.effects[first].bound_usd);
             let own_usd = own_usd + self.own_usd[first];
             for &(_, second) in &paired[..index] {
                 if own_usd + self.own_usd[second] >= self.target_usd {
-                    continue;
+                    break;
                 }
+                looked_at += 1;
                 let bound_usd = largest(&add(&first_usd, &self.effects[second].bound_usd));
                 if bound_usd < self.target_usd {
                     positions[count] = first;
@@ -391,6 +424,7 @@ impl Neighbourhood {
                 }
             }
         }
+        self.work += (self.steps_per_move() * looked_at) as u64;
         self.paired = paired;
     }
 

@@ -1,0 +1,126 @@
+//! Which configurations the prices of a market favour.
+
+use std::collections::BinaryHeap;
+
+use super::market::{list_items, Item};
+use crate::search::Market;
+use crate::Problem;
+
+/// The configurations by what they fall short of earning their cost at a market's prices, with as many replicas as are best.
+#[derive(Debug)]
+pub struct Ranking<'m> {
+    problem: &'m Problem,
+    market: &'m Market,
+    /// (shortfall in USD, configuration), the least first; without those that cannot be deployed.
+    with_best: Vec<(f64, u32)>,
+}
+
+/// Orders shortfalls, which are never NaN.
+#[derive(Debug, Clone, Copy, PartialEq)]
+struct Entry(f64, u32);
+
+impl Eq for Entry {}
+
+impl Ord for Entry {
+    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
+        self.0.total_cmp(&other.0).then(self.1.cmp(&other.1))
+    }
+}
+
+impl PartialOrd for Entry {
+    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl<'m> Ranking<'m> {
+    /// Looks at every configuration.
+    pub fn new(problem: &'m Problem, market: &'m Market) -> Self {
+        let mut ranking = Self { problem, market, with_best: Vec::new() };
+        let mut items = Vec::new();
+        let of = |a: u32| (ranking.shortfall_usd(a as usize, u32::MAX, &mut items), a);
+        let mut with_best: Vec<(f64, u32)> = (0..problem.num_configurations() as u32).map(of).collect();
+        with_best.retain(|entry| entry.0 < f64::INFINITY);
+        with_best.sort_unstable_by(|left, right| left.0.total_cmp(&right.0).then(left.1.cmp(&right.1)));
+        ranking.with_best = with_best;
+        ranking
+    }
+
+    /// The configurations that fall the least short of earning their cost, by rising index: `with_one` of them with one
+    /// replica, and `with_best` with as many replicas as are best.
+    pub fn kernel(&self, with_one: usize, with_best: usize) -> Vec<u32> {
+        let mut kernel: Vec<u32> = self.with_best.iter().take(with_best).map(|entry| entry.1).collect();
+        let mut items = Vec::new();
+        let mut least = BinaryHeap::with_capacity(with_one + 1);
+        for &(best_usd, a) in &self.with_best {
+            // One replica falls at least as short as the best number.
+            if with_one == 0 || (least.len() == with_one && least.peek().is_some_and(|most: &Entry| most.0 < best_usd))
+            {
+                break;
+            }
+            least.push(Entry(self.shortfall_usd(a as usize, 1, &mut items), a));
+            if least.len() > with_one {
+                least.pop();
+            }
+        }
+        kernel.extend(least.into_iter().map(|entry| entry.1));
+        kernel.sort_unstable();
+        kernel.dedup();
+        kernel
+    }
+
+    /// What a configuration falls short of earning its cost, USD, with the number of replicas from one to `most` that is
+    /// best for it; infinite where it cannot be deployed.
+    fn shortfall_usd(&self, a: usize, most: u32, items: &mut Vec<Item>) -> f64 {
+        let (problem, market) = (self.problem, self.market);
+        let most = most.min(problem.replica_limit(a));
+        if most == 0 || problem.route_table().of_configuration(a).is_empty() {
+            return f64::INFINITY;
+        }
+        let weights_usd = problem.weights_usd(a) + market.limits.weights_usd(problem, a);
+        weights_usd - best_profit_usd(problem, market, a, most, items)
+    }
+}
+
+/// What the best number of replicas of `a`, at least one, earns beyond their cost without weights, USD.
+fn best_profit_usd(problem: &Problem, market: &Market, a: usize, most: u32, items: &mut Vec<Item>) -> f64 {
+    let replica_usd = problem.replica_usd(a) + market.limits.replica_usd(problem, a);
+    let most = f64::from(most);
+    // In most cases the order of the traffic does not matter.
+    let table = problem.route_table();
+    let (mut whole_load, mut whole_usd, mut paying_load, mut paying_usd) = (0.0, 0.0, 0.0, 0.0);
+    for route in table.of_configuration(a) {
+        let profit = market.routing.profit(problem, route);
+        if profit > 0.0 {
+            let load = table.load(route).max(1e-12);
+            whole_load += load;
+            whole_usd += profit;
+            if profit > load * replica_usd {
+                paying_load += load;
+                paying_usd += profit - load * replica_usd;
+            }
+        }
+    }
+    if whole_load <= 1.0 {
+        return whole_usd - replica_usd;
+    }
+    if (1.0..=most).contains(&paying_load) {
+        return paying_usd;
+    }
+    list_items(problem, &market.routing, a, items);
+    let (mut load, mut value) = (0.0, 0.0);
+    for item in items.iter() {
+        // Beyond the first replica, traffic is taken as long as it pays for the capacity that it needs.
+        if load >= 1.0 && item.ratio <= replica_usd {
+            break;
+        }
+        let room = if item.ratio <= replica_usd { 1.0 } else { most };
+        let taken = ((room - load) / item.load).min(1.0);
+        load += taken * item.load;
+        value += taken * item.profit;
+        if load >= most {
+            break;
+        }
+    }
+    value - load.max(1.0) * replica_usd
+}
