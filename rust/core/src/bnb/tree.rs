@@ -4,21 +4,19 @@
 //! the patterns of all nodes shared. Reduced costs against the best plan narrow the domain further. The node with the
 //! smallest bound comes first, so that the smallest of the open ones rises as fast as it can.
 
+mod division;
+
 use std::collections::BinaryHeap;
 use std::sync::Arc;
 
-use super::branching::{any_candidate, candidates, Candidate};
-use super::node::{Decision, Node, Path};
+use super::branching::{any_candidate, candidates};
+use super::node::{Node, Path};
 use super::pseudo_costs::PseudoCosts;
 use crate::bound::{
     prove_infeasible, Domain, Ending, Evaluation, Generator, Knapsack, Limits, Mixture, Prices, Relaxation,
 };
 use crate::{relative_gap, Deployment, Stop};
 
-/// Candidates that are tried before one is branched on.
-const MAX_TRIED: usize = 6;
-/// Evaluations of the Lagrangian function per tried side.
-const TRIAL_EVALUATIONS: u64 = 4;
 /// A dive for a plan is made at the root and at every node whose number is a multiple of this.
 const DIVE_INTERVAL: u64 = 50;
 /// Relative difference between bound and master program at which a node is decided.
@@ -26,15 +24,6 @@ const NODE_TOLERANCE: f64 = 1e-6;
 /// That difference in terms of the gap, and at most.
 const GAP_SHARE: f64 = 0.05;
 const LARGEST_TOLERANCE: f64 = 5e-3;
-
-/// A side of a decision, its bound and the prices that prove it, and the cost that it moves, USD.
-struct Side {
-    decision: Decision,
-    bound: f64,
-    forecast: f64,
-    prices: Arc<Prices>,
-    moved_usd: f64,
-}
 
 /// Prices deployments: the value of their best routing where they have one.
 pub(crate) trait Incumbents {
@@ -308,100 +297,6 @@ impl<'r, 'p> Tree<'r, 'p> {
         before - domain.num_open()
     }
 
-    /// Branches on the candidate that raises both sides' bounds the most, by forecast where there is experience with it and
-    /// else by trial.
-    fn divide(
-        &mut self,
-        node: &Node,
-        bound: f64,
-        domain: &Domain,
-        prices: &Arc<Prices>,
-        options: &[Candidate],
-        stop: &Stop,
-    ) -> bool {
-        let room = self.cutoff() - bound;
-        let mut ranked: Vec<(f64, bool, &Candidate)> = options
-            .iter()
-            .map(|candidate| {
-                let (down, down_known) = self.pseudo_costs.forecast(candidate.down, candidate.down_usd);
-                let (up, up_known) = self.pseudo_costs.forecast(candidate.up, candidate.up_usd);
-                (score([down, up], bound, room), down_known && up_known, candidate)
-            })
-            .collect();
-        ranked.sort_by(|a, b| b.0.total_cmp(&a.0));
-        let mut best: Option<(f64, [Side; 2])> = None;
-        let mut tried = 0;
-        for &(forecast, is_known, candidate) in &ranked {
-            let (value, sides) = if is_known {
-                let side = |decision, moved_usd| Side {
-                    decision,
-                    bound,
-                    forecast: bound,
-                    prices: Arc::clone(prices),
-                    moved_usd,
-                };
-                let sides = [side(candidate.down, candidate.down_usd), side(candidate.up, candidate.up_usd)];
-                (forecast, sides)
-            } else if tried < MAX_TRIED {
-                tried += 1;
-                let Some(down) = self.try_side(candidate.down, candidate.down_usd, bound, domain, prices, stop) else {
-                    return false;
-                };
-                let Some(up) = self.try_side(candidate.up, candidate.up_usd, bound, domain, prices, stop) else {
-                    return false;
-                };
-                (score([down.forecast - bound, up.forecast - bound], bound, room), [down, up])
-            } else {
-                continue;
-            };
-            if best.as_ref().is_none_or(|known| value > known.0) {
-                best = Some((value, sides));
-            }
-        }
-        for side in best.into_iter().flat_map(|(_, sides)| sides) {
-            if side.bound >= self.cutoff() {
-                self.close(side.bound);
-                continue;
-            }
-            self.open.push(Node {
-                bound: side.bound,
-                id: self.next_id,
-                path: Some(Path::after(node.path.clone(), side.decision)),
-                prices: side.prices,
-                parent_bound: bound,
-                moved_usd: side.moved_usd,
-            });
-            self.next_id += 1;
-        }
-        true
-    }
-
-    /// A few evaluations of one side of a decision; `None` where `stop` came first.
-    fn try_side(
-        &mut self,
-        decision: Decision,
-        moved_usd: f64,
-        bound: f64,
-        domain: &Domain,
-        prices: &Arc<Prices>,
-        stop: &Stop,
-    ) -> Option<Side> {
-        let mut narrowed = domain.clone();
-        decision.apply(self.relaxation.problem, &mut narrowed);
-        narrowed.propagate(self.relaxation.problem);
-        self.generator.best_prices.clone_from(prices);
-        let ending = self.generator.run(&narrowed, self.limits(TRIAL_EVALUATIONS), self.pool, stop);
-        if ending == Ending::Stopped && stop.should_stop() {
-            return None;
-        }
-        let value = self.generator.best.value.max(bound);
-        // Bound and master program would meet somewhere between them.
-        let above = self.generator.master_value.min(self.cutoff()).max(value);
-        let forecast = if value >= self.cutoff() || !above.is_finite() { value } else { 0.5 * (value + above) };
-        self.pseudo_costs.note(decision, moved_usd, forecast.min(self.cutoff()) - bound);
-        Some(Side { decision, bound: value, forecast, prices: Arc::new(self.generator.best_prices.clone()), moved_usd })
-    }
-
     /// Decides one deployment after the other until the mixture is a plan; false where `stop` came first.
     fn dive(&mut self, domain: &Domain, mut mixture: Mixture, incumbents: &mut impl Incumbents, stop: &Stop) -> bool {
         let mut domain = domain.clone();
@@ -424,12 +319,4 @@ impl<'r, 'p> Tree<'r, 'p> {
         }
         true
     }
-}
-
-/// How good a division is whose sides raise the bound by `gains` of the `room` that there is up to the cutoff.
-fn score(gains: [f64; 2], bound: f64, room: f64) -> f64 {
-    let least = 1e-9 * bound.abs();
-    // Infinite gains, of sides without a plan, are worth all the room; without a plan yet that has no end either.
-    let most = if room.is_finite() { room.max(least) } else { 1e150 };
-    gains.iter().map(|gain| gain.clamp(least, most)).product()
 }
