@@ -53,7 +53,15 @@ def test_every_study_has_a_command_and_all_runs_them(
 
 @pytest.mark.parametrize(
     "arguments",
-    [("scaling", "--size", "3x3"), ("ablation", "-p", "no-such-scenario"), ("stress", "-m", "x")],
+    [
+        ("scaling", "--size", "3x3"),
+        ("scaling", "--size", "3x3x4", "-m", "agh@soon"),
+        ("ablation", "-p", "no-such-scenario"),
+        ("ablation", "-p", SMALL, "-p", SMALL),
+        ("stress", "-m", "x"),
+        ("rolling", "--step", "0"),
+        ("rolling", "--rate-scale", "nan"),
+    ],
 )
 def test_bad_input_is_exit_code_2(run: Run, tmp_path: Path, arguments: tuple[str, ...]) -> None:
     result = run("experiments", *arguments, "-o", tmp_path)

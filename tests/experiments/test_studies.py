@@ -29,8 +29,6 @@ def test_scaling_measures_every_method_on_every_size_with_a_valid_bound():
     assert [row["method"] for row in rows] == ["gh", "agh", "highs", "bound"]
     bound = max(row["objective_bound"] for row in rows if row["objective_bound"] is not None)
     assert all(row["objective_value"] >= bound * (1 - 1e-6) for row in rows[:3])
-    with pytest.raises(InvalidInputError, match="method"):
-        studies.scaling(sizes=[(3, 3, 4)], methods=["simplex"]).run()
 
 
 def test_a_scarcer_budget_never_costs_less():
@@ -122,3 +120,15 @@ def test_settings_out_of_range_are_named():
         studies.sensitivity(factors=[0.0])
     with pytest.raises(InvalidInputError, match="shape"):
         studies.rolling(problem=SMALL, shapes=["square"], policies=[("gh", False)]).run()
+    with pytest.raises(InvalidInputError, match="step_s"):
+        studies.rolling(problem=SMALL, step_s=0.0)
+    with pytest.raises(InvalidInputError, match="nothing to measure"):
+        studies.ablation(problems=[])
+
+
+@pytest.mark.parametrize("study", [studies.scaling, studies.budgets, studies.stress])
+def test_a_bad_method_is_refused_before_anything_is_measured(study):
+    with pytest.raises(InvalidInputError, match="'simplex'"):
+        study(methods=["gh", "simplex"])
+    with pytest.raises(InvalidInputError, match="'soon' is no number"):
+        study(methods=["gh", "agh@soon"])

@@ -49,7 +49,11 @@ Problems = Annotated[
 ]
 Methods = Annotated[
     list[str] | None,
-    typer.Option("--method", "-m", help="gh, agh, bnb, highs or cbc; once for each."),
+    typer.Option(
+        "--method",
+        "-m",
+        help="gh, agh, bnb, highs or cbc, or as in agh@0.25 with its own limit; once for each.",
+    ),
 ]
 
 app = typer.Typer(
@@ -66,8 +70,12 @@ def _root(context: typer.Context) -> None:
         raise typer.Exit(BAD_USAGE)
 
 
-def _conduct(name: str, output: Path, as_json: bool, **settings: Any) -> None:
-    """Run one study with what was given, show it, and say where it is kept."""
+def _conduct(name: str, *, output: Path, as_json: bool, **settings: Any) -> None:
+    """Run one study with what was given, show it, and say where it is kept.
+
+    The parameters of a command are the study's settings by the same names, so that each command
+    hands on all of its own, ``locals()``; what was not given is left to the study's defaults.
+    """
     from servemix.experiments import studies
 
     make = getattr(studies, name)
@@ -117,18 +125,8 @@ def scaling(
     as_json: Json = False,
 ) -> None:
     """Time and gap by problem size: GH, AGH, branch and bound, HiGHS and CBC side by side."""
-    parsed = [_size(size) for size in sizes or []]
-    _conduct(
-        "scaling",
-        output,
-        as_json,
-        sizes=parsed,
-        methods=methods,
-        rate_scale=rate_scale,
-        time_limit=time_limit,
-        seed=seed,
-        quick=quick,
-    )
+    given = locals() | {"sizes": [_size(size) for size in sizes or []]}
+    _conduct("scaling", **given)
 
 
 @app.command("budgets")
@@ -143,8 +141,7 @@ def budgets(
     as_json: Json = False,
 ) -> None:
     """Cost and unserved queries under five budget and penalty scenarios."""
-    settings = {"problems": problems, "methods": methods, "time_limit": time_limit}
-    _conduct("budgets", output, as_json, **settings, seed=seed, quick=quick)
+    _conduct("budgets", **locals())
 
 
 @app.command("stress")
@@ -162,8 +159,7 @@ def stress(
     as_json: Json = False,
 ) -> None:
     """Cost and unserved queries of each method's placement at 1.0 to 1.5 times its figures."""
-    settings = {"problems": problems, "methods": methods, "scenarios": scenarios}
-    _conduct("stress", output, as_json, **settings, time_limit=time_limit, seed=seed, quick=quick)
+    _conduct("stress", **locals())
 
 
 @app.command("rolling")
@@ -191,9 +187,7 @@ def rolling(
     as_json: Json = False,
 ) -> None:
     """Planning once against planning anew every few minutes: GH, AGH, exact and the planner."""
-    settings = {"problem": problem, "shapes": shapes, "max_steps": max_steps, "step_s": step_s}
-    settings |= {"runs": runs, "rate_scale": rate_scale, "time_limit": time_limit}
-    _conduct("rolling", output, as_json, **settings, seed=seed, quick=quick)
+    _conduct("rolling", **locals())
 
 
 @app.command("ablation")
@@ -206,7 +200,7 @@ def ablation(
     as_json: Json = False,
 ) -> None:
     """Cost without M1, M2, M3, multi-start, local search, consolidation or routing LP."""
-    _conduct("ablation", output, as_json, problems=problems, seed=seed, quick=quick)
+    _conduct("ablation", **locals())
 
 
 @app.command("robust")
@@ -225,8 +219,7 @@ def robust(
     as_json: Json = False,
 ) -> None:
     """Price of robustness: cost as given against unserved queries in stress."""
-    settings = {"problems": problems, "inflation": inflation, "scenarios": scenarios}
-    _conduct("robust", output, as_json, **settings, seed=seed, quick=quick)
+    _conduct("robust", **locals())
 
 
 @app.command("sensitivity")
@@ -246,8 +239,7 @@ def sensitivity(
     as_json: Json = False,
 ) -> None:
     """Cost against every SLO, price, rate and budget, one at a time and in pairs."""
-    settings = {"problems": problems, "factors": factors, "grid": grid, "time_limit": time_limit}
-    _conduct("sensitivity", output, as_json, **settings, seed=seed, quick=quick)
+    _conduct("sensitivity", **locals())
 
 
 @app.command("pareto")
@@ -260,7 +252,7 @@ def pareto(
     as_json: Json = False,
 ) -> None:
     """Cost against error and latency: the plans that no other beats in all three."""
-    _conduct("pareto", output, as_json, problems=problems, seed=seed, quick=quick)
+    _conduct("pareto", **locals())
 
 
 @app.command("all")
@@ -271,7 +263,7 @@ def every(
 ) -> None:
     """Every study, one after the other; what was interrupted goes on where it ended."""
     for name in STUDIES:
-        _conduct(name, output, False, quick=quick)
+        _conduct(name, output=output, as_json=False, quick=quick)
 
 
 def _size(text: str) -> tuple[int, int, int]:

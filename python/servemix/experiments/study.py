@@ -97,6 +97,14 @@ class Study:
     sequential: bool = False
     size_inches: tuple[float, float] = (8.0, 4.5)
 
+    def __post_init__(self) -> None:
+        if not self.cells:
+            raise InvalidInputError(f"{self.name}: nothing to measure: a list is empty")
+        keys = [cell.key for cell in self.cells]
+        twice = next((key for key in keys if keys.count(key) > 1), None)
+        if twice is not None:
+            raise InvalidInputError(f"{self.name}: asked for twice: {twice}")
+
     def run(
         self,
         output: str | os.PathLike[str] | None = None,

@@ -1,20 +1,24 @@
-"""What the studies share: methods by name, their colours, and numbers."""
+"""What the studies share: settings, methods by name, their colours, and numbers."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from importlib.util import find_spec
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
 from servemix._core import Plan, Problem
 from servemix._errors import InvalidInputError
 from servemix._solve import solve
-from servemix.experiments.study import Row
+from servemix.experiments.study import Cell, Row
 
 __all__ = [
     "PAPER",
+    "PROVING",
+    "cell",
+    "checked_methods",
+    "chosen",
     "colour",
     "default_methods",
     "group",
@@ -22,14 +26,21 @@ __all__ = [
     "line_plot",
     "mean",
     "plan_by",
+    "split_method",
+    "time_weight",
     "violation_rate",
 ]
+
+T = TypeVar("T")
 
 #: The scenario with the paper's setting.
 PAPER = "paper-six"
 
 #: Solvers of the mixed-integer model, as methods.
 SOLVERS = ("highs", "cbc")
+
+#: Methods that prove their plan, and so need a time limit.
+PROVING = ("bnb", *SOLVERS)
 
 _COLOURS = {
     "gh": "tab:orange",
@@ -43,6 +54,45 @@ _COLOURS = {
 _OTHERS = ("tab:green", "tab:pink", "tab:olive", "tab:gray", "black", "tab:cyan")
 
 
+def chosen(given: T | None, quick: bool, *, small: T, full: T) -> T:
+    """Take the setting that was given; else that of a quick study, or of a full one."""
+    if given is not None:
+        return given
+    return small if quick else full
+
+
+def cell(*key: str | int, weight: float = 1.0, **arguments: Any) -> Cell:
+    """Make a cell of these arguments for ``measure``; ``key`` tells it from all others."""
+    name = "-".join(map(str, key)).replace("/", "_").replace(" ", "-")
+    return Cell(name, arguments, weight)
+
+
+def split_method(method: str) -> tuple[str, float | None]:
+    """Split a method as in ``agh@0.25`` into its name and the number, if there is one."""
+    name, at, text = method.partition("@")
+    try:
+        return name, float(text) if at else None
+    except ValueError:
+        raise InvalidInputError(f"method: {method!r}: {text!r} is no number") from None
+
+
+def checked_methods(methods: Sequence[str], *, also: Sequence[str] = ()) -> list[str]:
+    """Refuse an unknown method before anything is measured, not when its turn comes."""
+    known = ("gh", "agh", *PROVING, *also)
+    for method in methods:
+        if split_method(method)[0] not in known:
+            raise InvalidInputError(f"method: {method!r} is none of {', '.join(known)}")
+    return list(methods)
+
+
+def time_weight(method: str, time_limit: float) -> float:
+    """Weight of a cell that plans by this method: its time limit, if it will use it up."""
+    name, own = split_method(method)
+    if own is not None:
+        return own
+    return time_limit if name in PROVING else 1.0
+
+
 def default_methods(*, cbc: bool = False) -> list[str]:
     """List the methods to compare: what proves its plan comes last, solvers only if installed."""
     solvers = [name for name in SOLVERS if cbc or name != "cbc"]
@@ -52,13 +102,17 @@ def default_methods(*, cbc: bool = False) -> list[str]:
 def plan_by(
     problem: Problem, method: str, *, seed: int, time_limit: float | None = None, **more: Any
 ) -> Plan:
-    """Solve by a method name of these studies: one of `servemix.solve`, or a solver's."""
-    limit = None if method in ("gh", "agh") else time_limit
-    if method in SOLVERS:
-        return solve(problem, "exact", solver=method, seed=seed, time_limit=limit, **more)
-    if method not in ("gh", "agh", "bnb"):
-        raise InvalidInputError(f"method: {method!r} is none of gh, agh, bnb, highs, cbc")
-    return solve(problem, method, seed=seed, time_limit=limit, **more)
+    """Solve by a method name of these studies: one of `servemix.solve`, or a solver's.
+
+    ``time_limit`` is for methods that prove their plan; any other has one as in ``agh@0.25``.
+    """
+    (name,) = checked_methods([split_method(method)[0]])
+    limit = split_method(method)[1]
+    if limit is None and name in PROVING:
+        limit = time_limit
+    if name in SOLVERS:
+        return solve(problem, "exact", solver=name, seed=seed, time_limit=limit, **more)
+    return solve(problem, name, seed=seed, time_limit=limit, **more)
 
 
 def violation_rate(problem: Problem, plan: Plan) -> float:

@@ -8,8 +8,8 @@ from typing import Any
 
 from servemix._solve import solve
 from servemix.experiments.problems import load
-from servemix.experiments.studies._common import PAPER, colour, group, mean
-from servemix.experiments.study import Cell, Row, Study
+from servemix.experiments.studies._common import PAPER, cell, colour, group, mean
+from servemix.experiments.study import Row, Study
 from servemix.report.figures import percent, seconds, usd
 from servemix.report.tables import Table
 
@@ -48,18 +48,13 @@ def ablation(
     """
     families = ("plain", "budget", "pools", "storage")
     scales, seeds = ((1,), range(1, 3)) if quick else ((1, 10), range(1, 6))
-    names = problems or [
-        PAPER,
-        *(f"{f}-6-6-10-x{x}-s{n}" for f in families for x in scales for n in seeds),
-    ]
+    generated = [f"{f}-6-6-10-x{x}-s{n}" for f in families for x in scales for n in seeds]
+    names = [PAPER, *generated] if problems is None else problems
+    weights = {"gh": 1.0, "agh": 5.0}
     cells = [
-        Cell(
-            f"{problem}-{method}".replace("/", "_"),
-            {"problem": problem, "method": method, "seed": seed},
-            5.0 if method == "agh" else 1.0,
-        )
+        cell(problem, method, weight=weight, problem=problem, method=method, seed=seed)
         for problem in names
-        for method in ("gh", "agh")
+        for method, weight in weights.items()
     ]
     return Study(
         name="ablation",

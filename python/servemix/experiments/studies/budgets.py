@@ -12,13 +12,19 @@ from servemix._core import Problem
 from servemix.experiments.problems import load
 from servemix.experiments.studies._common import (
     PAPER,
+    PROVING,
+    cell,
+    checked_methods,
+    chosen,
     colour,
     default_methods,
     group,
     plan_by,
+    split_method,
+    time_weight,
     violation_rate,
 )
-from servemix.experiments.study import Cell, Row, Study
+from servemix.experiments.study import Row, Study
 from servemix.report.figures import percent, usd
 from servemix.report.tables import Table
 
@@ -60,20 +66,21 @@ def budgets(
     quick
         One problem and little time.
     """
-    limit = (5.0 if quick else 60.0) if time_limit is None else time_limit
-    names = problems or [PAPER, *([] if quick else [f"plain-6-6-10-x1-s{n}" for n in range(1, 5)])]
-    methods = default_methods() if methods is None else methods
+    generated = [f"plain-6-6-10-x1-s{n}" for n in range(1, 5)]
+    names = chosen(problems, quick, small=[PAPER], full=[PAPER, *generated])
+    methods = checked_methods(default_methods() if methods is None else methods)
+    limit = chosen(time_limit, quick, small=5.0, full=60.0)
+    same = {"time_limit": limit, "seed": seed}
     cells = [
-        Cell(
-            f"{problem}-{place}-{method}".replace("/", "_"),
-            {
-                "problem": problem,
-                "scenario": list(scenario),
-                "method": method,
-                "time_limit": limit,
-                "seed": seed,
-            },
-            limit if method in ("bnb", "highs", "cbc") else 1.0,
+        cell(
+            problem,
+            place,
+            method,
+            weight=time_weight(method, limit),
+            problem=problem,
+            scenario=list(scenario),
+            method=method,
+            **same,
         )
         for problem in names
         for place, scenario in enumerate(SCENARIOS)
@@ -86,7 +93,7 @@ def budgets(
         measure=_measure,
         tables=_tables,
         draw=_draw,
-        settings={"problems": names, "methods": methods, "time_limit_s": limit, "seed": seed},
+        settings={"problems": names, "methods": methods, **same},
         size_inches=(11.0, 4.5),
     )
 
@@ -162,7 +169,7 @@ def _draw(figure: Any, rows: list[Row]) -> None:
         ):
             heights = [factor * (own[scenario][entry] or 0.0) for scenario in scenarios]
             bars = axis.bar(at, heights, width, color=colour(method, place), label=method)
-            proves = method in ("bnb", "highs", "cbc")
+            proves = split_method(method)[0] in PROVING
             marks = ["*" if proves and own[one]["status"] != "OPTIMAL" else "" for one in scenarios]
             axis.bar_label(bars, marks)
     labels = [scenario.replace(", ", ",\n") for scenario in scenarios]

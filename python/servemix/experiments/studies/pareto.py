@@ -12,8 +12,8 @@ from servemix._core import Plan, Problem
 from servemix._extras import require
 from servemix._solve import solve
 from servemix.experiments.problems import load
-from servemix.experiments.studies._common import PAPER, group
-from servemix.experiments.study import Cell, Row, Study
+from servemix.experiments.studies._common import PAPER, cell, group
+from servemix.experiments.study import Row, Study
 from servemix.report.figures import number, percent, usd
 from servemix.report.tables import Table
 
@@ -48,14 +48,11 @@ def pareto(
     quick
         Every other factor.
     """
-    names = [PAPER] if problems is None else list(problems)
+    names = [PAPER] if problems is None else problems
     step = 2 if quick else 1
     errors, latencies = list(error_factors)[::step], list(latency_factors)[::-1][::step][::-1]
     cells = [
-        Cell(
-            f"{problem}-{error:g}".replace("/", "_"),
-            {"problem": problem, "error": error, "latencies": latencies, "seed": seed},
-        )
+        cell(problem, f"{error:g}", problem=problem, error=error, latencies=latencies, seed=seed)
         for problem in names
         for error in errors
     ]

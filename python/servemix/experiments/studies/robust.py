@@ -12,8 +12,8 @@ from servemix._robust import Inflation
 from servemix._solve import solve
 from servemix.experiments.problems import load
 from servemix.experiments.stress import stress
-from servemix.experiments.studies._common import PAPER, group
-from servemix.experiments.study import Cell, Row, Study
+from servemix.experiments.studies._common import PAPER, cell, chosen, group
+from servemix.experiments.study import Row, Study
 from servemix.report.figures import percent, usd
 from servemix.report.tables import Table
 
@@ -68,25 +68,24 @@ def robust(
     quick
         Two problems, few scenarios.
     """
-    count = (100 if quick else 500) if scenarios is None else scenarios
-    names = problems or (
-        [PAPER, "plain-6-6-10-x1-s1"]
-        if quick
-        else [PAPER, *(f"plain-6-6-10-x1-s{n}" for n in range(1, 5)), "plain-10-10-10-x1-s1"]
-    )
+    generated = [*(f"plain-6-6-10-x1-s{n}" for n in range(1, 5)), "plain-10-10-10-x1-s1"]
+    names = chosen(problems, quick, small=[PAPER, generated[0]], full=[PAPER, *generated])
+    same = {
+        "inflation": inflation,
+        "scenarios": chosen(scenarios, quick, small=100, full=500),
+        "budget_factor": budget_factor,
+        "seed": seed,
+    }
     cells = [
-        Cell(
-            f"{problem}-{kind.replace(' ', '-')}-{strength:g}".replace("/", "_"),
-            {
-                "problem": problem,
-                "kind": kind,
-                "strength": strength,
-                "inflation": inflation,
-                "scenarios": count,
-                "budget_factor": budget_factor,
-                "seed": seed,
-            },
-            20.0 if kind == "recourse" else 1.0,
+        cell(
+            problem,
+            kind,
+            f"{strength:g}",
+            weight=20.0 if kind == "recourse" else 1.0,
+            problem=problem,
+            kind=kind,
+            strength=strength,
+            **same,
         )
         for problem in names
         for kind, strengths in _KINDS.items()
@@ -99,8 +98,7 @@ def robust(
         measure=_measure,
         tables=_tables,
         draw=_draw,
-        settings={"problems": names, "inflation": inflation, "scenarios": count, "seed": seed}
-        | {"budget_factor": budget_factor},
+        settings={"problems": names, **same},
         size_inches=(11.0, 4.5),
     )
 

@@ -8,12 +8,13 @@ from typing import Any
 
 import numpy as np
 
+from servemix._errors import InvalidInputError
 from servemix.experiments.problems import load
 from servemix.experiments.rolling import Policy
 from servemix.experiments.rolling import rolling as run_policies
 from servemix.experiments.shapes import real_shapes, shaped
-from servemix.experiments.studies._common import PAPER, colour, group, mean
-from servemix.experiments.study import Cell, Row, Study
+from servemix.experiments.studies._common import PAPER, cell, chosen, colour, group, mean
+from servemix.experiments.study import Row, Study
 from servemix.report.figures import number, percent, seconds, usd
 from servemix.report.tables import Table
 
@@ -80,32 +81,42 @@ def rolling(
     quick
         Two volatilities and one real shape, few steps.
     """
-    limit = (0.1 if quick else 1.0) if time_limit is None else time_limit
-    steps = (48 if quick else None) if max_steps is None else max_steps
-    if shapes is None:
-        sigmas = _SIGMAS[3:] if quick else _SIGMAS
-        reals = real_shapes()[1:2] if quick else real_shapes()
-        shapes = [*(f"sigma-{sigma:g}" for sigma in sigmas), *reals]
-    num_runs = (1 if quick else 3) if runs is None else runs
+    if not (np.isfinite(step_s) and step_s > 0.0):
+        raise InvalidInputError(f"step_s: must be finite and above 0, got {step_s!r}")
+    if not (np.isfinite(rate_scale) and rate_scale > 0.0):
+        raise InvalidInputError(f"rate_scale: must be finite and above 0, got {rate_scale!r}")
+    walks = [f"sigma-{sigma:g}" for sigma in _SIGMAS]
+    shapes = chosen(
+        shapes,
+        quick,
+        small=[*walks[3:], *real_shapes()[1:2]],
+        full=[*walks, *real_shapes()],
+    )
+    num_runs = chosen(runs, quick, small=1, full=3)
+    same = {
+        "problem": problem,
+        "startups_s": list(startups_s),
+        "step_s": step_s,
+        "max_steps": chosen(max_steps, quick, small=48, full=None),
+        "rate_scale": rate_scale,
+        "budget_factor": budget_factor,
+        "time_limit": chosen(time_limit, quick, small=0.1, full=1.0),
+    }
     weights = {"bnb": 20.0, "exact": 20.0}
     cells = [
-        Cell(
-            f"{problem}-{shape}-{run}-{method}-{'anew' if replan else 'once'}".replace("/", "_"),
-            {
-                "problem": problem,
-                "shape": shape,
-                "run": run,
-                "method": method,
-                "replan": replan,
-                "startups_s": list(startups_s),
-                "step_s": step_s,
-                "max_steps": steps,
-                "rate_scale": rate_scale,
-                "budget_factor": budget_factor,
-                "time_limit": limit,
-                "seed": seed + run,
-            },
-            weights.get(method, 1.0) * (5.0 if replan else 1.0),
+        cell(
+            problem,
+            shape,
+            run,
+            method,
+            "anew" if replan else "once",
+            weight=weights.get(method, 1.0) * (5.0 if replan else 1.0),
+            shape=shape,
+            run=run,
+            method=method,
+            replan=replan,
+            seed=seed + run,
+            **same,
         )
         for shape in shapes
         for run in range(num_runs if shape.startswith("sigma-") else 1)
@@ -118,9 +129,7 @@ def rolling(
         measure=_measure,
         tables=_tables,
         draw=_draw,
-        settings={"problem": problem, "shapes": shapes, "step_s": step_s, "max_steps": steps}
-        | {"startups_s": startups_s, "runs": num_runs, "rate_scale": rate_scale}
-        | {"budget_factor": budget_factor, "time_limit_s": limit, "seed": seed},
+        settings={"shapes": shapes, "runs": num_runs, "seed": seed, **same},
         size_inches=(12.0, 5.0),
     )
 

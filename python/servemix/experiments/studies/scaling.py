@@ -9,13 +9,18 @@ from typing import Any
 from servemix._certificate import lower_bound
 from servemix.experiments.problems import load, name_of
 from servemix.experiments.studies._common import (
+    cell,
+    checked_methods,
+    chosen,
     default_methods,
     group,
     legend_below,
     line_plot,
     plan_by,
+    split_method,
+    time_weight,
 )
-from servemix.experiments.study import Cell, Row, Study
+from servemix.experiments.study import Row, Study
 from servemix.report.figures import NOTHING, number, percent, seconds, usd
 from servemix.report.tables import Table
 
@@ -43,8 +48,8 @@ def scaling(
     sizes
         Query types, models and tiers of each problem.
     methods
-        Of ``"gh"``, ``"agh"``, ``"agh@SECONDS"`` (with that time limit), ``"bnb"``, ``"highs"``
-        and ``"cbc"``; those installed by default.
+        Of ``"gh"``, ``"agh"``, ``"bnb"``, ``"highs"`` and ``"cbc"``, each with a time limit of its
+        own as in ``"agh@0.25"``, s, or without; those installed by default.
     rate_scale
         Factor of the paper's arrival rates.
     time_limit
@@ -54,19 +59,27 @@ def scaling(
     quick
         Few sizes and little time.
     """
-    limit = (6.0 if quick else 600.0) if time_limit is None else time_limit
-    sizes = (_QUICK_SIZES if quick else _SIZES) if sizes is None else sizes
+    limit = chosen(time_limit, quick, small=6.0, full=600.0)
+    sizes = chosen(sizes, quick, small=_QUICK_SIZES, full=_SIZES)
     if methods is None:
         methods = [*default_methods(cbc=True), "agh@0.25", "agh@0.5"]
-    cells = []
-    for size in sizes:
-        problem = name_of(*size, rate_scale=rate_scale, seed=seed)
-        for method in methods:
-            proves = method in ("bnb", "highs", "cbc")
-            arguments = {"problem": problem, "method": method, "time_limit": limit, "seed": seed}
-            cells.append(Cell(f"{problem}-{method}", arguments, limit if proves else 1.0))
-        bound = {"problem": problem, "method": "bound", "time_limit": limit / 10, "seed": seed}
-        cells.append(Cell(f"{problem}-bound", bound, limit / 10))
+    weights = {method: time_weight(method, limit) for method in checked_methods(methods)}
+    limits = dict.fromkeys(weights, limit) | {"bound": limit / 10}
+    weights["bound"] = limits["bound"]
+    problems = [name_of(*size, rate_scale=rate_scale, seed=seed) for size in sizes]
+    cells = [
+        cell(
+            problem,
+            method,
+            weight=weight,
+            problem=problem,
+            method=method,
+            time_limit=limits[method],
+            seed=seed,
+        )
+        for problem in problems
+        for method, weight in weights.items()
+    ]
     return Study(
         name="scaling",
         title="Time and certified gap by problem size",
@@ -74,8 +87,8 @@ def scaling(
         measure=_measure,
         tables=_tables,
         draw=_draw,
-        settings={"sizes": sizes, "methods": methods, "rate_scale": rate_scale, "seed": seed}
-        | {"time_limit_s": limit},
+        settings={"sizes": sizes, "methods": methods, "rate_scale": rate_scale}
+        | {"time_limit": limit, "seed": seed},
         sequential=True,
         size_inches=(10.0, 4.5),
     )
@@ -91,18 +104,11 @@ def _measure(problem: str, method: str, time_limit: float, seed: int) -> list[Ro
         took_s = time.perf_counter() - began
         none: Row = {"status": "BOUND", "objective_value": None, "runtime_s": took_s}
         return [row | none | {"objective_bound": bound.value}]
-    name, _, limit = method.partition("@")
-    more: dict[str, Any] = {"time_limit": time_limit}
-    num_runs = _RUNS if name in ("gh", "agh") else 1
+    num_runs = _RUNS if split_method(method)[0] in ("gh", "agh") else 1
     taken = []
     for _ in range(num_runs):
         began = time.perf_counter()
-        if limit:
-            from servemix._solve import solve
-
-            plan = solve(given, name, seed=seed, time_limit=float(limit))
-        else:
-            plan = plan_by(given, name, seed=seed, **more)
+        plan = plan_by(given, method, seed=seed, time_limit=time_limit)
         taken.append(time.perf_counter() - began)
     return [
         row

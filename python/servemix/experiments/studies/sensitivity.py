@@ -13,8 +13,8 @@ from servemix._core import Problem
 from servemix._errors import InvalidInputError
 from servemix._solve import solve
 from servemix.experiments.problems import load
-from servemix.experiments.studies._common import PAPER, group
-from servemix.experiments.study import Cell, Row, Study
+from servemix.experiments.studies._common import PAPER, cell, group
+from servemix.experiments.study import Row, Study
 from servemix.report.figures import NOTHING, number, percent, usd
 from servemix.report.tables import Table
 
@@ -76,22 +76,28 @@ def sensitivity(
     quick
         Two factors, a grid of three.
     """
-    names = [PAPER] if problems is None else list(problems)
+    names = [PAPER] if problems is None else problems
     one = [factors[0], factors[-1]] if quick else list(factors)
     both = [grid[0], grid[len(grid) // 2], grid[-1]] if quick else list(grid)
     if any(not (np.isfinite(value) and value > 0.0) for value in (*one, *both)):
         raise InvalidInputError("factors: must be finite and above 0")
-    cells = []
-    for problem in names:
-        at = problem.replace("/", "_")
-        for entry in (*_COLUMNS, *_SCALARS):
-            arguments = {"problem": problem, "entry": entry, "other": None, "factors": one}
-            more = {"time_limit": time_limit, "seed": seed}
-            cells.append(Cell(f"{at}-{entry}", arguments | more, 3.0))
-        for entry, other in _PAIRS:
-            arguments = {"problem": problem, "entry": entry, "other": other, "factors": both}
-            more = {"time_limit": time_limit, "seed": seed}
-            cells.append(Cell(f"{at}-{entry}-{other}", arguments | more, len(both)))
+    same = {"time_limit": time_limit, "seed": seed}
+    entries: list[tuple[str, str | None]] = [(entry, None) for entry in (*_COLUMNS, *_SCALARS)]
+    cells = [
+        cell(
+            problem,
+            entry,
+            *([] if other is None else [other]),
+            weight=3.0 if other is None else len(both),
+            problem=problem,
+            entry=entry,
+            other=other,
+            factors=one if other is None else both,
+            **same,
+        )
+        for problem in names
+        for entry, other in [*entries, *_PAIRS]
+    ]
     return Study(
         name="sensitivity",
         title="What the cost depends on",
@@ -99,7 +105,7 @@ def sensitivity(
         measure=_measure,
         tables=_tables,
         draw=_draw,
-        settings={"problems": names, "factors": one, "grid": both, "seed": seed},
+        settings={"problems": names, "factors": one, "grid": both, **same},
         size_inches=(13.0, 6.0),
     )
 

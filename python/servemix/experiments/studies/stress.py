@@ -14,13 +14,18 @@ from servemix.experiments.stress import least_violations
 from servemix.experiments.stress import stress as stress_plan
 from servemix.experiments.studies._common import (
     PAPER,
+    cell,
+    checked_methods,
+    chosen,
     group,
     legend_below,
     line_plot,
     mean,
     plan_by,
+    split_method,
+    time_weight,
 )
-from servemix.experiments.study import Cell, Row, Study
+from servemix.experiments.study import Row, Study
 from servemix.report.figures import number, percent, usd
 from servemix.report.tables import Table
 
@@ -63,27 +68,18 @@ def stress(
     quick
         One problem, few scenarios.
     """
-    limit = (5.0 if quick else 60.0) if time_limit is None else time_limit
-    count = (100 if quick else 500) if scenarios is None else scenarios
-    names = problems or (
-        [PAPER, "plain-6-6-10-x1-s1"]
-        if quick
-        else [PAPER, *(f"plain-6-6-10-x1-s{n}" for n in range(1, 6)), "plain-10-10-10-x1-s1"]
-    )
-    methods = _METHODS if methods is None else methods
+    generated = [*(f"plain-6-6-10-x1-s{n}" for n in range(1, 6)), "plain-10-10-10-x1-s1"]
+    names = chosen(problems, quick, small=[PAPER, generated[0]], full=[PAPER, *generated])
+    methods = checked_methods(_METHODS if methods is None else methods, also=[WITH_RECOURSE])
+    limit = chosen(time_limit, quick, small=5.0, full=60.0)
+    count = chosen(scenarios, quick, small=100, full=500)
+    same = {"inflations": list(inflations), "scenarios": count, "time_limit": limit, "seed": seed}
+
+    def weight(method: str) -> float:
+        return 20.0 if method.startswith(WITH_RECOURSE) else time_weight(method, limit)
+
     cells = [
-        Cell(
-            f"{problem}-{method}".replace("/", "_"),
-            {
-                "problem": problem,
-                "method": method,
-                "inflations": list(inflations),
-                "scenarios": count,
-                "time_limit": limit,
-                "seed": seed,
-            },
-            {"gh": 1.0, "agh": 1.0, "bnb": limit, "highs": limit}.get(method, 20.0),
-        )
+        cell(problem, method, weight=weight(method), problem=problem, method=method, **same)
         for problem in names
         for method in methods
     ]
@@ -94,8 +90,7 @@ def stress(
         measure=_measure,
         tables=_tables,
         draw=_draw,
-        settings={"problems": names, "methods": methods, "inflations": inflations, "seed": seed}
-        | {"scenarios": count, "time_limit_s": limit},
+        settings={"problems": names, "methods": methods, **same},
         size_inches=(11.0, 4.5),
     )
 
@@ -103,11 +98,9 @@ def stress(
 def _placement(
     problem: Problem, method: str, inflations: list[float], time_limit: float, seed: int
 ) -> Plan:
-    name, _, cap = method.partition("@")
+    name, cap = split_method(method)
     if name == WITH_RECOURSE:
-        recourse = Recourse(
-            max(inflations), seed=seed + 1, max_violation_rate=float(cap) if cap else None
-        )
+        recourse = Recourse(max(inflations), seed=seed + 1, max_violation_rate=cap)
         return solve(problem, "agh", seed=seed, robust=recourse)
     return plan_by(problem, method, seed=seed, time_limit=time_limit)
 
