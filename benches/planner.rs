@@ -1,7 +1,9 @@
 //! Latency of re-planning: routing only and full, on rates that walk at random, and the cost against a cold run of AGH.
 //!
-//! `cargo bench -p servemix-core --bench planner [-- --filter plain-06 --steps 2000 --sigma 0.04 --cold 20]`
+//! `cargo bench -p servemix-core --bench planner [-- --filter plain,06 --steps 2000 --sigma 0.04 --cold 20]`
 //!
+//! Measured are the problems whose names contain every part of the filter: those of `SERVEMIX_SHARED`, and generated ones,
+//! `--instances` of each family and scale.
 //! Rates walk by exp(σ·z) per step, drawn back to where they began, with a jump of one type by up to ×3 every hundredth
 //! step. `--cold` is the number of steps whose cost is compared with method AGH, 0 for none.
 #![allow(clippy::print_stdout, clippy::unwrap_used, missing_docs)]
@@ -16,7 +18,7 @@ use rand_pcg::Pcg64Mcg;
 use servemix_core::generate::{physical, Family, Size};
 use servemix_core::{check, solve, CancelToken, Method, Planner, PlannerParams, Problem, SolveParams, Status, Update};
 
-const OPTIONS: &str = "--filter, --steps, --sigma, --cold, --histogram, --cpu, --min-saving";
+const OPTIONS: &str = "--filter, --steps, --sigma, --cold, --histogram, --cpu, --min-saving, --instances, --headroom, --max-headroom-cost";
 
 struct Arguments {
     filter: String,
@@ -26,6 +28,9 @@ struct Arguments {
     histogram: bool,
     cpu: bool,
     min_saving: Option<f64>,
+    instances: u64,
+    headroom: Option<f64>,
+    max_headroom_cost: Option<f64>,
 }
 
 fn arguments() -> Arguments {
@@ -37,6 +42,9 @@ fn arguments() -> Arguments {
         histogram: false,
         cpu: false,
         min_saving: None,
+        instances: 1,
+        headroom: None,
+        max_headroom_cost: None,
     };
     let mut arguments = std::env::args().skip(1);
     while let Some(argument) = arguments.next() {
@@ -59,6 +67,9 @@ fn arguments() -> Arguments {
             "--steps" => parsed.steps = value.parse().unwrap(),
             "--sigma" => parsed.sigma = value.parse().unwrap(),
             "--cold" => parsed.cold = value.parse().unwrap(),
+            "--headroom" => parsed.headroom = Some(value.parse().unwrap()),
+            "--max-headroom-cost" => parsed.max_headroom_cost = Some(value.parse().unwrap()),
+            "--instances" => parsed.instances = value.parse().unwrap(),
             "--min-saving" => parsed.min_saving = Some(value.parse().unwrap()),
             _ => panic!("{argument} is not an option; there are {OPTIONS}"),
         }
@@ -129,6 +140,12 @@ impl Times {
     }
 }
 
+impl Arguments {
+    fn admit(&self, name: &str) -> bool {
+        self.filter.split(',').all(|part| name.contains(part))
+    }
+}
+
 struct Outcome {
     times: Times,
     degraded: usize,
@@ -140,6 +157,12 @@ fn run(problem: &Problem, arguments: &Arguments, full: bool) -> (Outcome, Vec<(V
     let mut params = PlannerParams::default();
     if let Some(share) = arguments.min_saving {
         params.min_saving_share = share;
+    }
+    if let Some(share) = arguments.headroom {
+        params.headroom = share;
+    }
+    if let Some(share) = arguments.max_headroom_cost {
+        params.max_headroom_cost_share = share;
     }
     let mut planner = Planner::new(problem.clone(), None, params).unwrap();
     let mut walk = Walk::new(problem, arguments.sigma, 7);
@@ -171,7 +194,11 @@ fn run(problem: &Problem, arguments: &Arguments, full: bool) -> (Outcome, Vec<(V
     (outcome, sampled)
 }
 
-fn measure(name: &str, problem: &Problem, arguments: &Arguments) {
+/// Figures of full re-planning on one problem: p50 and p99 in ms, mean gap in %.
+type Figures = [f64; 3];
+
+fn measure(name: &str, problem: &Problem, arguments: &Arguments) -> Figures {
+    let mut figures = [f64::NAN; 3];
     for full in [false, true] {
         let (outcome, sampled) = run(problem, arguments, full);
         let mode = if full { "full" } else { "routing" };
@@ -188,19 +215,28 @@ fn measure(name: &str, problem: &Problem, arguments: &Arguments) {
             at.set_rates(rates).unwrap();
             let cold = solve(&at, Method::Agh, &SolveParams::default(), None, &CancelToken::new()).unwrap();
             gaps.extend(cold.objective_value.map(|cold| 100.0 * (value / cold - 1.0)));
+            if std::env::var_os("GAPS").is_some() {
+                println!("GAP {name} {} {:.3}", gaps.len(), gaps.last().unwrap());
+            }
         }
         gaps.sort_by(f64::total_cmp);
         match gaps.last() {
             Some(worst) => {
                 let mean = gaps.iter().sum::<f64>() / gaps.len() as f64;
                 println!(" {mean:>8.3} {:>8.3} {worst:>8.3}", gaps[gaps.len() / 2]);
+                figures[2] = mean;
             }
             None => println!(),
         }
         if arguments.histogram {
             outcome.times.print_histogram();
         }
+        if full {
+            figures[0] = outcome.times.quantile(0.5) / 1e3;
+            figures[1] = outcome.times.quantile(0.99) / 1e3;
+        }
     }
+    figures
 }
 
 fn main() {
@@ -229,9 +265,11 @@ fn main() {
     for size in [Size::new(6, 6, 10), Size::new(20, 20, 20)] {
         for scale in [1.0, 10.0, 100.0] {
             for family in [Family::Plain, Family::Pools, Family::Budget] {
-                let name = format!("{}-{:02}-x{scale}-generated", family.as_str(), size.query_types);
-                if name.contains(&arguments.filter) {
-                    problems.push((name, physical(size, scale, family, 2_000).unwrap()));
+                for seed in 2_000..2_000 + arguments.instances {
+                    let name = format!("{}-{:02}-x{scale}-generated-{seed}", family.as_str(), size.query_types);
+                    if arguments.admit(&name) {
+                        problems.push((name, physical(size, scale, family, seed).unwrap()));
+                    }
                 }
             }
         }
@@ -239,12 +277,15 @@ fn main() {
     if let Some(folder) = instances::folder() {
         for known in instances::known(&folder) {
             let is_measured = known.name.contains("06-06-10") || known.name.contains("20-20-20");
-            if is_measured && known.name.contains(&arguments.filter) {
+            if is_measured && arguments.admit(&known.name) {
                 problems.push((known.name.clone(), instances::load(&folder, &known.name)));
             }
         }
     }
-    for (name, problem) in &problems {
-        measure(name, problem, &arguments);
+    let figures: Vec<Figures> = problems.iter().map(|(name, problem)| measure(name, problem, &arguments)).collect();
+    for (index, label) in ["full p50, ms", "full p99, ms", "mean gap, %"].into_iter().enumerate() {
+        let values = figures.iter().map(|figure| figure[index]);
+        let mean = values.clone().sum::<f64>() / figures.len() as f64;
+        println!("{label}: mean {mean:.3}, worst {:.3}", values.fold(f64::NEG_INFINITY, f64::max));
     }
 }

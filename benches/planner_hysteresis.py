@@ -24,18 +24,15 @@ from servemix.experiments import generate
 STEPS_PER_HOUR = 12
 START_S = 90.0
 SETTINGS: dict[str, dict[str, float]] = {
-    "none": {"min_saving_share": 0.0},
-    "default (0.5 % least saving)": {},
-    "starts priced, payback 24 h": {"start_s": START_S},
-    "starts priced, payback 1 h": {"start_s": START_S, "payback_h": 1.0},
-    "5 % headroom": {"headroom": 0.05},
-    "5 % headroom, 2 % least saving": {"headroom": 0.05, "min_saving_share": 0.02},
-    "10 % headroom, 5 % least saving": {"headroom": 0.1, "min_saving_share": 0.05},
-    "payback 1 h, 2 % least saving": {
-        "start_s": START_S,
-        "payback_h": 1.0,
+    "none": {"min_saving_share": 0.0, "headroom": 0.0},
+    "no headroom": {"headroom": 0.0},
+    "default": {},
+    "2 % least saving": {"min_saving_share": 0.02},
+    "2 % least saving, headroom for 5 %": {
         "min_saving_share": 0.02,
+        "max_headroom_cost_share": 0.05,
     },
+    "default, starts priced, payback 1 h": {"start_s": START_S, "payback_h": 1.0},
 }
 
 

@@ -32,6 +32,23 @@ static void print_plan(const char *title, const ServemixPlan *plan) {
     free(replicas);
 }
 
+// What to start and stop, in an order that serves as much as can be served all the while.
+static void print_transition(const ServemixProblem *problem, const ServemixPlan *next, const ServemixPlan *previous,
+                             const ServemixPlannerParams *params) {
+    ServemixTransition *transition = NULL;
+    must(servemix_plan_transition(problem, next, previous, params, &transition), "transition");
+    for (size_t n = 0; n < servemix_transition_num_steps(transition); n++) {
+        ServemixTransitionStep step;
+        must(servemix_transition_step(transition, n, &step), "step");
+        printf("  %s %" PRIu32 " of configuration %" PRIu32 ", then %.0f %% can be served\n",
+               step.action == SERVEMIX_ACTION_START ? "start" : "stop", step.replicas, step.configuration,
+               100.0 * step.served_share);
+    }
+    if (!servemix_transition_is_safe(transition))
+        printf("  on the way: %s\n", servemix_transition_message(transition));
+    servemix_transition_free(transition);
+}
+
 int main(int argc, char **argv) {
     if (argc != 2) {
         fprintf(stderr, "usage: %s PROBLEM.json\n", argv[0]);
@@ -62,9 +79,11 @@ int main(int argc, char **argv) {
             rates[i] = 3000.0 * hour;
         must(servemix_planner_reroute(planner, &update, &plan), "reroute");
         print_plan("same deployments", plan);
-        servemix_plan_free(plan);
+        ServemixPlan *previous = plan;
         must(servemix_planner_replan(planner, NULL, &plan), "replan");
         print_plan("new deployments", plan);
+        print_transition(problem, plan, previous, &params);
+        servemix_plan_free(previous);
         if (hour < 3)
             servemix_plan_free(plan);
     }

@@ -201,6 +201,7 @@ class Planner:
         min_saving_usd: float | None = None,
         min_saving_share: float | None = None,
         headroom: float | None = None,
+        max_headroom_cost_share: float | None = None,
         max_changes: int | None = None,
     ) -> Planner: ...
     def replan(

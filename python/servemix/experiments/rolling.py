@@ -241,6 +241,7 @@ def _planning(
             start_s=startup_s,
             payback_h=payback_h,
             min_saving_share=policy.min_saving,
+            headroom=0.0,
         )
         return lambda at, plan: planner.replan(at.query_types["rate_per_h"])
 

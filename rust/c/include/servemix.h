@@ -52,6 +52,12 @@
 // In place of a configuration: the plan leaves the request unserved.
 #define SERVEMIX_UNSERVED UINT32_MAX
 
+// Start replicas and wait until they serve.
+#define SERVEMIX_ACTION_START 0
+
+// Stop replicas, which first get no more traffic.
+#define SERVEMIX_ACTION_STOP 1
+
 // What to deploy and where to send each kind of request.
 typedef struct ServemixPlan ServemixPlan;
 
@@ -63,6 +69,9 @@ typedef struct ServemixProblem ServemixProblem;
 
 // Chooses the deployment of each request by the fractions of a plan.
 typedef struct ServemixRouter ServemixRouter;
+
+// Ordered steps from one plan to another.
+typedef struct ServemixTransition ServemixTransition;
 
 // The parts of a plan's cost, USD over the horizon.
 typedef struct {
@@ -94,6 +103,10 @@ typedef struct {
   double min_saving_usd;
   // As min_saving_usd, as a share of the present cost.
   double min_saving_share;
+  // Where deployments change, they are chosen for rates higher by up to this share, as far as that costs little.
+  double headroom;
+  // Most that headroom may cost, as a share of the cost without.
+  double max_headroom_cost_share;
   // Most replicas started and stopped in one replan, lost ones not counted; UINT32_MAX for no limit.
   uint32_t max_changes;
 } ServemixPlannerParams;
@@ -118,6 +131,20 @@ typedef struct {
   // Number of deployments.
   size_t num_failed;
 } ServemixUpdate;
+
+// One step of a transition.
+typedef struct {
+  // One of SERVEMIX_ACTION_*.
+  int32_t action;
+  // Configuration whose replicas start or stop, by its index in the problem.
+  uint32_t configuration;
+  // How many of them.
+  uint32_t replicas;
+  // Seconds until what starts serves; 0 for a stop.
+  double start_s;
+  // Share of all queries that can be served after the step, every SLO met.
+  double served_share;
+} ServemixTransitionStep;
 
 #ifdef __cplusplus
 extern "C" {
@@ -199,7 +226,8 @@ int32_t servemix_plan_unmet(const ServemixPlan *plan,
                             double *unmet,
                             size_t capacity);
 
-// Sets every setting to its default: start-ups cost and take nothing, every change that saves anything is made.
+// Sets every setting to its default: start-ups cost and take nothing, a change has to save a little, and headroom is taken
+// where it costs little.
 int32_t servemix_planner_params_default(ServemixPlannerParams *params);
 
 // Makes a planner that starts from `plan`, as it is deployed, or from a plan of method "agh" where that is NULL. `params` may
@@ -266,6 +294,40 @@ int32_t servemix_router_pick_many(const ServemixRouter *router,
 
 // Frees a router.
 void servemix_router_free(ServemixRouter *router);
+
+// Finds the order of starts and stops from `previous` to `next`, both plans of `problem`, that keeps within pools, storage and
+// budget at every step and serves the most throughout. Start-ups cost and take what `params` says; NULL for nothing.
+int32_t servemix_plan_transition(const ServemixProblem *problem,
+                                 const ServemixPlan *next,
+                                 const ServemixPlan *previous,
+                                 const ServemixPlannerParams *params,
+                                 ServemixTransition **transition);
+
+// Number of steps; 0 for NULL.
+size_t servemix_transition_num_steps(const ServemixTransition *transition);
+
+// Step number `index`, from 0.
+int32_t servemix_transition_step(const ServemixTransition *transition,
+                                 size_t index,
+                                 ServemixTransitionStep *step);
+
+// Whether no moment serves less than the poorer of both plans.
+bool servemix_transition_is_safe(const ServemixTransition *transition);
+
+// Whether it is proven that no order serves more at its worst moment.
+bool servemix_transition_is_best(const ServemixTransition *transition);
+
+// Share of all queries that can be served at the worst moment; NAN for NULL.
+double servemix_transition_lowest_share(const ServemixTransition *transition);
+
+// Cost of all starts, USD; NAN for NULL.
+double servemix_transition_start_usd(const ServemixTransition *transition);
+
+// What falls short on the way, "" where nothing does. Valid until the transition is freed.
+const char *servemix_transition_message(const ServemixTransition *transition);
+
+// Frees a transition.
+void servemix_transition_free(ServemixTransition *transition);
 
 // Makes a problem from the content of a servemix-problem/1 file, gzipped or not, of `length` bytes.
 int32_t servemix_problem_from_json(const char *json, size_t length, ServemixProblem **problem);
@@ -354,7 +416,8 @@ int32_t servemix_plan_unmet(const ServemixPlan *plan,
                             double *unmet,
                             size_t capacity);
 
-// Sets every setting to its default: start-ups cost and take nothing, every change that saves anything is made.
+// Sets every setting to its default: start-ups cost and take nothing, a change has to save a little, and headroom is taken
+// where it costs little.
 int32_t servemix_planner_params_default(ServemixPlannerParams *params);
 
 // Makes a planner that starts from `plan`, as it is deployed, or from a plan of method "agh" where that is NULL. `params` may
@@ -381,6 +444,40 @@ int32_t servemix_planner_plan(const ServemixPlanner *planner, ServemixPlan **pla
 
 // Frees a planner.
 void servemix_planner_free(ServemixPlanner *planner);
+
+// Finds the order of starts and stops from `previous` to `next`, both plans of `problem`, that keeps within pools, storage and
+// budget at every step and serves the most throughout. Start-ups cost and take what `params` says; NULL for nothing.
+int32_t servemix_plan_transition(const ServemixProblem *problem,
+                                 const ServemixPlan *next,
+                                 const ServemixPlan *previous,
+                                 const ServemixPlannerParams *params,
+                                 ServemixTransition **transition);
+
+// Number of steps; 0 for NULL.
+size_t servemix_transition_num_steps(const ServemixTransition *transition);
+
+// Step number `index`, from 0.
+int32_t servemix_transition_step(const ServemixTransition *transition,
+                                 size_t index,
+                                 ServemixTransitionStep *step);
+
+// Whether no moment serves less than the poorer of both plans.
+bool servemix_transition_is_safe(const ServemixTransition *transition);
+
+// Whether it is proven that no order serves more at its worst moment.
+bool servemix_transition_is_best(const ServemixTransition *transition);
+
+// Share of all queries that can be served at the worst moment; NAN for NULL.
+double servemix_transition_lowest_share(const ServemixTransition *transition);
+
+// Cost of all starts, USD; NAN for NULL.
+double servemix_transition_start_usd(const ServemixTransition *transition);
+
+// What falls short on the way, "" where nothing does. Valid until the transition is freed.
+const char *servemix_transition_message(const ServemixTransition *transition);
+
+// Frees a transition.
+void servemix_transition_free(ServemixTransition *transition);
 
 // Makes a router by the fractions of a plan. `mode` is "random" (independent draws) or "deficit" (no count ever differs
 // from its fraction of the requests by one or more). Give routers that work side by side different seeds.

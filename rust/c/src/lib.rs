@@ -12,6 +12,7 @@ mod plan;
 mod planner;
 mod problem;
 mod router;
+mod transition;
 
 use std::ffi::c_char;
 
@@ -19,6 +20,7 @@ pub use plan::*;
 pub use planner::*;
 pub use problem::*;
 pub use router::*;
+pub use transition::*;
 
 // The header lets any number of threads use one handle at once.
 const fn may_be_shared<T: Send + Sync>() {}
@@ -27,6 +29,7 @@ const _: () = {
     may_be_shared::<Plan>();
     may_be_shared::<Planner>();
     may_be_shared::<Router>();
+    may_be_shared::<Transition>();
 };
 
 /// All went well.

@@ -32,12 +32,16 @@ pub struct PlannerParams {
     pub min_saving_usd: f64,
     /// As min_saving_usd, as a share of the present cost.
     pub min_saving_share: f64,
+    /// Where deployments change, they are chosen for rates higher by up to this share, as far as that costs little.
+    pub headroom: f64,
+    /// Most that headroom may cost, as a share of the cost without.
+    pub max_headroom_cost_share: f64,
     /// Most replicas started and stopped in one replan, lost ones not counted; UINT32_MAX for no limit.
     pub max_changes: u32,
 }
 
 impl PlannerParams {
-    fn to_params(self) -> Params {
+    pub(crate) fn to_params(self) -> Params {
         let mut params = Params::default();
         params.seed = self.seed;
         params.transition.start_usd = self.start_usd;
@@ -47,6 +51,8 @@ impl PlannerParams {
         params.payback_h = (self.payback_h != 0.0).then_some(self.payback_h);
         params.min_saving_usd = self.min_saving_usd;
         params.min_saving_share = self.min_saving_share;
+        params.headroom = self.headroom;
+        params.max_headroom_cost_share = self.max_headroom_cost_share;
         params.max_changes = (self.max_changes != u32::MAX).then_some(self.max_changes);
         params
     }
@@ -75,20 +81,23 @@ pub struct Update {
     pub num_failed: usize,
 }
 
-/// Sets every setting to its default: start-ups cost and take nothing, every change that saves anything is made.
+/// Sets every setting to its default: start-ups cost and take nothing, a change has to save a little, and headroom is taken
+/// where it costs little.
 #[no_mangle]
 pub unsafe extern "C" fn servemix_planner_params_default(params: *mut PlannerParams) -> i32 {
-    let Params { seed, transition, payback_h, min_saving_usd, min_saving_share, max_changes, .. } = Params::default();
+    let default = Params::default();
     let defaults = PlannerParams {
-        seed,
-        start_usd: transition.start_usd,
-        start_usd_per_gb: transition.start_usd_per_gb,
-        start_s: transition.start_s,
-        start_s_per_gb: transition.start_s_per_gb,
-        payback_h: payback_h.unwrap_or(0.0),
-        min_saving_usd,
-        min_saving_share,
-        max_changes: max_changes.unwrap_or(u32::MAX),
+        seed: default.seed,
+        start_usd: default.transition.start_usd,
+        start_usd_per_gb: default.transition.start_usd_per_gb,
+        start_s: default.transition.start_s,
+        start_s_per_gb: default.transition.start_s_per_gb,
+        payback_h: default.payback_h.unwrap_or(0.0),
+        min_saving_usd: default.min_saving_usd,
+        min_saving_share: default.min_saving_share,
+        headroom: default.headroom,
+        max_headroom_cost_share: default.max_headroom_cost_share,
+        max_changes: default.max_changes.unwrap_or(u32::MAX),
     };
     // SAFETY: the rules of the header.
     call(|| unsafe { place(params, "params") }.map(|place| _ = place.write(defaults)))

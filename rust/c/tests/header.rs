@@ -9,7 +9,7 @@ fn the_header_is_up_to_date() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR"));
     let config = cbindgen::Config::from_file(folder.join("cbindgen.toml")).unwrap();
     let mut builder = cbindgen::Builder::new().with_config(config);
-    for file in ["lib", "problem", "plan", "planner", "router"] {
+    for file in ["lib", "problem", "plan", "planner", "transition", "router"] {
         builder = builder.with_src(folder.join("src").join(file).with_extension("rs"));
     }
     let mut made = Vec::new();

@@ -121,6 +121,28 @@ static void planners(const ServemixProblem *problem) {
     servemix_planner_free(NULL);
 }
 
+static void transitions(const ServemixProblem *problem) {
+    ServemixPlan *plan = NULL;
+    CHECK(servemix_solve(problem, "gh", 0, INFINITY, 1, false, NULL, &plan) == SERVEMIX_OK);
+    ServemixTransition *transition = NULL;
+    INVALID(servemix_plan_transition(problem, plan, NULL, NULL, &transition), "previous: is NULL");
+    INVALID(servemix_plan_transition(problem, NULL, plan, NULL, &transition), "next: is NULL");
+    INVALID(servemix_plan_transition(NULL, plan, plan, NULL, &transition), "problem: is NULL");
+    INVALID(servemix_plan_transition(problem, plan, plan, NULL, NULL), "transition: is NULL");
+    CHECK(transition == NULL && servemix_transition_num_steps(NULL) == 0 && !servemix_transition_is_safe(NULL));
+    CHECK(servemix_plan_transition(problem, plan, plan, NULL, &transition) == SERVEMIX_OK);
+    servemix_plan_free(plan);
+    // From a plan to itself there is nothing to do.
+    CHECK(servemix_transition_num_steps(transition) == 0 && servemix_transition_is_safe(transition));
+    CHECK(servemix_transition_start_usd(transition) == 0.0 && isnan(servemix_transition_lowest_share(NULL)));
+    CHECK(strcmp(servemix_transition_message(transition), "") == 0);
+    ServemixTransitionStep step;
+    INVALID(servemix_transition_step(transition, 0, &step), "index: is 0");
+    INVALID(servemix_transition_step(transition, 0, NULL), "step: is NULL");
+    servemix_transition_free(transition);
+    servemix_transition_free(NULL);
+}
+
 static void routers(const ServemixProblem *problem) {
     ServemixPlan *plan = NULL;
     ServemixRouter *router = STALE;
@@ -154,6 +176,7 @@ int main(int argc, char **argv) {
     CHECK(servemix_problem_read(argv[1], &problem) == SERVEMIX_OK);
     plans(problem);
     planners(problem);
+    transitions(problem);
     routers(problem);
     servemix_problem_free(problem);
     return EXIT_SUCCESS;

@@ -63,6 +63,7 @@ fn the_example_plans_keeps_its_plan_up_to_date_and_routes() {
         let text = String::from_utf8(output.stdout).unwrap();
         assert!(text.starts_with("first plan: "), "{text}");
         assert_eq!(text.matches("\nnew deployments: ").count(), 3, "{text}");
+        assert!(text.contains("  start 1 of configuration") && text.contains(" can be served"), "{text}");
         assert!(text.contains("refused: ") && text.contains("got NaN"), "{text}");
         assert_eq!(text.matches("goes to configuration").count() + text.matches("is not served").count(), 5, "{text}");
     }

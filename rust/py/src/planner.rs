@@ -35,10 +35,12 @@ use crate::problem::PyProblem;
 ///     Shorter ones make plans hold longer.
 /// min_saving_usd, min_saving_share
 ///     A change is made only where it saves more than this over the payback time, start-up paid:
-///     in USD (0 by default), and as a share of the present cost (0.005 by default).
-/// headroom
-///     Deployments are chosen for rates higher by this share, and kept while they suffice for the
-///     rates as they are; 0 by default. Traffic that goes up and down by less changes nothing.
+///     in USD (0 by default), and as a share of the present cost (0.01 by default). Where queries
+///     go unserved that another plan would serve, a change need not save so much.
+/// headroom, max_headroom_cost_share
+///     Where deployments change, they are chosen for rates higher by up to this share (0.05 by
+///     default), so that the next rise of the traffic need not change them again, as far as that
+///     costs at most the second as a share of the cost without (0.02 by default).
 /// max_changes
 ///     Most replicas started and stopped by one call, lost ones not counted; None for no limit.
 ///
@@ -84,7 +86,8 @@ impl PyPlanner {
     #[new]
     #[pyo3(signature = (
         problem, plan=None, *, seed=None, start_usd=None, start_usd_per_gb=None, start_s=None, start_s_per_gb=None,
-        payback_h=None, min_saving_usd=None, min_saving_share=None, headroom=None, max_changes=None
+        payback_h=None, min_saving_usd=None, min_saving_share=None, headroom=None,
+        max_headroom_cost_share=None, max_changes=None
     ))]
     #[allow(clippy::too_many_arguments)]
     fn new(
@@ -99,6 +102,7 @@ impl PyPlanner {
         min_saving_usd: Option<&Bound<'_, PyAny>>,
         min_saving_share: Option<&Bound<'_, PyAny>>,
         headroom: Option<&Bound<'_, PyAny>>,
+        max_headroom_cost_share: Option<&Bound<'_, PyAny>>,
         max_changes: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<Self> {
         let py = problem.py();
@@ -108,6 +112,7 @@ impl PyPlanner {
             (min_saving_usd, "min_saving_usd", &mut params.min_saving_usd),
             (min_saving_share, "min_saving_share", &mut params.min_saving_share),
             (headroom, "headroom", &mut params.headroom),
+            (max_headroom_cost_share, "max_headroom_cost_share", &mut params.max_headroom_cost_share),
         ] {
             if let Some(value) = value {
                 *target = number(value, name)?;

@@ -1,16 +1,23 @@
 //! Full re-planning: deployments, too, are chosen anew, as far as that pays.
 //!
-//! Local search starts from what runs, with the cost of starting more inside its objective, and from plans that were
-//! good before; perturbations follow. Prices of the relaxation, and the configurations that they favour, are kept from
-//! call to call: they follow the rates and are computed anew only after the rates have drifted, or prices or pools
-//! have changed. Most calls look no further than a few moves; some dig: those for which what runs has become dear
-//! beside the relaxation, and each that follows a number of calls that did not.
+//! Starts, in this order: a dive from the linear relaxation over what the market mixes and what ran, kept from call to call
+//! with its basis; what runs, with the cost of starting more inside the objective; plans that were good before; the
+//! greedy plan. Local search descends from each, and perturbations of the best follow until the call's work is done: that
+//! is little for most calls, and more for those that dig, see [`Pace`]. What one call does not find, a later one finds,
+//! since its starts are the best that was found.
+//!
+//! Prices of the relaxation, and the configurations that they favour, follow the rates and are computed anew only after
+//! the rates have drifted, prices or pools have changed, or the relaxation's value seems off.
 
 use rand_pcg::Pcg64Mcg;
 
+use super::found::{deployments, is_sound, settle, Found};
+use super::pace::Pace;
 use crate::agh::stream;
-use crate::search::{LocalSearch, Market, Ranking, Running, SearchLimits, SearchState};
-use crate::{construct, Deployment, PlannerParams, Problem, Result, SolveParams, Stop, Switches};
+use crate::search::{LocalSearch, Market, Ranking, ReplicaProgram, Running, SearchLimits, SearchState};
+use crate::{
+    construct, Deployment, PlannerParams, Problem, Result, SolveParams, Stop, Switches, FEASIBILITY_TOLERANCE,
+};
 
 /// Rates that have moved by more than this factor since the market was priced want new prices.
 const DRIFT: f64 = 1.5;
@@ -19,37 +26,28 @@ const ROUNDS: usize = 12;
 /// Configurations that the search moves within: at least, and more per query type.
 const KERNEL_SIZE: usize = 14;
 const KERNEL_SIZE_PER_TYPE: usize = 1;
-/// Calls after which one digs, and the fewest between two that dig because what runs has become dear.
-const CALLS_BETWEEN: u64 = 5;
-const FEWEST_CALLS_BETWEEN: u64 = 2;
-/// What runs has become dear where it costs this much more beside the relaxation, as a share, than after the last
-/// searches; very dear, so that no call waits, with the second. What is forgotten of the last searches per call.
-const DEAR: f64 = 0.02;
-const VERY_DEAR: f64 = 0.1;
-const FORGOTTEN: f64 = 0.002;
-/// More routings solved where what runs, and what is near it, is not enough for the demand.
-const REPAIR_SOLVES: u64 = 40;
-/// Plans that were good before, kept as further starts; those within this factor of the best are searched from.
-const ALTERNATIVES: usize = 2;
-const NEAR: f64 = 1.1;
-/// Replicas of the relaxation's mixture below these are left out of a start.
-const LEAST_REPLICAS: [f64; 2] = [0.1, 0.4];
-/// Factor by which shortage becomes dearer, and how often, before it counts as unavoidable.
-const SHORTAGE_RISE: f64 = 8.0;
-const SHORTAGE_RISES: usize = 5;
-
-/// How far a call looks.
-#[derive(Debug, Clone, Copy)]
-struct Effort {
-    /// Routings solved, at most.
-    solves: u64,
-    perturbations: usize,
-}
-
-const LIGHT: Effort = Effort { solves: 16, perturbations: 1 };
-const DEEP: Effort = Effort { solves: 40, perturbations: 5 };
+/// Elementary steps of a call and of one that digs, with one query type, and the power by which they grow with the number
+/// of query types; see [`LocalSearch::work`].
+const LIGHT_WORK: f64 = 6e3;
+const DEEP_WORK: f64 = 4e4;
+const WORK_GROWTH: f64 = 2.0;
+/// The same for enlarging what was found so that it has headroom.
+const HEADROOM_WORK: f64 = 2e3;
+const MOST_WORK: f64 = 1e8;
+/// More work, in terms of that of a light call, where what was found is not enough for the demand.
+const REPAIR: u64 = 2;
 /// Moves tried from one state.
 const TRIES: usize = 7;
+/// Plans that were good before and are kept as further starts, and those of them that a light call looks at.
+const ALTERNATIVES: usize = 4;
+const LIGHT_ALTERNATIVES: usize = 2;
+/// Perturbations of a call, which on tiny problems take next to no work.
+const MOST_PERTURBATIONS: usize = 200;
+/// Dives of a digging call that round at random.
+const RANDOM_DIVES: usize = 2;
+/// Configurations that dives are made over before those that no longer run are left out: at least, and more per query type.
+const MEMBERS: usize = 12;
+const MEMBERS_PER_TYPE: usize = 2;
 
 /// What full re-planning keeps from call to call.
 #[derive(Debug)]
@@ -60,22 +58,31 @@ pub(super) struct Reoptimiser {
     /// Rates that the market's prices follow, and those for which they were computed.
     rates: Vec<f64>,
     priced_rates: Vec<f64>,
-    /// Prices or pools have changed since.
+    /// Prices or pools have changed since, or the value seems off.
     is_stale: bool,
     running: Running,
+    /// Replicas and routing in one linear program, over what the market mixes and what ran.
+    program: ReplicaProgram,
     alternatives: Vec<Vec<Deployment>>,
-    /// Cost after the last searches over the value of the relaxation.
-    excess: f64,
-    /// Calls, those since the last that dug, and those that dug.
+    pace: Pace,
     calls: u64,
-    calls_since: u64,
-    digs: u64,
 }
 
-/// The best state of a call, and the others that a later one may start from.
-struct Found<'a> {
-    best: SearchState<'a>,
-    others: Vec<(f64, Vec<Deployment>)>,
+/// Deployments and what a plan with them costs, USD.
+#[derive(Debug)]
+pub(super) struct Next {
+    pub(super) deployments: Vec<Deployment>,
+    pub(super) usd: f64,
+}
+
+/// What runs when a call begins.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Kept<'p> {
+    pub(super) deployments: &'p [Deployment],
+    /// It cannot meet every constraint.
+    pub(super) is_short: bool,
+    /// A change must save more than this share of its cost.
+    pub(super) least_saving_share: f64,
 }
 
 impl Reoptimiser {
@@ -88,11 +95,10 @@ impl Reoptimiser {
             priced_rates: Vec::new(),
             is_stale: false,
             running: Running::default(),
+            program: ReplicaProgram::new(&SearchState::new(problem, 1), &[]),
             alternatives: Vec::new(),
-            excess: f64::INFINITY,
+            pace: Pace::new(),
             calls: 0,
-            calls_since: 0,
-            digs: 0,
         };
         reoptimiser.price_kernel(problem);
         reoptimiser
@@ -103,79 +109,109 @@ impl Reoptimiser {
         self.is_stale = true;
     }
 
-    /// Deployments better than `kept` by more than a change must save; `None` where there are none. `kept_usd` is what
-    /// the plan with `kept` costs; it need not meet every constraint where it `is_short`.
+    /// Deployments better than what is kept by more than a change must save; `None` where there are none.
     pub(super) fn improve(
         &mut self,
         problem: &Problem,
         params: &PlannerParams,
-        kept: &[Deployment],
-        kept_usd: f64,
-        is_short: bool,
-    ) -> Result<Option<Vec<Deployment>>> {
-        let has_drifted = self.follow(problem);
-        self.set_running(problem, params, kept);
-        let market = &self.market;
-        let may_restart = params.max_changes.is_none();
-        let effort = effort(self.excess, kept_usd / market.value_usd, self.calls_since, has_drifted);
-        let digs = effort.solves > LIGHT.solves;
+        kept: Kept<'_>,
+    ) -> Result<Option<Next>> {
+        let is_priced = self.follow(problem);
+        self.set_running(problem, params, kept.deployments);
         self.calls += 1;
-        self.calls_since = if digs { 0 } else { self.calls_since + 1 };
-        let mut starts = if may_restart { std::mem::take(&mut self.alternatives) } else { Vec::new() };
-        if digs && may_restart {
-            self.digs += 1;
-            starts.push(match self.digs % 4 {
-                0 | 2 => market.rounded(LEAST_REPLICAS[usize::from(self.digs % 4 == 0)]),
-                _ => greedy(problem)?,
-            });
-        }
-        let mut kernel = self.kernel.clone();
-        kernel.extend(starts.iter().flatten().chain(kept).map(|entry| entry.configuration));
-        kernel.sort_unstable();
-        kernel.dedup();
-        let mut search = LocalSearch::new(problem, market, kernel, Switches::default());
+        let starts = std::mem::take(&mut self.alternatives);
+        let kernel = self.kernel_with(starts.iter().flatten().chain(kept.deployments));
+        let mut search = LocalSearch::new(problem, &self.market, kernel, Switches::default());
         search.set_running(&self.running);
-        search.state.set_deployments(kept);
-        // What runs may use some of the headroom up: that alone is no reason for a change.
-        let is_base = !is_short && (is_sound(&search.state) || params.headroom > 0.0);
-        let base_usd = match (is_base, is_sound(&search.state)) {
-            (true, true) => search.state.total_usd(),
-            (true, false) => kept_usd,
-            (false, _) => f64::INFINITY,
-        };
+        search.state.set_deployments(kept.deployments);
+        let kept_state = search.state.clone();
+        let mut found = Found { best: kept_state.clone(), plans: Vec::new() };
         let stop = Stop::never();
-        let mut limits = limits(effort, &stop);
-        settle(&mut search, &limits);
-        if may_restart && !is_sound(&search.state) {
-            limits.solves += REPAIR_SOLVES;
-            settle(&mut search, &limits);
-        }
-        if may_restart && !is_sound(&search.state) {
-            limits.solves += REPAIR_SOLVES;
-            starts.push(greedy(problem)?);
-        }
-        let mut found = Found { best: search.state.clone(), others: Vec::new() };
-        found.search_from(&mut search, &starts, &limits);
-        let mut rng = Pcg64Mcg::new(stream(params.seed, self.calls));
-        let perturbations = if may_restart { effort.perturbations } else { 0 };
-        for _ in 0..perturbations {
-            if search.solves >= limits.solves {
-                break;
-            }
-            search.state.clone_from(&found.best);
-            search.perturb(&mut rng, &stop);
+        let mut limits = limits(work(problem, LIGHT_WORK), &stop);
+        let digs = if params.max_changes.is_some() {
+            // Only what runs, and what is a few changes away from it.
             settle(&mut search, &limits);
             found.take(&search.state);
-        }
-        let Found { best, others } = found;
-        let least_usd = (params.min_saving_usd / payback(problem, params)).max(params.min_saving_share * base_usd);
-        let pays = !is_base || (is_sound(&best) && base_usd - best.total_usd() > least_usd);
-        let excess = (best.total_usd() - best.starting_usd()) / market.value_usd;
-        let next = pays.then(|| deployments(&best));
-        let forgotten = if digs { (0.5 * (excess - self.excess)).max(FORGOTTEN) } else { FORGOTTEN };
-        self.excess = if excess.is_finite() { excess.min(self.excess + forgotten) } else { f64::INFINITY };
-        self.remember(others, kept);
+            false
+        } else {
+            let mut rng = Pcg64Mcg::new(stream(params.seed, self.calls));
+            prepare(&mut self.program, &search.state, &self.market, kept.deployments, is_priced);
+            search.dive_with(&mut self.program, None::<&mut Pcg64Mcg>, &stop);
+            settle(&mut search, &limits);
+            found.take(&search.state);
+            search.state.clone_from(&kept_state);
+            settle(&mut search, &limits);
+            found.take(&search.state);
+            if !is_sound(&found.best) {
+                limits.work += REPAIR * limits.work;
+                settle(&mut search, &limits);
+                found.take(&search.state);
+            }
+            let digs = self.pace.digs(excess_of(&self.market, &found.best), is_priced || !is_sound(&found.best));
+            if digs {
+                limits.work = limits.work.max(work(problem, DEEP_WORK));
+                for _ in 0..RANDOM_DIVES {
+                    self.program.refresh(&search.state);
+                    search.dive_with(&mut self.program, Some(&mut rng), &stop);
+                    settle(&mut search, &limits);
+                    found.take(&search.state);
+                }
+            }
+            let (first, rest) = starts.split_at(if digs { starts.len() } else { LIGHT_ALTERNATIVES.min(starts.len()) });
+            found.search_from(&mut search, first, &limits);
+            self.alternatives.extend_from_slice(rest);
+            if digs {
+                let greedy = construct::solve(problem, &SolveParams::default(), &stop)?.deployments;
+                found.search_from(&mut search, &[greedy], &limits);
+            }
+            for _ in 0..MOST_PERTURBATIONS {
+                let is_done = search.work() >= limits.work || found.best.deployments().next().is_none();
+                if is_done || !is_sound(&found.best) {
+                    break;
+                }
+                search.state.clone_from(&found.best);
+                search.perturb(&mut rng, &stop);
+                settle(&mut search, &limits);
+                found.take(&search.state);
+            }
+            digs
+        };
+        let Found { best, plans } = found;
+        let excess = excess_of(&self.market, &best);
+        let next = is_worth_it(problem, params, kept, &kept_state, &best)
+            .then(|| Next { deployments: deployments(&best), usd: best.total_usd() - best.starting_usd() });
+        self.pace.note(excess, digs, is_priced);
+        self.is_stale = self.pace.is_mispriced();
+        self.remember(plans, next.as_ref().map_or(kept.deployments, |next| &next.deployments));
         Ok(next)
+    }
+
+    /// `next` enlarged for the higher rates that `problem` has meanwhile; only routes of [`Reoptimiser::kernel_with`] what is
+    /// kept and `next` need be up to date.
+    pub(super) fn enlarge(
+        &self,
+        problem: &Problem,
+        kept: &[Deployment],
+        next: &[Deployment],
+    ) -> Option<Vec<Deployment>> {
+        let mut market = self.market.clone();
+        market.follow(&self.rates, &problem.query_types.rate_per_h);
+        let mut search =
+            LocalSearch::new(problem, &market, self.kernel_with(kept.iter().chain(next)), Switches::default());
+        search.set_running(&self.running);
+        search.state.set_deployments(next);
+        let stop = Stop::never();
+        settle(&mut search, &limits(work(problem, HEADROOM_WORK), &stop));
+        is_sound(&search.state).then(|| deployments(&search.state))
+    }
+
+    /// The configurations that the market favours and those of `entries`.
+    pub(super) fn kernel_with<'d>(&self, entries: impl Iterator<Item = &'d Deployment>) -> Vec<u32> {
+        let mut kernel = self.kernel.clone();
+        kernel.extend(entries.map(|entry| entry.configuration));
+        kernel.sort_unstable();
+        kernel.dedup();
+        kernel
     }
 
     /// Lets the market follow the rates; whether it was priced anew.
@@ -214,12 +250,12 @@ impl Reoptimiser {
         }
     }
 
-    /// Keeps the best of what was found beside what runs, as starts of the next call.
-    fn remember(&mut self, mut found: Vec<(f64, Vec<Deployment>)>, kept: &[Deployment]) {
+    /// Keeps the best of what was found beside what runs, and then what was not looked at, as starts of the next call.
+    fn remember(&mut self, mut found: Vec<(f64, Vec<Deployment>)>, running: &[Deployment]) {
         found.sort_by(|left, right| left.0.total_cmp(&right.0));
-        self.alternatives.clear();
-        for (_, other) in found {
-            let is_new = other != kept && !self.alternatives.contains(&other);
+        let rest = std::mem::take(&mut self.alternatives);
+        for other in found.into_iter().map(|entry| entry.1).chain(rest) {
+            let is_new = other != running && !self.alternatives.contains(&other);
             if is_new && self.alternatives.len() < ALTERNATIVES {
                 self.alternatives.push(other);
             }
@@ -227,84 +263,79 @@ impl Reoptimiser {
     }
 }
 
-impl<'a> Found<'a> {
-    /// Descends from each start that is near enough to the best.
-    fn search_from(&mut self, search: &mut LocalSearch<'a>, starts: &[Vec<Deployment>], limits: &SearchLimits<'_>) {
-        for start in starts {
-            search.state.set_deployments(start);
-            search.solves += 1;
-            let is_far = is_sound(&self.best)
-                && is_sound(&search.state)
-                && search.state.total_usd() > NEAR * self.best.total_usd();
-            if !is_far {
-                settle(search, limits);
-                self.take(&search.state);
-            }
-        }
+/// Whether `best` is worth a change of what is kept.
+fn is_worth_it(
+    problem: &Problem,
+    params: &PlannerParams,
+    kept: Kept<'_>,
+    kept_state: &SearchState<'_>,
+    best: &SearchState<'_>,
+) -> bool {
+    if kept.is_short || !is_sound(kept_state) {
+        return true;
     }
-
-    /// Takes a state that is a plan over, as the best or as one of the others.
-    fn take(&mut self, state: &SearchState<'a>) {
-        if !is_sound(state) {
-            return;
-        }
-        self.others.push((state.total_usd(), deployments(state)));
-        if !is_sound(&self.best) || state.total_usd() < self.best.total_usd() * (1.0 - 1e-12) {
-            self.best.clone_from(state);
-        }
+    let (kept_usd, usd) = (kept_state.total_usd(), best.total_usd());
+    if !is_sound(best) || usd >= kept_usd {
+        return false;
     }
+    // A query that could be served is worth a change in any case.
+    if unserved_per_h(problem, best) < unserved_per_h(problem, kept_state) - least_unserved_per_h(problem) {
+        return true;
+    }
+    kept_usd - usd > (params.min_saving_usd / payback(problem, params)).max(kept.least_saving_share * kept_usd)
 }
 
-/// How far to look, by what runs costs beside the relaxation and what it did.
-fn effort(excess_before: f64, excess: f64, calls_since: u64, has_drifted: bool) -> Effort {
-    let is_dear = excess > excess_before + DEAR && calls_since >= FEWEST_CALLS_BETWEEN;
-    let is_very_dear = excess > excess_before + VERY_DEAR;
-    if has_drifted || is_dear || is_very_dear || calls_since >= CALLS_BETWEEN {
-        DEEP
-    } else {
-        LIGHT
-    }
+/// Queries per hour that a state leaves unserved.
+fn unserved_per_h(problem: &Problem, state: &SearchState<'_>) -> f64 {
+    let rates = problem.query_types.rate_per_h.iter().enumerate();
+    rates.map(|(i, rate)| rate * (state.program().unmet(i) + state.program().shortage(i))).sum()
 }
 
-fn limits(effort: Effort, stop: &Stop) -> SearchLimits<'_> {
+/// Fewer queries per hour than this are rounding.
+fn least_unserved_per_h(problem: &Problem) -> f64 {
+    FEASIBILITY_TOLERANCE * problem.query_types.rate_per_h.iter().sum::<f64>()
+}
+
+/// Brings the program that dives up to date, over what the market mixes and what runs or ran.
+fn prepare(
+    program: &mut ReplicaProgram,
+    state: &SearchState<'_>,
+    market: &Market,
+    kept: &[Deployment],
+    is_priced: bool,
+) {
+    let is_member = |entry: &Deployment| program.members().binary_search(&entry.configuration).is_ok();
+    if !is_priced && kept.iter().all(is_member) {
+        program.refresh(state);
+        return;
+    }
+    let mut members: Vec<u32> = market.mixture.iter().map(|entry| entry.0).collect();
+    members.extend(kept.iter().map(|entry| entry.configuration));
+    let most = MEMBERS + MEMBERS_PER_TYPE * state.problem().num_query_types();
+    if !is_priced && program.members().len() < most {
+        members.extend(program.members());
+    }
+    members.sort_unstable();
+    members.dedup();
+    *program = ReplicaProgram::new(state, &members);
+}
+
+/// What a state costs over the value of the relaxation, starts put aside.
+fn excess_of(market: &Market, state: &SearchState<'_>) -> f64 {
+    (state.total_usd() - state.starting_usd()) / market.value_usd
+}
+
+/// Elementary steps of a call, of `one` with one query type.
+fn work(problem: &Problem, one: f64) -> u64 {
+    (one * (problem.num_query_types() as f64).powf(WORK_GROWTH)).min(MOST_WORK) as u64
+}
+
+fn limits(work: u64, stop: &Stop) -> SearchLimits<'_> {
     // Deep operators take longer than they are worth here.
-    SearchLimits {
-        solves: effort.solves,
-        work: u64::MAX,
-        tries: TRIES,
-        deep_tries: 0,
-        deep_below_usd: f64::NEG_INFINITY,
-        stop,
-    }
+    SearchLimits { solves: u64::MAX, work, tries: TRIES, deep_tries: 0, deep_below_usd: f64::NEG_INFINITY, stop }
 }
 
 /// The payback time as a share of the horizon.
 fn payback(problem: &Problem, params: &PlannerParams) -> f64 {
     params.payback_h.unwrap_or(problem.horizon_h) / problem.horizon_h
-}
-
-fn greedy(problem: &Problem) -> Result<Vec<Deployment>> {
-    Ok(construct::solve(problem, &SolveParams::default(), &Stop::never())?.deployments)
-}
-
-fn is_sound(state: &SearchState<'_>) -> bool {
-    state.is_solved() && state.is_feasible()
-}
-
-/// By rising configuration.
-fn deployments(state: &SearchState<'_>) -> Vec<Deployment> {
-    let of = |(configuration, replicas)| Deployment { configuration: configuration as u32, replicas };
-    let mut deployments: Vec<Deployment> = state.deployments().map(of).collect();
-    deployments.sort_unstable_by_key(|entry| entry.configuration);
-    deployments
-}
-
-/// Descends; where shortage is left, makes it dearer and descends again.
-fn settle(search: &mut LocalSearch<'_>, limits: &SearchLimits<'_>) {
-    for _ in 0..SHORTAGE_RISES {
-        if !search.descend(limits) || search.state.is_feasible() {
-            return;
-        }
-        search.state.raise_shortage_prices(SHORTAGE_RISE);
-    }
 }

@@ -7,13 +7,15 @@
 //! What cannot be met is no error: the plan then has [`Status::Degraded`], serves as many queries as it can, and its
 //! message says what is short. An error leaves planner and plan as they were.
 
+mod found;
 mod full;
 mod next_plan;
+mod pace;
 mod params;
 mod rank;
 mod transition;
 
-use full::Reoptimiser;
+use full::{Kept, Next, Reoptimiser};
 pub use params::{PlannerParams, TransitionCosts};
 use rank::Rank;
 pub use transition::{Action, Step, Transition};
@@ -23,6 +25,10 @@ use crate::{
     solve, CancelToken, Deployment, Error, Method, Plan, Problem, ProblemData, Result, RoutingProgram, SolveParams,
     Status, NO_POOL,
 };
+
+/// The least headroom that is tried as a share of what is wanted, and the factors by which it is raised where it was taken
+/// and lowered where it cost too much.
+const HEADROOM_STEPS: (f64, f64, f64) = (0.1, 1.5, 2.0);
 
 /// What has changed since the last plan; `None` where nothing has.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
@@ -47,8 +53,9 @@ pub struct Planner {
     program: RoutingProgram,
     reoptimiser: Reoptimiser,
     before: Numbers,
-    /// Rates of the last update, while the problem holds higher ones.
-    rates: Vec<f64>,
+    /// Headroom that is tried next, and what that of the present plan cost, as a share, when it was taken over.
+    headroom: f64,
+    headroom_cost_share: f64,
     plan: Plan,
 }
 
@@ -89,13 +96,14 @@ impl Planner {
         let program = program_of(&problem, &plan.deployments);
         let reoptimiser = Reoptimiser::new(&problem);
         let mut planner = Self {
+            headroom: params.headroom,
+            headroom_cost_share: 0.0,
             problem,
             has_old_routes: false,
             params,
             program,
             reoptimiser,
             before: Numbers::default(),
-            rates: Vec::new(),
             plan,
         };
         planner.lose_pools();
@@ -147,42 +155,63 @@ impl Planner {
     pub fn replan(&mut self, update: &Update<'_>) -> Result<&Plan> {
         self.reroute(update)?;
         self.renew_routes();
-        self.improve(self.params.headroom)?;
-        if self.params.headroom > 0.0 && self.plan.status != Status::Feasible {
-            // No room for the headroom.
-            self.improve(0.0)?;
+        let kept = Kept {
+            deployments: &self.plan.deployments,
+            is_short: self.plan.status != Status::Feasible,
+            least_saving_share: self.params.min_saving_share + self.headroom_cost_share,
+        };
+        if let Some(next) = self.reoptimiser.improve(&self.problem, &self.params, kept)? {
+            if !self.take_over_with_headroom(&next) && self.take_over(&next.deployments, f64::INFINITY) {
+                self.headroom_cost_share = 0.0;
+            }
         }
         Ok(&self.plan)
     }
 
-    /// Takes better deployments over, where there are some for rates higher by `headroom`.
-    fn improve(&mut self, headroom: f64) -> Result<()> {
-        let is_short = self.plan.status != Status::Feasible;
-        self.rates.clone_from(&self.problem.query_types.rate_per_h);
-        let kept_usd = self.plan.objective_value.unwrap_or(f64::INFINITY);
-        self.scale_rates(headroom);
-        let kept = &self.plan.deployments;
-        let found = self.reoptimiser.improve(&self.problem, &self.params, kept, kept_usd, is_short);
-        self.scale_rates(0.0);
-        let Some(next) = found?.filter(|next| next != &self.plan.deployments) else { return Ok(()) };
-        let kept_plan = self.plan.clone();
-        let next_program = program_of(&self.problem, &next);
-        let kept_program = std::mem::replace(&mut self.program, next_program);
-        let is_worse =
-            self.route().is_err() || Rank::of(&self.problem, &self.plan) > Rank::of(&self.problem, &kept_plan);
-        if is_worse {
-            (self.program, self.plan) = (kept_program, kept_plan);
+    /// Takes `next` over with as much headroom as costs little; false where there is none, or it costs too much.
+    fn take_over_with_headroom(&mut self, next: &Next) -> bool {
+        let most_share = self.params.max_headroom_cost_share;
+        if self.params.headroom <= 0.0 || most_share <= 0.0 {
+            return false;
         }
-        Ok(())
+        let Some(enlarged) = self.enlarge(&next.deployments) else { return false };
+        let is_taken = self.take_over(&enlarged, next.usd * (1.0 + most_share));
+        // What costs too much now will most likely do so the next time; what does not may be too little.
+        let least = HEADROOM_STEPS.0 * self.params.headroom;
+        let factor = if is_taken { HEADROOM_STEPS.1 } else { 1.0 / HEADROOM_STEPS.2 };
+        self.headroom = (self.headroom * factor).clamp(least, self.params.headroom);
+        if is_taken {
+            self.headroom_cost_share = (self.plan.objective_value.unwrap_or(next.usd) / next.usd - 1.0).max(0.0);
+        }
+        is_taken
     }
 
-    /// Makes the problem's rates those of the last update times `1 + headroom`.
-    fn scale_rates(&mut self, headroom: f64) {
-        if self.params.headroom > 0.0 {
-            let scaled: Vec<f64> = self.rates.iter().map(|rate| rate * (1.0 + headroom)).collect();
-            self.problem.put_rates(&scaled);
-            self.problem.derive_routes();
+    /// `next` enlarged so that it suffices for rates higher by the headroom.
+    fn enlarge(&mut self, next: &[Deployment]) -> Option<Vec<Deployment>> {
+        let kept = &self.plan.deployments;
+        let kernel = self.reoptimiser.kernel_with(kept.iter().chain(next));
+        let rates = self.problem.query_types.rate_per_h.clone();
+        let higher: Vec<f64> = rates.iter().map(|rate| rate * (1.0 + self.headroom)).collect();
+        self.problem.put_rates(&higher);
+        kernel.iter().for_each(|&a| self.problem.derive_routes_of(a as usize));
+        let enlarged = self.reoptimiser.enlarge(&self.problem, kept, next);
+        self.problem.put_rates(&rates);
+        kernel.iter().for_each(|&a| self.problem.derive_routes_of(a as usize));
+        enlarged
+    }
+
+    /// Routes over `next` and keeps that where it is better than the present plan and costs at most `most_usd`.
+    fn take_over(&mut self, next: &[Deployment], most_usd: f64) -> bool {
+        let next_program = program_of(&self.problem, next);
+        let kept_program = std::mem::replace(&mut self.program, next_program);
+        let kept_plan = self.plan.clone();
+        let is_taken = self.route().is_ok()
+            && self.plan.objective_value.is_some_and(|usd| usd <= most_usd)
+            && Rank::of(&self.problem, &self.plan) <= Rank::of(&self.problem, &kept_plan);
+        if !is_taken {
+            (self.program, self.plan) = (kept_program, kept_plan);
         }
+        is_taken
     }
 
     fn check(&self, update: &Update<'_>) -> Result<()> {

@@ -51,11 +51,15 @@ pub struct PlannerParams {
     pub payback_h: Option<f64>,
     /// A change is made only where it saves more than this, USD over the payback time, start-up paid; 0 by default.
     pub min_saving_usd: f64,
-    /// As `min_saving_usd`, as a share of the present cost; 0.005 by default, so that noise in the rates changes nothing.
+    /// As `min_saving_usd`, as a share of the present cost; 0.01 by default. Where queries go unserved that another
+    /// plan would serve, a change need not save so much.
     pub min_saving_share: f64,
-    /// Deployments are chosen for rates higher by this share, and kept while they suffice for the rates as they are; 0 by
-    /// default. Traffic that goes up and down by less then changes nothing.
+    /// Where deployments change, they are chosen for rates higher by up to this share, so that the next rise of the traffic
+    /// need not change them again; 0.05 by default, 0 for none.
     pub headroom: f64,
+    /// Most that headroom may cost, as a share of the cost without; 0.02 by default. What it did cost is what a change
+    /// must save beyond `min_saving_share`. With very many replicas headroom costs its share; with few it is often free.
+    pub max_headroom_cost_share: f64,
     /// Most replicas started and stopped in one replan, forced ones not counted; no limit by default.
     pub max_changes: Option<u32>,
 }
@@ -67,8 +71,9 @@ impl Default for PlannerParams {
             transition: TransitionCosts::default(),
             payback_h: None,
             min_saving_usd: 0.0,
-            min_saving_share: 0.005,
-            headroom: 0.0,
+            min_saving_share: 0.01,
+            headroom: 0.05,
+            max_headroom_cost_share: 0.02,
             max_changes: None,
         }
     }
@@ -84,6 +89,7 @@ impl PlannerParams {
         check_range("min_saving_usd", self.min_saving_usd)?;
         check_range("min_saving_share", self.min_saving_share)?;
         check_range("headroom", self.headroom)?;
+        check_range("max_headroom_cost_share", self.max_headroom_cost_share)?;
         match self.payback_h {
             Some(hours) if !(hours > 0.0 && hours <= 1e30) => {
                 Err(Error::invalid("payback_h", format!("must be finite and greater than zero, got {hours}")))

@@ -152,6 +152,57 @@ fn traffic_within_the_headroom_changes_nothing() {
 }
 
 #[test]
+fn headroom_costs_no_more_than_it_may_and_makes_plans_hold() {
+    let changes = |headroom: f64| {
+        let (mut changes, mut most) = (0, 0.0_f64);
+        for seed in 0..3 {
+            let params = PlannerParams { headroom, max_headroom_cost_share: 0.1, ..PlannerParams::default() };
+            let size = generate::Size::new(4, 3, 4);
+            let problem = generate::physical(size, 30.0, generate::Family::Plain, seed).unwrap();
+            let mut planner = Planner::new(problem, None, params).unwrap();
+            let first = planner.problem().query_types.rate_per_h.clone();
+            for step in 0..30 {
+                let rates = scaled(&first, &vec![1.2 + 0.02 * f64::from(step % 3); first.len()]);
+                let before = planner.plan().deployments.clone();
+                planner.replan(&Update { rates: Some(&rates), ..Update::default() }).unwrap();
+                changes += usize::from(planner.plan().deployments != before);
+                most = most.max(planner.headroom_cost_share);
+            }
+        }
+        assert!(most <= 0.1 + 1e-9, "{most}");
+        changes
+    };
+    let (without, with) = (changes(0.0), changes(0.05));
+    assert!(4 * with < 3 * without, "{with} of {without}");
+}
+
+#[test]
+fn queries_that_could_be_served_are_worth_a_change_in_any_case() {
+    let mut served = 0;
+    for seed in 0..60 {
+        let after = |min_saving_share: f64| {
+            let params = PlannerParams { min_saving_share, headroom: 0.0, ..PlannerParams::default() };
+            let mut planner = Planner::new(generate::small(seed).unwrap(), None, params).unwrap();
+            let rates = scaled(&planner.problem().query_types.rate_per_h.clone(), &[1.2; 10]);
+            let update = Update { rates: Some(&rates), ..Update::default() };
+            planner.reroute(&update).unwrap();
+            let before = planner.plan().clone();
+            (before, planner.replan(&update).unwrap().clone(), rates)
+        };
+        let ((before, with, rates), (_, without, _)) = (after(1e3), after(0.0));
+        if before.status != Status::Feasible {
+            continue;
+        }
+        let unserved = |plan: &Plan| plan.unmet.iter().zip(&rates).map(|(share, rate)| share * rate).sum::<f64>();
+        let could_serve = unserved(&without) < unserved(&before) - 1e-4 * rates.iter().sum::<f64>();
+        served += usize::from(could_serve);
+        let expected = if could_serve { &without.deployments } else { &before.deployments };
+        assert_eq!(&with.deployments, expected, "seed {seed}");
+    }
+    assert!(served > 0);
+}
+
+#[test]
 fn what_is_lost_is_started_again_where_that_is_possible() {
     let mut replaced = 0;
     for seed in 0..30 {

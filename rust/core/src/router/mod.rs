@@ -4,11 +4,9 @@ mod alias;
 mod quota;
 mod shares;
 
-use std::sync::Mutex;
-
 use crate::{Error, Plan, Result};
 use alias::Draws;
-use quota::Quota;
+use quota::Choices;
 
 /// In what [`Router::pick_many`] returns: the request is not to be served.
 pub const UNSERVED: u32 = u32::MAX;
@@ -21,7 +19,7 @@ pub enum RouterMode {
     Random,
     /// After any number of requests of a type, what each deployment has been given, and what has gone unserved,
     /// differs from its fraction of them by less than one request. Takes time linear in the number of deployments
-    /// that serve the type, and a lock per type.
+    /// that serve the type, and a lock for one request in eight.
     Deficit,
 }
 
@@ -72,7 +70,7 @@ pub struct Router {
 #[derive(Debug)]
 enum Types {
     Random(Vec<Draws>),
-    Deficit(Vec<Mutex<Quota>>),
+    Deficit(Vec<Choices>),
 }
 
 impl Plan {
@@ -95,9 +93,7 @@ impl Router {
         let shares = shares::of_plan(plan)?.into_iter().enumerate();
         let types = match mode {
             RouterMode::Random => Types::Random(shares.map(|(i, of)| Draws::new(&of, stream(seed, i))).collect()),
-            RouterMode::Deficit => {
-                Types::Deficit(shares.map(|(i, of)| Mutex::new(Quota::new(of, stream(seed, i)))).collect())
-            }
+            RouterMode::Deficit => Types::Deficit(shares.map(|(i, of)| Choices::new(of, stream(seed, i))).collect()),
         };
         Ok(Self { seed, types })
     }
@@ -133,7 +129,7 @@ impl Router {
         let i = query_type as usize;
         let target = match &self.types {
             Types::Random(types) => types.get(i).map(Draws::next),
-            Types::Deficit(types) => types.get(i).map(|quota| quota::lock(quota).next()),
+            Types::Deficit(types) => types.get(i).map(Choices::next),
         };
         match target {
             Some(target) => Ok((target != UNSERVED).then_some(target)),

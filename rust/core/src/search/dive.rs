@@ -54,7 +54,6 @@ impl ReplicaProgram {
     /// The program over `members`, each with as many replicas as are useful; shortage is priced as in `state`.
     pub fn new(state: &SearchState<'_>, members: &[u32]) -> Self {
         let problem = state.problem();
-        let table = problem.route_table();
         let num_types = problem.num_query_types();
         let average = problem.latency_scope == LatencyScope::Average;
         let mut num_rows = 2 * num_types + if average { num_types } else { 0 };
@@ -73,17 +72,12 @@ impl ReplicaProgram {
         num_rows += 2 * members.len();
         let first_route = 2 * num_types;
         let first_replicas = first_route + members.len() * num_types;
-        let useful = members.iter().map(|&a| {
-            let loads = table.of_configuration(a as usize).map(|route| table.load(route).max(INTEGRALITY_TOLERANCE));
-            let whole = loads.sum::<f64>().ceil().max(1.0);
-            (whole as u32).min(problem.replica_limit(a as usize))
-        });
         let mut program = Self {
             simplex: DualSimplex::new(num_rows, first_replicas + members.len(), 6),
             members: members.to_vec(),
             lowest: vec![0; members.len()],
             highest: Vec::new(),
-            useful: useful.collect(),
+            useful: members.iter().map(|&a| most_useful(problem, a as usize)).collect(),
             budget_row,
             storage_row,
             pool_row,
@@ -105,6 +99,22 @@ impl ReplicaProgram {
         program
     }
 
+    /// Reads every coefficient anew after the numbers of the problem have changed, keeping the basis; ranges are as at first.
+    pub fn refresh(&mut self, state: &SearchState<'_>) {
+        let problem = state.problem();
+        for (useful, &a) in self.useful.iter_mut().zip(&self.members) {
+            *useful = most_useful(problem, a as usize);
+        }
+        self.lowest.fill(0);
+        self.highest.clone_from(&self.useful);
+        self.set_columns(state);
+    }
+
+    /// The configurations, by rising index.
+    pub fn members(&self) -> &[u32] {
+        &self.members
+    }
+
     fn set_columns(&mut self, state: &SearchState<'_>) {
         let problem = state.problem();
         let table = problem.route_table();
@@ -122,9 +132,9 @@ impl ReplicaProgram {
             }
             let data_usd = problem.data_usd(i);
             let max_unmet = problem.query_types.max_unmet[i];
-            self.simplex.set_column(i, problem.unmet_usd(i) - data_usd, max_unmet, &entries);
+            self.simplex.replace_column(i, problem.unmet_usd(i) - data_usd, max_unmet, &entries);
             let shortage_usd = SHORTAGE_FACTOR * state.program().shortage_usd(i) - data_usd;
-            self.simplex.set_column(num_types + i, shortage_usd, 1.0, &entries);
+            self.simplex.replace_column(num_types + i, shortage_usd, 1.0, &entries);
         }
         for position in 0..self.members.len() {
             let a = self.members[position] as usize;
@@ -140,7 +150,7 @@ impl ReplicaProgram {
                 entries.push((row, table.time_replicas[route]));
                 entries.push((row + 1, table.memory_replicas[route]));
                 let column = self.first_route + position * num_types + offset;
-                self.simplex.set_column(column, table.latency_usd[route], 1.0, &entries);
+                self.simplex.replace_column(column, table.latency_usd[route], 1.0, &entries);
             }
             entries.clear();
             entries.extend([(row, -1.0), (row + 1, -1.0)]);
@@ -160,7 +170,7 @@ impl ReplicaProgram {
                     entries.push((self.pool_row[pool], gpus));
                 }
             }
-            self.simplex.set_column(self.first_replicas + position, replica_usd, 0.0, &entries);
+            self.simplex.replace_column(self.first_replicas + position, replica_usd, 0.0, &entries);
         }
     }
 
@@ -238,12 +248,12 @@ impl ReplicaProgram {
     }
 
     /// Dives from the present ranges to whole replicas that cost less than `cutoff_usd` as far as the program can tell.
-    /// Rounds at random. False where it ends in nothing.
+    /// Rounds at random with `rng`, to the nearest without. False where it ends in nothing.
     pub fn dive(
         &mut self,
         problem: &Problem,
         cutoff_usd: f64,
-        rng: &mut impl Rng,
+        mut rng: Option<&mut impl Rng>,
         stop: &Stop,
         found: &mut Vec<Deployment>,
     ) -> bool {
@@ -257,7 +267,10 @@ impl ReplicaProgram {
                 continue;
             }
             let Some((position, replicas)) = self.choose_fractional() else { break };
-            let up = rng.random::<f64>() < replicas.fract();
+            let up = match &mut rng {
+                Some(rng) => rng.random::<f64>() < replicas.fract(),
+                None => replicas.fract() >= 0.5,
+            };
             let (lowest, highest) = (self.lowest[position], self.highest[position]);
             let (floor, ceiling) = (replicas.floor() as u32, (replicas.ceil() as u32).min(highest));
             let (first, second) = if up { (ceiling, floor) } else { (floor, ceiling) };
@@ -362,6 +375,14 @@ impl ReplicaProgram {
         }
         best
     }
+}
+
+/// Replicas that all the traffic of configuration `a` could fill, as far as there may be so many.
+fn most_useful(problem: &Problem, a: usize) -> u32 {
+    let table = problem.route_table();
+    let loads = table.of_configuration(a).map(|route| table.load(route).max(INTEGRALITY_TOLERANCE));
+    let whole = loads.sum::<f64>().ceil().max(1.0);
+    (whole as u32).min(problem.replica_limit(a))
 }
 
 /// What a row is divided by so that its right-hand side is of order one.

@@ -44,17 +44,37 @@ impl LocalSearch<'_> {
         }
         let found = match rounds {
             true => program.round(self.state.problem(), rng, stop, &mut self.found),
-            false => {
-                program.dive(self.state.problem(), DIVE_BELOW * self.state.total_usd(), rng, stop, &mut self.found)
-            }
+            false => program.dive(
+                self.state.problem(),
+                DIVE_BELOW * self.state.total_usd(),
+                Some(rng),
+                stop,
+                &mut self.found,
+            ),
         };
+        self.take_dive(found);
+        self.solves += program.solves;
+        self.work_done += program.work();
+    }
+
+    /// Goes to where a dive from `program`, which is kept, ends: to the nearest counts, or at random with `rng`. Stays where it
+    /// ends in nothing.
+    pub fn dive_with(&mut self, program: &mut ReplicaProgram, rng: Option<&mut impl Rng>, stop: &Stop) {
+        let (solves, work) = (program.solves, program.work());
+        let found = program.dive(self.state.problem(), f64::INFINITY, rng, stop, &mut self.found);
+        self.take_dive(found);
+        self.solves += program.solves - solves;
+        self.work_done += program.work() - work;
+    }
+
+    /// Deploys what a dive found, if anything.
+    fn take_dive(&mut self, found: bool) {
+        self.solves += 1;
         if found {
             self.state.set_deployments(&self.found);
             self.trimmed.clear();
             self.state.trim(&mut self.trimmed);
         }
-        self.solves += program.solves + 1;
-        self.work_done += program.work();
     }
 
     /// A configuration of the kernel that is not deployed: of a few at random, the one that earns most at present prices.

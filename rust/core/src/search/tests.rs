@@ -152,7 +152,7 @@ proptest! {
             let value_usd = program.relax(&problem, &stop);
             prop_assert!(value_usd.is_some_and(|value| value <= optimum_usd + 1e-6 * (1.0 + optimum_usd.abs())));
         }
-        if program.dive(&problem, f64::INFINITY, &mut rng, &stop, &mut found) {
+        if program.dive(&problem, f64::INFINITY, Some(&mut rng), &stop, &mut found) {
             let mut state = SearchState::new(&problem, 2);
             state.set_deployments(&found);
             let kept: Vec<(usize, u32)> = state.deployments().collect();

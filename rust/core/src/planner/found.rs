@@ -1,0 +1,73 @@
+//! What a call of the planner finds: the best state, and others that a later call may start from.
+
+use crate::search::{LocalSearch, SearchLimits, SearchState};
+use crate::Deployment;
+
+/// Starts within this factor of the best are searched from.
+const NEAR: f64 = 1.5;
+/// Factor by which shortage becomes dearer, and how often, before it counts as unavoidable.
+const SHORTAGE_RISE: f64 = 8.0;
+const SHORTAGE_RISES: usize = 5;
+
+/// The best state of a call, and every plan with its cost.
+pub(super) struct Found<'a> {
+    pub(super) best: SearchState<'a>,
+    pub(super) plans: Vec<(f64, Vec<Deployment>)>,
+}
+
+impl<'a> Found<'a> {
+    /// Descends from each start that is near enough to the best.
+    pub(super) fn search_from(
+        &mut self,
+        search: &mut LocalSearch<'a>,
+        starts: &[Vec<Deployment>],
+        limits: &SearchLimits<'_>,
+    ) {
+        for start in starts {
+            search.state.set_deployments(start);
+            search.solves += 1;
+            if self.is_near(&search.state) {
+                settle(search, limits);
+                self.take(&search.state);
+            }
+        }
+    }
+
+    /// Whether a descent from a state may lead to something better than the best.
+    fn is_near(&self, state: &SearchState<'_>) -> bool {
+        !is_sound(&self.best) || !is_sound(state) || state.total_usd() <= NEAR * self.best.total_usd()
+    }
+
+    /// Takes a state that is a plan over, and as the best where it is that.
+    pub(super) fn take(&mut self, state: &SearchState<'a>) {
+        if !is_sound(state) {
+            return;
+        }
+        self.plans.push((state.total_usd(), deployments(state)));
+        if !is_sound(&self.best) || state.total_usd() < self.best.total_usd() * (1.0 - 1e-12) {
+            self.best.clone_from(state);
+        }
+    }
+}
+
+pub(super) fn is_sound(state: &SearchState<'_>) -> bool {
+    state.is_solved() && state.is_feasible()
+}
+
+/// The deployments of a state by rising configuration.
+pub(super) fn deployments(state: &SearchState<'_>) -> Vec<Deployment> {
+    let of = |(configuration, replicas)| Deployment { configuration: configuration as u32, replicas };
+    let mut deployments: Vec<Deployment> = state.deployments().map(of).collect();
+    deployments.sort_unstable_by_key(|entry| entry.configuration);
+    deployments
+}
+
+/// Descends; where shortage is left, makes it dearer and descends again.
+pub(super) fn settle(search: &mut LocalSearch<'_>, limits: &SearchLimits<'_>) {
+    for _ in 0..SHORTAGE_RISES {
+        if !search.descend(limits) || search.state.is_feasible() {
+            return;
+        }
+        search.state.raise_shortage_prices(SHORTAGE_RISE);
+    }
+}

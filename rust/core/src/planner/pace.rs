@@ -1,0 +1,92 @@
+//! When a call of the planner digs: looks much further than most.
+
+/// What digging takes of the credit, which each call raises by one, the most that is saved up, and the most that is owed.
+const COST: f64 = 2.3;
+const MOST: f64 = 9.0;
+const DEBT: f64 = 9.0;
+/// What was found is dear where it costs this much more beside the relaxation, as a share, than what was found before;
+/// very dear, so that digging may go into debt, with the second. What is forgotten of before per call.
+const DEAR: f64 = 0.01;
+const VERY_DEAR: f64 = 0.03;
+const FORGOTTEN: f64 = 0.002;
+/// The relaxation is priced anew where the cost beside it has changed by this share, after so many calls at the earliest.
+const MISPRICED: f64 = 0.2;
+const FEWEST_CALLS: u64 = 10;
+
+/// The cost beside the relaxation over the calls so far, and the credit for digging.
+#[derive(Debug)]
+pub(super) struct Pace {
+    /// Cost over the value of the relaxation after the last calls, and when that was last priced.
+    excess: f64,
+    priced_excess: f64,
+    credit: f64,
+    calls_since_priced: u64,
+}
+
+impl Pace {
+    /// With full credit.
+    pub(super) fn new() -> Self {
+        Self { excess: f64::INFINITY, priced_excess: f64::INFINITY, credit: MOST, calls_since_priced: 0 }
+    }
+
+    /// Whether a call digs whose first descents ended at `excess`, the cost over the value of the relaxation. It does where
+    /// it `must`, where that is dear and there is credit, and where the credit is full.
+    pub(super) fn digs(&mut self, excess: f64, must: bool) -> bool {
+        self.credit = (self.credit + 1.0).min(MOST);
+        let is_above = |share: f64| excess > self.excess * (1.0 + share);
+        let is_dear = is_above(DEAR) && self.credit >= COST;
+        let is_very_dear = is_above(VERY_DEAR) && self.credit >= -DEBT;
+        let digs = must || is_dear || is_very_dear || self.credit >= MOST;
+        if digs {
+            self.credit = (self.credit - COST).max(-DEBT - COST);
+        }
+        digs
+    }
+
+    /// Takes note of the `excess` that a call ended at.
+    pub(super) fn note(&mut self, excess: f64, digs: bool, is_priced: bool) {
+        self.calls_since_priced += 1;
+        if is_priced {
+            self.priced_excess = excess;
+            self.calls_since_priced = 0;
+        }
+        let least = FORGOTTEN * self.excess;
+        let forgotten = if digs { (0.5 * (excess - self.excess)).max(least) } else { least };
+        self.excess = if excess.is_finite() { excess.min(self.excess + forgotten) } else { f64::INFINITY };
+    }
+
+    /// Whether the value of the relaxation seems off.
+    pub(super) fn is_mispriced(&self) -> bool {
+        self.calls_since_priced >= FEWEST_CALLS && (self.excess / self.priced_excess - 1.0).abs() > MISPRICED
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_stays_dear_is_dug_for_at_once_and_then_in_less_than_half_of_the_calls() {
+        let mut pace = Pace::new();
+        pace.note(1.0, false, true);
+        let digs: Vec<bool> = (0..1000)
+            .map(|call| {
+                let digs = pace.digs(1.1 * 1.1_f64.powi(call % 2), false);
+                // Nothing better is found, and what was found before is not forgotten.
+                pace.excess = 1.0;
+                digs
+            })
+            .collect();
+        assert!(digs[..5].iter().all(|&digs| digs), "{:?}", &digs[..5]);
+        let late = digs[100..].iter().filter(|&&digs| digs).count();
+        assert!((300..450).contains(&late), "{late}");
+    }
+
+    #[test]
+    fn where_nothing_is_dear_some_calls_dig_all_the_same() {
+        let mut pace = Pace::new();
+        pace.note(1.0, false, true);
+        let digs = (0..1000).filter(|_| pace.digs(1.0, false)).count();
+        assert!((300..450).contains(&digs), "{digs}");
+    }
+}
