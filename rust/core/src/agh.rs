@@ -73,9 +73,13 @@ pub(crate) fn solve(problem: &Problem, params: &SolveParams, initial_plan: Optio
     let relaxation_s = stop.elapsed_s() - construction_s;
     // Setting up the search takes longer than a deadline may be overrun.
     let is_late = search_stop.earlier_by(SETUP_S_PER_ROUTE * num_routes).should_stop();
-    if initial_plan.is_none() && !params.bound && greedy.status.has_plan() && is_late {
+    if initial_plan.is_none() && greedy.status.has_plan() && is_late {
         let stop_reason = stop.reason(0).unwrap_or(StopReason::TimeLimit);
-        return Ok(Plan { stop_reason, ..greedy });
+        let mut plan = Plan { stop_reason, ..greedy };
+        if params.bound {
+            bound::certify(problem, &mut plan, true, params, stop)?;
+        }
+        return Ok(plan);
     }
     let ranking = Ranking::new(problem, &market);
     let starts = Starts { greedy: &greedy, initial_plan, market: &market, ranking, switches: params.switches };

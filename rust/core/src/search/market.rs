@@ -8,6 +8,7 @@
 //! Source: Gilmore and Gomory, "A linear programming approach to the cutting stock problem", 1961; Desrosiers and
 //! Lübbecke, "A primer in column generation", 2005.
 
+use super::pricing::{Item, Pricing};
 use crate::linear::{DualSimplex, LinearStatus};
 use crate::routing::LimitPrices;
 use crate::{Deployment, LatencyScope, Problem, RoutingPrices, Stop, NO_POOL};
@@ -24,15 +25,9 @@ const SMOOTHING: f64 = 0.5;
 const FIRST_SHORTAGE: f64 = 2.0;
 const SHORTAGE_RISE: f64 = 8.0;
 const SHORTAGE_LEVELS: usize = 8;
-/// Rounds between two looks at all configurations, and how many are looked at in between, in terms of the columns added.
-const PARTIAL_ROUNDS: usize = 3;
-const NEAR: usize = 5;
 const MAX_PIVOTS: u64 = 5_000;
 /// Elementary steps of the master program after which the run ends: about a second.
 const MAX_WORK: u64 = 150_000_000;
-/// Share of a fill's value that weights have to cost before it is spread over several replicas.
-const LEAST_WEIGHTS_SHARE: f64 = 0.01;
-
 /// Prices of the relaxation and the configurations by merit at these prices.
 #[derive(Debug, Clone)]
 pub struct Market {
@@ -61,15 +56,6 @@ struct Master<'a> {
     entries: Vec<(usize, f64)>,
 }
 
-/// One replica with the traffic that fills it.
-#[derive(Debug, Default, Clone)]
-struct Fill {
-    merit_usd: f64,
-    configuration: u32,
-    /// The traffic is that of as many replicas as are best, an equal part of it on each: weights then cost each little.
-    is_spread: bool,
-}
-
 impl Market {
     /// Column generation until it stalls or `stop` says so.
     pub fn of(problem: &Problem, stop: &Stop) -> Self {
@@ -90,27 +76,19 @@ impl Market {
         let mut master = Master::new(problem);
         let num_types = problem.num_query_types();
         let mut proposed = self.clone();
-        let mut pricing = Pricing { age: PARTIAL_ROUNDS, ..Pricing::default() };
+        let mut pricing = Pricing::new();
         let most = COLUMNS_PER_TYPE * num_types + 10;
         let mut stalled = 0;
         self.value_usd = f64::INFINITY;
         master.simplex.solve(f64::INFINITY, MAX_PIVOTS);
         for _ in 0..rounds {
             pricing.price(problem, self, most);
-            if pricing.fills.is_empty() {
+            if pricing.is_empty() {
                 self.blend(&proposed, 0.0);
                 pricing.price(problem, self, most);
             }
-            let Pricing { fills, items, .. } = &mut pricing;
-            for fill in fills.iter() {
-                let a = fill.configuration as usize;
-                match fill.is_spread {
-                    true => spread_replicas(problem, self, a, items),
-                    false => fill_replica(problem, &self.routing, a, items),
-                };
-                master.add(fill.configuration as usize, items);
-            }
-            let is_done = fills.is_empty() || stalled == 3;
+            pricing.for_each_fill(problem, self, |configuration, items| master.add(configuration, items));
+            let is_done = pricing.is_empty() || stalled == 3;
             if master.simplex.work() > MAX_WORK || (is_done && !master.raise_shortage()) {
                 break;
             }
@@ -163,18 +141,6 @@ impl Market {
     }
 }
 
-/// Keeps the `most` fills of largest merit, best first.
-fn keep_best(fills: &mut Vec<Fill>, most: usize) {
-    let by_merit = |left: &Fill, right: &Fill| {
-        right.merit_usd.total_cmp(&left.merit_usd).then(left.configuration.cmp(&right.configuration))
-    };
-    if fills.len() > most {
-        fills.select_nth_unstable_by(most - 1, by_merit);
-        fills.truncate(most);
-    }
-    fills.sort_unstable_by(by_merit);
-}
-
 /// Cost of serving all of a type over its cheapest route with fractions of replicas, USD.
 fn cheapest_usd(problem: &Problem, i: usize) -> f64 {
     let table = problem.route_table();
@@ -189,161 +155,6 @@ fn cheapest_usd(problem: &Problem, i: usize) -> f64 {
     } else {
         0.0
     }
-}
-
-/// Finds the configurations of which a replica is worth more than it costs. Most rounds look only at those that the last
-/// look at all found nearest to it.
-#[derive(Debug, Default)]
-struct Pricing {
-    near: Vec<u32>,
-    /// Rounds since all were looked at.
-    age: usize,
-    bounds: Vec<(f64, u32)>,
-    items: Vec<Item>,
-    fills: Vec<Fill>,
-}
-
-impl Pricing {
-    /// Lists the best fills at the market's prices, best first: at most `most`.
-    fn price(&mut self, problem: &Problem, market: &Market, most: usize) {
-        self.fills.clear();
-        if self.age < PARTIAL_ROUNDS {
-            self.age += 1;
-            self.price_near(problem, market);
-        }
-        if self.fills.len() < most / 2 {
-            self.price_all(problem, market, most);
-        }
-        keep_best(&mut self.fills, most);
-    }
-
-    fn price_all(&mut self, problem: &Problem, market: &Market, most: usize) {
-        self.age = 0;
-        self.fills.clear();
-        self.bounds.clear();
-        for a in 0..problem.num_configurations() {
-            let bound_usd = merit_bound_usd(problem, market, a);
-            if bound_usd > 1e-9 {
-                self.bounds.push((bound_usd, a as u32));
-            }
-        }
-        let near = NEAR * most;
-        if self.bounds.len() > near {
-            let by_bound =
-                |left: &(f64, u32), right: &(f64, u32)| right.0.total_cmp(&left.0).then(left.1.cmp(&right.1));
-            self.bounds.select_nth_unstable_by(near, by_bound);
-        }
-        let (first, rest) = self.bounds.split_at(near.min(self.bounds.len()));
-        self.near.clear();
-        self.near.extend(first.iter().map(|entry| entry.1));
-        self.near.sort_unstable();
-        self.fills.extend(first.iter().filter_map(|entry| fill_of(problem, market, entry.1, &mut self.items)));
-        if self.fills.is_empty() {
-            self.fills.extend(rest.iter().filter_map(|entry| fill_of(problem, market, entry.1, &mut self.items)));
-        }
-    }
-
-    fn price_near(&mut self, problem: &Problem, market: &Market) {
-        for &a in &self.near {
-            if merit_bound_usd(problem, market, a as usize) > 1e-9 {
-                self.fills.extend(fill_of(problem, market, a, &mut self.items));
-            }
-        }
-    }
-}
-
-/// At least what one replica of `a` is worth more than it costs at the market's prices, weights aside, USD.
-fn merit_bound_usd(problem: &Problem, market: &Market, a: usize) -> f64 {
-    if problem.replica_limit(a) == 0 {
-        return 0.0;
-    }
-    let table = problem.route_table();
-    let replica_usd = problem.replica_usd(a) + market.limits.replica_usd(problem, a);
-    let (mut sliced, mut whole) = (0.0, 0.0);
-    for route in table.of_configuration(a) {
-        let profit = market.routing.profit(problem, route);
-        sliced += (profit - table.load(route) * replica_usd).max(0.0);
-        whole += profit.max(0.0);
-    }
-    f64::min(sliced, whole - replica_usd)
-}
-
-/// One replica of `a` with the traffic that is worth most, where that is more than it costs.
-fn fill_of(problem: &Problem, market: &Market, a: u32, items: &mut Vec<Item>) -> Option<Fill> {
-    let configuration = a;
-    let a = a as usize;
-    let replica_usd = problem.replica_usd(a) + market.limits.replica_usd(problem, a);
-    let weights_usd = problem.weights_usd(a) + market.limits.weights_usd(problem, a);
-    let merit_usd = |value_usd: f64, items: &[Item]| {
-        let largest = items.iter().map(|item| item.fraction).fold(0.0, f64::max);
-        value_usd - replica_usd - largest * weights_usd
-    };
-    let value_usd = fill_replica(problem, &market.routing, a, items);
-    let mut fill = Fill { merit_usd: merit_usd(value_usd, items), configuration, is_spread: false };
-    if value_usd - replica_usd - fill.merit_usd > LEAST_WEIGHTS_SHARE * value_usd {
-        let value_usd = spread_replicas(problem, market, a, items);
-        let spread_usd = merit_usd(value_usd, items);
-        if spread_usd > fill.merit_usd {
-            fill = Fill { merit_usd: spread_usd, is_spread: true, ..fill };
-        }
-    }
-    (fill.merit_usd > 1e-7 * replica_usd).then_some(fill)
-}
-
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Item {
-    route: u32,
-    pub(super) ratio: f64,
-    pub(super) load: f64,
-    pub(super) profit: f64,
-    fraction: f64,
-}
-
-/// Lists the routes of `a` that pay, the most per replica first.
-pub(super) fn list_items(problem: &Problem, prices: &RoutingPrices, a: usize, items: &mut Vec<Item>) {
-    let table = problem.route_table();
-    items.clear();
-    for route in table.of_configuration(a) {
-        let profit = prices.profit(problem, route);
-        if profit > 0.0 {
-            let load = table.load(route).max(1e-12);
-            items.push(Item { route: route as u32, ratio: profit / load, load, profit, fraction: 0.0 });
-        }
-    }
-    items.sort_unstable_by(|left, right| right.ratio.total_cmp(&left.ratio));
-}
-
-/// Fills one replica of `a` with the traffic that is worth most; the value of the fill, USD.
-fn fill_replica(problem: &Problem, prices: &RoutingPrices, a: usize, items: &mut Vec<Item>) -> f64 {
-    list_items(problem, prices, a, items);
-    let mut left = 1.0;
-    let mut value = 0.0;
-    for item in items.iter_mut() {
-        item.fraction = (left / item.load).min(1.0);
-        left -= item.fraction * item.load;
-        value += item.fraction * item.profit;
-        if left <= 0.0 {
-            break;
-        }
-    }
-    value
-}
-
-/// Fills as many replicas of `a` as pay with the traffic that is worth most, and takes an equal part of it for one; the
-/// value of that part, USD.
-fn spread_replicas(problem: &Problem, market: &Market, a: usize, items: &mut Vec<Item>) -> f64 {
-    list_items(problem, &market.routing, a, items);
-    let replica_usd = problem.replica_usd(a) + market.limits.replica_usd(problem, a);
-    let most = f64::from(problem.replica_limit(a));
-    let (mut load, mut value) = (0.0, 0.0);
-    for item in items.iter_mut().take_while(|item| item.ratio > replica_usd) {
-        item.fraction = ((most - load) / item.load).clamp(0.0, 1.0);
-        load += item.fraction * item.load;
-        value += item.fraction * item.profit;
-    }
-    let part = 1.0 / load.max(1.0);
-    items.iter_mut().for_each(|item| item.fraction *= part);
-    part * value
 }
 
 impl<'a> Master<'a> {

@@ -17,6 +17,7 @@ mod market;
 mod neighbourhood;
 mod operator;
 mod perturb;
+mod pricing;
 mod ranking;
 mod running;
 mod state;

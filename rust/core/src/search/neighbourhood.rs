@@ -9,10 +9,6 @@ use crate::{Problem, Switches, FEASIBILITY_TOLERANCE, NO_POOL};
 
 const NO_CONFIGURATION: u32 = u32::MAX;
 const NO_EFFECT: u32 = u32::MAX;
-/// Moves of the deep operators that are bounded from one state, about; it limits how many openings are paired.
-const PAIR_BUDGET: usize = 1_500;
-/// Openings and enlargements that are paired: at least.
-const MIN_PAIRED: usize = 12;
 /// Sizes considered for one opening.
 const MAX_SIZES: usize = 3;
 
@@ -56,8 +52,6 @@ pub struct Neighbourhood {
     /// one before each.
     first_fitted: Vec<u32>,
     next_fitted: Vec<u32>,
-    /// Openings and enlargements that pairs are made of, with their mean bound.
-    paired: Vec<(f64, usize)>,
     base_usd: [f64; MAX_CUTS],
     /// The bounds of the state and of the changes under the state's own cut, which discards most moves at a glance.
     own_base_usd: f64,
@@ -90,7 +84,6 @@ impl Neighbourhood {
             opens: 0..0,
             first_fitted: Vec::new(),
             next_fitted: Vec::new(),
-            paired: Vec::new(),
             base_usd: [0.0; MAX_CUTS],
             own_base_usd: f64::NEG_INFINITY,
             own_usd: Vec::new(),
@@ -265,9 +258,6 @@ impl Neighbourhood {
         self.upgrades = switches.tp_upgrade;
         self.target_usd = target_usd;
         self.moves.clear();
-        if deep {
-            self.rank_pairs();
-        }
         for (index, operator) in OPERATORS.iter().enumerate() {
             if operator.is_deep() == deep && (switches.consolidation || !operator.consolidates()) {
                 self.operator = index as u8;
@@ -282,27 +272,6 @@ impl Neighbourhood {
         self.moves.sort_by(by_bound);
     }
 
-    /// Chooses the openings and enlargements that are paired: by their mean over the cuts, since the largest bound of half
-    /// a move tells nothing but that the other half is missing.
-    fn rank_pairs(&mut self) {
-        let num_closes = self.closes.len();
-        let num_prefixes = num_closes * num_closes.saturating_sub(1) / 2 + num_closes + self.shrinks.len();
-        let most = ((2 * PAIR_BUDGET / num_prefixes.max(1)) as f64).sqrt() as usize;
-        let num_cuts = self.cuts.len();
-        let mut paired = std::mem::take(&mut self.paired);
-        paired.clear();
-        let mean = |position: usize| self.effects[position].bound_usd[..num_cuts].iter().sum::<f64>();
-        paired.extend((self.grows.start..self.opens.end).map(|position| (mean(position), position)));
-        let by_mean = |left: &(f64, usize), right: &(f64, usize)| left.0.total_cmp(&right.0).then(left.1.cmp(&right.1));
-        if paired.len() > most.max(MIN_PAIRED) {
-            paired.select_nth_unstable_by(most.max(MIN_PAIRED), by_mean);
-            paired.truncate(most.max(MIN_PAIRED));
-        }
-        let own_usd = &self.own_usd;
-        paired.sort_unstable_by(|left, right| own_usd[left.1].total_cmp(&own_usd[right.1]).then(left.1.cmp(&right.1)));
-        self.paired = paired;
-    }
-
     /// Offers the move made of the changes at `positions`.
     pub fn offer(&mut self, positions: &[usize]) {
         let bound_usd = self.bound_of(positions);
@@ -312,7 +281,7 @@ impl Neighbourhood {
     }
 
     fn accept(&mut self, positions: &[usize], bound_usd: f64) {
-        let mut changes = [0; 4];
+        let mut changes = [0; 3];
         for (slot, &position) in changes.iter_mut().zip(positions) {
             *slot = position as u16;
         }
@@ -322,7 +291,7 @@ impl Neighbourhood {
     /// Offers `less` together with each opening and enlargement, made smaller where only that fits the limits.
     pub fn offer_with_each(&mut self, less: &[usize], more: Range<usize>) {
         let prefix_usd = self.sum_of(less);
-        let mut positions = [0; 4];
+        let mut positions = [0; 3];
         let count = less.len();
         positions[..count].copy_from_slice(less);
         let own_usd = self.own_sum_of(less);
@@ -394,38 +363,6 @@ impl Neighbourhood {
         self.first_fitted[kernel_position] = self.effects.len() as u32;
         self.effects.push(smaller);
         Some(self.effects.len() - 1)
-    }
-
-    /// Offers `less` together with every pair of promising openings and enlargements.
-    pub fn offer_pairs(&mut self, less: &[usize]) {
-        let paired = std::mem::take(&mut self.paired);
-        let prefix_usd = self.sum_of(less);
-        let mut positions = [0; 4];
-        let count = less.len();
-        positions[..count].copy_from_slice(less);
-        let own_usd = self.own_sum_of(less);
-        let mut looked_at = 1;
-        for (index, &(_, first)) in paired.iter().enumerate() {
-            let first_usd = add(&prefix_usd, &self.effects[first].bound_usd);
-            let own_usd = own_usd + self.own_usd[first];
-            for &(_, second) in &paired[..index] {
-                if own_usd + self.own_usd[second] >= self.target_usd {
-                    break;
-                }
-                looked_at += 1;
-                let bound_usd = largest(&add(&first_usd, &self.effects[second].bound_usd));
-                if bound_usd < self.target_usd {
-                    positions[count] = first;
-                    positions[count + 1] = second;
-                    let positions = &positions[..count + 2];
-                    if self.fit_together(positions) && self.fit_limits(positions) {
-                        self.accept(positions, bound_usd);
-                    }
-                }
-            }
-        }
-        self.work += (self.steps_per_move() * looked_at) as u64;
-        self.paired = paired;
     }
 
     /// The largest lower bound that a cut gives for a move, USD.
@@ -500,7 +437,7 @@ impl Neighbourhood {
 
     /// The bound of a move under the present cuts, which may be more than when it was listed.
     pub fn renewed_bound_usd(&self, candidate: &Move) -> f64 {
-        let mut positions = [0; 4];
+        let mut positions = [0; 3];
         let count = usize::from(candidate.len);
         for (slot, &position) in positions.iter_mut().zip(&candidate.changes) {
             *slot = usize::from(position);

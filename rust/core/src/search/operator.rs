@@ -13,11 +13,11 @@ pub struct Change {
     pub to: u32,
 }
 
-/// Up to four changes made together.
+/// Up to three changes made together.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Move {
     /// Positions in the elementary changes of the neighbourhood; the first `len` count.
-    pub changes: [u16; 4],
+    pub changes: [u16; 3],
     /// Number of changes.
     pub len: u8,
     /// Index in [`OPERATORS`].
@@ -64,7 +64,7 @@ pub trait Operator: Sync {
 }
 
 /// Every operator.
-pub static OPERATORS: [&dyn Operator; 6] = [&Resize, &Close, &Open, &Exchange, &Merge, &Swap];
+pub static OPERATORS: [&dyn Operator; 5] = [&Resize, &Close, &Open, &Exchange, &Merge];
 
 /// Replicas of one deployment more or less.
 struct Resize;
@@ -80,9 +80,6 @@ struct Exchange;
 
 /// Closes two deployments and opens or enlarges one.
 struct Merge;
-
-/// Closes two deployments and opens two.
-struct Swap;
 
 impl Operator for Resize {
     fn name(&self) -> &'static str {
@@ -153,24 +150,6 @@ impl Operator for Merge {
             for second in neighbourhood.closes().start..first {
                 let more = neighbourhood.grows().start..neighbourhood.opens().end;
                 neighbourhood.offer_with_each(&[second, first], more);
-            }
-        }
-    }
-}
-
-impl Operator for Swap {
-    fn name(&self) -> &'static str {
-        "swap"
-    }
-
-    fn is_deep(&self) -> bool {
-        true
-    }
-
-    fn propose(&self, neighbourhood: &mut Neighbourhood) {
-        for first in neighbourhood.closes() {
-            for second in neighbourhood.closes().start..first {
-                neighbourhood.offer_pairs(&[second, first]);
             }
         }
     }

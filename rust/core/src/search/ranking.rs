@@ -2,7 +2,7 @@
 
 use std::collections::BinaryHeap;
 
-use super::market::{list_items, Item};
+use super::pricing::{list_items, Item};
 use crate::search::Market;
 use crate::Problem;
 
