@@ -19,12 +19,13 @@ if TYPE_CHECKING:
 
 __all__ = ["Inflation", "robust_solve", "sample_scenarios"]
 
-#: Rounds of the budgeted case before what is left of it is planned against the whole box.
+#: Rounds of planning and attack in the budgeted case, and times that rounds begin anew.
 _MAX_ROUNDS = 12
+_MAX_DESCENTS = 3
 #: Constraints are met to this relative tolerance.
 _TOLERANCE = 1e-6
 
-#: Sizes of the boxes, as shares of the whole, whose plans the search with recourse starts from.
+#: Sizes of boxes, as shares of the whole, from which the search goes on.
 _BOX_PARTS = (0.0, 0.25, 0.5, 0.75, 1.0)
 
 Solver = Callable[[Problem], Plan]
@@ -285,47 +286,83 @@ def _against_budget(problem: Problem, base: Problem, solver: Solver, inflation: 
 
     Latency and busy time of a configuration, error of a query type: each row is planned with its
     parameters worse by a share s of their range. A round finds the exact worst Γ of each row for
-    the plan at hand (the largest terms) and raises s where that breaks the row. The plan returned
-    withstands every such attack; its cost may exceed that of the best such plan, since s covers a
-    row as a whole. Demand is one parameter in each row of a query type, hence part of the box.
+    the plan at hand (the largest terms) and raises s where that breaks the row, until the plan
+    withstands every such attack. Rounds begin at the least shares and at parts of the box, up to
+    all of it; the cheapest plan leads on, to rounds from the shares that it needs itself, for as
+    long as they save. The cost may exceed that of the best such plan, since s covers a row as a
+    whole. Demand is one parameter in each row of a query type, hence part of the box.
     """
     gamma = inflation.budgeted or 0.0
     routes = base.routes
-    num_types, num_configurations = base.num_query_types, base.num_configurations
     # The Γ largest of n terms are at least Γ/n of them: nothing is lost by starting there.
-    types_of = np.bincount(routes["configuration"], minlength=num_configurations)
-    paths_of = np.bincount(routes["query_type"], minlength=num_types)
-    time_share = np.minimum(1.0, gamma / np.maximum(types_of, 1))
-    error_share = np.minimum(1.0, gamma / np.maximum(paths_of, 1))
+    types_of = np.bincount(routes["configuration"], minlength=base.num_configurations)
+    paths_of = np.bincount(routes["query_type"], minlength=base.num_query_types)
+    least = tuple(np.minimum(1.0, gamma / np.maximum(one, 1)) for one in (types_of, paths_of))
     latency_share = min(1.0, gamma)  # The latency SLO of a route is a row with one parameter.
-    for round_ in range(_MAX_ROUNDS + 1):
-        if round_ == _MAX_ROUNDS and gamma > 0.0:
-            time_share[:], error_share[:] = 1.0, 1.0
+
+    def planned(time_share: FloatArray, error_share: FloatArray) -> Plan:
         worst = _inflated(
             base,
             1.0 + (inflation.latency - 1.0) * time_share[routes["configuration"]],
             np.full(base.num_routes, 1.0 + (inflation.latency - 1.0) * latency_share),
             1.0 + (inflation.error - 1.0) * error_share[routes["query_type"]],
-            np.full(num_types, inflation.demand),
+            np.full(base.num_query_types, inflation.demand),
         )
-        plan = solver(_priced_as_given(worst, base))
+        return solver(_priced_as_given(worst, base))
+
+    def withstands(plan: Plan, shares: Sequence[FloatArray]) -> bool:
+        """Tell whether the worst Γ break no row; raise the shares of those that they break."""
         if plan.objective_value is None:
-            # Raised shares ask for more than the Γ worst parameters of every plan.
-            return _at_given_figures(problem, plan, proves=round_ == 0)
-        attacked = _attack(base, plan, inflation, gamma)
-        weak_time = attacked[0] > time_share + _TOLERANCE
-        weak_error = attacked[1] > error_share + _TOLERANCE
-        if not (weak_time.any() or weak_error.any()):
-            return _at_given_figures(problem, plan)
-        time_share[weak_time] = attacked[0][weak_time]
-        error_share[weak_error] = attacked[1][weak_error]
-    return _at_given_figures(problem, plan)
+            return False
+        raised = False
+        for share, needed in zip(shares, _attack(base, plan, inflation, gamma), strict=True):
+            weak = needed > share + _TOLERANCE
+            share[weak] = needed[weak]
+            raised = raised or bool(weak.any())
+        return not raised
+
+    def by_rounds(begin: Sequence[FloatArray], first: Plan | None = None) -> Plan | None:
+        shares = [share.copy() for share in begin]
+        plan = planned(*shares) if first is None else first
+        for _ in range(_MAX_ROUNDS):
+            if withstands(plan, shares):
+                return _at_given_figures(problem, plan)
+            if plan.objective_value is None:
+                return None
+            plan = planned(*shares)
+        return None
+
+    first = planned(*least)
+    if first.objective_value is None:
+        return _at_given_figures(problem, first)
+    best = by_rounds(least, first)
+    for part in _BOX_PARTS[1:] if gamma > 0.0 else ():
+        found = by_rounds([np.maximum(share, part) for share in least])
+        best = found if best is None or _saves(found, best) else best
+    if best is None:
+        # Shares above the least ask for more than Γ: that they have no plan proves nothing.
+        return _at_given_figures(problem, planned(*map(np.ones_like, least)), proves=False)
+    for _ in range(_MAX_DESCENTS):
+        own = _attack(base, best, inflation, gamma, broken_only=False)
+        again = by_rounds([np.maximum(*pair) for pair in zip(least, own, strict=True)])
+        if again is None or not _saves(again, best):
+            break
+        best = again
+    return best
+
+
+def _saves(plan: Plan | None, over: Plan) -> bool:
+    if plan is None or plan.objective_value is None or over.objective_value is None:
+        return False
+    return plan.objective_value < over.objective_value * (1.0 - _TOLERANCE)
 
 
 def _attack(
-    problem: Problem, plan: Plan, inflation: Inflation, gamma: float
+    problem: Problem, plan: Plan, inflation: Inflation, gamma: float, *, broken_only: bool = True
 ) -> tuple[FloatArray, FloatArray]:
-    """Find the share of each broken row's range that its worst Γ parameters take; 0 elsewhere.
+    """Find the share of each row's range that its worst Γ parameters take; 0 where it is not used.
+
+    ``broken_only`` leaves it 0 in rows that withstand them, too.
 
     Returns
     -------
@@ -357,7 +394,8 @@ def _attack(
             largest = np.sort(terms[row_of == row])[::-1]
             weight = np.clip(gamma - np.arange(len(largest)), 0.0, 1.0)
             total, extra = float(largest.sum()), float(weight @ largest)
-            if total + (factor - 1.0) * extra > limit[row] * (1.0 + _TOLERANCE) and total > 0.0:
+            breaks = total + (factor - 1.0) * extra > limit[row] * (1.0 + _TOLERANCE)
+            if total > 0.0 and (breaks or not broken_only):
                 share[row] = extra / total
         shares.append(share)
     return shares[0], shares[1]

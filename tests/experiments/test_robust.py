@@ -79,6 +79,15 @@ def test_a_larger_budget_of_uncertainty_never_costs_less_than_none():
     assert costs[0] <= costs[2] * (1 + 2e-4)
 
 
+@pytest.mark.parametrize("seed", [1, 4])
+def test_a_budget_of_uncertainty_never_costs_more_than_the_whole_box(seed):
+    problem = changed(generate(6, 6, 10, seed=seed), budget_usd=np.inf)
+    box = solve(problem, robust=Inflation(1.5, 1.5)).objective_value
+    for gamma in (0.5, 1.0, 4.0):
+        plan = solve(problem, robust=Inflation(1.5, 1.5, budgeted=gamma))
+        assert plan.objective_value <= box * (1 + 1e-6)
+
+
 def test_a_plan_against_scenarios_has_a_routing_in_each():
     problem = generate(4, 5, 6, seed=1)
     scenarios = sample_scenarios(problem, Inflation(1.2, 1.1, 1.3), 12, seed=5)

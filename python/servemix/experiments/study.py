@@ -305,12 +305,15 @@ class _Kept:
 
 @lru_cache(maxsize=16)
 def _code(module: str) -> str:
-    """Digest of the version, the core and the module that measures: what figures depend on."""
+    """Digest of what figures depend on: version, core, methods, studies, module that measures."""
     digest = hashlib.sha256(__version__.encode())
-    for part in (_core.__name__, module):
-        file = getattr(sys.modules.get(part), "__file__", None)
-        if file is not None and Path(file).is_file():
-            digest.update(Path(file).read_bytes())
+    here = Path(__file__).parent
+    files = [*sorted(here.parent.glob("*.py")), *sorted(here.glob("*.py"))]
+    for part in (_core.__name__, "servemix.experiments.studies._common", module):
+        files.append(Path(getattr(sys.modules.get(part), "__file__", None) or ""))
+    for file in files:
+        if file.is_file():
+            digest.update(file.read_bytes())
     return digest.hexdigest()
 
 
