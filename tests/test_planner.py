@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import pickle
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
 from helpers import feasible_plan, two_types
-from servemix import InvalidInputError, Plan, Planner, check, load_problem, solve
+from servemix import InvalidInputError, Plan, Planner, check, solve
 
 RATES = [3600.0, 1800.0]
 
@@ -70,19 +69,6 @@ def test_what_is_lost_is_admitted() -> None:
     plan = planner.replan(pools=[0.0])
     assert not set(plan.deployments["configuration"].tolist()) & {0, 1}
     assert planner.replan(pools=[16.0]).status == "FEASIBLE"
-
-
-def test_what_is_left_of_a_problem_without_its_pool_can_be_saved_and_pickled(
-    tmp_path: Path,
-) -> None:
-    planner = Planner(two_types(), feasible_plan(two_types()))
-    plan = planner.replan(pools=[0.0], mode="routing")
-    left = pickle.loads(pickle.dumps(planner.problem))
-    assert left.pools["max_gpus"].tolist() == [0.0]
-    left.to_json(tmp_path / "left.json")
-    assert load_problem(tmp_path / "left.json") == left
-    copy = pickle.loads(pickle.dumps(plan))
-    assert copy.unmet.tolist() == plan.unmet.tolist()
 
 
 def test_no_demand_needs_no_replicas() -> None:

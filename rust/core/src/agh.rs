@@ -27,6 +27,8 @@ const MAX_WORK: f64 = 4e8;
 /// Share of the steps that the starts may take, and the choices of configurations before them.
 const START_SHARE: f64 = 0.6;
 const CHOICE_SHARE: f64 = 0.3;
+/// Share of the steps that the first descent has even where the choices have taken more than theirs.
+const LEAST_SHARE: f64 = 0.2;
 /// Share of the steps that a tree for whole counts may take, at the start and later.
 const FIRST_TREE_SHARE: f64 = 0.1;
 const TREE_SHARE: f64 = 0.02;
@@ -51,7 +53,7 @@ const FOCUS_SIZE: usize = 8;
 const SEARCH_SHARE: f64 = 0.3;
 /// By how much, per route, the search ends before a deadline: what it does between two looks at the clock, and the plan that
 /// is made of its result, take about as long.
-const RESERVE_S_PER_ROUTE: f64 = 1e-8;
+const RESERVE_S_PER_ROUTE: f64 = 2.5e-8;
 /// The same for setting up the search.
 const SETUP_S_PER_ROUTE: f64 = 4e-8;
 
@@ -178,7 +180,7 @@ impl<'a> Run<'a> {
         on_threads(&mut self.islands, params.threads, |island| {
             if !is_late(island) {
                 island.take_counts((FIRST_TREE_SHARE * usual_work) as u64, stop);
-                island.settle(&limits, params.switches.local_search);
+                island.settle(&limits, (LEAST_SHARE * usual_work) as u64, params.switches.local_search);
             }
         });
         self.share_best(stop);
@@ -215,7 +217,7 @@ impl<'a> Run<'a> {
             let limits = &*limits;
             on_threads(&mut self.islands, params.threads, |island| {
                 island.perturb(tree_work, limits);
-                island.settle(limits, true);
+                island.settle(limits, 0, true);
             });
             patience = if self.share_best(stop) { PATIENCE } else { patience.saturating_sub(1) };
         }
@@ -363,6 +365,14 @@ mod tests {
                 prop_assert!(plan.status != Status::Optimal || plan.gap().unwrap() <= 1e-4);
             }
         }
+    }
+
+    #[test]
+    fn a_large_problem_with_many_replicas_is_searched_beyond_the_greedy_plan() {
+        let problem = generate::physical(generate::Size::new(20, 20, 20), 10.0, generate::Family::Plain, 0).unwrap();
+        let greedy = solve(&problem, Method::Gh, &SolveParams::default(), None, &CancelToken::new()).unwrap();
+        let plan = plan_of(&problem, &SolveParams::default());
+        assert!(plan.objective_value.unwrap() < 0.95 * greedy.objective_value.unwrap());
     }
 
     #[test]

@@ -10,10 +10,6 @@ use crate::{Deployment, Stop};
 const CHOICE_SHARE: f64 = 0.3;
 /// Counts are not looked for where the choice costs more than this, in terms of the present total.
 const COUNTS_BELOW: f64 = 1.03;
-/// Factor by which shortage becomes dearer, and how often, before a state counts as hopeless.
-const SHORTAGE_RISE: f64 = 4.0;
-const SHORTAGE_RISES: usize = 8;
-
 /// One stream of the search.
 #[derive(Debug)]
 pub(super) struct Island<'a> {
@@ -75,20 +71,11 @@ impl Island<'_> {
         self.search.perturb(&mut self.rng, limits.stop);
     }
 
-    /// Descends; where shortage is left, makes it dearer and descends again.
-    pub(super) fn settle(&mut self, limits: &SearchLimits<'_>, descends: bool) {
-        let work = limits.work.saturating_sub(self.elastic_work());
-        let limits = &SearchLimits { work, ..limits.clone() };
-        for _ in 0..SHORTAGE_RISES {
-            let finished = match descends {
-                true => self.search.descend(limits),
-                false => self.search.complete(limits),
-            };
-            if !finished || self.search.state.is_feasible() {
-                return;
-            }
-            self.search.state.raise_shortage_prices(SHORTAGE_RISE);
-        }
+    /// Descends, within what the search over choices has left of the work, and at least `least_work`.
+    pub(super) fn settle(&mut self, limits: &SearchLimits<'_>, least_work: u64, descends: bool) {
+        let left = limits.work.saturating_sub(self.elastic_work());
+        let work = left.max(self.search.work().saturating_add(least_work));
+        self.search.settle(&SearchLimits { work, ..limits.clone() }, descends);
     }
 }
 

@@ -31,7 +31,8 @@ impl Problem {
         Ok(())
     }
 
-    /// Sets the GPUs that exist in each pool; infinite where there is no limit, 0 where a pool is lost. Nothing changes where there is an error.
+    /// Sets the GPUs that exist in each pool; infinite where there is no limit and, unlike in a new problem, 0 where a
+    /// pool is lost. Nothing changes where there is an error.
     ///
     /// # Errors
     /// [`crate::Error::Invalid`] names the entry `pools[g]` that is NaN or negative, or the wrong length.

@@ -17,7 +17,7 @@ const INTEGRALITY_TOLERANCE: f64 = 1e-6;
 const LEAST_IMPROVEMENT: f64 = 1e-6;
 
 /// Elementary steps more, in terms of those allowed, while nothing is found.
-const WORK_WITHOUT: u64 = 3;
+const WORK_WITHOUT: u64 = 1;
 
 /// A part of the tree: least and most replicas of every deployment, and a lower bound on its cost.
 #[derive(Debug, Clone, Default)]
@@ -39,7 +39,7 @@ pub struct CountTree {
 impl CountTree {
     /// Looks for the whole counts of the deployments of `state`, which is elastic, that cost least and less than
     /// `cutoff_usd`. Ends after `max_work` elementary steps, or where `stop` says so, with the best found; its cost, USD, or
-    /// `None` where none was. Leaves the counts of `state` in disorder.
+    /// `None` where none was. Counts that leave a query type short are none. Leaves the counts of `state` in disorder.
     pub fn search(&mut self, state: &mut SearchState<'_>, cutoff_usd: f64, max_work: u64, stop: &Stop) -> Option<f64> {
         let last_work = state.program().work().saturating_add(max_work);
         let last_work_without = last_work.saturating_add(WORK_WITHOUT.saturating_mul(max_work));
@@ -64,9 +64,11 @@ impl CountTree {
                 continue;
             }
             let Some((position, replicas)) = self.choose_fractional(state) else {
-                best_usd = state.total_usd();
-                is_found = true;
-                self.read_counts(state);
+                if state.is_feasible() {
+                    best_usd = state.total_usd();
+                    is_found = true;
+                    self.read_counts(state);
+                }
                 self.spare.push(node.ranges);
                 continue;
             };

@@ -14,7 +14,7 @@ use crate::search::{CountTree, LocalSearch, Market, SearchLimits, SearchState};
 use crate::{Deployment, Problem, Stop, Switches};
 
 /// Price of shortage, in terms of that in the search, while counts are made whole: a replica more has to be cheaper.
-const SHORTAGE_FACTOR: f64 = 10.0;
+const SHORTAGE_FACTOR: f64 = 30.0;
 
 /// A search over elastic states with the tree for their counts.
 #[derive(Debug, Clone)]
@@ -58,7 +58,7 @@ impl<'a> ElasticSearch<'a> {
     /// Descends; where the prices at the end favour other configurations, lets them in and goes on.
     pub fn settle(&mut self, market: &Market, focus: usize, limits: &SearchLimits<'_>) {
         let mut before_usd = f64::INFINITY;
-        while self.search.descend(limits) && self.search.state.total_usd() < before_usd * (1.0 - 1e-9) {
+        while self.search.settle(limits, true) && self.search.state.total_usd() < before_usd * (1.0 - 1e-9) {
             before_usd = self.search.state.total_usd();
             self.search.refocus(market, focus);
         }
@@ -67,7 +67,7 @@ impl<'a> ElasticSearch<'a> {
     /// Leaves the present choice for another nearby.
     pub fn perturb(&mut self, rng: &mut impl Rng, limits: &SearchLimits<'_>) {
         self.search.perturb(rng, limits.stop);
-        self.search.descend(limits);
+        self.search.settle(limits, true);
     }
 
     /// The whole counts of the present choice that cost least, and less than `cutoff_usd`, as far as a tree of `max_work`

@@ -9,6 +9,9 @@ const LEAST_IMPROVEMENT: f64 = 1e-6;
 
 /// Price of shortage in terms of what the relaxation pays for serving.
 const SHORTAGE_FACTOR: f64 = 3.0;
+/// Factor by which shortage becomes dearer, and how often, before a state counts as hopeless.
+const SHORTAGE_RISE: f64 = 4.0;
+const SHORTAGE_RISES: usize = 8;
 /// TP/PP of a deployed pair that is moved within: replicas of up to this many times more or fewer GPUs.
 const SIBLING_RATIO: f64 = 4.0;
 /// Elementary steps, about, that pricing a route takes.
@@ -147,10 +150,17 @@ impl<'a> LocalSearch<'a> {
         }
     }
 
-    /// Deploys `deployments`, without what no traffic needs.
+    /// Deploys `deployments`, without what no traffic needs. Where these could serve what the present price of shortage leaves
+    /// short, that rises.
     pub fn adopt(&mut self, deployments: &[Deployment]) {
         self.solves += 1;
         self.state.set_deployments(deployments);
+        for _ in 0..SHORTAGE_RISES {
+            if self.state.is_feasible() || !self.state.is_solved() {
+                break;
+            }
+            self.state.raise_shortage_prices(SHORTAGE_RISE);
+        }
         self.trimmed.clear();
         self.state.trim(&mut self.trimmed);
     }
@@ -173,6 +183,19 @@ impl<'a> LocalSearch<'a> {
                 Some(false) => return true,
             }
         }
+    }
+
+    /// Descends, or only adds what is missing where it does not; where shortage is left, makes it dearer and does so again.
+    /// True where it ended by itself, without shortage or with one that counts as hopeless.
+    pub fn settle(&mut self, limits: &SearchLimits<'_>, descends: bool) -> bool {
+        for _ in 0..SHORTAGE_RISES {
+            let finished = if descends { self.descend(limits) } else { self.complete(limits) };
+            if !finished || self.state.is_feasible() {
+                return finished;
+            }
+            self.state.raise_shortage_prices(SHORTAGE_RISE);
+        }
+        true
     }
 
     /// Adds what is missing, and nothing else: openings and enlargements until there is no shortage.
