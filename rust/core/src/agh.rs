@@ -34,6 +34,9 @@ const FIRST_TREE_SHARE: f64 = 0.1;
 const TREE_SHARE: f64 = 0.02;
 /// Epochs without improvement after which a run without limits ends.
 const PATIENCE: u64 = 10;
+/// Where a run with a limit has not improved for so long, islands go on from what they have as long as it costs at most this
+/// share more than the best.
+const WANDER: f64 = 0.03;
 /// Moves tried from one state by simple operators, and more per query type, and by deep ones.
 const TRIES: usize = 12;
 const TRIES_PER_TYPE: usize = 1;
@@ -183,7 +186,7 @@ impl<'a> Run<'a> {
                 island.settle(&limits, (LEAST_SHARE * usual_work) as u64, params.switches.local_search);
             }
         });
-        self.share_best(stop);
+        self.share_best(0.0, stop);
         self.starts_s = stop.elapsed_s() - start_s;
         limits.work = work as u64;
         let tree_work = (TREE_SHARE * usual_work) as u64;
@@ -219,7 +222,8 @@ impl<'a> Run<'a> {
                 island.perturb(tree_work, limits);
                 island.settle(limits, 0, true);
             });
-            patience = if self.share_best(stop) { PATIENCE } else { patience.saturating_sub(1) };
+            let wander = if patience == 0 { WANDER } else { 0.0 };
+            patience = if self.share_best(wander, stop) { PATIENCE } else { patience.saturating_sub(1) };
         }
     }
 
@@ -249,7 +253,8 @@ impl<'a> Run<'a> {
     }
 
     /// Lets every island go on from the best state so far; whether that is new.
-    fn share_best(&mut self, stop: &Stop) -> bool {
+    /// Islands but the first keep a state that costs at most the share `wander` more.
+    fn share_best(&mut self, wander: f64, stop: &Stop) -> bool {
         let mut best: Option<usize> = None;
         let mut least_usd = if is_sound(&self.incumbent) { self.incumbent.total_usd() } else { f64::INFINITY };
         for (index, island) in self.islands.iter().enumerate() {
@@ -265,8 +270,12 @@ impl<'a> Run<'a> {
             None if !is_sound(&self.incumbent) => return false,
             None => {}
         }
-        for island in &mut self.islands {
-            island.search.state.clone_from(&self.incumbent);
+        let most_usd = (1.0 + wander) * self.incumbent.total_usd();
+        for (index, island) in self.islands.iter_mut().enumerate() {
+            let state = &mut island.search.state;
+            if best.is_some() || index == 0 || !is_sound(state) || state.total_usd() >= most_usd {
+                state.clone_from(&self.incumbent);
+            }
         }
         if let (true, Some((first, others))) =
             (best.is_some() && self.refocuses && !stop.should_stop(), self.islands.split_first_mut())
