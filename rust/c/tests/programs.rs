@@ -4,6 +4,7 @@
 use std::env::consts::DLL_SUFFIX;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::OnceLock;
 use std::{env, fs};
 
@@ -41,7 +42,9 @@ fn compiled(compiler: &str, standard: &str, source: &str, is_static: bool) -> Op
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(compiler.replace('+', "x"));
     fs::create_dir_all(&folder).unwrap();
     let name = Path::new(source).file_stem().unwrap().to_str().unwrap();
-    let program = folder.join(format!("{name}{}", if is_static { "-static" } else { "" }));
+    // Tests run side by side, and a program cannot be started while another test writes it.
+    static NUMBER: AtomicUsize = AtomicUsize::new(0);
+    let program = folder.join(format!("{name}-{}", NUMBER.fetch_add(1, Ordering::Relaxed)));
     let mut compile = Command::new(compiler);
     compile.args([standard, "-Wall", "-Wextra", "-Wpedantic", "-Werror", "-I"]).arg(root().join("rust/c/include"));
     compile.arg(root().join(source));
