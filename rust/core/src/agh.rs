@@ -1,8 +1,10 @@
 //! AGH, the adaptive greedy heuristic: several constructions, local search, and perturbations of the best plan.
 //!
 //! A fixed number of islands start from different constructions, descend, and then go on in epochs: each perturbs the
-//! best state of all, descends again, and the best of the epoch is taken over by everyone. What an island does depends
-//! on the seed and its number alone, so the plan is the same on any number of threads. Source of the scheme:
+//! best state of all, descends again, and the best of the epoch is taken over by everyone. Where replicas are many, starts
+//! and part of the perturbations choose configurations first, with their counts left open, and make these whole then
+//! ([`ElasticSearch`]). What an island does depends on the seed and its number alone, so the plan is the same on any
+//! number of threads. Source of the scheme:
 //! Lourenço, Martin and Stützle, "Iterated local search", 2003; of the heuristic that it extends: Cheng & Nguyen,
 //! "Fast Heterogeneous Serving", arXiv 2604.07472.
 
