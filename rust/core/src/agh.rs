@@ -13,7 +13,7 @@ mod starts;
 
 use rand_pcg::Pcg64Mcg;
 
-use crate::agh::island::{is_sound, on_threads, Island};
+use crate::agh::island::{on_threads, Island};
 use crate::agh::starts::Starts;
 use crate::bound;
 use crate::search::{
@@ -241,7 +241,7 @@ impl<'a> Run<'a> {
             let state = elastic.state();
             let mut choice: Vec<usize> = state.deployments().map(|entry| entry.0).collect();
             choice.sort_unstable();
-            if is_sound(state) && choices.iter().all(|known| known.1 != choice) {
+            if state.is_sound() && choices.iter().all(|known| known.1 != choice) {
                 choices.push((state.total_usd(), choice, state.clone()));
             }
         }
@@ -258,10 +258,10 @@ impl<'a> Run<'a> {
     /// Islands but the first keep a state that costs at most the share `wander` more.
     fn share_best(&mut self, wander: f64, stop: &Stop) -> bool {
         let mut best: Option<usize> = None;
-        let mut least_usd = if is_sound(&self.incumbent) { self.incumbent.total_usd() } else { f64::INFINITY };
+        let mut least_usd = if self.incumbent.is_sound() { self.incumbent.total_usd() } else { f64::INFINITY };
         for (index, island) in self.islands.iter().enumerate() {
             let total_usd = island.search.state.total_usd();
-            if is_sound(&island.search.state) && total_usd < least_usd * (1.0 - 1e-12) {
+            if island.search.state.is_sound() && total_usd < least_usd * (1.0 - 1e-12) {
                 least_usd = total_usd;
                 best = Some(index);
             }
@@ -269,13 +269,13 @@ impl<'a> Run<'a> {
         match best {
             Some(index) => self.incumbent.clone_from(&self.islands[index].search.state),
             // Nothing feasible yet: each island goes on from where it is.
-            None if !is_sound(&self.incumbent) => return false,
+            None if !self.incumbent.is_sound() => return false,
             None => {}
         }
         let most_usd = (1.0 + wander) * self.incumbent.total_usd();
         for (index, island) in self.islands.iter_mut().enumerate() {
             let state = &mut island.search.state;
-            if best.is_some() || index == 0 || !is_sound(state) || state.total_usd() >= most_usd {
+            if best.is_some() || index == 0 || !state.is_sound() || state.total_usd() >= most_usd {
                 state.clone_from(&self.incumbent);
             }
         }
@@ -291,7 +291,7 @@ impl<'a> Run<'a> {
     /// The plan of the best state, or `greedy` where that is better.
     fn plan(&mut self, greedy: Plan) -> Result<Plan> {
         let value_usd = greedy.objective_value.unwrap_or(f64::INFINITY);
-        if !is_sound(&self.incumbent) || self.incumbent.total_usd() >= value_usd {
+        if !self.incumbent.is_sound() || self.incumbent.total_usd() >= value_usd {
             return Ok(greedy);
         }
         let (deployments, routing, unmet) = self.incumbent.solution();

@@ -3,13 +3,14 @@
 use rand::RngExt;
 use rand_pcg::Pcg64Mcg;
 
-use crate::search::{ElasticSearch, LocalSearch, Market, SearchLimits, SearchState};
+use crate::search::{ElasticSearch, LocalSearch, Market, SearchLimits};
 use crate::{Deployment, Stop};
 
 /// Share of perturbations that change the choice of configurations first and then find counts for it.
 const CHOICE_SHARE: f64 = 0.3;
 /// Counts are not looked for where the choice costs more than this, in terms of the present total.
 const COUNTS_BELOW: f64 = 1.03;
+
 /// One stream of the search.
 #[derive(Debug)]
 pub(super) struct Island<'a> {
@@ -47,8 +48,8 @@ impl Island<'_> {
     pub(super) fn take_counts(&mut self, tree_work: u64, stop: &Stop) -> bool {
         let Some(elastic) = &mut self.elastic else { return false };
         let total_usd = self.search.state.total_usd();
-        let cutoff_usd = if is_sound(&self.search.state) { COUNTS_BELOW * total_usd } else { f64::INFINITY };
-        if !is_sound(elastic.state()) || elastic.state().total_usd() >= cutoff_usd {
+        let cutoff_usd = if self.search.state.is_sound() { COUNTS_BELOW * total_usd } else { f64::INFINITY };
+        if !elastic.state().is_sound() || elastic.state().total_usd() >= cutoff_usd {
             return false;
         }
         let Some(deployments) = elastic.whole_counts(cutoff_usd, tree_work, stop) else { return false };
@@ -77,11 +78,6 @@ impl Island<'_> {
         let work = left.max(self.search.work().saturating_add(least_work));
         self.search.settle(&SearchLimits { work, ..limits.clone() }, descends);
     }
-}
-
-/// Whether a state is a plan: solved, and without shortage.
-pub(super) fn is_sound(state: &SearchState<'_>) -> bool {
-    state.is_solved() && state.is_feasible()
 }
 
 /// Runs `work` on every island, on up to `threads` threads.

@@ -35,23 +35,19 @@ impl<'a> Found<'a> {
 
     /// Whether a descent from a state may lead to something better than the best.
     fn is_near(&self, state: &SearchState<'_>) -> bool {
-        !is_sound(&self.best) || !is_sound(state) || state.total_usd() <= NEAR * self.best.total_usd()
+        !self.best.is_sound() || !state.is_sound() || state.total_usd() <= NEAR * self.best.total_usd()
     }
 
     /// Takes a state that is a plan over, and as the best where it is that.
     pub(super) fn take(&mut self, state: &SearchState<'a>) {
-        if !is_sound(state) {
+        if !state.is_sound() {
             return;
         }
         self.plans.push((state.total_usd(), deployments(state)));
-        if !is_sound(&self.best) || state.total_usd() < self.best.total_usd() * (1.0 - 1e-12) {
+        if !self.best.is_sound() || state.total_usd() < self.best.total_usd() * (1.0 - 1e-12) {
             self.best.clone_from(state);
         }
     }
-}
-
-pub(super) fn is_sound(state: &SearchState<'_>) -> bool {
-    state.is_solved() && state.is_feasible()
 }
 
 /// The deployments of a state by rising configuration.

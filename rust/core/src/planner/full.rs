@@ -11,7 +11,7 @@
 
 use rand_pcg::Pcg64Mcg;
 
-use super::found::{deployments, is_sound, settle, Found};
+use super::found::{deployments, settle, Found};
 use super::pace::Pace;
 use crate::agh::stream;
 use crate::search::{LocalSearch, Market, Ranking, ReplicaProgram, Running, SearchLimits, SearchState};
@@ -142,12 +142,12 @@ impl Reoptimiser {
             search.state.clone_from(&kept_state);
             settle(&mut search, &limits);
             found.take(&search.state);
-            if !is_sound(&found.best) {
+            if !found.best.is_sound() {
                 limits.work += REPAIR * limits.work;
                 settle(&mut search, &limits);
                 found.take(&search.state);
             }
-            let digs = self.pace.digs(excess_of(&self.market, &found.best), is_priced || !is_sound(&found.best));
+            let digs = self.pace.digs(excess_of(&self.market, &found.best), is_priced || !found.best.is_sound());
             if digs {
                 limits.work = limits.work.max(work(problem, DEEP_WORK));
                 for _ in 0..RANDOM_DIVES {
@@ -166,7 +166,7 @@ impl Reoptimiser {
             }
             for _ in 0..MOST_PERTURBATIONS {
                 let is_done = search.work() >= limits.work || found.best.deployments().next().is_none();
-                if is_done || !is_sound(&found.best) {
+                if is_done || !found.best.is_sound() {
                     break;
                 }
                 search.state.clone_from(&found.best);
@@ -202,7 +202,7 @@ impl Reoptimiser {
         search.state.set_deployments(next);
         let stop = Stop::never();
         settle(&mut search, &limits(work(problem, HEADROOM_WORK), &stop));
-        is_sound(&search.state).then(|| deployments(&search.state))
+        search.state.is_sound().then(|| deployments(&search.state))
     }
 
     /// The configurations that the market favours and those of `entries`.
@@ -271,11 +271,11 @@ fn is_worth_it(
     kept_state: &SearchState<'_>,
     best: &SearchState<'_>,
 ) -> bool {
-    if kept.is_short || !is_sound(kept_state) {
+    if kept.is_short || !kept_state.is_sound() {
         return true;
     }
     let (kept_usd, usd) = (kept_state.total_usd(), best.total_usd());
-    if !is_sound(best) || usd >= kept_usd {
+    if !best.is_sound() || usd >= kept_usd {
         return false;
     }
     // A query that could be served is worth a change in any case.

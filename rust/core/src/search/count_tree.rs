@@ -8,11 +8,10 @@
 //! Sources: Land and Doig, "An automatic method of solving discrete programming problems", 1960; Berthold, "RENS: the
 //! optimal rounding", 2014.
 
+use super::dive::INTEGRALITY_TOLERANCE;
 use crate::search::SearchState;
 use crate::{Deployment, Stop};
 
-/// Distance from a whole number that counts as none.
-const INTEGRALITY_TOLERANCE: f64 = 1e-6;
 /// Improvements smaller than this, relative to the total, are not looked for.
 const LEAST_IMPROVEMENT: f64 = 1e-6;
 
@@ -84,20 +83,11 @@ impl CountTree {
                     continue;
                 }
                 let half = Node { bound_usd: state.total_usd(), ranges };
-                let later = match next.take() {
-                    Some(other) if other.bound_usd < half.bound_usd => {
-                        next = Some(other);
-                        half
-                    }
-                    other => {
-                        next = Some(half);
-                        match other {
-                            Some(other) => other,
-                            None => continue,
-                        }
-                    }
-                };
-                self.open.push(later);
+                if next.as_ref().is_none_or(|other| half.bound_usd <= other.bound_usd) {
+                    self.open.extend(next.replace(half));
+                } else {
+                    self.open.push(half);
+                }
             }
         }
         is_found.then_some(best_usd)

@@ -298,6 +298,11 @@ impl<'a> SearchState<'a> {
         self.program.is_feasible()
     }
 
+    /// Whether the state is a plan: solved, and without shortage.
+    pub fn is_sound(&self) -> bool {
+        self.is_solved() && self.is_feasible()
+    }
+
     /// Gives back the replicas that no traffic needs, recording each change. Keeps the routing optimal.
     pub fn trim(&mut self, changes: &mut Vec<Change>) {
         let mut trimmed = false;
