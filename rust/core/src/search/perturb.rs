@@ -143,8 +143,9 @@ impl LocalSearch<'_> {
         }
         while self.state.most_replicas(a) == 0 {
             let others: Vec<usize> = self.state.deployments().map(|(other, _)| other).collect();
+            // There may be no room for it even where nothing else is.
             if others.is_empty() {
-                return;
+                break;
             }
             self.state.set_replicas(others[rng.random_range(0..others.len())], 0);
         }
