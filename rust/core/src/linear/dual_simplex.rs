@@ -7,9 +7,13 @@
 //! have tens to a few hundred rows and columns of a handful of entries.
 //!
 //! Sources: Koberstein, "The Dual Simplex Method, Techniques for a fast and stable implementation", 2005 (bound
-//! flipping ratio test, section 3.3); Maros, "Computational Techniques of the Simplex Method", 2003.
+//! flipping ratio test, section 3.3); Forrest and Goldfarb, "Steepest-edge simplex algorithms for linear programming",
+//! 1992; Maros, "Computational Techniques of the Simplex Method", 2003.
 
+mod factor;
 mod primal;
+#[cfg(test)]
+mod tests;
 
 /// How a solve of a [`DualSimplex`] ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -40,6 +44,9 @@ const PIVOTS_PER_REFACTORIZATION: u32 = 120;
 const MAX_CORRECTIONS: u32 = 4;
 /// Distance between the dual bound and the objective, relative to that, which is rounding.
 const DUALITY_GAP_TOLERANCE: f64 = 1e-9;
+/// Columns are filled up with zeros to a multiple of this, but those of five and six entries, of
+/// which there are most.
+const PADDING: usize = 4;
 /// Pivots between two questions whether to stop.
 const PIVOTS_PER_QUESTION: u64 = 16;
 
@@ -63,6 +70,8 @@ pub struct DualSimplex {
     position: Vec<u32>,
     at_upper: Vec<bool>,
     inverse: Vec<f64>,
+    /// Squared length of every row of the inverse.
+    row_weight: Vec<f64>,
     basic_value: Vec<f64>,
     reduced_cost: Vec<f64>,
     objective: f64,
@@ -75,12 +84,15 @@ pub struct DualSimplex {
     // Working memory.
     row: Vec<f64>,
     row_nonzeros: Vec<u32>,
+    change_nonzeros: Vec<u32>,
     column: Vec<f64>,
     alpha: Vec<f64>,
     change: Vec<f64>,
     candidates: Vec<(f64, f64, u32)>,
     /// Structural columns with a product other than 0 in `alpha`.
     touched: Vec<u32>,
+    /// Reference weights of the columns in primal steps.
+    devex_weight: Vec<f64>,
 }
 
 impl Clone for DualSimplex {
@@ -104,6 +116,7 @@ impl Clone for DualSimplex {
         self.position.clone_from(&source.position);
         self.at_upper.clone_from(&source.at_upper);
         self.inverse.clone_from(&source.inverse);
+        self.row_weight.clone_from(&source.row_weight);
         self.basic_value.clone_from(&source.basic_value);
         self.reduced_cost.clone_from(&source.reduced_cost);
         self.objective = source.objective;
@@ -114,6 +127,7 @@ impl Clone for DualSimplex {
         self.column.resize(source.column.len(), 0.0);
         self.alpha.resize(source.alpha.len(), 0.0);
         self.change.resize(source.change.len(), 0.0);
+        self.devex_weight.resize(source.devex_weight.len(), 1.0);
     }
 }
 
@@ -122,6 +136,10 @@ impl DualSimplex {
     /// at most `max_entries` nonzeros, at the slack basis.
     pub fn new(num_rows: usize, num_columns: usize, max_entries: usize) -> Self {
         let total = num_columns + num_rows;
+        let stride = match max_entries {
+            5 | 6 => max_entries,
+            _ => max_entries.max(1).next_multiple_of(PADDING),
+        };
         let mut position = vec![NOT_BASIC; total];
         let mut inverse = vec![0.0; num_rows * num_rows];
         for row in 0..num_rows {
@@ -131,9 +149,9 @@ impl DualSimplex {
         Self {
             num_rows,
             num_columns,
-            stride: max_entries,
-            entry_rows: vec![0; num_columns * max_entries],
-            entry_values: vec![0.0; num_columns * max_entries],
+            stride,
+            entry_rows: vec![0; num_columns * stride],
+            entry_values: vec![0.0; num_columns * stride],
             entry_counts: vec![0; num_columns],
             cost: vec![0.0; num_columns],
             upper: vec![0.0; total],
@@ -142,6 +160,7 @@ impl DualSimplex {
             position,
             at_upper: vec![false; total],
             inverse,
+            row_weight: vec![1.0; num_rows],
             basic_value: vec![0.0; num_rows],
             reduced_cost: vec![0.0; total],
             objective: 0.0,
@@ -152,11 +171,13 @@ impl DualSimplex {
             work: 0,
             row: vec![0.0; num_rows],
             row_nonzeros: Vec::with_capacity(num_rows),
+            change_nonzeros: Vec::with_capacity(num_rows),
             column: vec![0.0; num_rows],
             alpha: vec![0.0; total],
             change: vec![0.0; num_rows],
             candidates: Vec::with_capacity(total),
             touched: Vec::with_capacity(num_columns),
+            devex_weight: vec![1.0; total],
         }
     }
 
@@ -211,16 +232,7 @@ impl DualSimplex {
     /// A column that is basic keeps its entries: fix it at 0 and solve first.
     pub fn set_column(&mut self, column: usize, cost: f64, upper: f64, entries: &[(usize, f64)]) {
         debug_assert!(!self.is_basic(column) && entries.len() <= self.stride && upper.is_finite());
-        let start = column * self.stride;
-        let mut count = 0;
-        for &(row, value) in entries {
-            if value != 0.0 {
-                self.entry_rows[start + count] = row as u32;
-                self.entry_values[start + count] = value;
-                count += 1;
-            }
-        }
-        self.entry_counts[column] = count as u32;
+        self.put_entries(column, entries);
         self.cost[column] = cost;
         self.upper[column] = upper;
         self.at_upper[column] = false;
@@ -232,6 +244,14 @@ impl DualSimplex {
     /// from the same basis. Worth it where many columns change at once.
     pub fn replace_column(&mut self, column: usize, cost: f64, upper: f64, entries: &[(usize, f64)]) {
         debug_assert!(entries.len() <= self.stride && upper.is_finite());
+        self.put_entries(column, entries);
+        self.cost[column] = cost;
+        self.upper[column] = upper;
+        self.stale_inverse = true;
+    }
+
+    /// Writes the nonzero entries of a column, and zeros behind them.
+    fn put_entries(&mut self, column: usize, entries: &[(usize, f64)]) {
         let start = column * self.stride;
         let mut count = 0;
         for &(row, value) in entries.iter().filter(|entry| entry.1 != 0.0) {
@@ -239,10 +259,9 @@ impl DualSimplex {
             self.entry_values[start + count] = value;
             count += 1;
         }
+        self.entry_rows[start + count..start + self.stride].fill(0);
+        self.entry_values[start + count..start + self.stride].fill(0.0);
         self.entry_counts[column] = count as u32;
-        self.cost[column] = cost;
-        self.upper[column] = upper;
-        self.stale_inverse = true;
     }
 
     /// Changes the upper bound of a structural column; 0 fixes it.
@@ -365,22 +384,25 @@ impl DualSimplex {
         LinearStatus::PivotLimit
     }
 
-    /// Row of the basis with the largest bound violation and that violation (negative: below 0).
+    /// Row of the basis with the largest bound violation in terms of the length of its row of the inverse (dual steepest
+    /// edge), and that violation (negative: below 0).
     fn choose_leaving(&self, pivot: u64) -> Option<(usize, f64)> {
         // After very many pivots the first violated row is taken, which cannot cycle as easily.
         let careful = pivot > 50 * (self.num_rows as u64 + 20);
         let mut best = None;
-        let mut largest = PRIMAL_TOLERANCE;
-        for (row, (&value, &column)) in self.basic_value.iter().zip(&self.head).enumerate() {
+        let mut largest = 0.0;
+        let rows = self.basic_value.iter().zip(&self.head).zip(&self.row_weight);
+        for (row, ((&value, &column), &weight)) in rows.enumerate() {
             let excess = value - self.upper[column as usize];
             let infeasibility = if value < 0.0 { value } else { excess };
             let size = if value < 0.0 { -value } else { excess };
-            if size > largest {
+            // Without a division, which only the best so far needs.
+            if size > PRIMAL_TOLERANCE && size * size > largest * weight {
                 best = Some((row, infeasibility));
                 if careful {
                     break;
                 }
-                largest = size;
+                largest = size * size / weight;
             }
         }
         best
@@ -491,11 +513,11 @@ impl DualSimplex {
     /// Subtracts `inverse · change` from the basic values.
     fn apply_change(&mut self) {
         let m = self.num_rows;
-        self.row_nonzeros.clear();
-        self.row_nonzeros.extend((0..m as u32).filter(|&index| self.change[index as usize] != 0.0));
+        self.change_nonzeros.clear();
+        self.change_nonzeros.extend((0..m as u32).filter(|&index| self.change[index as usize] != 0.0));
         for (value, inverse_row) in self.basic_value.iter_mut().zip(self.inverse.chunks_exact(m)) {
             let mut total = 0.0;
-            for &index in &self.row_nonzeros {
+            for &index in &self.change_nonzeros {
                 total += inverse_row[index as usize] * self.change[index as usize];
             }
             *value -= total;
@@ -528,30 +550,47 @@ impl DualSimplex {
     /// listed in `touched`.
     fn compute_products(&mut self) {
         let n = self.num_columns;
-        let mut scanned = 0;
-        self.touched.clear();
-        let row = &self.row[..];
-        let entries = self.entry_rows.chunks_exact(self.stride).zip(self.entry_values.chunks_exact(self.stride));
-        let states = self.upper[..n].iter().zip(&self.position[..n]).zip(&self.entry_counts);
-        for (column, ((rows, values), ((&upper, &position), &count))) in entries.zip(states).enumerate() {
-            if upper == 0.0 || position != NOT_BASIC {
-                continue;
-            }
-            let count = count as usize;
-            scanned += count;
-            let mut product = 0.0;
-            for (&at, &value) in rows[..count].iter().zip(&values[..count]) {
-                product += row[at as usize] * value;
-            }
-            if product != 0.0 {
-                self.touched.push(column as u32);
-                self.alpha[column] = product;
-            }
-        }
+        // Loops of a fixed length are much faster; the zeros behind a column's entries do no harm.
+        let scanned = match self.stride {
+            5 => self.list_products(|row, at, values, _| fixed_product::<5>(row, at, values)),
+            6 => self.list_products(|row, at, values, _| fixed_product::<6>(row, at, values)),
+            _ => self.list_products(|row, at, values, count| {
+                let padded = count.next_multiple_of(PADDING);
+                let chunks = at[..padded].chunks_exact(PADDING).zip(values[..padded].chunks_exact(PADDING));
+                chunks.map(|(at, values)| fixed_product::<PADDING>(row, at, values)).sum()
+            }),
+        };
         for &row in &self.row_nonzeros {
             self.alpha[n + row as usize] = self.row[row as usize];
         }
         self.work += (n + scanned) as u64;
+    }
+
+    /// The structural part of [`Self::compute_products`], by a `product` of the row with the rows, values and number of
+    /// the entries of a column; how many entries there were.
+    fn list_products(&mut self, product: impl Fn(&[f64], &[u32], &[f64], usize) -> f64) -> usize {
+        let n = self.num_columns;
+        let mut scanned = 0;
+        let mut listed = 0;
+        self.touched.resize(n, 0);
+        let row = &self.row[..];
+        let entries = self.entry_rows.chunks_exact(self.stride).zip(self.entry_values.chunks_exact(self.stride));
+        let states = self.upper[..n].iter().zip(&self.position[..n]).zip(&self.entry_counts);
+        let alphas = self.alpha[..n].iter_mut();
+        for (column, (((rows, values), ((&upper, &position), &count)), alpha)) in
+            entries.zip(states).zip(alphas).enumerate()
+        {
+            if upper == 0.0 || position != NOT_BASIC {
+                continue;
+            }
+            scanned += count as usize;
+            *alpha = product(row, rows, values, count as usize);
+            // Without a branch, which would be guessed wrong too often.
+            self.touched[listed] = column as u32;
+            listed += usize::from(*alpha != 0.0);
+        }
+        self.touched.truncate(listed);
+        scanned
     }
 
     /// Exchanges the basic column of row `leaving` for `entering`, whose product with the inverse is in `column`; false
@@ -582,36 +621,16 @@ impl DualSimplex {
                 self.reduced_cost[column as usize] -= dual_step * self.alpha[column as usize];
             }
             // Slacks of equations and fixed columns are kept exact as well, for the row duals.
-            for row in 0..m {
-                let column = n + row;
+            for &row in &self.row_nonzeros {
+                let column = n + row as usize;
                 if self.position[column] == NOT_BASIC {
-                    self.reduced_cost[column] -= dual_step * self.row[row];
+                    self.reduced_cost[column] -= dual_step * self.row[row as usize];
                 }
             }
         }
         self.reduced_cost[outgoing] = -dual_step;
         self.reduced_cost[entering] = 0.0;
-
-        self.row_nonzeros.clear();
-        self.row_nonzeros.extend((0..m as u32).filter(|&index| self.row[index as usize] != 0.0));
-        let mut updated = 0;
-        for (index, inverse_row) in self.inverse.chunks_exact_mut(m).enumerate() {
-            let factor = self.column[index] / pivot;
-            if index == leaving || factor == 0.0 {
-                continue;
-            }
-            updated += 1;
-            for &nonzero in &self.row_nonzeros {
-                let entry = &mut inverse_row[nonzero as usize];
-                *entry -= factor * self.row[nonzero as usize];
-                if entry.abs() < ZERO_TOLERANCE {
-                    *entry = 0.0;
-                }
-            }
-        }
-        for &nonzero in &self.row_nonzeros {
-            self.inverse[leaving * m + nonzero as usize] /= pivot;
-        }
+        let updated = self.update_inverse(leaving, pivot);
 
         self.position[outgoing] = NOT_BASIC;
         self.at_upper[outgoing] = to_upper && self.upper[outgoing] > 0.0;
@@ -631,21 +650,6 @@ impl DualSimplex {
             self.restore_dual_feasibility();
         }
         self.compute_values();
-    }
-
-    /// Returns to the slack basis, which is always dual feasible.
-    fn reset_basis(&mut self) {
-        let m = self.num_rows;
-        self.inverse.fill(0.0);
-        self.position.fill(NOT_BASIC);
-        for row in 0..m {
-            self.inverse[row * m + row] = 1.0;
-            self.head[row] = (self.num_columns + row) as u32;
-            self.position[self.num_columns + row] = row as u32;
-        }
-        self.at_upper.fill(false);
-        self.pivots_since_refactorization = 0;
-        self.recompute_reduced_costs();
     }
 
     /// Puts every non-basic column at the bound that its reduced cost asks for.
@@ -701,13 +705,13 @@ impl DualSimplex {
                 }
             }
         }
-        self.row_nonzeros.clear();
-        self.row_nonzeros.extend((0..m as u32).filter(|&index| self.change[index as usize] != 0.0));
+        self.change_nonzeros.clear();
+        self.change_nonzeros.extend((0..m as u32).filter(|&index| self.change[index as usize] != 0.0));
         for ((value, inverse_row), &column) in
             self.basic_value.iter_mut().zip(self.inverse.chunks_exact(m)).zip(&self.head)
         {
             let mut total = 0.0;
-            for &index in &self.row_nonzeros {
+            for &index in &self.change_nonzeros {
                 total += inverse_row[index as usize] * self.change[index as usize];
             }
             *value = total;
@@ -717,11 +721,13 @@ impl DualSimplex {
         }
         self.objective = objective;
         self.stale_values = false;
-        self.work += (2 * self.num_columns + m * (2 + self.row_nonzeros.len() / 2)) as u64;
+        self.work += (2 * self.num_columns + m * (2 + self.change_nonzeros.len() / 2)) as u64;
     }
 
     /// Whether the rows hold at the current values.
     fn residual_is_small(&mut self) -> bool {
+        // What proves an optimum and what the callers copy for every solve grow alike.
+        self.work += (2 * self.num_columns + self.num_rows) as u64;
         self.change.copy_from_slice(&self.rhs);
         for column in 0..self.num_columns + self.num_rows {
             let value = self.value(column);
@@ -740,269 +746,9 @@ impl DualSimplex {
         }
         self.change.iter().zip(&self.rhs).all(|(residual, rhs)| residual.abs() <= 1e-9 * (1.0 + rhs.abs()))
     }
-
-    /// Computes the inverse, the row duals and the reduced costs anew from the basis.
-    ///
-    /// Starts from the slack basis and brings the structural columns in by Gauss-Jordan steps with the largest
-    /// remaining pivot; a column that has become dependent is left out and its row keeps its slack.
-    fn refactorize(&mut self) {
-        let m = self.num_rows;
-        let n = self.num_columns;
-        self.inverse.fill(0.0);
-        for row in 0..m {
-            self.inverse[row * m + row] = 1.0;
-        }
-        let structural: Vec<u32> = self.head.iter().copied().filter(|&column| (column as usize) < n).collect();
-        let mut slack_rows = vec![false; m];
-        for &column in &self.head {
-            if column as usize >= n {
-                slack_rows[column as usize - n] = true;
-            }
-        }
-        for &column in &self.head {
-            self.position[column as usize] = NOT_BASIC;
-        }
-        // Rows whose slack left the basis are free to take a structural column.
-        let mut free: Vec<bool> = slack_rows.iter().map(|&slack| !slack).collect();
-        for row in 0..m {
-            self.head[row] = (n + row) as u32;
-        }
-        for &column in &structural {
-            let column = column as usize;
-            self.column.fill(0.0);
-            let start = column * self.stride;
-            let end = start + self.entry_counts[column] as usize;
-            for (value, inverse_row) in self.column.iter_mut().zip(self.inverse.chunks_exact(m)) {
-                for (&row, &entry) in self.entry_rows[start..end].iter().zip(&self.entry_values[start..end]) {
-                    *value += inverse_row[row as usize] * entry;
-                }
-            }
-            let mut best = None;
-            let mut largest = PIVOT_TOLERANCE;
-            for (row, &is_free) in free.iter().enumerate() {
-                if is_free && self.column[row].abs() > largest {
-                    largest = self.column[row].abs();
-                    best = Some(row);
-                }
-            }
-            let Some(pivot_row) = best else {
-                self.at_upper[column] = false;
-                continue;
-            };
-            free[pivot_row] = false;
-            let pivot = self.column[pivot_row];
-            self.row.copy_from_slice(&self.inverse[pivot_row * m..(pivot_row + 1) * m]);
-            for (index, inverse_row) in self.inverse.chunks_exact_mut(m).enumerate() {
-                let factor = if index == pivot_row { 0.0 } else { self.column[index] / pivot };
-                if factor != 0.0 {
-                    for (entry, &row_entry) in inverse_row.iter_mut().zip(&self.row) {
-                        *entry -= factor * row_entry;
-                    }
-                }
-            }
-            for entry in &mut self.inverse[pivot_row * m..(pivot_row + 1) * m] {
-                *entry /= pivot;
-            }
-            self.head[pivot_row] = column as u32;
-        }
-        for row in 0..m {
-            self.position[self.head[row] as usize] = row as u32;
-            self.at_upper[self.head[row] as usize] = false;
-        }
-        self.pivots_since_refactorization = 0;
-        self.stale_inverse = false;
-        self.recompute_reduced_costs();
-        self.stale_values = true;
-        self.work += (m * m * (2 + structural.len()) / 4 + 8 * n) as u64;
-    }
-
-    fn recompute_reduced_costs(&mut self) {
-        let m = self.num_rows;
-        let n = self.num_columns;
-        // y = c_B · inverse, stored as minus the slacks' reduced costs.
-        self.change.fill(0.0);
-        for (&column, inverse_row) in self.head.iter().zip(self.inverse.chunks_exact(m)) {
-            let cost = if (column as usize) < n { self.cost[column as usize] } else { 0.0 };
-            if cost != 0.0 {
-                for (dual, &entry) in self.change.iter_mut().zip(inverse_row) {
-                    *dual += cost * entry;
-                }
-            }
-        }
-        for row in 0..m {
-            self.reduced_cost[n + row] = -self.change[row];
-        }
-        for column in 0..n {
-            self.reduced_cost[column] = match self.position[column] {
-                NOT_BASIC => self.cost[column] - self.dual_product(column),
-                _ => 0.0,
-            };
-        }
-    }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use proptest::prelude::*;
-
-    #[derive(Debug, Clone)]
-    struct Program {
-        inequality: Vec<bool>,
-        rhs: Vec<f64>,
-        columns: Vec<(f64, f64, Vec<f64>)>,
-    }
-
-    fn number() -> impl Strategy<Value = f64> {
-        prop_oneof![Just(0.0), Just(1.0), Just(-1.0), -5.0..5.0_f64]
-    }
-
-    /// Costs as they are, and some that a program pays only where it must.
-    fn cost() -> impl Strategy<Value = f64> {
-        prop_oneof![4 => number(), 1 => 1e6..1e7_f64]
-    }
-
-    fn column(rows: usize) -> impl Strategy<Value = (f64, f64, Vec<f64>)> {
-        (cost(), prop_oneof![Just(0.0), Just(1.0), 0.1..4.0_f64], prop::collection::vec(number(), rows))
-    }
-
-    fn program() -> impl Strategy<Value = Program> {
-        (1..6_usize, 1..10_usize).prop_flat_map(|(rows, columns)| {
-            (
-                prop::collection::vec(any::<bool>(), rows),
-                prop::collection::vec(number(), rows),
-                prop::collection::vec(column(rows), columns),
-            )
-                .prop_map(|(inequality, rhs, columns)| Program { inequality, rhs, columns })
-        })
-    }
-
-    fn reference(program: &Program) -> Option<f64> {
-        let mut model = microlp::Problem::new(microlp::OptimizationDirection::Minimize);
-        let variables: Vec<_> =
-            program.columns.iter().map(|(cost, upper, _)| model.add_var(*cost, (0.0, *upper))).collect();
-        for (row, &inequality) in program.inequality.iter().enumerate() {
-            let terms: Vec<_> = variables.iter().zip(&program.columns).map(|(&v, c)| (v, c.2[row])).collect();
-            let operator = if inequality { microlp::ComparisonOp::Le } else { microlp::ComparisonOp::Eq };
-            model.add_constraint(terms, operator, program.rhs[row]);
-        }
-        match model.solve() {
-            Ok(microlp::SolveOutcome::Solution(solution)) => Some(solution.objective()),
-            _ => None,
-        }
-    }
-
-    fn load(simplex: &mut DualSimplex, column: usize, data: &(f64, f64, Vec<f64>)) {
-        let entries: Vec<_> = data.2.iter().copied().enumerate().collect();
-        simplex.set_column(column, data.0, data.1, &entries);
-    }
-
-    fn build(program: &Program) -> DualSimplex {
-        let rows = program.rhs.len();
-        let mut simplex = DualSimplex::new(rows, program.columns.len(), rows);
-        for row in 0..rows {
-            simplex.set_inequality(row, program.inequality[row]);
-            simplex.set_rhs(row, program.rhs[row]);
-        }
-        for (column, data) in program.columns.iter().enumerate() {
-            load(&mut simplex, column, data);
-        }
-        simplex
-    }
-
-    fn assert_same(simplex: &mut DualSimplex, program: &Program) -> std::result::Result<(), TestCaseError> {
-        let status = simplex.solve(f64::INFINITY, 10_000);
-        assert_optimal(simplex, program, status)
-    }
-
-    /// Whether `status` and the present basis are right for `program`.
-    fn assert_optimal(
-        simplex: &DualSimplex,
-        program: &Program,
-        status: LinearStatus,
-    ) -> std::result::Result<(), TestCaseError> {
-        match reference(program) {
-            Some(optimum) => {
-                prop_assert_eq!(status, LinearStatus::Optimal);
-                prop_assert!((simplex.objective() - optimum).abs() <= 1e-6 * (1.0 + optimum.abs()));
-                for (row, &inequality) in program.inequality.iter().enumerate() {
-                    let activity: f64 =
-                        program.columns.iter().enumerate().map(|(j, c)| c.2[row] * simplex.value(j)).sum();
-                    let slack = program.rhs[row] - activity;
-                    prop_assert!(slack >= -1e-6 && (inequality || slack <= 1e-6));
-                }
-                for (column, data) in program.columns.iter().enumerate() {
-                    prop_assert!(simplex.value(column) >= -1e-7 && simplex.value(column) <= data.1 + 1e-7);
-                }
-                // Strong duality: the duals and reduced costs prove the optimum.
-                let bound: f64 = program.rhs.iter().enumerate().map(|(row, b)| simplex.dual(row) * b).sum::<f64>()
-                    + (0..program.columns.len())
-                        .map(|j| {
-                            let product: f64 =
-                                (0..program.rhs.len()).map(|row| simplex.dual(row) * program.columns[j].2[row]).sum();
-                            (program.columns[j].0 - product).min(0.0) * program.columns[j].1
-                        })
-                        .sum::<f64>();
-                prop_assert!((bound - optimum).abs() <= 1e-6 * (1.0 + optimum.abs()));
-            }
-            None => prop_assert_eq!(status, LinearStatus::Infeasible),
-        }
-        Ok(())
-    }
-
-    proptest! {
-        #![proptest_config(ProptestConfig::with_cases(2000))]
-
-        #[test]
-        fn agrees_with_a_general_solver_from_a_cold_and_from_a_warm_start(
-            program in program(),
-            changes in prop::collection::vec((0..10_usize, 0..10_usize, 0..4_u8, number(), 0.1..4.0_f64), 1..8),
-        ) {
-            let mut program = program;
-            let mut simplex = build(&program);
-            assert_same(&mut simplex, &program)?;
-            for (row, column, kind, value, upper) in changes {
-                let row = row % program.rhs.len();
-                let column = column % program.columns.len();
-                match kind {
-                    0 => {
-                        program.rhs[row] = value;
-                        simplex.set_rhs(row, value);
-                    }
-                    1 => {
-                        program.columns[column].1 = 0.0;
-                        simplex.set_upper(column, 0.0);
-                    }
-                    2 => {
-                        program.columns[column].1 = upper;
-                        simplex.set_upper(column, upper);
-                    }
-                    _ => {
-                        if !simplex.is_basic(column) {
-                            program.columns[column].0 = value;
-                            program.columns[column].1 = upper;
-                            program.columns[column].2[row] = value;
-                            load(&mut simplex, column, &program.columns[column].clone());
-                        }
-                    }
-                }
-                let mut copy = DualSimplex::default();
-                copy.clone_from(&simplex);
-                let status = copy.solve_after_adding(10_000, &|| false);
-                assert_optimal(&copy, &program, status)?;
-                assert_same(&mut simplex, &program)?;
-            }
-        }
-
-        #[test]
-        fn a_cutoff_is_never_reached_below_the_optimum(program in program(), share in 0.5..1.5_f64) {
-            if let Some(optimum) = reference(&program) {
-                let cutoff = optimum * share;
-                let mut simplex = build(&program);
-                if simplex.solve(cutoff, 10_000) == LinearStatus::Cutoff {
-                    prop_assert!(optimum >= cutoff - 1e-6 * (1.0 + cutoff.abs()));
-                }
-            }
-        }
-    }
+/// Product of a row with the first `COUNT` entries of a column, as few as there are of them included.
+fn fixed_product<const COUNT: usize>(row: &[f64], at: &[u32], values: &[f64]) -> f64 {
+    at.iter().zip(values).take(COUNT).map(|(&at, &value)| row[at as usize] * value).sum()
 }

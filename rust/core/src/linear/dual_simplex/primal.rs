@@ -4,7 +4,7 @@
 //! simplex would first have to move all that pay to their upper bounds and then most of them back.
 //!
 //! Source: Maros, "Computational Techniques of the Simplex Method", 2003 (chapter 9); Harris, "Pivot selection methods of
-//! the Devex LP code", 1973, for the two passes of the ratio test.
+//! the Devex LP code", 1973, for the reference weights and the two passes of the ratio test.
 
 use super::{
     DualSimplex, LinearStatus, DUAL_TOLERANCE, NOT_BASIC, PIVOTS_PER_QUESTION, PIVOTS_PER_REFACTORIZATION,
@@ -49,6 +49,7 @@ impl DualSimplex {
 
     /// Primal steps until no column pays; false where that takes too many or a pivot is numerically unsafe.
     fn enter_columns(&mut self, max_pivots: u64, should_stop: &dyn Fn() -> bool) -> bool {
+        self.devex_weight.fill(1.0);
         for pivot in 0..max_pivots {
             if pivot % PIVOTS_PER_QUESTION == PIVOTS_PER_QUESTION - 1 && should_stop() {
                 return false;
@@ -60,6 +61,7 @@ impl DualSimplex {
                 Some(Limit::Row(leaving, to_upper)) => {
                     self.compute_row(leaving);
                     self.compute_products();
+                    self.update_devex_weights(leaving, entering);
                     if !self.pivot(leaving, entering, if to_upper { 1.0 } else { -1.0 }) {
                         return false;
                     }
@@ -77,45 +79,65 @@ impl DualSimplex {
         false
     }
 
-    /// The non-basic column whose move to its other bound would pay most, were it the only limit.
+    /// The non-basic column that pays most per unit of its reference weight.
     fn choose_paying(&self) -> Option<usize> {
         let mut best = None;
-        let mut largest = DUAL_TOLERANCE;
-        for (column, (&reduced_cost, &upper)) in self.reduced_cost.iter().zip(&self.upper).enumerate() {
-            if upper == 0.0 || self.position[column] != NOT_BASIC {
-                continue;
-            }
-            let gain = if self.at_upper[column] { reduced_cost } else { -reduced_cost };
-            if gain > largest {
-                largest = gain;
+        let mut largest = 0.0;
+        let columns = self.reduced_cost.iter().zip(&self.at_upper).zip(&self.devex_weight);
+        for (column, ((&reduced_cost, &at_upper), &weight)) in columns.enumerate() {
+            let gain = if at_upper { reduced_cost } else { -reduced_cost };
+            if gain > DUAL_TOLERANCE
+                && gain * gain > largest * weight
+                && self.upper[column] != 0.0
+                && self.position[column] == NOT_BASIC
+            {
+                largest = gain * gain / weight;
                 best = Some(column);
             }
         }
         best
     }
 
+    /// Brings the reference weights up to date before the pivot in row `leaving` of `entering`.
+    fn update_devex_weights(&mut self, leaving: usize, entering: usize) {
+        let pivot = self.alpha[entering];
+        let own = self.devex_weight[entering] / (pivot * pivot);
+        for &column in &self.touched {
+            let alpha = self.alpha[column as usize];
+            let weight = &mut self.devex_weight[column as usize];
+            *weight = weight.max(alpha * alpha * own);
+        }
+        for &row in &self.row_nonzeros {
+            let alpha = self.row[row as usize];
+            let weight = &mut self.devex_weight[self.num_columns + row as usize];
+            *weight = weight.max(alpha * alpha * own);
+        }
+        self.devex_weight[self.head[leaving] as usize] = own.max(1.0);
+    }
+
     /// What the entering column, whose column of the inverse is in `column`, meets first.
-    fn choose_limit(&self, entering: usize) -> Option<Limit> {
+    fn choose_limit(&mut self, entering: usize) -> Option<Limit> {
         let direction = if self.at_upper[entering] { -1.0 } else { 1.0 };
-        let room = |row: usize, slack: f64| {
+        self.candidates.clear();
+        let mut longest = f64::INFINITY;
+        let values = self.basic_value.iter().zip(&self.head);
+        for (row, (&entry, (&value, &column))) in self.column.iter().zip(values).enumerate() {
             // What the value falls by per unit, and how far it may still go.
-            let fall = direction * self.column[row];
-            if fall > PIVOT_TOLERANCE {
-                Some((self.basic_value[row] + slack).max(0.0) / fall)
-            } else if fall < -PIVOT_TOLERANCE {
-                let upper = self.upper[self.head[row] as usize];
-                Some((upper - self.basic_value[row] + slack).max(0.0) / -fall).filter(|step| step.is_finite())
-            } else {
-                None
+            let fall = direction * entry;
+            if fall.abs() <= PIVOT_TOLERANCE {
+                continue;
             }
-        };
-        let rows = 0..self.num_rows;
-        let longest = rows.clone().filter_map(|row| room(row, BOUND_TOLERANCE)).fold(f64::INFINITY, f64::min);
+            let room = if fall > 0.0 { value } else { self.upper[column as usize] - value };
+            if room < f64::INFINITY {
+                longest = longest.min((room + BOUND_TOLERANCE).max(0.0) / fall.abs());
+                self.candidates.push((room.max(0.0), fall.abs(), row as u32));
+            }
+        }
         if self.upper[entering] <= longest {
             return Some(Limit::OwnBound);
         }
-        let within = |&row: &usize| room(row, 0.0).is_some_and(|step| step <= longest);
-        let row = rows.filter(within).max_by(|&a, &b| self.column[a].abs().total_cmp(&self.column[b].abs()))?;
+        let within = self.candidates.iter().filter(|&&(room, size, _)| room <= longest * size);
+        let row = within.max_by(|left, right| left.1.total_cmp(&right.1))?.2 as usize;
         Some(Limit::Row(row, direction * self.column[row] < 0.0))
     }
 
