@@ -240,8 +240,13 @@ impl<'r, 'p> Tree<'r, 'p> {
         }
         let prices = Arc::new(self.generator.best_prices.clone());
         let mixture = self.generator.mixture();
-        if self.nodes % DIVE_INTERVAL == 0 && !self.dive(domain, mixture.clone(), incumbents, stop) {
-            return false;
+        if self.nodes % DIVE_INTERVAL == 0 {
+            // Trials start where the node was solved, not where the dive ended.
+            let solved = self.generator.master.clone();
+            if !self.dive(domain, mixture.clone(), incumbents, stop) {
+                return false;
+            }
+            self.generator.master = solved;
         }
         let bound = node.bound;
         if bound >= self.cutoff() {

@@ -57,6 +57,8 @@ pub(crate) struct Generator<'r, 'p> {
     pub(crate) evaluations: u64,
     /// Whether rounding cuts are added.
     pub(crate) cuts: bool,
+    /// The patterns that the master program took in, where they are noted.
+    pub(crate) noted: Option<Vec<Pattern>>,
     guess: Prices,
     /// What the master program was built for.
     scope: Domain,
@@ -79,6 +81,7 @@ impl<'r, 'p> Generator<'r, 'p> {
             master_value: f64::INFINITY,
             evaluations: 0,
             cuts: false,
+            noted: None,
             evaluation: Evaluation::default(),
         }
     }
@@ -153,7 +156,12 @@ impl<'r, 'p> Generator<'r, 'p> {
             self.evaluations += 1;
             let mut added = 0_usize;
             for pattern in self.evaluation.patterns.iter().filter(|pattern| pattern.replicas > 0) {
-                added += usize::from(self.master.add(self.relaxation, pattern, false));
+                if self.master.add(self.relaxation, pattern, false) {
+                    added += 1;
+                    if let Some(noted) = &mut self.noted {
+                        noted.push(pattern.clone());
+                    }
+                }
             }
             let improved = self.evaluation.value > self.best.value;
             if improved {

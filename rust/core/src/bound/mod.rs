@@ -20,8 +20,9 @@ pub use prices::Prices;
 
 pub(crate) use column_generation::{Ending, Generator, Limits};
 pub(crate) use knapsack::Knapsack;
+pub(crate) use master::Master;
 pub(crate) use mixture::{Mixture, WHOLE};
-pub(crate) use relaxation::{Evaluation, Relaxation};
+pub(crate) use relaxation::{Evaluation, Pattern, Relaxation};
 
 use crate::{bnb, Error, Plan, Problem, Result, SolveParams, Status, Stop, StopReason, FEASIBILITY_TOLERANCE};
 

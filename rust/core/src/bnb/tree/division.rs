@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::super::branching::Candidate;
 use super::super::node::{Decision, Node, Path};
 use super::Tree;
-use crate::bound::{Domain, Ending, Prices};
+use crate::bound::{Domain, Ending, Master, Pattern, Prices};
 use crate::Stop;
 
 /// Candidates that are tried before one is branched on.
@@ -46,8 +46,13 @@ impl Tree<'_, '_> {
             .collect();
         ranked.sort_by(|a, b| b.0.total_cmp(&a.0));
         let mut best: Option<(f64, [Side; 2])> = None;
+        let mut best_patterns: Vec<Pattern> = Vec::new();
+        // Every trial starts from the master program as the node left it: from there a few pivots do, where those to undo
+        // another trial take longer than the trial.
+        let mut solved: Option<Master> = None;
         let mut tried = 0;
         for &(forecast, is_known, candidate) in &ranked {
+            let mut patterns = Vec::new();
             let (value, sides) = if is_known {
                 let side = |decision, moved_usd| Side {
                     decision,
@@ -60,19 +65,25 @@ impl Tree<'_, '_> {
                 (forecast, sides)
             } else if tried < MAX_TRIED {
                 tried += 1;
-                let Some(down) = self.try_side(candidate.down, candidate.down_usd, bound, domain, prices, stop) else {
-                    return false;
-                };
-                let Some(up) = self.try_side(candidate.up, candidate.up_usd, bound, domain, prices, stop) else {
-                    return false;
-                };
+                let solved = &*solved.get_or_insert_with(|| self.generator.master.clone());
+                self.generator.noted = Some(Vec::new());
+                let down = self.try_side(candidate.down, candidate.down_usd, bound, domain, prices, stop);
+                self.generator.master.clone_from(solved);
+                let up = self.try_side(candidate.up, candidate.up_usd, bound, domain, prices, stop);
+                self.generator.master.clone_from(solved);
+                patterns = self.generator.noted.take().unwrap_or_default();
+                let (Some(down), Some(up)) = (down, up) else { return false };
                 (score([down.forecast - bound, up.forecast - bound], bound, room), [down, up])
             } else {
                 continue;
             };
             if best.as_ref().is_none_or(|known| value > known.0) {
                 best = Some((value, sides));
+                best_patterns = patterns;
             }
+        }
+        for pattern in &best_patterns {
+            self.generator.master.add(self.relaxation, pattern, true);
         }
         for side in best.into_iter().flat_map(|(_, sides)| sides) {
             if side.bound >= self.cutoff() {

@@ -37,7 +37,7 @@ pub(crate) enum Solved {
 }
 
 /// The program, its patterns and the layout of its rows and columns.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Master {
     simplex: DualSimplex,
     objective_scale: f64,
