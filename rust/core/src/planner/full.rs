@@ -21,8 +21,8 @@ use crate::{
 
 /// Rates that have moved by more than this factor since the market was priced want new prices.
 const DRIFT: f64 = 1.5;
-/// Rounds of column generation that renew the prices.
-const ROUNDS: usize = 12;
+/// Most rounds of column generation that renew the prices; few are needed, since they go on from what was mixed before.
+const MOST_ROUNDS: usize = 60;
 /// Configurations that the search moves within: at least, and more per query type.
 const KERNEL_SIZE: usize = 14;
 const KERNEL_SIZE_PER_TYPE: usize = 1;
@@ -222,7 +222,7 @@ impl Reoptimiser {
         self.market.follow(&self.rates, rates);
         self.rates.clone_from(rates);
         if is_due {
-            self.market.renew(problem, ROUNDS, &Stop::never());
+            self.market.renew(problem, MOST_ROUNDS, &Stop::never());
             self.price_kernel(problem);
         }
         is_due

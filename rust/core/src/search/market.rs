@@ -3,7 +3,8 @@
 //! Column generation: a column is one replica (or a part of one) of a configuration with the traffic that fills it
 //! best at the present prices; the master program mixes columns under supply, SLOs, budget, storage and pools. Columns
 //! charge a whole replica for a query type that they serve wholly, which keeps `x ≤ w ≤ r`. One configuration per
-//! (model, tier) is not asked for, and the run stops early: prices that steer need not be optimal.
+//! (model, tier) is not asked for, and the run stops early: prices that steer need not be optimal. A market that follows
+//! changing rates begins its next run with the columns that were mixed: then a few rounds suffice where many do from nothing.
 //!
 //! Source: Gilmore and Gomory, "A linear programming approach to the cutting stock problem", 1961; Desrosiers and
 //! Lübbecke, "A primer in column generation", 2005.
@@ -25,6 +26,8 @@ const SMOOTHING: f64 = 0.5;
 const FIRST_SHORTAGE: f64 = 2.0;
 const SHORTAGE_RISE: f64 = 8.0;
 const SHORTAGE_LEVELS: usize = 8;
+/// A run that goes on from another begins with a price of shortage of at least this, in terms of what serving was worth.
+const SHORTAGE_AGAIN: f64 = 2.0;
 const MAX_PIVOTS: u64 = 5_000;
 /// Elementary steps of the master program after which the run ends: about a second.
 const MAX_WORK: u64 = 150_000_000;
@@ -39,6 +42,16 @@ pub struct Market {
     pub mixture: Vec<(u32, f64)>,
     /// Value of the relaxation at the end, USD; close to a lower bound, but not one.
     pub value_usd: f64,
+    /// The columns that are mixed; the next run begins with them.
+    columns: Vec<Column>,
+}
+
+/// One replica with the traffic that fills it.
+#[derive(Debug, Clone, Default)]
+struct Column {
+    configuration: u32,
+    /// (route, part of the replica that its traffic takes).
+    loads: Vec<(u32, f64)>,
 }
 
 struct Master<'a> {
@@ -50,7 +63,7 @@ struct Master<'a> {
     storage_row: Option<usize>,
     first_pool_row: usize,
     first_column: usize,
-    configuration: Vec<u32>,
+    columns: Vec<Column>,
     next_column: usize,
     level: Vec<usize>,
     entries: Vec<(usize, f64)>,
@@ -66,21 +79,27 @@ impl Market {
             limits: LimitPrices::zero(problem),
             mixture: Vec::new(),
             value_usd: f64::INFINITY,
+            columns: Vec::new(),
         };
         market.renew(problem, MAX_ROUNDS, stop);
         market
     }
 
-    /// Column generation from the present prices, for at most `rounds`.
+    /// Column generation from the present prices and what was mixed before, for at most `rounds`.
     pub fn renew(&mut self, problem: &Problem, rounds: usize, stop: &Stop) {
-        let mut master = Master::new(problem);
+        let mut master = Master::new(problem, self);
         let num_types = problem.num_query_types();
         let mut proposed = self.clone();
         let mut pricing = Pricing::new();
         let most = COLUMNS_PER_TYPE * num_types + 10;
         let mut stalled = 0;
         self.value_usd = f64::INFINITY;
-        master.simplex.solve(f64::INFINITY, MAX_PIVOTS);
+        let is_solved = master.simplex.solve(f64::INFINITY, MAX_PIVOTS) == LinearStatus::Optimal;
+        if is_solved && !self.columns.is_empty() {
+            // It may be that nothing has to be added.
+            master.read(&mut proposed);
+            self.value_usd = master.value_usd();
+        }
         for _ in 0..rounds {
             pricing.price(problem, self, most);
             if pricing.is_empty() {
@@ -98,12 +117,12 @@ impl Market {
                 break;
             }
             master.read(&mut proposed);
-            let value_usd = master.simplex.objective() * master.scale_usd + master.constant_usd();
+            let value_usd = master.value_usd();
             stalled = if (value_usd / self.value_usd - 1.0).abs() < STALL { stalled + 1 } else { 0 };
             self.value_usd = value_usd;
             self.blend(&proposed, SMOOTHING);
         }
-        master.read_mixture(&mut self.mixture);
+        master.read_mixture(&mut self.mixture, &mut self.columns);
     }
 }
 
@@ -158,7 +177,7 @@ fn cheapest_usd(problem: &Problem, i: usize) -> f64 {
 }
 
 impl<'a> Master<'a> {
-    fn new(problem: &'a Problem) -> Self {
+    fn new(problem: &'a Problem, market: &Market) -> Self {
         let num_types = problem.num_query_types();
         let mut rows = 2 * num_types;
         let mut take = |needed: bool, count: usize| {
@@ -183,13 +202,14 @@ impl<'a> Master<'a> {
             storage_row,
             first_pool_row,
             first_column,
-            configuration: vec![u32::MAX; capacity],
+            columns: vec![Column { configuration: u32::MAX, loads: Vec::new() }; capacity],
             next_column: 0,
             level: vec![0; num_types],
             entries: Vec::new(),
         };
         master.set_rows(rows);
-        master.set_unserved_columns();
+        master.set_unserved_columns(market);
+        master.add_again(&market.columns);
         master
     }
 
@@ -215,7 +235,7 @@ impl<'a> Master<'a> {
         }
     }
 
-    fn set_unserved_columns(&mut self) {
+    fn set_unserved_columns(&mut self, market: &Market) {
         let problem = self.problem;
         let num_types = problem.num_query_types();
         for i in 0..num_types {
@@ -231,8 +251,12 @@ impl<'a> Master<'a> {
             let max_unmet = problem.query_types.max_unmet[i];
             self.simplex.set_column(i, unmet_usd / self.scale_usd, max_unmet, &self.entries);
             let mut shortage_usd = FIRST_SHORTAGE * cheapest_usd(problem, i) + 1e-6 * self.scale_usd;
+            let least_usd = if market.columns.is_empty() { 0.0 } else { SHORTAGE_AGAIN * market.routing.supply[i] };
             for level in 0..SHORTAGE_LEVELS {
-                let upper = if level == 0 { 1.0 } else { 0.0 };
+                if shortage_usd < least_usd && self.level[i] + 1 < SHORTAGE_LEVELS {
+                    self.level[i] += 1;
+                }
+                let upper = if level == self.level[i] { 1.0 } else { 0.0 };
                 let column = num_types * (1 + level) + i;
                 self.simplex.set_column(column, shortage_usd / self.scale_usd, upper, &self.entries);
                 shortage_usd *= SHORTAGE_RISE;
@@ -256,13 +280,28 @@ impl<'a> Master<'a> {
         raised
     }
 
-    fn constant_usd(&self) -> f64 {
-        (0..self.problem.num_query_types()).map(|i| self.problem.data_usd(i)).sum()
+    fn value_usd(&self) -> f64 {
+        let data_usd: f64 = (0..self.problem.num_query_types()).map(|i| self.problem.data_usd(i)).sum();
+        self.simplex.objective() * self.scale_usd + data_usd
+    }
+
+    /// Adds columns of an earlier run, with as much traffic as fills them now.
+    fn add_again(&mut self, columns: &[Column]) {
+        let table = self.problem.route_table();
+        let mut items = Vec::new();
+        for column in columns.iter().filter(|column| self.problem.replica_limit(column.configuration as usize) > 0) {
+            items.clear();
+            items.extend(column.loads.iter().map(|&(route, part)| {
+                let load = table.load(route as usize).max(1e-12);
+                Item { route, ratio: 0.0, load, profit: 0.0, fraction: (part / load).min(1.0) }
+            }));
+            self.add(column.configuration as usize, &items);
+        }
     }
 
     /// Adds a replica of `a` with the traffic of `items`, in the place of an old column where there is no other.
     fn add(&mut self, a: usize, items: &[Item]) {
-        let capacity = self.configuration.len();
+        let capacity = self.columns.len();
         let free = (0..capacity)
             .map(|offset| (self.next_column + offset) % capacity)
             .find(|&slot| !self.simplex.is_basic(self.first_column + slot));
@@ -297,7 +336,11 @@ impl<'a> Master<'a> {
         }
         let upper = f64::from(problem.replica_limit(a));
         self.simplex.set_column(self.first_column + slot, cost_usd / self.scale_usd, upper, &self.entries);
-        self.configuration[slot] = a as u32;
+        let column = &mut self.columns[slot];
+        column.configuration = a as u32;
+        column.loads.clear();
+        let taken = items.iter().filter(|item| item.fraction > 0.0);
+        column.loads.extend(taken.map(|item| (item.route, item.fraction * item.load)));
     }
 
     fn read(&self, market: &mut Market) {
@@ -316,12 +359,15 @@ impl<'a> Master<'a> {
         }
     }
 
-    fn read_mixture(&self, mixture: &mut Vec<(u32, f64)>) {
+    fn read_mixture(&self, mixture: &mut Vec<(u32, f64)>, columns: &mut Vec<Column>) {
         mixture.clear();
-        for (slot, &configuration) in self.configuration.iter().enumerate() {
-            let replicas = if configuration == u32::MAX { 0.0 } else { self.simplex.value(self.first_column + slot) };
+        columns.clear();
+        for (slot, column) in self.columns.iter().enumerate() {
+            let is_used = column.configuration != u32::MAX;
+            let replicas = if is_used { self.simplex.value(self.first_column + slot) } else { 0.0 };
             if replicas > 1e-9 {
-                mixture.push((configuration, replicas));
+                mixture.push((column.configuration, replicas));
+                columns.push(column.clone());
             }
         }
         mixture.sort_unstable_by_key(|entry| entry.0);

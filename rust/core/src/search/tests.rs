@@ -202,6 +202,25 @@ proptest! {
     }
 
     #[test]
+    fn a_market_that_is_renewed_begins_with_what_it_mixed(seed in any::<u64>(), family in 0..3_usize) {
+        let family = [generate::Family::Plain, generate::Family::Pools, generate::Family::Budget][family];
+        let mut problem = generate::physical(generate::Size::new(5, 4, 6), 3.0, family, seed).unwrap();
+        let mut market = Market::of(&problem, &Stop::never());
+        let mut rng = Pcg64Mcg::new(u128::from(seed) | 1);
+        for _ in 0..3 {
+            let value_usd = market.value_usd;
+            market.renew(&problem, 200, &Stop::never());
+            prop_assert!(market.value_usd <= 1.01 * value_usd, "{} {value_usd}", market.value_usd);
+            let before = problem.query_types.rate_per_h.clone();
+            let now: Vec<f64> = before.iter().map(|rate| rate * rng.random_range(0.5..2.0)).collect();
+            problem.set_rates(&now).unwrap();
+            market.follow(&before, &now);
+            market.renew(&problem, 200, &Stop::never());
+            prop_assert!(market.value_usd.is_finite());
+        }
+    }
+
+    #[test]
     fn cuts_never_exceed_what_any_choice_with_open_counts_costs(seed in any::<u64>()) {
         let problem = generate::small(seed).unwrap();
         let mut rng = Pcg64Mcg::new(u128::from(seed) | 1);
