@@ -184,7 +184,7 @@ impl<'a> Run<'a> {
         limits.work = (START_SHARE * work) as u64;
         on_threads(&mut self.islands, params.threads, |island| {
             if !is_late(island) {
-                island.take_counts((FIRST_TREE_SHARE * usual_work) as u64, stop);
+                island.take_better_counts(market, (FIRST_TREE_SHARE * usual_work) as u64, &limits);
                 island.settle(&limits, (LEAST_SHARE * usual_work) as u64, params.switches.local_search);
             }
         });
@@ -219,9 +219,9 @@ impl<'a> Run<'a> {
             }
             self.epochs += 1;
             limits.deep_below_usd = DEEP_BELOW * total_usd;
-            let limits = &*limits;
+            let (limits, market) = (&*limits, self.market);
             on_threads(&mut self.islands, params.threads, |island| {
-                island.perturb(tree_work, limits);
+                island.perturb(market, tree_work, limits);
                 island.settle(limits, 0, true);
             });
             let wander = if patience == 0 { WANDER } else { 0.0 };

@@ -286,6 +286,11 @@ impl RoutingProgram {
         }
     }
 
+    /// Whether an elastic slot in use may have no replicas beyond its own.
+    pub fn is_fixed(&self, slot: usize) -> bool {
+        self.replica_column(slot).is_some_and(|column| self.simplex.upper(column) == 0.0)
+    }
+
     /// Replicas of an elastic slot with those beyond its own, not whole.
     pub fn elastic_replicas(&self, slot: usize) -> f64 {
         let more = self.replica_column(slot).map_or(0.0, |column| self.simplex.value(column));
@@ -449,9 +454,12 @@ impl RoutingProgram {
         program.simplex.count_on_from(&self.simplex);
         program.shortage_usd.clone_from(&self.shortage_usd);
         program.set_unserved_columns(problem);
-        let used = (0..self.num_slots()).filter_map(|slot| Some((self.configuration(slot)?, self.replicas[slot])));
-        for (slot, (configuration, replicas)) in used.enumerate() {
-            program.set_replicas(problem, slot, configuration, replicas);
+        let used = (0..self.num_slots()).filter(|&old| self.replicas[old] > 0);
+        for (slot, old) in used.enumerate() {
+            program.set_replicas(problem, slot, self.configuration[old] as usize, self.replicas[old]);
+            if let (Some(column), Some(old_column)) = (program.replica_column(slot), self.replica_column(old)) {
+                program.simplex.set_upper(column, self.simplex.upper(old_column));
+            }
         }
         program
     }

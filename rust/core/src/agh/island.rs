@@ -7,7 +7,11 @@ use crate::search::{ElasticSearch, LocalSearch, Market, SearchLimits};
 use crate::{Deployment, Stop};
 
 /// Share of perturbations that change the choice of configurations first and then find counts for it.
-const CHOICE_SHARE: f64 = 0.3;
+const CHOICE_SHARE: f64 = 0.2;
+/// Share of these that keep the choice and make its counts whole in another way.
+const FIX_SHARE: f64 = 0.5;
+/// Moves tried from one choice after a count was made whole: a look at what promises most.
+const FIX_TRIES: usize = 2;
 /// Counts are not looked for where the choice costs more than this, in terms of the present total.
 const COUNTS_BELOW: f64 = 1.03;
 
@@ -45,7 +49,7 @@ impl Island<'_> {
 
     /// Deploys the present choice of configurations in its best whole counts. False, and nothing changed, where there is no
     /// such choice or it is not worth it.
-    pub(super) fn take_counts(&mut self, tree_work: u64, stop: &Stop) -> bool {
+    fn take_counts(&mut self, tree_work: u64, stop: &Stop) -> bool {
         let Some(elastic) = &mut self.elastic else { return false };
         let total_usd = self.search.state.total_usd();
         let cutoff_usd = if self.search.state.is_sound() { COUNTS_BELOW * total_usd } else { f64::INFINITY };
@@ -57,14 +61,43 @@ impl Island<'_> {
         true
     }
 
+    /// As [`Island::take_counts`], where counts are made whole one after the other and the choice adapts to each.
+    fn fix_counts(&mut self, market: &Market, limits: &SearchLimits<'_>) -> bool {
+        let Some(elastic) = &mut self.elastic else { return false };
+        let total_usd = self.search.state.total_usd();
+        let cutoff_usd = if self.search.state.is_sound() { COUNTS_BELOW * total_usd } else { f64::INFINITY };
+        let work = limits.work.saturating_sub(self.search.work());
+        let limits = SearchLimits { work, tries: FIX_TRIES, deep_below_usd: 0.0, ..limits.clone() };
+        let Some(deployments) = elastic.fix_counts(cutoff_usd, &mut self.rng, market, &limits) else { return false };
+        self.search.adopt(deployments);
+        true
+    }
+
+    /// Deploys the present choice of configurations in whole counts, by a tree or one by one, whichever gives the better.
+    pub(super) fn take_better_counts(&mut self, market: &Market, tree_work: u64, limits: &SearchLimits<'_>) {
+        self.take_counts(tree_work, limits.stop);
+        let before = self.search.state.clone();
+        if self.fix_counts(market, limits) && before.is_sound() {
+            let is_better = self.search.state.is_sound() && self.search.state.total_usd() <= before.total_usd();
+            if !is_better {
+                self.search.state = before;
+            }
+        }
+    }
+
     /// Leaves the present state for another, by its choice of configurations or directly.
-    pub(super) fn perturb(&mut self, tree_work: u64, limits: &SearchLimits<'_>) {
+    pub(super) fn perturb(&mut self, market: &Market, tree_work: u64, limits: &SearchLimits<'_>) {
         if let Some(elastic) = &mut self.elastic {
             if self.rng.random_bool(CHOICE_SHARE) {
                 elastic.choose(self.search.state.deployments().map(|entry| entry.0));
-                let work = limits.work.saturating_sub(self.search.work());
-                elastic.perturb(&mut self.rng, &SearchLimits { work, ..limits.clone() });
-                if self.take_counts(tree_work, limits.stop) {
+                let is_found = if self.rng.random_bool(FIX_SHARE) {
+                    self.fix_counts(market, limits)
+                } else {
+                    let work = limits.work.saturating_sub(self.search.work());
+                    elastic.perturb(&mut self.rng, &SearchLimits { work, ..limits.clone() });
+                    self.take_counts(tree_work, limits.stop)
+                };
+                if is_found {
                     return;
                 }
             }

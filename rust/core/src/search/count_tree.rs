@@ -62,7 +62,7 @@ impl CountTree {
                 self.spare.push(node.ranges);
                 continue;
             }
-            let Some((position, replicas)) = self.choose_fractional(state) else {
+            let Some((a, replicas)) = dearest_fractional(state, self.configurations.iter().copied()) else {
                 if state.is_feasible() {
                     best_usd = state.total_usd();
                     is_found = true;
@@ -71,6 +71,7 @@ impl CountTree {
                 self.spare.push(node.ranges);
                 continue;
             };
+            let position = self.configurations.iter().position(|&other| other == a).unwrap_or(0);
             let mut halves = [node.ranges, self.spare.pop().unwrap_or_default()];
             let [down, up] = &mut halves;
             up.clone_from(down);
@@ -102,22 +103,6 @@ impl CountTree {
         state.keeps_limits() && state.solve(best_usd - least_gain_usd)
     }
 
-    /// Of the counts that are not whole that of the dearest replica: cheap ones still adapt to how it is rounded.
-    fn choose_fractional(&self, state: &SearchState<'_>) -> Option<(usize, f64)> {
-        let mut best = None;
-        let mut most_usd = f64::NEG_INFINITY;
-        for (position, &a) in self.configurations.iter().enumerate() {
-            let replicas = state.elastic_replicas(a);
-            let is_whole = (replicas - replicas.round()).abs() <= INTEGRALITY_TOLERANCE * (1.0 + replicas);
-            let replica_usd = state.problem().replica_usd(a);
-            if !is_whole && replica_usd > most_usd {
-                most_usd = replica_usd;
-                best = Some((position, replicas));
-            }
-        }
-        best
-    }
-
     fn read_counts(&mut self, state: &SearchState<'_>) {
         self.found.clear();
         self.found.extend(
@@ -133,4 +118,24 @@ impl CountTree {
         let (index, bound_usd) = bounds.min_by(|left, right| left.1.total_cmp(&right.1))?;
         (bound_usd < best_usd).then(|| self.open.swap_remove(index))
     }
+}
+
+/// Of the `deployments` of `state`, which is elastic, that have a count that is not whole the one of the dearest replica, with the
+/// count: cheap ones still adapt to how it is rounded.
+pub(super) fn dearest_fractional(
+    state: &SearchState<'_>,
+    deployments: impl Iterator<Item = usize>,
+) -> Option<(usize, f64)> {
+    let mut best = None;
+    let mut most_usd = f64::NEG_INFINITY;
+    for a in deployments {
+        let replicas = state.elastic_replicas(a);
+        let is_whole = (replicas - replicas.round()).abs() <= INTEGRALITY_TOLERANCE * (1.0 + replicas);
+        let replica_usd = state.problem().replica_usd(a);
+        if !is_whole && replica_usd > most_usd {
+            most_usd = replica_usd;
+            best = Some((a, replicas));
+        }
+    }
+    best
 }

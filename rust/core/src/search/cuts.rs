@@ -72,10 +72,9 @@ impl Cuts {
         self.len == 0
     }
 
-    /// Forgets all cuts but the first.
+    /// Forgets all cuts.
     pub fn clear(&mut self) {
-        self.len = self.len.min(1);
-        self.next = self.len;
+        (self.len, self.next) = (0, 0);
     }
 
     /// Adds the cut at the prices of the relaxation; meant to be the first. Prices are capped at those of shortage.
@@ -132,7 +131,10 @@ impl Cuts {
             if state.program().is_elastic() {
                 self.count[row] = 1;
                 self.replicas[start] = 1.0;
-                self.value_usd[start] = elastic_value_usd(problem, &self.limits, a, &mut self.items);
+                self.value_usd[start] = match state.fixed_replicas(a) {
+                    None => elastic_value_usd(problem, &self.limits, a, &mut self.items),
+                    Some(replicas) => fixed_value_usd(problem, &self.limits, a, replicas, &mut self.items),
+                };
                 continue;
             }
             self.items.sort_unstable_by(|left, right| right.0.total_cmp(&left.0));
@@ -244,4 +246,23 @@ fn elastic_value_usd(problem: &Problem, limits: &LimitPrices, a: usize, items: &
         replicas += fits;
     }
     value_usd - limits_usd
+}
+
+/// Value of the traffic in `items` for `replicas` replicas of `a`, no more and no fewer, less what they take of the limits.
+fn fixed_value_usd(
+    problem: &Problem,
+    limits: &LimitPrices,
+    a: usize,
+    replicas: u32,
+    items: &mut [(f64, f64, f64)],
+) -> f64 {
+    items.sort_unstable_by(|left, right| right.0.total_cmp(&left.0));
+    let mut room = f64::from(replicas);
+    let mut value_usd = 0.0;
+    for &(ratio, item_load, _) in items.iter() {
+        let taken = item_load.min(room);
+        value_usd += taken * ratio;
+        room -= taken;
+    }
+    value_usd - f64::from(replicas) * limits.replica_usd(problem, a) - limits.weights_usd(problem, a)
 }

@@ -8,8 +8,9 @@
 //! Source of the idea, to search over the integer part of a relaxation that is cheap to solve: Crainic, Gendreau and
 //! Farvolden, "A simplex-based tabu search method for capacitated network design", 2000.
 
-use rand::Rng;
+use rand::{Rng, RngExt};
 
+use crate::search::count_tree::dearest_fractional;
 use crate::search::{CountTree, LocalSearch, Market, SearchLimits, SearchState};
 use crate::{Deployment, Problem, Stop, Switches};
 
@@ -68,6 +69,46 @@ impl<'a> ElasticSearch<'a> {
     pub fn perturb(&mut self, rng: &mut impl Rng, limits: &SearchLimits<'_>) {
         self.search.perturb(rng, limits.stop);
         self.search.settle(limits, true);
+    }
+
+    /// Makes the counts of the present choice whole one after the other, the dearest replicas first, at random by how near they
+    /// are, and after each chooses anew what else to deploy: a count rounded down may call for something that the choice
+    /// did not need. `None` where whole counts would cost `cutoff_usd` or more.
+    ///
+    /// Source of the scheme: Dillenberger et al., "On practical resource allocation for production planning and scheduling
+    /// with period overlapping setups", 1994 (relax and fix).
+    pub fn fix_counts(
+        &mut self,
+        cutoff_usd: f64,
+        rng: &mut impl Rng,
+        market: &Market,
+        limits: &SearchLimits<'_>,
+    ) -> Option<&[Deployment]> {
+        let search = &mut self.search;
+        let mut is_found = false;
+        while search.state.is_sound() && search.state.total_usd() < cutoff_usd && search.work() < limits.work {
+            let Some((a, replicas)) =
+                dearest_fractional(&search.state, search.state.deployments().map(|entry| entry.0))
+            else {
+                is_found = true;
+                break;
+            };
+            let up = rng.random::<f64>() < replicas.fract();
+            let whole = replicas.floor() as u32 + u32::from(up);
+            if !search.hold(market, a, whole) || !search.settle(limits, true) {
+                break;
+            }
+        }
+        if is_found {
+            self.tree.found.clear();
+            let counts = search.state.deployments().map(|(a, _)| (a, search.state.elastic_replicas(a).round() as u32));
+            self.tree.found.extend(counts.map(|(a, replicas)| Deployment { configuration: a as u32, replicas }));
+        }
+        let choice: Vec<usize> = search.state.deployments().map(|entry| entry.0).collect();
+        search.held.clear();
+        self.choose(choice.into_iter());
+        self.search.forget_cuts(market);
+        is_found.then_some(self.tree.found.as_slice())
     }
 
     /// The whole counts of the present choice that cost least, and less than `cutoff_usd`, as far as a tree of `max_work`

@@ -63,6 +63,8 @@ pub struct LocalSearch<'a> {
     pub(super) work_done: u64,
     pub(super) found: Vec<Deployment>,
     pub(super) banned: Vec<u32>,
+    /// Deployments that moves leave alone.
+    pub(super) held: Vec<u32>,
     pub(super) switches: Switches,
 }
 
@@ -94,6 +96,7 @@ impl<'a> LocalSearch<'a> {
             trimmed: Vec::new(),
             found: Vec::new(),
             banned: Vec::new(),
+            held: Vec::new(),
             switches,
         }
     }
@@ -141,6 +144,22 @@ impl<'a> LocalSearch<'a> {
         }
     }
 
+    /// Gives a deployment of an elastic state `replicas` replicas, no more and no fewer, and leaves it alone from now on.
+    /// False where that cannot be.
+    pub(super) fn hold(&mut self, market: &Market, a: usize, replicas: u32) -> bool {
+        self.state.set_range(a, replicas, replicas);
+        self.held.push(a as u32);
+        self.solves += 1;
+        self.forget_cuts(market);
+        self.state.keeps_limits() && self.state.solve(f64::INFINITY)
+    }
+
+    /// Starts cuts anew: what they said was for other ranges of counts.
+    pub(super) fn forget_cuts(&mut self, market: &Market) {
+        self.neighbourhood.cuts.clear();
+        self.neighbourhood.cuts.add_market(&self.state, market);
+    }
+
     /// Takes over the kernel of another search and what that knows of it.
     pub fn share_focus(&mut self, other: &Self) {
         if self.kernel() != other.kernel() {
@@ -168,7 +187,7 @@ impl<'a> LocalSearch<'a> {
     /// Applies improving moves until there is none or a limit is reached. True in the first case.
     pub fn descend(&mut self, limits: &SearchLimits<'_>) -> bool {
         loop {
-            self.neighbourhood.list(&self.state, &self.banned);
+            self.neighbourhood.list(&self.state, &self.banned, &self.held);
             match self.step(limits, false) {
                 None => return false,
                 Some(true) => continue,
@@ -201,7 +220,7 @@ impl<'a> LocalSearch<'a> {
     /// Adds what is missing, and nothing else: openings and enlargements until there is no shortage.
     pub fn complete(&mut self, limits: &SearchLimits<'_>) -> bool {
         while !self.state.is_feasible() {
-            self.neighbourhood.list(&self.state, &self.banned);
+            self.neighbourhood.list(&self.state, &self.banned, &self.held);
             match self.step(limits, false) {
                 None => return false,
                 Some(true) => {}

@@ -121,8 +121,9 @@ impl Neighbourhood {
         self.opens.clone()
     }
 
-    /// Lists the elementary changes of `state`, leaving `banned` configurations out. Its prices become a cut.
-    pub fn list(&mut self, state: &SearchState<'_>, banned: &[u32]) {
+    /// Lists the elementary changes of `state`: those in `banned` are not opened, those in `held` not changed. Its prices become
+    /// a cut.
+    pub fn list(&mut self, state: &SearchState<'_>, banned: &[u32], held: &[u32]) {
         let problem = state.problem();
         let own_cut = self.cuts.add_state(state);
         self.effects.clear();
@@ -138,7 +139,8 @@ impl Neighbourhood {
         }
         let mut members = std::mem::take(&mut self.members);
         members.clear();
-        members.extend(state.deployments().filter_map(|(a, replicas)| Some((self.cuts.position(a)?, a, replicas))));
+        let changeable = state.deployments().filter(|entry| !held.contains(&(entry.0 as u32)));
+        members.extend(changeable.filter_map(|(a, replicas)| Some((self.cuts.position(a)?, a, replicas))));
         for &(position, _, replicas) in &members {
             self.push(state, position, replicas, 0);
         }

@@ -165,7 +165,7 @@ impl LocalSearch<'_> {
             if !self.state.is_solved() || self.state.is_feasible() || stop.should_stop() {
                 break;
             }
-            self.neighbourhood.list(&self.state, &self.banned);
+            self.neighbourhood.list(&self.state, &self.banned, &self.held);
             self.neighbourhood.propose(self.state.total_usd(), false, 4, self.switches);
             let moves = &self.neighbourhood.moves;
             if moves.is_empty() {

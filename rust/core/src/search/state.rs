@@ -228,6 +228,13 @@ impl<'a> SearchState<'a> {
         }
     }
 
+    /// The replicas of an elastic deployment that may have no others.
+    pub fn fixed_replicas(&self, configuration: usize) -> Option<u32> {
+        let slot = self.slot_of_pair[self.problem.pair(configuration)];
+        let replicas = self.replicas(configuration);
+        (replicas > 0 && self.program.is_fixed(slot as usize)).then_some(replicas)
+    }
+
     /// Whether the replicas set so far keep within budget and pools.
     pub fn keeps_limits(&self) -> bool {
         let within = |used: f64, limit: f64| used <= limit * (1.0 + FEASIBILITY_TOLERANCE);
@@ -311,7 +318,8 @@ impl<'a> SearchState<'a> {
             let from = self.program.replicas(slot);
             let load = self.program.load(slot);
             let to = (load - LOAD_TOLERANCE * (1.0 + load)).ceil().max(0.0) as u32;
-            if to < from {
+            // Where counts are open, only what is not needed at all goes.
+            if to < from && (to == 0 || !self.program.is_elastic()) {
                 self.set_replicas(configuration, to);
                 changes.push(Change { configuration: configuration as u32, from, to });
                 trimmed = true;

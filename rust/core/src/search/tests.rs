@@ -4,7 +4,7 @@ use proptest::prelude::*;
 use rand::RngExt;
 use rand_pcg::Pcg64Mcg;
 
-use super::{Change, CountTree, Cuts, LocalSearch, Market, ReplicaProgram, SearchLimits, SearchState};
+use super::{Change, CountTree, Cuts, ElasticSearch, LocalSearch, Market, ReplicaProgram, SearchLimits, SearchState};
 use crate::{generate, solve, CancelToken, Deployment, Method, Problem, SolveParams, Status, Stop, Switches};
 
 fn close(left: f64, right: f64) -> bool {
@@ -261,5 +261,61 @@ proptest! {
         state.set_deployments(&tree.found);
         prop_assert!(state.deployments().map(|entry| entry.1).sum::<u32>() == tree.found.iter().map(|entry| entry.replicas).sum::<u32>());
         prop_assert!(close(state.total_usd(), found_usd), "{} {found_usd}", state.total_usd());
+    }
+
+    #[test]
+    fn cuts_hold_for_every_choice_beside_a_count_that_is_held(seed in any::<u64>()) {
+        let problem = generate::small(seed).unwrap();
+        let mut rng = Pcg64Mcg::new(u128::from(seed) | 1);
+        let mut state = random_choice(&problem, &mut rng);
+        let Some((held, _)) = state.deployments().next() else { return Ok(()) };
+        let replicas = rng.random_range(1..=problem.replica_limit(held));
+        state.set_range(held, replicas, replicas);
+        if !state.keeps_limits() || !state.solve(f64::INFINITY) {
+            return Ok(());
+        }
+        prop_assert_eq!(state.fixed_replicas(held), Some(replicas));
+        let mut cuts = Cuts::new(&problem, everything(&problem), true);
+        cuts.add_market(&state, &Market::of(&problem, &Stop::never()));
+        for _ in 0..6 {
+            cuts.add_state(&state);
+            if let Some(change) = random_change(&state, &mut rng).filter(|change| change.configuration as usize != held) {
+                state.apply(&[Change { to: change.to.min(1), ..change }]);
+            }
+            if !state.solve(f64::INFINITY) {
+                break;
+            }
+            for cut in 0..cuts.len() {
+                let value = |(a, replicas)| cuts.value_usd(cut, cuts.position(a).unwrap(), replicas);
+                let bound_usd = state.deployment_usd() + cuts.constant_usd(cut) - state.deployments().map(value).sum::<f64>();
+                let total_usd = state.total_usd();
+                prop_assert!(bound_usd <= total_usd + 1e-5 * (1.0 + total_usd.abs()), "{bound_usd} {total_usd}");
+            }
+        }
+    }
+
+    #[test]
+    fn counts_made_whole_one_by_one_are_a_plan_within_the_limits(seed in any::<u64>()) {
+        let problem = generate::small(seed).unwrap();
+        let market = Market::of(&problem, &Stop::never());
+        let mut search = ElasticSearch::new(&problem, &market, everything(&problem), Switches::default());
+        let mut rng = Pcg64Mcg::new(u128::from(seed) | 1);
+        let choice = random_choice(&problem, &mut rng);
+        search.choose(choice.deployments().map(|entry| entry.0));
+        let stop = Stop::never();
+        let limits = SearchLimits { solves: 500, work: u64::MAX, tries: 4, deep_tries: 0, deep_below_usd: 0.0, stop: &stop };
+        search.settle(&market, 4, &limits);
+        let cutoff_usd = 2.0 * search.state().total_usd();
+        let Some(found) = search.fix_counts(cutoff_usd, &mut rng, &market, &limits).map(<[_]>::to_vec) else { return Ok(()) };
+        let mut state = SearchState::new(&problem, 2);
+        // Dear enough that leaving traffic unserved never pays.
+        state.price_shortage(|i| 30.0 * search.state().program().shortage_usd(i));
+        state.set_deployments(&found);
+        prop_assert_eq!(state.deployments().count(), found.len());
+        prop_assert!(found.iter().all(|entry| state.replicas(entry.configuration as usize) == entry.replicas));
+        prop_assert!(keeps_to_limits(&state));
+        prop_assert!(state.is_feasible() && state.total_usd() < cutoff_usd * (1.0 + 1e-6));
+        // The choice is left with its counts open.
+        prop_assert!(search.state().deployments().all(|entry| entry.1 == 1));
     }
 }
