@@ -8,13 +8,14 @@
 //! Sources: Land and Doig, "An automatic method of solving discrete programming problems", 1960; Berthold, "RENS: the
 //! optimal rounding", 2014.
 
-use super::dive::INTEGRALITY_TOLERANCE;
 use crate::search::SearchState;
 use crate::{Deployment, Stop};
 
 /// Improvements smaller than this, relative to the total, are not looked for.
 const LEAST_IMPROVEMENT: f64 = 1e-6;
 
+/// Distance from a whole number that counts as none: what rounding it away leaves short is priced many times over.
+const INTEGRALITY_TOLERANCE: f64 = 1e-8;
 /// Elementary steps more, in terms of those allowed, while nothing is found.
 const WORK_WITHOUT: u64 = 1;
 
