@@ -184,7 +184,8 @@ impl RoutingProgram {
         if self.budget_row != NO_ROW {
             let hourly = problem.horizon_h * problem.storage_usd_per_gb_h;
             let used_usd = self.rental_usd + hourly * self.weights_gb + self.constant_usd;
-            let most = if self.is_elastic { 1.0 + 0.5 * FEASIBILITY_TOLERANCE } else { 1.0 };
+            // As deployments may; a little less than the checker allows.
+            let most = 1.0 + 0.5 * FEASIBILITY_TOLERANCE;
             self.simplex.set_rhs(self.budget_row as usize, most - used_usd / problem.budget_usd.max(f64::MIN_POSITIVE));
         }
         for (pool, &row) in self.pool_row.iter().enumerate() {
