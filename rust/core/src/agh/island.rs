@@ -47,12 +47,21 @@ impl Island<'_> {
         self.elastic.as_ref().map_or(0, ElasticSearch::work)
     }
 
+    /// What whole counts may cost to be worth a look, USD.
+    fn most_usd_of_counts(&self) -> f64 {
+        let state = &self.search.state;
+        if state.is_sound() {
+            COUNTS_BELOW * state.total_usd()
+        } else {
+            f64::INFINITY
+        }
+    }
+
     /// Deploys the present choice of configurations in its best whole counts. False, and nothing changed, where there is no
     /// such choice or it is not worth it.
     fn take_counts(&mut self, tree_work: u64, stop: &Stop) -> bool {
+        let cutoff_usd = self.most_usd_of_counts();
         let Some(elastic) = &mut self.elastic else { return false };
-        let total_usd = self.search.state.total_usd();
-        let cutoff_usd = if self.search.state.is_sound() { COUNTS_BELOW * total_usd } else { f64::INFINITY };
         if !elastic.state().is_sound() || elastic.state().total_usd() >= cutoff_usd {
             return false;
         }
@@ -63,9 +72,8 @@ impl Island<'_> {
 
     /// As [`Island::take_counts`], where counts are made whole one after the other and the choice adapts to each.
     fn fix_counts(&mut self, market: &Market, limits: &SearchLimits<'_>) -> bool {
+        let cutoff_usd = self.most_usd_of_counts();
         let Some(elastic) = &mut self.elastic else { return false };
-        let total_usd = self.search.state.total_usd();
-        let cutoff_usd = if self.search.state.is_sound() { COUNTS_BELOW * total_usd } else { f64::INFINITY };
         let work = limits.work.saturating_sub(self.search.work());
         let limits = SearchLimits { work, tries: FIX_TRIES, deep_below_usd: 0.0, ..limits.clone() };
         let Some(deployments) = elastic.fix_counts(cutoff_usd, &mut self.rng, market, &limits) else { return false };

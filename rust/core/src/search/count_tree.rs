@@ -67,7 +67,7 @@ impl CountTree {
                 if state.is_feasible() {
                     best_usd = state.total_usd();
                     is_found = true;
-                    self.read_counts(state);
+                    read_counts(state, &mut self.found);
                 }
                 self.spare.push(node.ranges);
                 continue;
@@ -104,21 +104,19 @@ impl CountTree {
         state.keeps_limits() && state.solve(best_usd - least_gain_usd)
     }
 
-    fn read_counts(&mut self, state: &SearchState<'_>) {
-        self.found.clear();
-        self.found.extend(
-            self.configurations
-                .iter()
-                .map(|&a| Deployment { configuration: a as u32, replicas: state.elastic_replicas(a).round() as u32 }),
-        );
-    }
-
     /// Takes the open node with the least bound out; `None` where no bound is below `best_usd`.
     fn take_best(&mut self, best_usd: f64) -> Option<Node> {
         let bounds = self.open.iter().map(|node| node.bound_usd).enumerate();
         let (index, bound_usd) = bounds.min_by(|left, right| left.1.total_cmp(&right.1))?;
         (bound_usd < best_usd).then(|| self.open.swap_remove(index))
     }
+}
+
+/// The deployments of `state`, which is elastic, with the whole numbers nearest to their counts.
+pub(super) fn read_counts(state: &SearchState<'_>, found: &mut Vec<Deployment>) {
+    found.clear();
+    let whole = |a| Deployment { configuration: a as u32, replicas: state.elastic_replicas(a).round() as u32 };
+    found.extend(state.deployments().map(|(a, _)| whole(a)));
 }
 
 /// Of the `deployments` of `state`, which is elastic, that have a count that is not whole the one of the dearest replica, with the

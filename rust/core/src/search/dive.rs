@@ -18,7 +18,7 @@ use crate::{Deployment, LatencyScope, Problem, Stop, FEASIBILITY_TOLERANCE, NO_P
 /// Pivots after which a solve counts as failed.
 const MAX_PIVOTS: u64 = 4_000;
 /// Distance from a whole number that counts as none.
-pub(super) const INTEGRALITY_TOLERANCE: f64 = 1e-6;
+const INTEGRALITY_TOLERANCE: f64 = 1e-6;
 /// Counts below this weigh alike when the nearest to whole is chosen.
 const LEAST_COUNT: f64 = 1e-3;
 /// A count is rounded up where its fraction is above a random threshold of at least this, and then so often.

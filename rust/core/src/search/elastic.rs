@@ -10,7 +10,7 @@
 
 use rand::{Rng, RngExt};
 
-use crate::search::count_tree::dearest_fractional;
+use crate::search::count_tree::{dearest_fractional, read_counts};
 use crate::search::{CountTree, LocalSearch, Market, SearchLimits, SearchState};
 use crate::{Deployment, Problem, Stop, Switches};
 
@@ -100,9 +100,7 @@ impl<'a> ElasticSearch<'a> {
             }
         }
         if is_found {
-            self.tree.found.clear();
-            let counts = search.state.deployments().map(|(a, _)| (a, search.state.elastic_replicas(a).round() as u32));
-            self.tree.found.extend(counts.map(|(a, replicas)| Deployment { configuration: a as u32, replicas }));
+            read_counts(&search.state, &mut self.tree.found);
         }
         let choice: Vec<usize> = search.state.deployments().map(|entry| entry.0).collect();
         search.held.clear();

@@ -34,6 +34,12 @@ fn random_change(state: &SearchState<'_>, rng: &mut Pcg64Mcg) -> Option<Change> 
     (to != from).then_some(Change { configuration: a as u32, from, to })
 }
 
+/// What `cut` says that the deployments of `state` cost at least, USD.
+fn bound_usd(cuts: &Cuts, cut: usize, state: &SearchState<'_>) -> f64 {
+    let value = |(a, replicas)| cuts.value_usd(cut, cuts.position(a).unwrap(), replicas);
+    state.deployment_usd() + cuts.constant_usd(cut) - state.deployments().map(value).sum::<f64>()
+}
+
 /// A random choice of configurations within the limits, counts left open, solved.
 fn random_choice<'a>(problem: &'a Problem, rng: &mut Pcg64Mcg) -> SearchState<'a> {
     let mut state = SearchState::elastic(problem, 2);
@@ -236,8 +242,7 @@ proptest! {
             }
             let other = random_choice(&problem, &mut rng);
             for cut in 0..cuts.len() {
-                let value = |(a, replicas)| cuts.value_usd(cut, cuts.position(a).unwrap(), replicas);
-                let bound_usd = other.deployment_usd() + cuts.constant_usd(cut) - other.deployments().map(value).sum::<f64>();
+                let bound_usd = bound_usd(&cuts, cut, &other);
                 let total_usd = other.total_usd();
                 prop_assert!(bound_usd <= total_usd + 1e-5 * (1.0 + total_usd.abs()), "{bound_usd} {total_usd}");
             }
@@ -286,8 +291,7 @@ proptest! {
                 break;
             }
             for cut in 0..cuts.len() {
-                let value = |(a, replicas)| cuts.value_usd(cut, cuts.position(a).unwrap(), replicas);
-                let bound_usd = state.deployment_usd() + cuts.constant_usd(cut) - state.deployments().map(value).sum::<f64>();
+                let bound_usd = bound_usd(&cuts, cut, &state);
                 let total_usd = state.total_usd();
                 prop_assert!(bound_usd <= total_usd + 1e-5 * (1.0 + total_usd.abs()), "{bound_usd} {total_usd}");
             }
