@@ -81,7 +81,10 @@ pub(crate) fn candidates(problem: &Problem, domain: &Domain, mixture: &Mixture) 
             None => pair_weight.push((pair, entry.weight, cost)),
         }
         let replicas = entry.replicas;
-        if fractionality(replicas) > WHOLE {
+        let is_alone = !is_one_of_several(problem, mixture, entry.configuration);
+        if is_alone && replicas < 1.0 && (replicas - entry.weight).abs() <= WHOLE {
+            // One replica or none: the pair says the same.
+        } else if fractionality(replicas) > WHOLE {
             let floor = replicas.floor() as u32;
             let (part, usd) = (replicas - replicas.floor(), problem.replica_usd(entry.configuration as usize));
             found.push(Candidate {
@@ -91,7 +94,7 @@ pub(crate) fn candidates(problem: &Problem, domain: &Domain, mixture: &Mixture) 
                 down_usd: part * usd,
                 up_usd: (1.0 - part) * usd,
             });
-        } else if fractionality(entry.weight) > WHOLE && is_one_of_several(problem, mixture, entry.configuration) {
+        } else if fractionality(entry.weight) > WHOLE && !is_alone {
             found.push(Candidate {
                 down: Decision::AtMost(entry.configuration, 0),
                 up: Decision::AtLeast(entry.configuration, 1),

@@ -6,14 +6,14 @@
 
 mod division;
 
-use std::collections::BinaryHeap;
+use std::collections::{BTreeMap, BinaryHeap};
 use std::sync::Arc;
 
 use super::branching::{any_candidate, candidates};
 use super::node::{Node, Path};
 use super::pseudo_costs::PseudoCosts;
 use crate::bound::{
-    prove_infeasible, Domain, Ending, Evaluation, Generator, Knapsack, Limits, Mixture, Prices, Relaxation,
+    prove_infeasible, Domain, Ending, Evaluation, Generator, Knapsack, Limits, Master, Mixture, Prices, Relaxation,
 };
 use crate::{relative_gap, Deployment, Stop};
 
@@ -24,6 +24,8 @@ const NODE_TOLERANCE: f64 = 1e-6;
 /// That difference in terms of the gap, and at most.
 const GAP_SHARE: f64 = 0.05;
 const LARGEST_TOLERANCE: f64 = 5e-3;
+/// Master programs that are kept for open nodes: enough for those that come next, few enough to be let go in no time.
+const MAX_MASTERS: usize = 16;
 
 /// Prices deployments: the value of their best routing where they have one.
 pub(crate) trait Incumbents {
@@ -51,6 +53,8 @@ pub(crate) struct Tree<'r, 'p> {
     domain: Domain,
     open: BinaryHeap<Node>,
     knapsack: Knapsack,
+    /// Master programs that open nodes, by their number, start with.
+    masters: BTreeMap<u64, Arc<Master>>,
     pseudo_costs: PseudoCosts,
     /// Smallest bound of the nodes that are done with.
     closed_bound: f64,
@@ -90,6 +94,7 @@ impl<'r, 'p> Tree<'r, 'p> {
             root,
             open: BinaryHeap::from([first]),
             knapsack: Knapsack::default(),
+            masters: BTreeMap::new(),
             pseudo_costs: PseudoCosts::default(),
             closed_bound: f64::INFINITY,
             upper,
@@ -198,6 +203,11 @@ impl<'r, 'p> Tree<'r, 'p> {
     ) -> bool {
         let problem = self.relaxation.problem;
         self.generator.best_prices.clone_from(&node.prices);
+        match self.masters.remove(&node.id).map(Arc::try_unwrap) {
+            Some(Ok(master)) => self.generator.master = master,
+            Some(Err(shared)) => self.generator.master.clone_from(&shared),
+            None => {}
+        }
         loop {
             let limits = self.limits(u64::MAX);
             let ending = match node.path {
@@ -265,6 +275,14 @@ impl<'r, 'p> Tree<'r, 'p> {
             options.push(candidate);
         }
         self.divide(node, bound, domain, &prices, &options, stop)
+    }
+
+    /// Keeps the master program that node `id` starts with, and lets that of the oldest node go where there are too many.
+    fn keep_master(&mut self, id: u64, master: Arc<Master>) {
+        self.masters.insert(id, master);
+        if self.masters.len() > MAX_MASTERS {
+            self.masters.pop_first();
+        }
     }
 
     fn close(&mut self, bound: f64) -> bool {

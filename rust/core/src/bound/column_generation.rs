@@ -114,6 +114,11 @@ impl<'r, 'p> Generator<'r, 'p> {
                 let idle = Pattern { routes: Vec::new(), ..*pattern };
                 self.master.add(self.relaxation, &idle, true);
             }
+        }
+        // Before patterns that pay come in: with those at once, the dual simplex would move all of them to their upper
+        // bounds first, and then most of them back.
+        self.master.repair(stop);
+        for pattern in at_start.iter().filter(|pattern| pattern.replicas > 0) {
             self.master.add(self.relaxation, pattern, false);
         }
         self.best.patterns = at_start;

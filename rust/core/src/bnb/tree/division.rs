@@ -21,6 +21,17 @@ struct Side {
     forecast: f64,
     prices: Arc<Prices>,
     moved_usd: f64,
+    /// The master program as a trial left it.
+    master: Option<Master>,
+}
+
+/// What trials of the sides of a node start from: its bound and domain, and the prices and master program that it was
+/// solved with.
+struct Parent<'a> {
+    bound: f64,
+    domain: &'a Domain,
+    prices: &'a Arc<Prices>,
+    solved: &'a Master,
 }
 
 impl Tree<'_, '_> {
@@ -60,17 +71,17 @@ impl Tree<'_, '_> {
                     forecast: bound,
                     prices: Arc::clone(prices),
                     moved_usd,
+                    master: None,
                 };
                 let sides = [side(candidate.down, candidate.down_usd), side(candidate.up, candidate.up_usd)];
                 (forecast, sides)
             } else if tried < MAX_TRIED {
                 tried += 1;
-                let solved = &*solved.get_or_insert_with(|| self.generator.master.clone());
+                let solved = solved.get_or_insert_with(|| self.generator.master.clone());
+                let parent = Parent { bound, domain, prices, solved };
                 self.generator.noted = Some(Vec::new());
-                let down = self.try_side(candidate.down, candidate.down_usd, bound, domain, prices, stop);
-                self.generator.master.clone_from(solved);
-                let up = self.try_side(candidate.up, candidate.up_usd, bound, domain, prices, stop);
-                self.generator.master.clone_from(solved);
+                let down = self.try_side(candidate.down, candidate.down_usd, &parent, stop);
+                let up = self.try_side(candidate.up, candidate.up_usd, &parent, stop);
                 patterns = self.generator.noted.take().unwrap_or_default();
                 let (Some(down), Some(up)) = (down, up) else { return false };
                 (score([down.forecast - bound, up.forecast - bound], bound, room), [down, up])
@@ -85,6 +96,7 @@ impl Tree<'_, '_> {
         for pattern in &best_patterns {
             self.generator.master.add(self.relaxation, pattern, true);
         }
+        let mut shared: Option<Arc<Master>> = None;
         for side in best.into_iter().flat_map(|(_, sides)| sides) {
             if side.bound >= self.cutoff() {
                 self.close(side.bound);
@@ -98,25 +110,23 @@ impl Tree<'_, '_> {
                 parent_bound: bound,
                 moved_usd: side.moved_usd,
             });
+            let master = match side.master {
+                Some(master) => Arc::new(master),
+                None => Arc::clone(shared.get_or_insert_with(|| Arc::new(self.generator.master.clone()))),
+            };
+            self.keep_master(self.next_id, master);
             self.next_id += 1;
         }
         true
     }
 
     /// A few evaluations of one side of a decision; `None` where `stop` came first.
-    fn try_side(
-        &mut self,
-        decision: Decision,
-        moved_usd: f64,
-        bound: f64,
-        domain: &Domain,
-        prices: &Arc<Prices>,
-        stop: &Stop,
-    ) -> Option<Side> {
-        let mut narrowed = domain.clone();
+    fn try_side(&mut self, decision: Decision, moved_usd: f64, parent: &Parent<'_>, stop: &Stop) -> Option<Side> {
+        let bound = parent.bound;
+        let mut narrowed = parent.domain.clone();
         decision.apply(self.relaxation.problem, &mut narrowed);
         narrowed.propagate(self.relaxation.problem);
-        self.generator.best_prices.clone_from(prices);
+        self.generator.best_prices.clone_from(parent.prices);
         let ending = self.generator.run(&narrowed, self.limits(TRIAL_EVALUATIONS), self.pool, stop);
         if ending == Ending::Stopped && stop.should_stop() {
             return None;
@@ -124,9 +134,11 @@ impl Tree<'_, '_> {
         let value = self.generator.best.value.max(bound);
         // Bound and master program would meet somewhere between them.
         let above = self.generator.master_value.min(self.cutoff()).max(value);
+        let master = Some(std::mem::replace(&mut self.generator.master, parent.solved.clone()));
         let forecast = if value >= self.cutoff() || !above.is_finite() { value } else { 0.5 * (value + above) };
         self.pseudo_costs.note(decision, moved_usd, forecast.min(self.cutoff()) - bound);
-        Some(Side { decision, bound: value, forecast, prices: Arc::new(self.generator.best_prices.clone()), moved_usd })
+        let prices = Arc::new(self.generator.best_prices.clone());
+        Some(Side { decision, bound: value, forecast, prices, moved_usd, master })
     }
 }
 

@@ -149,6 +149,12 @@ impl Master {
         }
     }
 
+    /// Makes the basis meet limits that have changed, by dual steps.
+    pub(crate) fn repair(&mut self, stop: &Stop) {
+        // Whatever it ends with, the next solve goes on from there.
+        self.simplex.solve_unless(f64::INFINITY, MAX_PIVOTS, &|| stop.should_stop());
+    }
+
     /// Pairs that can have a row.
     pub(crate) fn num_pair_rows(&self) -> usize {
         self.num_pair_rows

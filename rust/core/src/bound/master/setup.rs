@@ -75,7 +75,7 @@ impl Master {
         let storage_row = next(can_bind.storage);
         let pool_row: Vec<usize> = can_bind.pool.iter().map(|&can| next(can)).collect();
         let num_open_pairs = (0..problem.num_pairs()).filter(|&pair| is_open(problem, domain, pair)).count();
-        let num_pair_rows = num_open_pairs.min(min_pair_rows.max(2 * num_types + 10));
+        let num_pair_rows = num_open_pairs.min(min_pair_rows.max(num_types + 10));
         let first_pair_row = rows;
         let first_cut_row = first_pair_row + num_pair_rows;
         let is_limited = problem.budget_usd.is_finite() || can_bind.storage || can_bind.pool.contains(&true);
@@ -95,7 +95,7 @@ impl Master {
         let first_artificial = num_types;
         let first_null = first_artificial + artificials.len();
         let first_pattern = first_null + num_pair_rows;
-        let capacity = 3 * rows + 60;
+        let capacity = 2 * rows + 60;
         let stride = 3 * num_types + 4 + num_cut_rows;
 
         let positive = |value: f64| if value > 0.0 && value.is_finite() { value } else { 1.0 };
