@@ -3,7 +3,7 @@
 //! `cargo bench -p servemix-core --bench planner [-- --filter plain,06 --steps 2000 --sigma 0.04 --cold 20]`
 //!
 //! Measured are the problems whose names contain every part of the filter: those of `SERVEMIX_SHARED`, and generated ones,
-//! `--instances` of each family and scale.
+//! `--instances` of each family and scale, from `--first-seed` on.
 //! Rates walk by exp(σ·z) per step, drawn back to where they began, with a jump of one type by up to ×3 every hundredth
 //! step. `--cold` is the number of steps whose cost is compared with method AGH, 0 for none.
 #![allow(clippy::print_stdout, clippy::unwrap_used, missing_docs)]
@@ -18,7 +18,7 @@ use rand_pcg::Pcg64Mcg;
 use servemix_core::generate::{physical, Family, Size};
 use servemix_core::{check, solve, CancelToken, Method, Planner, PlannerParams, Problem, SolveParams, Status, Update};
 
-const OPTIONS: &str = "--filter, --steps, --sigma, --cold, --histogram, --cpu, --min-saving, --instances, --headroom, --max-headroom-cost";
+const OPTIONS: &str = "--filter, --steps, --sigma, --cold, --histogram, --cpu, --min-saving, --instances, --first-seed, --headroom, --max-headroom-cost";
 
 struct Arguments {
     filter: String,
@@ -29,6 +29,7 @@ struct Arguments {
     cpu: bool,
     min_saving: Option<f64>,
     instances: u64,
+    first_seed: u64,
     headroom: Option<f64>,
     max_headroom_cost: Option<f64>,
 }
@@ -43,6 +44,7 @@ fn arguments() -> Arguments {
         cpu: false,
         min_saving: None,
         instances: 1,
+        first_seed: 2_000,
         headroom: None,
         max_headroom_cost: None,
     };
@@ -70,6 +72,7 @@ fn arguments() -> Arguments {
             "--headroom" => parsed.headroom = Some(value.parse().unwrap()),
             "--max-headroom-cost" => parsed.max_headroom_cost = Some(value.parse().unwrap()),
             "--instances" => parsed.instances = value.parse().unwrap(),
+            "--first-seed" => parsed.first_seed = value.parse().unwrap(),
             "--min-saving" => parsed.min_saving = Some(value.parse().unwrap()),
             _ => panic!("{argument} is not an option; there are {OPTIONS}"),
         }
@@ -265,7 +268,7 @@ fn main() {
     for size in [Size::new(6, 6, 10), Size::new(20, 20, 20)] {
         for scale in [1.0, 10.0, 100.0] {
             for family in [Family::Plain, Family::Pools, Family::Budget] {
-                for seed in 2_000..2_000 + arguments.instances {
+                for seed in arguments.first_seed..arguments.first_seed + arguments.instances {
                     let name = format!("{}-{:02}-x{scale}-generated-{seed}", family.as_str(), size.query_types);
                     if arguments.admit(&name) {
                         problems.push((name, physical(size, scale, family, seed).unwrap()));
