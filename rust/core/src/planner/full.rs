@@ -16,7 +16,7 @@ use super::pace::Pace;
 use crate::agh::stream;
 use crate::search::{LocalSearch, Market, Ranking, ReplicaProgram, Running, SearchLimits, SearchState};
 use crate::{
-    construct, Deployment, PlannerParams, Problem, Result, SolveParams, Stop, Switches, FEASIBILITY_TOLERANCE,
+    construct, Deployment, PlannerParams, Problem, Result, RoutingProgram, SolveParams, Stop, Switches, FEASIBILITY_TOLERANCE,
 };
 
 /// Rates that have moved by more than this factor since the market was priced want new prices.
@@ -73,12 +73,16 @@ pub(super) struct Reoptimiser {
 pub(super) struct Next {
     pub(super) deployments: Vec<Deployment>,
     pub(super) usd: f64,
+    /// Their routing, solved.
+    pub(super) program: RoutingProgram,
 }
 
 /// What runs when a call begins.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Kept<'p> {
     pub(super) deployments: &'p [Deployment],
+    /// Their routing, solved.
+    pub(super) program: &'p RoutingProgram,
     /// It cannot meet every constraint.
     pub(super) is_short: bool,
     /// A change must save more than this share of its cost.
@@ -123,7 +127,7 @@ impl Reoptimiser {
         let kernel = self.kernel_with(starts.iter().flatten().chain(kept.deployments));
         let mut search = LocalSearch::new(problem, &self.market, kernel, Switches::default());
         search.set_running(&self.running);
-        search.state.set_deployments(kept.deployments);
+        search.state.set_deployments_of(kept.deployments, kept.program);
         let kept_state = search.state.clone();
         let mut found = Found { best: kept_state.clone(), plans: Vec::new() };
         let stop = Stop::never();
@@ -178,8 +182,11 @@ impl Reoptimiser {
         };
         let Found { best, plans } = found;
         let excess = excess_of(&self.market, &best);
-        let next = is_worth_it(problem, params, kept, &kept_state, &best)
-            .then(|| Next { deployments: deployments(&best), usd: best.total_usd() - best.starting_usd() });
+        let next = is_worth_it(problem, params, kept, &kept_state, &best).then(|| Next {
+            deployments: deployments(&best),
+            usd: best.total_usd() - best.starting_usd(),
+            program: best.into_program(),
+        });
         self.pace.note(excess, digs, is_priced);
         self.is_stale = self.pace.is_mispriced();
         self.remember(plans, next.as_ref().map_or(kept.deployments, |next| &next.deployments));
@@ -192,14 +199,14 @@ impl Reoptimiser {
         &self,
         problem: &Problem,
         kept: &[Deployment],
-        next: &[Deployment],
+        next: &Next,
     ) -> Option<Vec<Deployment>> {
         let mut market = self.market.clone();
         market.follow(&self.rates, &problem.query_types.rate_per_h);
         let mut search =
-            LocalSearch::new(problem, &market, self.kernel_with(kept.iter().chain(next)), Switches::default());
+            LocalSearch::new(problem, &market, self.kernel_with(kept.iter().chain(&next.deployments)), Switches::default());
         search.set_running(&self.running);
-        search.state.set_deployments(next);
+        search.state.set_deployments_of(&next.deployments, &next.program);
         let stop = Stop::never();
         settle(&mut search, &limits(work(problem, HEADROOM_WORK), &stop));
         search.state.is_sound().then(|| deployments(&search.state))

@@ -157,11 +157,12 @@ impl Planner {
         self.renew_routes();
         let kept = Kept {
             deployments: &self.plan.deployments,
+            program: &self.program,
             is_short: self.plan.status != Status::Feasible,
             least_saving_share: self.params.min_saving_share + self.headroom_cost_share,
         };
         if let Some(next) = self.reoptimiser.improve(&self.problem, &self.params, kept)? {
-            if !self.take_over_with_headroom(&next) && self.take_over(&next.deployments, f64::INFINITY) {
+            if !self.take_over_with_headroom(&next) && self.take_over(&next.deployments, &next.program, f64::INFINITY) {
                 self.headroom_cost_share = 0.0;
             }
         }
@@ -174,8 +175,8 @@ impl Planner {
         if self.params.headroom <= 0.0 || most_share <= 0.0 {
             return false;
         }
-        let Some(enlarged) = self.enlarge(&next.deployments) else { return false };
-        let is_taken = self.take_over(&enlarged, next.usd * (1.0 + most_share));
+        let Some(enlarged) = self.enlarge(next) else { return false };
+        let is_taken = self.take_over(&enlarged, &next.program, next.usd * (1.0 + most_share));
         // What costs too much now will most likely do so the next time; what does not may be too little.
         let least = HEADROOM_STEPS.0 * self.params.headroom;
         let factor = if is_taken { HEADROOM_STEPS.1 } else { 1.0 / HEADROOM_STEPS.2 };
@@ -187,9 +188,9 @@ impl Planner {
     }
 
     /// `next` enlarged so that it suffices for rates higher by the headroom.
-    fn enlarge(&mut self, next: &[Deployment]) -> Option<Vec<Deployment>> {
+    fn enlarge(&mut self, next: &Next) -> Option<Vec<Deployment>> {
         let kept = &self.plan.deployments;
-        let kernel = self.reoptimiser.kernel_with(kept.iter().chain(next));
+        let kernel = self.reoptimiser.kernel_with(kept.iter().chain(&next.deployments));
         let rates = self.problem.query_types.rate_per_h.clone();
         let higher: Vec<f64> = rates.iter().map(|rate| rate * (1.0 + self.headroom)).collect();
         self.problem.put_rates(&higher);
@@ -200,9 +201,11 @@ impl Planner {
         enlarged
     }
 
-    /// Routes over `next` and keeps that where it is better than the present plan and costs at most `most_usd`.
-    fn take_over(&mut self, next: &[Deployment], most_usd: f64) -> bool {
-        let next_program = program_of(&self.problem, next);
+    /// Routes over `next`, for which about `program` is solved, and keeps that where it is better than the present plan and
+    /// costs at most `most_usd`.
+    fn take_over(&mut self, next: &[Deployment], program: &RoutingProgram, most_usd: f64) -> bool {
+        let mut next_program = program_of(&self.problem, next);
+        next_program.begin_from(program);
         let kept_program = std::mem::replace(&mut self.program, next_program);
         let kept_plan = self.plan.clone();
         let is_taken = self.route().is_ok()

@@ -60,6 +60,47 @@ impl RoutingProgram {
         self.set_limits(problem);
     }
 
+    /// Goes on from the basis of `other`, as far as that has the same deployments: where it is solved for numbers like these,
+    /// the next solve takes few pivots.
+    pub fn begin_from(&mut self, other: &Self) {
+        if self.num_types != other.num_types || self.is_elastic != other.is_elastic {
+            return;
+        }
+        let (n, other_n) = (self.simplex.num_columns(), other.simplex.num_columns());
+        let mut basic: Vec<usize> = Vec::with_capacity(self.simplex.num_rows());
+        basic.extend((0..2 * self.num_types).filter(|&column| other.simplex.is_basic(column)));
+        let mut take_row = |row: usize, from: Option<usize>| {
+            if from.is_none_or(|from| other.simplex.is_basic(other_n + from)) {
+                basic.push(n + row);
+            }
+        };
+        (0..self.num_types).for_each(|i| take_row(i, Some(i)));
+        let rows = |of: &Self| {
+            let single = [of.storage_row, of.budget_row];
+            let all = of.error_row.iter().chain(&of.latency_row).chain(&single).chain(&of.pool_row);
+            all.copied().collect::<Vec<u32>>()
+        };
+        for (row, from) in rows(self).into_iter().zip(rows(other)).filter(|rows| rows.0 != NO_ROW) {
+            take_row(row as usize, (from != NO_ROW).then_some(from as usize));
+        }
+        for slot in 0..self.num_slots() {
+            let is_same = |from: &usize| other.configuration[*from] == self.configuration[slot];
+            let from = (0..other.num_slots()).filter(|_| self.replicas[slot] > 0).find(is_same);
+            for offset in 0..2 {
+                let row_of = |of: &Self, slot: usize| of.first_slot_row + 2 * slot + offset;
+                take_row(row_of(self, slot), from.map(|from| row_of(other, from)));
+            }
+        }
+        for slot in (0..self.num_slots()).filter(|&slot| self.replicas[slot] > 0) {
+            let is_same = |from: &usize| other.configuration[*from] == self.configuration[slot];
+            let Some(from) = (0..other.num_slots()).find(is_same) else { continue };
+            let columns = self.slot_columns(slot).chain(self.replica_column(slot));
+            let others = other.slot_columns(from).chain(other.replica_column(from));
+            basic.extend(columns.zip(others).filter(|pair| other.simplex.is_basic(pair.1)).map(|pair| pair.0));
+        }
+        self.simplex.begin_with(&basic);
+    }
+
     /// Prices shortage so that it is the last resort: as many queries as possible are served, then at the least cost.
     pub fn price_shortage_last(&mut self, problem: &Problem) {
         let q = &problem.query_types;

@@ -105,6 +105,11 @@ impl<'a> SearchState<'a> {
         changed > u64::from(most)
     }
 
+    /// The routing program of the deployments, for good.
+    pub fn into_program(self) -> RoutingProgram {
+        self.program
+    }
+
     /// The routing program of the deployments.
     pub fn program(&self) -> &RoutingProgram {
         &self.program
@@ -121,6 +126,18 @@ impl<'a> SearchState<'a> {
 
     /// Deploys `deployments` as far as limits allow: later ones give way.
     pub fn set_deployments(&mut self, deployments: &[Deployment]) {
+        self.put_deployments(deployments);
+        self.solve(f64::INFINITY);
+    }
+
+    /// The same, where `program` is solved for about these deployments.
+    pub fn set_deployments_of(&mut self, deployments: &[Deployment], program: &RoutingProgram) {
+        self.put_deployments(deployments);
+        self.program.begin_from(program);
+        self.solve(f64::INFINITY);
+    }
+
+    fn put_deployments(&mut self, deployments: &[Deployment]) {
         self.clear();
         for deployment in deployments {
             let configuration = deployment.configuration as usize;
@@ -129,7 +146,6 @@ impl<'a> SearchState<'a> {
                 self.set_replicas(configuration, replicas);
             }
         }
-        self.solve(f64::INFINITY);
     }
 
     /// Replicas of `configuration`.
