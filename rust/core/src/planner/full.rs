@@ -1,13 +1,14 @@
 //! Full re-planning: deployments, too, are chosen anew, as far as that pays.
 //!
 //! Starts, in this order: a dive from the linear relaxation over what the market mixes and what ran, kept from call to call
-//! with its basis; what runs, with the cost of starting more inside the objective; plans that were good before; the
-//! greedy plan. Local search descends from each, and perturbations of the best follow until the call's work is done: that
+//! with its basis; what runs, with the cost of starting more inside the objective; plans that were good before; where
+//! prices are new, the greedy plan. Local search descends from each, and perturbations of the best follow until the call's work is done: that
 //! is little for most calls, and more for those that dig, see [`Pace`]. What one call does not find, a later one finds,
 //! since its starts are the best that was found.
 //!
 //! Prices of the relaxation, and the configurations that they favour, follow the rates and are computed anew only after
-//! the rates have drifted, prices or pools have changed, or the relaxation's value seems off.
+//! the rates have drifted, prices or pools have changed, or the relaxation's value seems off; and within a call whose first
+//! descents end far above that value, since it is then what the search moves within that is at fault.
 
 use rand_pcg::Pcg64Mcg;
 
@@ -16,7 +17,8 @@ use super::pace::Pace;
 use crate::agh::stream;
 use crate::search::{LocalSearch, Market, Ranking, ReplicaProgram, Running, SearchLimits, SearchState};
 use crate::{
-    construct, Deployment, PlannerParams, Problem, Result, RoutingProgram, SolveParams, Stop, Switches, FEASIBILITY_TOLERANCE,
+    construct, Deployment, PlannerParams, Problem, Result, RoutingProgram, SolveParams, Stop, Switches,
+    FEASIBILITY_TOLERANCE,
 };
 
 /// Rates that have moved by more than this factor since the market was priced want new prices.
@@ -29,7 +31,7 @@ const KERNEL_SIZE_PER_TYPE: usize = 1;
 /// Elementary steps of a call and of one that digs, with one query type, and the power by which they grow with the number
 /// of query types; see [`LocalSearch::work`].
 const LIGHT_WORK: f64 = 6e3;
-const DEEP_WORK: f64 = 4e4;
+const DEEP_WORK: f64 = 3e4;
 const WORK_GROWTH: f64 = 2.0;
 /// The same for enlarging what was found so that it has headroom.
 const HEADROOM_WORK: f64 = 2e3;
@@ -120,14 +122,13 @@ impl Reoptimiser {
         params: &PlannerParams,
         kept: Kept<'_>,
     ) -> Result<Option<Next>> {
-        let is_priced = self.follow(problem);
+        let mut is_priced = self.follow(problem);
         self.set_running(problem, params, kept.deployments);
+        let running = std::mem::take(&mut self.running);
         self.calls += 1;
         let starts = std::mem::take(&mut self.alternatives);
         let kernel = self.kernel_with(starts.iter().flatten().chain(kept.deployments));
-        let mut search = LocalSearch::new(problem, &self.market, kernel, Switches::default());
-        search.set_running(&self.running);
-        search.state.set_deployments_of(kept.deployments, kept.program);
+        let mut search = search_from(problem, &self.market, kernel, &running, kept.deployments, kept.program);
         let kept_state = search.state.clone();
         let mut found = Found { best: kept_state.clone(), plans: Vec::new() };
         let stop = Stop::never();
@@ -151,6 +152,19 @@ impl Reoptimiser {
                 settle(&mut search, &limits);
                 found.take(&search.state);
             }
+            if !is_priced && self.pace.is_off(excess_of(&self.market, &found.best)) {
+                // The relaxation mixes much better than what it was priced with: the search needs what that is made of.
+                self.renew(problem);
+                is_priced = true;
+                let kernel = self.kernel_with(starts.iter().flatten().chain(kept.deployments));
+                let spent = search.work();
+                search = search_from(problem, &self.market, kernel, &running, kept.deployments, kept.program);
+                prepare(&mut self.program, &search.state, &self.market, kept.deployments, is_priced);
+                search.dive_with(&mut self.program, None::<&mut Pcg64Mcg>, &stop);
+                search.count_on(spent);
+                settle(&mut search, &limits);
+                found.take(&search.state);
+            }
             let digs = self.pace.digs(excess_of(&self.market, &found.best), is_priced || !found.best.is_sound());
             if digs {
                 limits.work = limits.work.max(work(problem, DEEP_WORK));
@@ -164,7 +178,8 @@ impl Reoptimiser {
             let (first, rest) = starts.split_at(if digs { starts.len() } else { LIGHT_ALTERNATIVES.min(starts.len()) });
             found.search_from(&mut search, first, &limits);
             self.alternatives.extend_from_slice(rest);
-            if digs {
+            // Elsewhere what was good before is better than what a construction begins with.
+            if is_priced || !found.best.is_sound() {
                 let greedy = construct::solve(problem, &SolveParams::default(), &stop)?.deployments;
                 found.search_from(&mut search, &[greedy], &limits);
             }
@@ -180,6 +195,7 @@ impl Reoptimiser {
             }
             digs
         };
+        drop(search);
         let Found { best, plans } = found;
         let excess = excess_of(&self.market, &best);
         let next = is_worth_it(problem, params, kept, &kept_state, &best).then(|| Next {
@@ -187,6 +203,7 @@ impl Reoptimiser {
             usd: best.total_usd() - best.starting_usd(),
             program: best.into_program(),
         });
+        self.running = running;
         self.pace.note(excess, digs, is_priced);
         self.is_stale = self.pace.is_mispriced();
         self.remember(plans, next.as_ref().map_or(kept.deployments, |next| &next.deployments));
@@ -195,18 +212,11 @@ impl Reoptimiser {
 
     /// `next` enlarged for the higher rates that `problem` has meanwhile; only routes of [`Reoptimiser::kernel_with`] what is
     /// kept and `next` need be up to date.
-    pub(super) fn enlarge(
-        &self,
-        problem: &Problem,
-        kept: &[Deployment],
-        next: &Next,
-    ) -> Option<Vec<Deployment>> {
+    pub(super) fn enlarge(&self, problem: &Problem, kept: &[Deployment], next: &Next) -> Option<Vec<Deployment>> {
         let mut market = self.market.clone();
         market.follow(&self.rates, &problem.query_types.rate_per_h);
-        let mut search =
-            LocalSearch::new(problem, &market, self.kernel_with(kept.iter().chain(&next.deployments)), Switches::default());
-        search.set_running(&self.running);
-        search.state.set_deployments_of(&next.deployments, &next.program);
+        let kernel = self.kernel_with(kept.iter().chain(&next.deployments));
+        let mut search = search_from(problem, &market, kernel, &self.running, &next.deployments, &next.program);
         let stop = Stop::never();
         settle(&mut search, &limits(work(problem, HEADROOM_WORK), &stop));
         search.state.is_sound().then(|| deployments(&search.state))
@@ -229,10 +239,14 @@ impl Reoptimiser {
         self.market.follow(&self.rates, rates);
         self.rates.clone_from(rates);
         if is_due {
-            self.market.renew(problem, MOST_ROUNDS, &Stop::never());
-            self.price_kernel(problem);
+            self.renew(problem);
         }
         is_due
+    }
+
+    fn renew(&mut self, problem: &Problem) {
+        self.market.renew(problem, MOST_ROUNDS, &Stop::never());
+        self.price_kernel(problem);
     }
 
     fn price_kernel(&mut self, problem: &Problem) {
@@ -268,6 +282,21 @@ impl Reoptimiser {
             }
         }
     }
+}
+
+/// A search at `deployments`, for about which `program` is solved.
+fn search_from<'a>(
+    problem: &'a Problem,
+    market: &Market,
+    kernel: Vec<u32>,
+    running: &'a Running,
+    deployments: &[Deployment],
+    program: &RoutingProgram,
+) -> LocalSearch<'a> {
+    let mut search = LocalSearch::new(problem, market, kernel, Switches::default());
+    search.set_running(running);
+    search.state.set_deployments_of(deployments, program);
+    search
 }
 
 /// Whether `best` is worth a change of what is kept.

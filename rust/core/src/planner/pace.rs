@@ -9,6 +9,8 @@ const DEBT: f64 = 9.0;
 const DEAR: f64 = 0.01;
 const VERY_DEAR: f64 = 0.03;
 const FORGOTTEN: f64 = 0.002;
+/// The relaxation is priced anew at once where what was found costs this much more beside it than before, as a share.
+const OFF: f64 = 0.05;
 /// The relaxation is priced anew where the cost beside it has changed by this share, after so many calls at the earliest.
 const MISPRICED: f64 = 0.2;
 const FEWEST_CALLS: u64 = 10;
@@ -41,6 +43,11 @@ impl Pace {
             self.credit = (self.credit - COST).max(-DEBT - COST);
         }
         digs
+    }
+
+    /// Whether the relaxation promises so much more than was found that what the search moves within must be at fault.
+    pub(super) fn is_off(&self, excess: f64) -> bool {
+        excess > self.excess * (1.0 + OFF)
     }
 
     /// Takes note of the `excess` that a call ended at.

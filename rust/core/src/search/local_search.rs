@@ -118,6 +118,11 @@ impl<'a> LocalSearch<'a> {
         programs + self.neighbourhood.work + self.work_done
     }
 
+    /// Counts work on from that of a search which this one replaces.
+    pub fn count_on(&mut self, work: u64) {
+        self.work_done += work;
+    }
+
     /// Moves from now on within the first kernel, `size` configurations by each of two measures that the prices at the
     /// present state favour, and other TP/PP of what is deployed.
     pub fn refocus(&mut self, market: &Market, size: usize) {
