@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import copy
 import pickle
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
 from helpers import feasible_plan, two_types
-from servemix import InvalidInputError, Plan, Planner, check, solve
+from servemix import InvalidInputError, Plan, Planner, check, load_plan, load_problem, solve
 
 RATES = [3600.0, 1800.0]
 
@@ -69,6 +71,21 @@ def test_what_is_lost_is_admitted() -> None:
     plan = planner.replan(pools=[0.0])
     assert not set(plan.deployments["configuration"].tolist()) & {0, 1}
     assert planner.replan(pools=[16.0]).status == "FEASIBLE"
+
+
+def test_a_problem_with_a_lost_pool_can_be_kept(tmp_path: Path) -> None:
+    planner = Planner(two_types())
+    plan = planner.replan(pools=[0.0])
+    problem = planner.problem
+    problem.to_json(tmp_path / "problem.json")
+    plan.to_json(tmp_path / "plan.json")
+    again = load_problem(tmp_path / "problem.json")
+    assert again == problem == pickle.loads(pickle.dumps(problem)) == copy.deepcopy(problem)
+    assert pickle.loads(pickle.dumps(plan)) == plan
+    assert load_plan(tmp_path / "plan.json", again) == plan
+    assert two_types(pools__max_gpus=[0.0]) == problem
+    status = [solve(again, method).status for method in ("gh", "agh", "bnb")]
+    assert status == [solve(problem, method).status for method in ("gh", "agh", "bnb")]
 
 
 def test_no_demand_needs_no_replicas() -> None:

@@ -127,7 +127,7 @@ BAD_ENTRIES: list[tuple[dict[str, Any], str]] = [
     ({"tiers__pool": [2**32 - 1, 0]}, "tiers.pool[0]: is 4294967295, out of range"),
     ({"tiers__name": ["a", "a"]}, 'tiers.name[1]: "a" is already the name of entry 0'),
     ({"tiers__name": ["a", 1]}, "tiers.name[1]: must be a name, got 1"),
-    ({"pools__max_gpus": [0.0]}, "pools.max_gpus[0]: must be greater than zero"),
+    ({"pools__max_gpus": [-1.0]}, "pools.max_gpus[0]: must not be negative"),
     ({"pools__max_gpus": [math.nan]}, "pools.max_gpus[0]: must be a finite"),
     ({"configurations__tp": [0, 4, 1]}, "configurations.tp[0]: must be at least 1"),
     (

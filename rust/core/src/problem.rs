@@ -52,7 +52,7 @@ impl LatencyScope {
 pub struct Pools {
     /// Unique names.
     pub name: Vec<String>,
-    /// GPUs that exist; infinite where there is no limit.
+    /// GPUs that exist; infinite where there is no limit, 0 where the pool is lost.
     pub max_gpus: Vec<f64>,
 }
 

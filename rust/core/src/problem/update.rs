@@ -31,8 +31,8 @@ impl Problem {
         Ok(())
     }
 
-    /// Sets the GPUs that exist in each pool; infinite where there is no limit and, unlike in a new problem, 0 where a
-    /// pool is lost. Nothing changes where there is an error.
+    /// Sets the GPUs that exist in each pool; infinite where there is no limit, 0 where a pool is
+    /// lost. Nothing changes where there is an error.
     ///
     /// # Errors
     /// [`crate::Error::Invalid`] names the entry `pools[g]` that is NaN or negative, or the wrong length.
@@ -138,7 +138,7 @@ mod tests {
             let times = |values: &[f64]| -> Vec<f64> { values.iter().zip(&factors).map(|(a, b)| a * b).collect() };
             data.query_types.rate_per_h = times(&data.query_types.rate_per_h);
             data.tiers.gpu_usd_per_h = times(&data.tiers.gpu_usd_per_h);
-            data.pools.max_gpus = data.pools.max_gpus.iter().zip(&factors).map(|(gpus, by)| gpus * by.max(0.1)).collect();
+            data.pools.max_gpus = data.pools.max_gpus.iter().zip(&factors).map(|(gpus, by)| if gpus.is_finite() { gpus * by } else { *gpus }).collect();
             problem.set_rates(&data.query_types.rate_per_h).unwrap();
             problem.set_prices(&data.tiers.gpu_usd_per_h).unwrap();
             problem.set_pools(&data.pools.max_gpus).unwrap();

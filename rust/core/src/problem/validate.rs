@@ -98,7 +98,7 @@ pub(super) fn validate(data: &ProblemData) -> Result<()> {
     check_names("pools", &data.pools.name)?;
     let num_pools = data.pools.name.len();
     check_length("pools", "max_gpus", data.pools.max_gpus.len(), num_pools)?;
-    check_column("pools", "max_gpus", &data.pools.max_gpus, Range::Limit)?;
+    check_column("pools", "max_gpus", &data.pools.max_gpus, Range::LimitOrZero)?;
 
     let q = &data.query_types;
     let num_types = q.name.len();

@@ -355,7 +355,8 @@ impl<'a> Master<'a> {
         market.limits.budget = self.budget_row.map_or(0.0, |row| price(row) / problem.budget_usd.max(1e-9));
         market.limits.storage = self.storage_row.map_or(0.0, |row| price(row) / problem.storage_gb);
         for (pool, &gpus) in problem.pools.max_gpus.iter().enumerate() {
-            market.limits.pool[pool] = price(self.first_pool_row + pool) / gpus;
+            // A lost pool has no price: nothing can be put into it.
+            market.limits.pool[pool] = price(self.first_pool_row + pool) / gpus.max(f64::MIN_POSITIVE);
         }
     }
 
