@@ -35,7 +35,7 @@ const LEAST_SHARE: f64 = 0.2;
 const FIRST_TREE_SHARE: f64 = 0.1;
 const TREE_SHARE: f64 = 0.02;
 /// Epochs without improvement after which a run without limits ends.
-const PATIENCE: u64 = 10;
+const PATIENCE: u64 = 20;
 /// Where a run with a limit has not improved for so long, islands go on from what they have as long as it costs at most this
 /// share more than the best.
 const WANDER: f64 = 0.03;
