@@ -264,7 +264,7 @@ impl DualSimplex {
         self.entry_counts[column] = count as u32;
     }
 
-    /// Begins the next solve with these columns and slacks in the basis, as far as they are independent and there is room:
+    /// Begins the next solve with these different columns and slacks in the basis, as far as they are independent and there is room:
     /// from any of them it finds the same optimum, in few pivots where they are those of a program much like this one.
     pub fn begin_with(&mut self, basic: &[usize]) {
         let (m, n) = (self.num_rows, self.num_columns);

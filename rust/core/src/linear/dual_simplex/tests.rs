@@ -110,6 +110,21 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(2000))]
 
     #[test]
+    fn finds_the_optimum_from_any_columns_that_it_begins_with(
+        program in program(), mut basic in prop::collection::vec(0..20_usize, 0..20), solved_before: bool,
+    ) {
+        let mut simplex = build(&program);
+        if solved_before {
+            assert_same(&mut simplex, &program)?;
+        }
+        basic.retain(|&column| column < program.columns.len() + program.rhs.len());
+        basic.sort_unstable();
+        basic.dedup();
+        simplex.begin_with(&basic);
+        assert_same(&mut simplex, &program)?;
+    }
+
+    #[test]
     fn agrees_with_a_general_solver_from_a_cold_and_from_a_warm_start(
         program in program(),
         changes in prop::collection::vec((0..10_usize, 0..10_usize, 0..4_u8, number(), 0.1..4.0_f64), 1..8),
