@@ -83,17 +83,19 @@ impl RoutingProgram {
         for (row, from) in rows(self).into_iter().zip(rows(other)).filter(|rows| rows.0 != NO_ROW) {
             take_row(row as usize, (from != NO_ROW).then_some(from as usize));
         }
-        for slot in 0..self.num_slots() {
+        let same_slot = |slot: usize| {
             let is_same = |from: &usize| other.configuration[*from] == self.configuration[slot];
-            let from = (0..other.num_slots()).filter(|_| self.replicas[slot] > 0).find(is_same);
+            (0..other.num_slots()).find(is_same).filter(|_| self.replicas[slot] > 0)
+        };
+        for slot in 0..self.num_slots() {
+            let from = same_slot(slot);
             for offset in 0..2 {
                 let row_of = |of: &Self, slot: usize| of.first_slot_row + 2 * slot + offset;
                 take_row(row_of(self, slot), from.map(|from| row_of(other, from)));
             }
         }
-        for slot in (0..self.num_slots()).filter(|&slot| self.replicas[slot] > 0) {
-            let is_same = |from: &usize| other.configuration[*from] == self.configuration[slot];
-            let Some(from) = (0..other.num_slots()).find(is_same) else { continue };
+        for slot in 0..self.num_slots() {
+            let Some(from) = same_slot(slot) else { continue };
             let columns = self.slot_columns(slot).chain(self.replica_column(slot));
             let others = other.slot_columns(from).chain(other.replica_column(from));
             basic.extend(columns.zip(others).filter(|pair| other.simplex.is_basic(pair.1)).map(|pair| pair.0));

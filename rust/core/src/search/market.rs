@@ -356,7 +356,7 @@ impl<'a> Master<'a> {
         market.limits.storage = self.storage_row.map_or(0.0, |row| price(row) / problem.storage_gb);
         for (pool, &gpus) in problem.pools.max_gpus.iter().enumerate() {
             // A lost pool has no price: nothing can be put into it.
-            market.limits.pool[pool] = price(self.first_pool_row + pool) / gpus.max(f64::MIN_POSITIVE);
+            market.limits.pool[pool] = if gpus > 0.0 { price(self.first_pool_row + pool) / gpus } else { 0.0 };
         }
     }
 

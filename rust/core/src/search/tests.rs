@@ -63,6 +63,16 @@ fn fresh_total_usd(state: &SearchState<'_>) -> f64 {
     fresh.total_usd()
 }
 
+/// No cut says that the elastic `state` costs more than it does.
+fn check_cuts_hold(cuts: &Cuts, state: &SearchState<'_>) -> Result<(), TestCaseError> {
+    let total_usd = state.total_usd();
+    for cut in 0..cuts.len() {
+        let bound_usd = bound_usd(cuts, cut, state);
+        prop_assert!(bound_usd <= total_usd + 1e-5 * (1.0 + total_usd.abs()), "{bound_usd} {total_usd}");
+    }
+    Ok(())
+}
+
 fn keeps_to_limits(state: &SearchState<'_>) -> bool {
     let problem = state.problem();
     state.deployment_usd() <= problem.budget_usd * (1.0 + 1e-6)
@@ -241,11 +251,7 @@ proptest! {
                 cuts.add_state(&state);
             }
             let other = random_choice(&problem, &mut rng);
-            for cut in 0..cuts.len() {
-                let bound_usd = bound_usd(&cuts, cut, &other);
-                let total_usd = other.total_usd();
-                prop_assert!(bound_usd <= total_usd + 1e-5 * (1.0 + total_usd.abs()), "{bound_usd} {total_usd}");
-            }
+            check_cuts_hold(&cuts, &other)?;
         }
     }
 
@@ -290,11 +296,7 @@ proptest! {
             if !state.solve(f64::INFINITY) {
                 break;
             }
-            for cut in 0..cuts.len() {
-                let bound_usd = bound_usd(&cuts, cut, &state);
-                let total_usd = state.total_usd();
-                prop_assert!(bound_usd <= total_usd + 1e-5 * (1.0 + total_usd.abs()), "{bound_usd} {total_usd}");
-            }
+            check_cuts_hold(&cuts, &state)?;
         }
     }
 
