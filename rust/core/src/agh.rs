@@ -1,7 +1,8 @@
 //! AGH, the adaptive greedy heuristic: several constructions, local search, and perturbations of the best plan.
 //!
 //! A fixed number of islands start from different constructions, descend, and then go on in epochs: each perturbs the
-//! best state of all, descends again, and the best of the epoch is taken over by everyone. Where replicas are many, starts
+//! best state of all, descends again, and the best of the epoch is taken over by everyone. What an island finds out about
+//! states it tells the others between epochs, so that none is costed twice ([`Memory`](crate::search::Memory)). Where replicas are many, starts
 //! and part of the perturbations choose configurations first, with their counts left open, and make these whole then
 //! ([`ElasticSearch`]). What an island does depends on the seed and its number alone, so the plan is the same on any
 //! number of threads. Source of the scheme:
@@ -13,7 +14,7 @@ mod starts;
 
 use rand_pcg::Pcg64Mcg;
 
-use crate::agh::island::{on_threads, Island};
+use crate::agh::island::{best_choice, on_threads, share_memory, Island};
 use crate::agh::starts::Starts;
 use crate::bound;
 use crate::search::{
@@ -34,8 +35,8 @@ const LEAST_SHARE: f64 = 0.2;
 /// Share of the steps that a tree for whole counts may take, at the start and later.
 const FIRST_TREE_SHARE: f64 = 0.1;
 const TREE_SHARE: f64 = 0.02;
-/// Epochs without improvement after which a run without limits ends.
-const PATIENCE: u64 = 20;
+/// Epochs without improvement after which a run without limits ends. Those that lead back to known states cost little.
+const PATIENCE: u64 = 100;
 /// Where a run with a limit has not improved for so long, islands go on from what they have as long as it costs at most this
 /// share more than the best.
 const WANDER: f64 = 0.03;
@@ -169,25 +170,32 @@ impl<'a> Run<'a> {
             tries: TRIES + TRIES_PER_TYPE * self.problem.num_query_types(),
             deep_tries: DEEP_TRIES,
             deep_below_usd: f64::INFINITY,
+            again_below_usd: f64::NEG_INFINITY,
             stop,
         };
         let start_s = stop.elapsed_s();
         let market = self.market;
         // The greedy plan is there already; one that was given has to be looked at.
         let is_late = |island: &Island<'_>| stop.should_stop() && !island.has_given_plan;
-        on_threads(&mut self.islands, params.threads, |island| {
-            if !is_late(island) {
-                island.begin(market, FOCUS_SIZE, &limits);
-            }
-        });
-        self.share_choices();
+        // The first island goes ahead, so that the others need not search again where it has been.
+        for part in [0..1, 1..self.islands.len()] {
+            on_threads(&mut self.islands[part], params.threads, |island| {
+                if !is_late(island) {
+                    island.begin(market, FOCUS_SIZE, &limits);
+                }
+            });
+            share_memory(&mut self.islands);
+        }
         limits.work = (START_SHARE * work) as u64;
+        let choice = best_choice(&self.islands);
         on_threads(&mut self.islands, params.threads, |island| {
             if !is_late(island) {
+                island.vary_known_choice(choice.as_ref(), &limits);
                 island.take_better_counts(market, (FIRST_TREE_SHARE * usual_work) as u64, &limits);
                 island.settle(&limits, (LEAST_SHARE * usual_work) as u64, params.switches.local_search);
             }
         });
+        share_memory(&mut self.islands);
         self.share_best(0.0, stop);
         self.starts_s = stop.elapsed_s() - start_s;
         limits.work = work as u64;
@@ -219,11 +227,13 @@ impl<'a> Run<'a> {
             }
             self.epochs += 1;
             limits.deep_below_usd = DEEP_BELOW * total_usd;
+            limits.again_below_usd = (1.0 + 1e-9) * total_usd;
             let (limits, market) = (&*limits, self.market);
             on_threads(&mut self.islands, params.threads, |island| {
                 island.perturb(market, tree_work, limits);
                 island.settle(limits, 0, true);
             });
+            share_memory(&mut self.islands);
             let wander = if patience == 0 { WANDER } else { 0.0 };
             patience = if self.share_best(wander, stop) { PATIENCE } else { patience.saturating_sub(1) };
         }
@@ -232,26 +242,6 @@ impl<'a> Run<'a> {
     /// Elementary steps that a run without limits may take.
     fn work(&self) -> f64 {
         (WORK * (self.problem.num_query_types() as f64).powf(WORK_GROWTH)).min(MAX_WORK)
-    }
-
-    /// Gives every island another choice of those found, the best first, as far as they last.
-    fn share_choices(&mut self) {
-        let mut choices: Vec<(f64, Vec<usize>, SearchState<'a>)> = Vec::new();
-        for elastic in self.islands.iter().filter_map(|island| island.elastic.as_ref()) {
-            let state = elastic.state();
-            let mut choice: Vec<usize> = state.deployments().map(|entry| entry.0).collect();
-            choice.sort_unstable();
-            if state.is_sound() && choices.iter().all(|known| known.1 != choice) {
-                choices.push((state.total_usd(), choice, state.clone()));
-            }
-        }
-        choices.sort_by(|left, right| left.0.total_cmp(&right.0));
-        let mut choices = choices.into_iter();
-        for island in &mut self.islands {
-            if let (Some(elastic), Some((_, _, state))) = (&mut island.elastic, choices.next()) {
-                elastic.share(&state);
-            }
-        }
     }
 
     /// Lets every island go on from the best state so far; whether that is new.

@@ -3,7 +3,7 @@
 use rand::RngExt;
 use rand_pcg::Pcg64Mcg;
 
-use crate::search::{ElasticSearch, LocalSearch, Market, SearchLimits};
+use crate::search::{ElasticSearch, LocalSearch, Market, Memory, SearchLimits, SearchState};
 use crate::{Deployment, Stop};
 
 /// Share of perturbations that change the choice of configurations first and then find counts for it.
@@ -28,13 +28,23 @@ pub(super) struct Island<'a> {
     pub(super) has_given_plan: bool,
 }
 
-impl Island<'_> {
+impl<'a> Island<'a> {
     /// Deploys the start, and looks for a better choice of configurations from there where that is done.
     pub(super) fn begin(&mut self, market: &Market, focus: usize, limits: &SearchLimits<'_>) {
         self.search.state.set_deployments(&self.start);
         if let Some(elastic) = &mut self.elastic {
             elastic.choose(self.start.iter().map(|entry| entry.configuration as usize));
             elastic.settle(market, focus, limits);
+        }
+    }
+
+    /// Where the search over choices ended in what another island knows already, goes on from `choice` to another one nearby.
+    pub(super) fn vary_known_choice(&mut self, choice: Option<&SearchState<'a>>, limits: &SearchLimits<'_>) {
+        if let (Some(elastic), Some(choice)) = (&mut self.elastic, choice) {
+            if elastic.is_known() {
+                elastic.share(choice);
+                elastic.perturb(&mut self.rng, limits);
+            }
         }
     }
 
@@ -75,7 +85,13 @@ impl Island<'_> {
         let cutoff_usd = self.most_usd_of_counts();
         let Some(elastic) = &mut self.elastic else { return false };
         let work = limits.work.saturating_sub(self.search.work());
-        let limits = SearchLimits { work, tries: FIX_TRIES, deep_below_usd: 0.0, ..limits.clone() };
+        let limits = SearchLimits {
+            work,
+            tries: FIX_TRIES,
+            deep_below_usd: 0.0,
+            again_below_usd: f64::NEG_INFINITY,
+            ..limits.clone()
+        };
         let Some(deployments) = elastic.fix_counts(cutoff_usd, &mut self.rng, market, &limits) else { return false };
         self.search.adopt(deployments);
         true
@@ -119,6 +135,21 @@ impl Island<'_> {
         let work = left.max(self.search.work().saturating_add(least_work));
         self.search.settle(&SearchLimits { work, ..limits.clone() }, descends);
     }
+}
+
+/// The choice of configurations that costs least with its counts left open.
+pub(super) fn best_choice<'a>(islands: &[Island<'a>]) -> Option<SearchState<'a>> {
+    let choices = islands.iter().filter_map(|island| island.elastic.as_ref()).map(ElasticSearch::state);
+    let sound = choices.filter(|state| state.is_sound());
+    sound.min_by(|left, right| left.total_usd().total_cmp(&right.total_usd())).cloned()
+}
+
+/// Tells each island what the others have found out about states.
+pub(super) fn share_memory(islands: &mut [Island<'_>]) {
+    let memories: Vec<&mut Memory> = islands.iter_mut().map(|island| island.search.memory_mut()).collect();
+    Memory::share(memories);
+    let elastic = islands.iter_mut().filter_map(|island| island.elastic.as_mut());
+    Memory::share(elastic.map(ElasticSearch::memory_mut).collect());
 }
 
 /// Runs `work` on every island, on up to `threads` threads.

@@ -368,7 +368,15 @@ fn work(problem: &Problem, one: f64) -> u64 {
 
 fn limits(work: u64, stop: &Stop) -> SearchLimits<'_> {
     // Deep operators take longer than they are worth here.
-    SearchLimits { solves: u64::MAX, work, tries: TRIES, deep_tries: 0, deep_below_usd: f64::NEG_INFINITY, stop }
+    SearchLimits {
+        solves: u64::MAX,
+        work,
+        tries: TRIES,
+        deep_tries: 0,
+        deep_below_usd: f64::NEG_INFINITY,
+        again_below_usd: f64::NEG_INFINITY,
+        stop,
+    }
 }
 
 /// The payback time as a share of the horizon.

@@ -7,6 +7,7 @@
 //! Source: Benders, "Partitioning procedures for solving mixed-variables programming problems", 1962.
 
 use crate::routing::LimitPrices;
+use crate::search::memory::mixed;
 use crate::search::{Market, SearchState};
 use crate::{Problem, RoutingPrices, FEASIBILITY_TOLERANCE};
 
@@ -17,6 +18,7 @@ pub(super) const MAX_CUTS: usize = 8;
 #[derive(Debug, Clone)]
 pub struct Cuts {
     kernel: Vec<u32>,
+    kernel_key: u64,
     num_breakpoints: usize,
     /// Number of cuts, and the one that is replaced next.
     len: usize,
@@ -38,6 +40,7 @@ impl Cuts {
         let num_breakpoints = if is_elastic { 1 } else { num_types };
         let size = MAX_CUTS * kernel.len();
         Self {
+            kernel_key: kernel.iter().fold(0, |key, &a| mixed(key ^ u64::from(a))),
             num_breakpoints,
             len: 0,
             next: 0,
@@ -55,6 +58,11 @@ impl Cuts {
     /// The configurations, by rising index.
     pub fn kernel(&self) -> &[u32] {
         &self.kernel
+    }
+
+    /// A number that tells the kernel from others.
+    pub fn kernel_key(&self) -> u64 {
+        self.kernel_key
     }
 
     /// Position of `configuration` in the kernel.

@@ -11,7 +11,7 @@
 use rand::{Rng, RngExt};
 
 use crate::search::count_tree::{dearest_fractional, read_counts};
-use crate::search::{CountTree, LocalSearch, Market, SearchLimits, SearchState};
+use crate::search::{CountTree, LocalSearch, Market, Memory, SearchLimits, SearchState};
 use crate::{Deployment, Problem, Stop, Switches};
 
 /// Price of shortage, in terms of that in the search, while counts are made whole: a replica more has to be cheaper.
@@ -39,6 +39,16 @@ impl<'a> ElasticSearch<'a> {
         self.search.work() + self.counting.program().work()
     }
 
+    /// What is known of choices.
+    pub fn memory_mut(&mut self) -> &mut Memory {
+        self.search.memory_mut()
+    }
+
+    /// Whether the last descent ended at a choice that one had gone on from before.
+    pub fn is_known(&self) -> bool {
+        self.search.is_known()
+    }
+
     /// The present choice.
     pub fn state(&self) -> &SearchState<'a> {
         &self.search.state
@@ -56,10 +66,14 @@ impl<'a> ElasticSearch<'a> {
         self.search.state.set_deployments(&self.choice);
     }
 
-    /// Descends; where the prices at the end favour other configurations, lets them in and goes on.
+    /// Descends; where the prices at the end favour other configurations, lets them in and goes on, unless another descent
+    /// has been there.
     pub fn settle(&mut self, market: &Market, focus: usize, limits: &SearchLimits<'_>) {
         let mut before_usd = f64::INFINITY;
-        while self.search.settle(limits, true) && self.search.state.total_usd() < before_usd * (1.0 - 1e-9) {
+        while self.search.settle(limits, true)
+            && !self.search.is_known()
+            && self.search.state.total_usd() < before_usd * (1.0 - 1e-9)
+        {
             before_usd = self.search.state.total_usd();
             self.search.refocus(market, focus);
         }

@@ -1,5 +1,6 @@
 //! First improvement over the moves, in the order of their bounds.
 
+use crate::search::memory::{key_after, key_of, Memory};
 use crate::search::operator::OPERATORS;
 use crate::search::{Change, Cuts, Market, Neighbourhood, Ranking, Running, SearchState};
 use crate::{Deployment, Problem, Stop, Switches};
@@ -16,6 +17,9 @@ const SHORTAGE_RISES: usize = 8;
 const SIBLING_RATIO: f64 = 4.0;
 /// Elementary steps, about, that pricing a route takes.
 const STEPS_PER_ROUTE: usize = 4;
+/// Moves tried from a state that a descent has gone on from before, by simple operators and by deep ones.
+const TRIES_AGAIN: usize = 4;
+const DEEP_TRIES_AGAIN: usize = 2;
 
 /// How much a descent may do.
 #[derive(Debug, Clone)]
@@ -30,6 +34,8 @@ pub struct SearchLimits<'s> {
     pub deep_tries: usize,
     /// Deep operators are tried only below this total, USD.
     pub deep_below_usd: f64,
+    /// A state that a descent has gone on from before is looked at further only where it costs at most this, USD.
+    pub again_below_usd: f64,
     /// The clock and the caller.
     pub stop: &'s Stop,
 }
@@ -56,6 +62,8 @@ pub struct LocalSearch<'a> {
     pub solves: u64,
     pub(super) trial: SearchState<'a>,
     pub(super) neighbourhood: Neighbourhood,
+    memory: Memory,
+    is_known: bool,
     pub(super) changes: Vec<Change>,
     pub(super) trimmed: Vec<Change>,
     first_kernel: Vec<u32>,
@@ -87,6 +95,8 @@ impl<'a> LocalSearch<'a> {
         Self {
             trial: state.clone(),
             neighbourhood: Neighbourhood::new(state.problem(), cuts_of(&state, market, kernel.clone())),
+            memory: Memory::default(),
+            is_known: false,
             first_kernel: kernel,
             work_done: 0,
             state,
@@ -116,6 +126,16 @@ impl<'a> LocalSearch<'a> {
     pub fn work(&self) -> u64 {
         let programs = self.state.program().work() + self.trial.program().work();
         programs + self.neighbourhood.work + self.work_done
+    }
+
+    /// What is known of states.
+    pub fn memory_mut(&mut self) -> &mut Memory {
+        &mut self.memory
+    }
+
+    /// Whether the last descent ended at a state that one had gone on from before.
+    pub fn is_known(&self) -> bool {
+        self.is_known
     }
 
     /// Counts work on from that of a search which this one replaces.
@@ -189,22 +209,31 @@ impl<'a> LocalSearch<'a> {
         self.state.trim(&mut self.trimmed);
     }
 
-    /// Applies improving moves until there is none or a limit is reached. True in the first case.
+    /// Applies improving moves until there is none or a limit is reached. True in the first case. Where a descent has gone on
+    /// from a state before, this one ends there too, after a few more tries at most.
     pub fn descend(&mut self, limits: &SearchLimits<'_>) -> bool {
         loop {
-            self.neighbourhood.list(&self.state, &self.banned, &self.held);
-            match self.step(limits, false) {
-                None => return false,
-                Some(true) => continue,
-                Some(false) => {}
-            }
-            if self.state.total_usd() >= limits.deep_below_usd {
+            let key = key_of(&self.state) ^ self.neighbourhood.cuts.kernel_key();
+            self.is_known = !self.memory.leave(key);
+            if self.is_known && self.state.total_usd() > limits.again_below_usd {
                 return true;
             }
-            match self.step(limits, true) {
-                None => return false,
+            let (tries, deep_tries) = match self.is_known {
+                true => (limits.tries.min(TRIES_AGAIN), limits.deep_tries.min(DEEP_TRIES_AGAIN)),
+                false => (limits.tries, limits.deep_tries),
+            };
+            self.neighbourhood.list(&self.state, &self.banned, &self.held);
+            let mut is_improved = self.step(limits, false, tries);
+            if is_improved == Some(false) && self.state.total_usd() < limits.deep_below_usd {
+                is_improved = self.step(limits, true, deep_tries);
+            }
+            match is_improved {
                 Some(true) => {}
                 Some(false) => return true,
+                None => {
+                    self.memory.forget_left(key);
+                    return false;
+                }
             }
         }
     }
@@ -226,7 +255,7 @@ impl<'a> LocalSearch<'a> {
     pub fn complete(&mut self, limits: &SearchLimits<'_>) -> bool {
         while !self.state.is_feasible() {
             self.neighbourhood.list(&self.state, &self.banned, &self.held);
-            match self.step(limits, false) {
+            match self.step(limits, false, limits.tries) {
                 None => return false,
                 Some(true) => {}
                 Some(false) => return true,
@@ -235,11 +264,12 @@ impl<'a> LocalSearch<'a> {
         true
     }
 
-    /// Tries moves until one improves. `None` where a limit is reached.
-    fn step(&mut self, limits: &SearchLimits<'_>, deep: bool) -> Option<bool> {
+    /// Tries moves until one improves, at most `tries` whose outcome is not known. `None` where a limit is reached.
+    fn step(&mut self, limits: &SearchLimits<'_>, deep: bool, tries: usize) -> Option<bool> {
         let total_usd = self.state.total_usd();
         let target_usd = total_usd - LEAST_IMPROVEMENT * total_usd.abs();
-        let tries = if deep { limits.deep_tries } else { limits.tries };
+        let key = key_of(&self.state);
+        let needs_feasible = self.state.is_feasible();
         self.neighbourhood.propose(target_usd, deep, 8 * tries, self.switches);
         let mut tried = 0;
         let mut index = 0;
@@ -263,8 +293,12 @@ impl<'a> LocalSearch<'a> {
                 continue;
             }
             index += 1;
-            tried += 1;
             self.neighbourhood.changes(&candidate, &mut self.changes);
+            let trial_key = key_after(key, &self.changes);
+            if self.memory.rules_out(trial_key, target_usd, needs_feasible) {
+                continue;
+            }
+            tried += 1;
             self.trial.clone_from(&self.state);
             self.trial.apply(&self.changes);
             if self.trial.changes_too_much() {
@@ -277,7 +311,10 @@ impl<'a> LocalSearch<'a> {
             if solved {
                 self.trimmed.clear();
                 self.trial.trim(&mut self.trimmed);
-                let is_sound = self.trial.is_feasible() || !self.state.is_feasible();
+                if self.trial.is_solved() {
+                    self.memory.note(trial_key, self.trial.total_usd(), self.trial.is_feasible());
+                }
+                let is_sound = self.trial.is_feasible() || !needs_feasible;
                 let is_allowed = is_sound && (self.trimmed.is_empty() || !self.trial.changes_too_much());
                 if is_allowed && self.trial.is_solved() && self.trial.total_usd() < target_usd {
                     statistics.applied += 1;
@@ -287,6 +324,9 @@ impl<'a> LocalSearch<'a> {
                 }
             }
             if self.trial.program().has_prices() {
+                if !solved {
+                    self.memory.note(trial_key, target_usd, true);
+                }
                 self.neighbourhood.learn(&self.state, &self.trial);
             }
         }

@@ -4,7 +4,7 @@
 //! promising configurations ([`Market`]); operators combine changes of replicas within it into moves; lower bounds from
 //! the dual prices of every routing solved so far ([`Cuts`]) put the moves in order and discard most of them; what is
 //! left is tried by solving its routing. Traffic of several query types moves together because the linear program
-//! routes anew. Where replicas are many, which configurations to choose is searched with the counts left open
+//! routes anew. States that were looked at are remembered ([`Memory`]). Where replicas are many, which configurations to choose is searched with the counts left open
 //! ([`ElasticSearch`]), a small tree finds whole counts ([`CountTree`]), and dives from the optimum with fractional replicas
 //! ([`ReplicaProgram`]) perturb the search as well.
 
@@ -14,6 +14,7 @@ mod dive;
 mod elastic;
 mod local_search;
 mod market;
+mod memory;
 mod neighbourhood;
 mod operator;
 mod perturb;
@@ -30,6 +31,7 @@ pub use dive::ReplicaProgram;
 pub use elastic::ElasticSearch;
 pub use local_search::{siblings, LocalSearch, OperatorStatistics, SearchLimits};
 pub use market::Market;
+pub use memory::Memory;
 pub use neighbourhood::Neighbourhood;
 pub use operator::{Change, Move, Operator, OPERATORS};
 pub use ranking::Ranking;

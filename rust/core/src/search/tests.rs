@@ -4,6 +4,7 @@ use proptest::prelude::*;
 use rand::RngExt;
 use rand_pcg::Pcg64Mcg;
 
+use super::memory::{key_after, key_of};
 use super::{Change, CountTree, Cuts, ElasticSearch, LocalSearch, Market, ReplicaProgram, SearchLimits, SearchState};
 use crate::{generate, solve, CancelToken, Deployment, Method, Problem, SolveParams, Status, Stop, Switches};
 
@@ -109,6 +110,58 @@ proptest! {
     }
 
     #[test]
+    fn the_key_of_a_state_follows_its_changes_and_tells_nothing_else(seed in any::<u64>(), is_elastic in any::<bool>()) {
+        let problem = generate::small(seed).unwrap();
+        let mut rng = Pcg64Mcg::new(u128::from(seed) | 1);
+        let mut state = if is_elastic { SearchState::elastic(&problem, 2) } else { SearchState::new(&problem, 2) };
+        let nothing = key_of(&state);
+        for _ in 0..12 {
+            let Some(change) = random_change(&state, &mut rng) else { continue };
+            let change = if is_elastic { Change { to: change.to.min(1), ..change } } else { change };
+            let key = key_of(&state);
+            state.apply(&[change]);
+            prop_assert_eq!(key_of(&state), key_after(key, &[change]));
+            prop_assert_eq!(key_of(&state) == key, change.from == change.to);
+        }
+        // The order in which deployments came does not matter, the price of shortage does.
+        let mut deployments: Vec<Deployment> =
+            state.deployments().map(|(a, replicas)| Deployment { configuration: a as u32, replicas }).collect();
+        deployments.reverse();
+        let mut again = if is_elastic { SearchState::elastic(&problem, 2) } else { SearchState::new(&problem, 2) };
+        again.set_deployments(&deployments);
+        prop_assert_eq!(key_of(&again), key_of(&state));
+        again.clear();
+        prop_assert_eq!(key_of(&again), nothing);
+        again.price_shortage(|i| 2.0 * state.program().shortage_usd(i));
+        prop_assert_ne!(key_of(&again), nothing);
+    }
+
+    #[test]
+    fn a_descent_from_where_one_ended_ends_there(seed in any::<u64>()) {
+        let problem = generate::small(seed).unwrap();
+        let market = Market::of(&problem, &Stop::never());
+        let mut search = LocalSearch::new(&problem, &market, everything(&problem), Switches::default());
+        let stop = Stop::never();
+        let limits = SearchLimits {
+            solves: u64::MAX,
+            work: u64::MAX,
+            tries: 8,
+            deep_tries: 4,
+            deep_below_usd: f64::INFINITY,
+            again_below_usd: f64::NEG_INFINITY,
+            stop: &stop,
+        };
+        // One that was broken off does not count.
+        let nothing_may_be_tried = SearchLimits { solves: 0, ..limits.clone() };
+        search.descend(&nothing_may_be_tried);
+        prop_assert!(search.descend(&limits));
+        let (solves, total_usd) = (search.solves, search.state.total_usd());
+        prop_assert!(search.descend(&limits));
+        prop_assert!(search.is_known());
+        prop_assert_eq!((search.solves, search.state.total_usd()), (solves, total_usd));
+    }
+
+    #[test]
     fn cuts_never_exceed_what_any_deployments_cost(seed in any::<u64>()) {
         let problem = generate::small(seed).unwrap();
         let mut rng = Pcg64Mcg::new(u128::from(seed) | 1);
@@ -142,7 +195,7 @@ proptest! {
         let mut search = LocalSearch::new(&problem, &market, everything(&problem), Switches::default());
         let before = search.state.total_usd();
         let stop = Stop::never();
-        let limits = SearchLimits { solves: 500, work: u64::MAX, tries: 8, deep_tries: 4, deep_below_usd: f64::INFINITY, stop: &stop };
+        let limits = SearchLimits { solves: 500, work: u64::MAX, tries: 8, deep_tries: 4, deep_below_usd: f64::INFINITY, again_below_usd: f64::INFINITY, stop: &stop };
         search.descend(&limits);
         prop_assert!(search.state.total_usd() <= before + 1e-9);
         prop_assert!(close(search.state.total_usd(), fresh_total_usd(&search.state)));
@@ -309,7 +362,7 @@ proptest! {
         let choice = random_choice(&problem, &mut rng);
         search.choose(choice.deployments().map(|entry| entry.0));
         let stop = Stop::never();
-        let limits = SearchLimits { solves: 500, work: u64::MAX, tries: 4, deep_tries: 0, deep_below_usd: 0.0, stop: &stop };
+        let limits = SearchLimits { solves: 500, work: u64::MAX, tries: 4, deep_tries: 0, deep_below_usd: 0.0, again_below_usd: 0.0, stop: &stop };
         search.settle(&market, 4, &limits);
         let cutoff_usd = 2.0 * search.state().total_usd();
         let Some(found) = search.fix_counts(cutoff_usd, &mut rng, &market, &limits).map(<[_]>::to_vec) else { return Ok(()) };
