@@ -431,14 +431,19 @@ impl RoutingProgram {
         self.is_elastic
     }
 
-    /// Multiplies the price of shortage of every query type that has some, and keeps the deployments.
-    pub fn raise_shortage_prices(&mut self, problem: &Problem, factor: f64) {
+    /// Multiplies the price of shortage of every query type that has some, up to `most_usd(i)` for the whole type, and keeps the
+    /// deployments. False where none rises.
+    pub fn raise_shortage_prices(&mut self, problem: &Problem, factor: f64, most_usd: impl Fn(usize) -> f64) -> bool {
+        let mut rises = false;
         for i in 0..self.num_types {
-            if self.shortage(i) > SHORTAGE_TOLERANCE {
-                self.shortage_usd[i] *= factor;
+            let raised_usd = (factor * self.shortage_usd[i]).min(most_usd(i));
+            if self.shortage(i) > SHORTAGE_TOLERANCE && raised_usd > self.shortage_usd[i] {
+                self.shortage_usd[i] = raised_usd;
+                rises = true;
             }
         }
         self.set_unserved_columns(problem);
+        rises
     }
 
     /// Prices shortage of query type `i` at no less than `least_usd(i)` for the whole type.

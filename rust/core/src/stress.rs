@@ -282,7 +282,7 @@ impl Deployed {
             if program.is_feasible() {
                 return Ok(Some(self.read(&reduced, &program)));
             }
-            program.raise_shortage_prices(&reduced, 10.0);
+            program.raise_shortage_prices(&reduced, 10.0, |_| f64::INFINITY);
         }
         Ok(None)
     }

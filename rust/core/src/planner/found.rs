@@ -61,9 +61,8 @@ pub(super) fn deployments(state: &SearchState<'_>) -> Vec<Deployment> {
 /// Descends; where shortage is left, makes it dearer and descends again.
 pub(super) fn settle(search: &mut LocalSearch<'_>, limits: &SearchLimits<'_>) {
     for _ in 0..SHORTAGE_RISES {
-        if !search.descend(limits) || search.state.is_feasible() {
+        if !search.descend(limits) || search.state.is_feasible() || !search.state.raise_shortage_prices(SHORTAGE_RISE) {
             return;
         }
-        search.state.raise_shortage_prices(SHORTAGE_RISE);
     }
 }

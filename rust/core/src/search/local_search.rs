@@ -200,10 +200,9 @@ impl<'a> LocalSearch<'a> {
         self.solves += 1;
         self.state.set_deployments(deployments);
         for _ in 0..SHORTAGE_RISES {
-            if self.state.is_feasible() || !self.state.is_solved() {
+            if self.state.is_feasible() || !self.state.is_solved() || !self.state.raise_shortage_prices(SHORTAGE_RISE) {
                 break;
             }
-            self.state.raise_shortage_prices(SHORTAGE_RISE);
         }
         self.trimmed.clear();
         self.state.trim(&mut self.trimmed);
@@ -243,10 +242,9 @@ impl<'a> LocalSearch<'a> {
     pub fn settle(&mut self, limits: &SearchLimits<'_>, descends: bool) -> bool {
         for _ in 0..SHORTAGE_RISES {
             let finished = if descends { self.descend(limits) } else { self.complete(limits) };
-            if !finished || self.state.is_feasible() {
+            if !finished || self.state.is_feasible() || !self.state.raise_shortage_prices(SHORTAGE_RISE) {
                 return finished;
             }
-            self.state.raise_shortage_prices(SHORTAGE_RISE);
         }
         true
     }

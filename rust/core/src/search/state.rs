@@ -7,6 +7,8 @@ use crate::{Deployment, Problem, Routing, RoutingProgram, FEASIBILITY_TOLERANCE,
 const NO_SLOT: u32 = u32::MAX;
 /// Loads this little above a whole number of replicas need no further replica.
 const LOAD_TOLERANCE: f64 = 1e-9;
+/// How many times its first price shortage may come to cost: much more, and what it has cost hides the rest by rounding.
+const MOST_SHORTAGE_RISE: f64 = 65_536.0;
 
 /// Deployments with their best routing. Never exceeds a limit on rental, weights, GPUs or replicas; traffic for which
 /// there is no capacity is shortage, priced so highly that search removes it first.
@@ -21,6 +23,8 @@ pub struct SearchState<'a> {
     weights_usd: f64,
     running: Option<&'a Running>,
     starting_usd: f64,
+    /// Most that shortage may cost per query type, USD.
+    most_shortage_usd: Vec<f64>,
     solved: bool,
 }
 
@@ -31,6 +35,7 @@ impl Clone for SearchState<'_> {
             program: self.program.clone(),
             slot_of_pair: self.slot_of_pair.clone(),
             pool_gpus: self.pool_gpus.clone(),
+            most_shortage_usd: self.most_shortage_usd.clone(),
             ..*self
         }
     }
@@ -45,6 +50,7 @@ impl Clone for SearchState<'_> {
         self.weights_usd = source.weights_usd;
         self.running = source.running;
         self.starting_usd = source.starting_usd;
+        self.most_shortage_usd.clone_from(&source.most_shortage_usd);
         self.solved = source.solved;
     }
 }
@@ -61,7 +67,9 @@ impl<'a> SearchState<'a> {
     }
 
     fn with_program(problem: &'a Problem, program: RoutingProgram) -> Self {
+        let first_usd = (0..problem.num_query_types()).map(|i| program.shortage_usd(i));
         Self {
+            most_shortage_usd: first_usd.map(|usd| MOST_SHORTAGE_RISE * usd).collect(),
             problem,
             program,
             slot_of_pair: vec![NO_SLOT; problem.num_pairs()],
@@ -346,14 +354,19 @@ impl<'a> SearchState<'a> {
         }
     }
 
-    /// Makes the shortage that there is dearer, keeping the deployments.
-    pub fn raise_shortage_prices(&mut self, factor: f64) {
-        self.program.raise_shortage_prices(self.problem, factor);
+    /// Makes the shortage that there is dearer, keeping the deployments. False where it is as dear as it may be.
+    pub fn raise_shortage_prices(&mut self, factor: f64) -> bool {
+        let most_usd = &self.most_shortage_usd;
+        let rises = self.program.raise_shortage_prices(self.problem, factor, |i| most_usd[i]);
         self.solve(f64::INFINITY);
+        rises
     }
 
     /// Prices shortage at no less than `least_usd(i)` for the whole of query type `i`. Solve afterwards.
     pub fn price_shortage(&mut self, least_usd: impl Fn(usize) -> f64) {
+        for (i, most_usd) in self.most_shortage_usd.iter_mut().enumerate() {
+            *most_usd = most_usd.max(MOST_SHORTAGE_RISE * least_usd(i));
+        }
         self.program.price_shortage(self.problem, least_usd);
         self.solved = false;
     }
