@@ -17,8 +17,10 @@ use crate::bound::{
 };
 use crate::{relative_gap, Deployment, Stop};
 
-/// A dive for a plan is made at the root and at every node whose number is a multiple of this.
+/// A dive for a plan is made at the root, at every node whose number is a multiple of the first, and of the second as long as that
+/// is less than the first: later on, plans are seldom found that earlier dives missed.
 const DIVE_INTERVAL: u64 = 50;
+const EARLY_DIVE_INTERVAL: u64 = 10;
 /// Relative difference between bound and master program at which a node is decided.
 const NODE_TOLERANCE: f64 = 1e-6;
 /// That difference in terms of the gap, and at most.
@@ -64,7 +66,7 @@ pub(crate) struct Tree<'r, 'p> {
     pub(crate) unresolved: bool,
     pub(crate) nodes: u64,
     next_id: u64,
-    /// Best prices at the root before rounding cuts.
+    /// Best prices at the root before cuts.
     uncut_prices: Prices,
     /// Best prices at the root, the best plan's value when they were last used to narrow it, and the number of
     /// configurations that the master program was built for.
@@ -114,7 +116,7 @@ impl<'r, 'p> Tree<'r, 'p> {
         self.open.peek().map_or(self.closed_bound, |node| node.bound.min(self.closed_bound))
     }
 
-    /// The best prices at the root without rounding cuts, or those that prove that there is no plan at all.
+    /// The best prices at the root without cuts, or those that prove that there is no plan at all.
     pub(crate) fn into_root_prices(self) -> Prices {
         self.uncut_prices
     }
@@ -250,7 +252,8 @@ impl<'r, 'p> Tree<'r, 'p> {
         }
         let prices = Arc::new(self.generator.best_prices.clone());
         let mixture = self.generator.mixture();
-        if self.nodes % DIVE_INTERVAL == 0 {
+        let interval = if self.nodes < DIVE_INTERVAL { EARLY_DIVE_INTERVAL } else { DIVE_INTERVAL };
+        if self.nodes % interval == 0 {
             // Trials start where the node was solved, not where the dive ended.
             let solved = self.generator.master.clone();
             if !self.dive(domain, mixture.clone(), incumbents, stop) {

@@ -18,6 +18,10 @@ use crate::Stop;
 /// Weight of the best prices so far where nothing speaks against it.
 const SMOOTHING: f64 = 0.7;
 
+/// Cuts that can have a row at a time, and rows that are made beyond those wanted: each makes every pivot dearer.
+const MOST_CUT_ROWS: usize = 20;
+const SPARE_CUT_ROWS: usize = 2;
+
 /// Evaluations between two attempts to narrow the domain.
 const NARROWING_INTERVAL: u64 = 12;
 
@@ -55,7 +59,7 @@ pub(crate) struct Generator<'r, 'p> {
     /// Value of the master program.
     pub(crate) master_value: f64,
     pub(crate) evaluations: u64,
-    /// Whether rounding cuts are added.
+    /// Whether cuts are added.
     pub(crate) cuts: bool,
     /// The patterns that the master program took in, where they are noted.
     pub(crate) noted: Option<Vec<Pattern>>,
@@ -71,7 +75,7 @@ impl<'r, 'p> Generator<'r, 'p> {
     pub(crate) fn new(relaxation: &'r Relaxation<'p>, domain: &Domain, guess: Prices) -> Self {
         Self {
             relaxation,
-            master: Master::new(relaxation, domain, &guess, 0),
+            master: Master::new(relaxation, domain, &guess, 0, 0),
             guess: guess.clone(),
             scope: domain.clone(),
             proposed: guess.clone(),
@@ -139,7 +143,7 @@ impl<'r, 'p> Generator<'r, 'p> {
             let agreed = limits.tolerance * master_value.abs();
             if master_value - self.best.value <= agreed {
                 if !self.master.uses_artificials() {
-                    if self.cuts && self.master.separate(self.relaxation) {
+                    if self.cuts && self.separate(domain) {
                         continue;
                     }
                     return Ending::Converged;
@@ -239,18 +243,35 @@ impl<'r, 'p> Generator<'r, 'p> {
     /// Rebuilds the master program for what is left open in `domain`, with the patterns that still apply.
     pub(crate) fn rebuild(&mut self, domain: &Domain) {
         self.scope.clone_from(domain);
-        self.rebuild_with(0);
+        self.rebuild_with(0, self.master.num_cut_rows());
     }
 
     /// Rebuilds the master program with rows for more pairs; false where it has one for each already.
     fn enlarge(&mut self, domain: &Domain) -> bool {
         let before = self.master.num_pair_rows();
-        self.rebuild_with(2 * before + domain.forced.iter().filter(|&&forced| forced).count());
+        let forced = domain.forced.iter().filter(|&&forced| forced).count();
+        self.rebuild_with(2 * before + forced, self.master.num_cut_rows());
         self.master.num_pair_rows() > before
     }
 
-    fn rebuild_with(&mut self, min_pair_rows: usize) {
-        let mut master = Master::new(self.relaxation, &self.scope, &self.guess, min_pair_rows);
+    /// Gives rows to cuts that the mixture violates, made where there are too few of them; false where there are no such cuts.
+    fn separate(&mut self, domain: &Domain) -> bool {
+        let violated = self.master.violated(self.relaxation);
+        let wanted = (self.master.cuts().len() + violated.len()).min(MOST_CUT_ROWS);
+        if !violated.is_empty() && wanted > self.master.num_cut_rows() {
+            let cuts = (wanted + SPARE_CUT_ROWS).min(MOST_CUT_ROWS);
+            self.rebuild_with(self.master.num_pair_rows(), cuts);
+            while !self.master.restrict(self.relaxation, domain) {
+                if !self.enlarge(domain) {
+                    return false;
+                }
+            }
+        }
+        self.master.add_cuts(self.relaxation, &violated)
+    }
+
+    fn rebuild_with(&mut self, min_pair_rows: usize, num_cut_rows: usize) {
+        let mut master = Master::new(self.relaxation, &self.scope, &self.guess, min_pair_rows, num_cut_rows);
         master.set_level(self.master.level());
         master.add_cuts(self.relaxation, self.master.cuts());
         for column in self.master.patterns() {

@@ -6,8 +6,11 @@
 //! prices; [`lower_bound`] looks for good ones.
 
 mod column_generation;
+mod cover;
+mod cut;
 mod domain;
 mod knapsack;
+mod load;
 mod master;
 mod mixture;
 mod prices;

@@ -1,6 +1,6 @@
 //! Prices of the constraints that couple the (model, tier) pairs.
 
-use super::rounding::RoundingCut;
+use super::cut::Cut;
 use crate::{LatencyScope, Problem, NO_POOL};
 
 /// A price, in USD over the horizon, for one unit of each coupling constraint. All are at least 0.
@@ -18,8 +18,8 @@ pub struct Prices {
     pub storage: f64,
     /// For one GPU of a pool.
     pub pool: Vec<f64>,
-    /// For one unit of each rounding cut; those that are not here have none.
-    pub(crate) cuts: Vec<(RoundingCut, f64)>,
+    /// For one unit of each cut; those that are not here have none.
+    pub(crate) cuts: Vec<(Cut, f64)>,
 }
 
 impl Prices {
@@ -76,10 +76,10 @@ impl Prices {
         columns(&self.pool, &other.pool, &mut into.pool);
         into.cuts.clear();
         for (cuts, share) in [(&self.cuts, 1.0 - weight), (&other.cuts, weight)] {
-            for &(cut, price) in cuts {
-                match into.cuts.iter_mut().find(|known| known.0 == cut) {
+            for (cut, price) in cuts {
+                match into.cuts.iter_mut().find(|known| known.0 == *cut) {
                     Some(known) => known.1 += share * price,
-                    None if share > 0.0 => into.cuts.push((cut, share * price)),
+                    None if share > 0.0 => into.cuts.push((cut.clone(), share * price)),
                     None => {}
                 }
             }
@@ -120,14 +120,19 @@ impl Prices {
         }
     }
 
-    /// Price of what a replica of configuration `a` takes of rounding cuts.
+    /// Price of what a replica of configuration `a` takes of cuts.
     pub(crate) fn of_replica(&self, problem: &Problem, a: usize) -> f64 {
         self.cuts.iter().map(|(cut, price)| price * cut.of_replica(problem, a)).sum()
     }
 
-    /// Price of what a deployment of configuration `a` takes of rounding cuts.
+    /// Price of what a deployment of configuration `a` takes of cuts.
     pub(crate) fn of_deployment(&self, problem: &Problem, a: usize) -> f64 {
         self.cuts.iter().map(|(cut, price)| price * cut.of_deployment(problem, a)).sum()
+    }
+
+    /// Price of what query type `i` unserved takes of cuts.
+    pub(crate) fn of_unserved(&self, i: usize) -> f64 {
+        self.cuts.iter().map(|(cut, price)| price * cut.of_unserved(i)).sum()
     }
 
     /// Price of the pool of configuration `a`; 0 where it has none.

@@ -5,9 +5,11 @@
 //! turns the same function into a test of feasibility: `L > 0` proves that no plan exists.
 
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::Arc;
 
 use rayon::prelude::*;
 
+use super::cover::Cover;
 use super::domain::Domain;
 use super::knapsack::{BestFill, BindingRow, Knapsack};
 use super::prices::Prices;
@@ -51,6 +53,8 @@ pub(crate) struct Relaxation<'p> {
     /// Largest `|e - ε|` and `|D - Δ|` of each query type.
     pub(crate) error_scale: Vec<f64>,
     pub(crate) latency_scale: Vec<f64>,
+    /// What whole deployments there must be; not looked for in the feasibility test.
+    pub(super) covers: Vec<Arc<Cover>>,
     /// Share of the objective: 1, or 0 for the feasibility test.
     pub(crate) weight: f64,
 }
@@ -65,6 +69,7 @@ impl<'p> Relaxation<'p> {
             binding: Vec::with_capacity(problem.num_configurations()),
             error_scale: vec![0.0; problem.num_query_types()],
             latency_scale: vec![0.0; problem.num_query_types()],
+            covers: if weight > 0.0 { Cover::all(problem).into_iter().map(Arc::new).collect() } else { Vec::new() },
             weight,
         };
         for a in 0..problem.num_configurations() {
@@ -91,6 +96,11 @@ impl<'p> Relaxation<'p> {
         relaxation
     }
 
+    /// Replicas that the whole of the type of a route loads.
+    pub(super) fn load(&self, route: usize) -> f64 {
+        self.time[route].max(self.memory[route])
+    }
+
     /// Priced cost of one replica.
     fn replica_cost(&self, a: usize, prices: &Prices) -> f64 {
         let problem = self.problem;
@@ -108,7 +118,7 @@ impl<'p> Relaxation<'p> {
     }
 
     /// Puts the paying routes of configuration `a` into `knapsack`; an upper bound on its profit.
-    fn load(&self, a: usize, prices: &Prices, knapsack: &mut Knapsack) -> f64 {
+    fn load_paying(&self, a: usize, prices: &Prices, knapsack: &mut Knapsack) -> f64 {
         let table = self.problem.route_table();
         let cost = self.replica_cost(a, prices);
         let (mut by_time, mut by_memory) = (0.0, 0.0);
@@ -128,6 +138,10 @@ impl<'p> Relaxation<'p> {
                 knapsack.push(route, profit, time, memory);
             }
         }
+        if cost < 0.0 {
+            // Cuts pay for replicas without traffic as well.
+            return f64::INFINITY;
+        }
         f64::min(by_time, by_memory) - self.fixed_cost(a, prices)
     }
 
@@ -140,7 +154,7 @@ impl<'p> Relaxation<'p> {
         floor: f64,
         knapsack: &mut Knapsack,
     ) -> Option<BestFill> {
-        if !domain.is_open(a) || self.load(a, prices, knapsack) <= floor {
+        if !domain.is_open(a) || self.load_paying(a, prices, knapsack) <= floor {
             return None;
         }
         let mut best =
@@ -256,7 +270,7 @@ impl<'p> Relaxation<'p> {
             }
         }
         for (cut, price) in &prices.cuts {
-            add(-price * cut.most);
+            add(-price * cut.most());
         }
         for i in 0..problem.num_query_types() {
             size += prices.error[i] * self.error_scale[i] + prices.latency[i] * self.latency_scale[i];
@@ -271,6 +285,7 @@ impl<'p> Relaxation<'p> {
             - problem.data_usd(i) * (self.weight + prices.budget)
             - problem.query_types.data_gb[i] * prices.storage
             - prices.supply[i]
+            + prices.of_unserved(i)
     }
 
     /// The ranges of replicas that can be part of a plan that costs less than `upper`, given the function's `value`

@@ -1,6 +1,6 @@
 //! The master program of the column generation: the best mixture of the patterns found so far.
 //!
-//! Rows are the coupling constraints that can bind, rounding cuts, and for pairs of which several patterns would be used
+//! Rows are the coupling constraints that can bind, cuts, and for pairs of which several patterns would be used
 //! one equation by which these and "not deployed" share one unit of weight. The row duals are the prices at which new
 //! patterns are looked for. Every supply, budget, storage, pool and cut row has an artificial column whose cost rises
 //! level by level: the early levels keep the prices from running wild (a penalty stabilisation), the last ones prove that
@@ -13,10 +13,10 @@ mod setup;
 
 use artificials::Artificial;
 
+use super::cut::Cut;
 use super::domain::Domain;
 use super::prices::Prices;
 use super::relaxation::{Pattern, Relaxation};
-use super::rounding::RoundingCut;
 use crate::linear::{DualSimplex, LinearStatus};
 use crate::Stop;
 
@@ -55,7 +55,7 @@ pub(crate) struct Master {
     first_cut_row: usize,
     num_cut_rows: usize,
     /// The cuts that have a row, in the order of their rows.
-    cuts: Vec<RoundingCut>,
+    cuts: Vec<Cut>,
     budget_scale: f64,
     storage_scale: f64,
     pool_scale: Vec<f64>,
@@ -177,10 +177,10 @@ impl Master {
             into.pool[pool] = dual(row, self.pool_scale[pool]);
         }
         into.cuts.clear();
-        for (index, &cut) in self.cuts.iter().enumerate() {
-            let price = dual(self.first_cut_row + index, cut.most);
+        for (index, cut) in self.cuts.iter().enumerate() {
+            let price = dual(self.first_cut_row + index, cut.most().abs());
             if price > 0.0 {
-                into.cuts.push((cut, price));
+                into.cuts.push((cut.clone(), price));
             }
         }
     }

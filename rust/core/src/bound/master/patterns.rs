@@ -79,8 +79,8 @@ impl Master {
         }
         for (index, cut) in self.cuts.iter().enumerate() {
             let taken = cut.of_replica(problem, a) * replicas + cut.of_deployment(problem, a);
-            if taken > 0.0 {
-                self.entries.push((self.first_cut_row + index, taken / cut.most));
+            if taken != 0.0 {
+                self.entries.push((self.first_cut_row + index, taken / cut.most().abs()));
             }
         }
         cost * relaxation.weight

@@ -8,9 +8,6 @@ use super::{Master, NO_ROW};
 use crate::linear::DualSimplex;
 use crate::{LatencyScope, Problem, NO_POOL};
 
-/// Rounding cuts that can have a row at a time, where a budget, storage or pool can bind.
-const CUT_ROWS: usize = 6;
-
 /// Which rows some deployment in a domain can violate; the others need not be in the program.
 struct CanBind {
     error: Vec<bool>,
@@ -55,8 +52,14 @@ fn is_open(problem: &Problem, domain: &Domain, pair: usize) -> bool {
 
 impl Master {
     /// The master program of `relaxation` without patterns, for the pairs that are open in `domain`, of which at least
-    /// `min_pair_rows` can have a row.
-    pub(crate) fn new(relaxation: &Relaxation<'_>, domain: &Domain, guess: &Prices, min_pair_rows: usize) -> Self {
+    /// `min_pair_rows` can have a row, and with rows for `num_cut_rows` cuts.
+    pub(crate) fn new(
+        relaxation: &Relaxation<'_>,
+        domain: &Domain,
+        guess: &Prices,
+        min_pair_rows: usize,
+        num_cut_rows: usize,
+    ) -> Self {
         let problem = relaxation.problem;
         let num_types = problem.num_query_types();
         let mut rows = num_types;
@@ -78,8 +81,6 @@ impl Master {
         let num_pair_rows = num_open_pairs.min(min_pair_rows.max(num_types + 10));
         let first_pair_row = rows;
         let first_cut_row = first_pair_row + num_pair_rows;
-        let is_limited = problem.budget_usd.is_finite() || can_bind.storage || can_bind.pool.contains(&true);
-        let num_cut_rows = if is_limited { CUT_ROWS } else { 0 };
         let rows = first_cut_row + num_cut_rows;
 
         let total: f64 = guess.supply.iter().sum();
@@ -96,7 +97,8 @@ impl Master {
         let first_null = first_artificial + artificials.len();
         let first_pattern = first_null + num_pair_rows;
         let capacity = 2 * rows + 60;
-        let stride = 3 * num_types + 4 + num_cut_rows;
+        let num_slos = if problem.latency_scope == LatencyScope::Average { 2 } else { 1 };
+        let stride = (1 + num_slos) * num_types + 4 + num_cut_rows;
 
         let positive = |value: f64| if value > 0.0 && value.is_finite() { value } else { 1.0 };
         let mut master = Self {
@@ -165,20 +167,32 @@ impl Master {
         let problem = relaxation.problem;
         let num_types = problem.num_query_types();
         for i in 0..num_types {
-            let cost = relaxation.weight * (problem.unmet_usd(i) - problem.data_usd(i)) / self.objective_scale;
-            self.entries.clear();
-            self.entries.push((i, -1.0));
-            if self.budget_row != NO_ROW {
-                self.entries.push((self.budget_row, -problem.data_usd(i) / self.budget_scale));
-            }
-            if self.storage_row != NO_ROW {
-                self.entries.push((self.storage_row, -problem.query_types.data_gb[i] / self.storage_scale));
-            }
+            let cost = self.entries_of_unserved(relaxation, i);
             self.simplex.set_column(i, cost, problem.query_types.max_unmet[i], &self.entries);
         }
         for (index, artificial) in self.artificials.iter().enumerate() {
             let entries = [(artificial.row, -1.0)];
             self.simplex.set_column(self.first_artificial + index, artificial.cost, artificial.upper, &entries);
         }
+    }
+
+    /// Fills `entries` with the column of query type `i` unserved; its cost in the program.
+    pub(super) fn entries_of_unserved(&mut self, relaxation: &Relaxation<'_>, i: usize) -> f64 {
+        let problem = relaxation.problem;
+        self.entries.clear();
+        self.entries.push((i, -1.0));
+        if self.budget_row != NO_ROW {
+            self.entries.push((self.budget_row, -problem.data_usd(i) / self.budget_scale));
+        }
+        if self.storage_row != NO_ROW {
+            self.entries.push((self.storage_row, -problem.query_types.data_gb[i] / self.storage_scale));
+        }
+        for (index, cut) in self.cuts.iter().enumerate() {
+            let taken = cut.of_unserved(i);
+            if taken != 0.0 {
+                self.entries.push((self.first_cut_row + index, taken / cut.most().abs()));
+            }
+        }
+        relaxation.weight * (problem.unmet_usd(i) - problem.data_usd(i)) / self.objective_scale
     }
 }
