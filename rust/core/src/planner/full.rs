@@ -60,6 +60,8 @@ pub(super) struct Reoptimiser {
     /// Rates that the market's prices follow, and those for which they were computed.
     rates: Vec<f64>,
     priced_rates: Vec<f64>,
+    /// The market's value when it was priced.
+    priced_usd: f64,
     /// Prices or pools have changed since, or the value seems off.
     is_stale: bool,
     running: Running,
@@ -77,6 +79,24 @@ pub(super) struct Next {
     pub(super) usd: f64,
     /// Their routing, solved.
     pub(super) program: RoutingProgram,
+}
+
+/// What a call comes to.
+#[derive(Debug)]
+pub(super) enum Outcome {
+    /// Deployments better than what is kept by more than a change must save; `None` where there are none.
+    Next(Option<Next>),
+    /// What was found so far is so poor that the search wants to look beyond the kernel, for which all routes have to be
+    /// up to date.
+    Poor(First),
+}
+
+/// What the first descents of a call found: every plan with its cost, and the best with its routing.
+#[derive(Debug)]
+pub(super) struct First {
+    plans: Vec<(f64, Vec<Deployment>)>,
+    best: Option<(Vec<Deployment>, RoutingProgram)>,
+    work: u64,
 }
 
 /// What runs when a call begins.
@@ -99,6 +119,7 @@ impl Reoptimiser {
             kernel: Vec::new(),
             rates: problem.query_types.rate_per_h.clone(),
             priced_rates: Vec::new(),
+            priced_usd: f64::INFINITY,
             is_stale: false,
             running: Running::default(),
             program: ReplicaProgram::new(&SearchState::new(problem, 1), &[]),
@@ -115,17 +136,35 @@ impl Reoptimiser {
         self.is_stale = true;
     }
 
-    /// Deployments better than what is kept by more than a change must save; `None` where there are none.
+    /// Whether the market has to be priced anew for the numbers of `problem`, for which all routes have to be up to date.
+    pub(super) fn is_due(&self, problem: &Problem) -> bool {
+        let rates = &problem.query_types.rate_per_h;
+        let far = |(now, then): (&f64, &f64)| *now > DRIFT * then || *then > DRIFT * now;
+        // Where something goes unserved, a little less traffic may be worth more than all that is served costs.
+        let usd = self.market.value_after(&self.rates, rates);
+        self.is_stale || rates.iter().zip(&self.priced_rates).any(far) || far((&usd, &self.priced_usd))
+    }
+
+    /// The configurations whose routes have to be up to date otherwise.
+    pub(super) fn looked_at(&self, kept: &[Deployment]) -> Vec<u32> {
+        let mut configurations = self.kernel_with(self.alternatives.iter().flatten().chain(kept));
+        configurations.extend(self.program.members());
+        configurations
+    }
+
+    /// Makes the next deployments out of what is `kept`. `first` is what the call found before it was `Poor`; unless
+    /// `has_all_routes`, only those of what is looked at are up to date.
     pub(super) fn improve(
         &mut self,
         problem: &Problem,
         params: &PlannerParams,
         kept: Kept<'_>,
-    ) -> Result<Option<Next>> {
-        let mut is_priced = self.follow(problem);
+        has_all_routes: bool,
+        first: Option<First>,
+    ) -> Result<Outcome> {
+        let mut is_priced = first.is_none() && self.follow(problem);
         self.set_running(problem, params, kept.deployments);
         let running = std::mem::take(&mut self.running);
-        self.calls += 1;
         let starts = std::mem::take(&mut self.alternatives);
         let kernel = self.kernel_with(starts.iter().flatten().chain(kept.deployments));
         let mut search = search_from(problem, &self.market, kernel, &running, kept.deployments, kept.program);
@@ -133,6 +172,16 @@ impl Reoptimiser {
         let mut found = Found { best: kept_state.clone(), plans: Vec::new() };
         let stop = Stop::never();
         let mut limits = limits(work(problem, LIGHT_WORK), &stop);
+        let is_first = first.is_none();
+        if let Some(first) = first {
+            found.plans = first.plans;
+            search.count_on(first.work);
+            if let Some((deployments, program)) = first.best {
+                found.best.set_deployments_of(&deployments, &program);
+            }
+        } else {
+            self.calls += 1;
+        }
         let digs = if params.max_changes.is_some() {
             // Only what runs, and what is a few changes away from it.
             settle(&mut search, &limits);
@@ -140,13 +189,24 @@ impl Reoptimiser {
             false
         } else {
             let mut rng = Pcg64Mcg::new(stream(params.seed, self.calls));
-            prepare(&mut self.program, &search.state, &self.market, kept.deployments, is_priced);
-            search.dive_with(&mut self.program, None::<&mut Pcg64Mcg>, &stop);
-            settle(&mut search, &limits);
-            found.take(&search.state);
-            search.state.clone_from(&kept_state);
-            settle(&mut search, &limits);
-            found.take(&search.state);
+            if is_first {
+                prepare(&mut self.program, &search.state, &self.market, kept.deployments, is_priced);
+                search.dive_with(&mut self.program, None::<&mut Pcg64Mcg>, &stop);
+                settle(&mut search, &limits);
+                found.take(&search.state);
+                search.state.clone_from(&kept_state);
+                settle(&mut search, &limits);
+                found.take(&search.state);
+            }
+            let is_off = !is_priced && self.pace.is_off(excess_of(&self.market, &found.best));
+            if !has_all_routes && (is_off || !found.best.is_sound()) {
+                let work = search.work();
+                drop((search, kept_state));
+                let Found { best, plans } = found;
+                let best = best.is_sound().then(|| (deployments(&best), best.into_program()));
+                (self.running, self.alternatives) = (running, starts);
+                return Ok(Outcome::Poor(First { plans, best, work }));
+            }
             if !found.best.is_sound() {
                 limits.work += REPAIR * limits.work;
                 settle(&mut search, &limits);
@@ -165,10 +225,14 @@ impl Reoptimiser {
                 settle(&mut search, &limits);
                 found.take(&search.state);
             }
-            let digs = self.pace.digs(excess_of(&self.market, &found.best), is_priced || !found.best.is_sound());
+            let is_short = unserved_per_h(problem, &found.best) > least_unserved_per_h(problem);
+            let must = is_priced || !found.best.is_sound();
+            let digs = self.pace.digs(excess_of(&self.market, &found.best), is_short, must);
             if digs {
                 limits.work = limits.work.max(work(problem, DEEP_WORK));
-                for _ in 0..RANDOM_DIVES {
+                // Where a limit just suffices, what is rounded at random leaves more unserved: perturbations find more.
+                let dives = if is_short { 0 } else { RANDOM_DIVES };
+                for _ in 0..dives {
                     self.program.refresh(&search.state);
                     search.dive_with(&mut self.program, Some(&mut rng), &stop);
                     settle(&mut search, &limits);
@@ -207,7 +271,7 @@ impl Reoptimiser {
         self.pace.note(excess, digs, is_priced);
         self.is_stale = self.pace.is_mispriced();
         self.remember(plans, next.as_ref().map_or(kept.deployments, |next| &next.deployments));
-        Ok(next)
+        Ok(Outcome::Next(next))
     }
 
     /// `next` enlarged for the higher rates that `problem` has meanwhile; only routes of [`Reoptimiser::kernel_with`] what is
@@ -234,8 +298,7 @@ impl Reoptimiser {
     /// Lets the market follow the rates; whether it was priced anew.
     fn follow(&mut self, problem: &Problem) -> bool {
         let rates = &problem.query_types.rate_per_h;
-        let far = |(now, then): (&f64, &f64)| *now > DRIFT * then || *then > DRIFT * now;
-        let is_due = self.is_stale || rates.iter().zip(&self.priced_rates).any(far);
+        let is_due = self.is_due(problem);
         self.market.follow(&self.rates, rates);
         self.rates.clone_from(rates);
         if is_due {
@@ -254,6 +317,7 @@ impl Reoptimiser {
         self.kernel = Ranking::new(problem, &self.market).kernel(size, size / 2);
         self.kernel.extend(self.market.mixture.iter().map(|entry| entry.0));
         self.priced_rates.clone_from(&problem.query_types.rate_per_h);
+        self.priced_usd = self.market.value_usd;
         self.is_stale = false;
     }
 

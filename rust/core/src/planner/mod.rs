@@ -15,7 +15,7 @@ mod params;
 mod rank;
 mod transition;
 
-use full::{Kept, Next, Reoptimiser};
+use full::{First, Kept, Next, Outcome, Reoptimiser};
 pub use params::{PlannerParams, TransitionCosts};
 use rank::Rank;
 pub use transition::{Action, Step, Transition};
@@ -154,19 +154,38 @@ impl Planner {
     /// As [`Planner::reroute`].
     pub fn replan(&mut self, update: &Update<'_>) -> Result<&Plan> {
         self.reroute(update)?;
-        self.renew_routes();
+        if self.reoptimiser.is_due(&self.problem) {
+            self.renew_routes();
+        } else if self.has_old_routes {
+            let looked_at = self.reoptimiser.looked_at(&self.plan.deployments);
+            looked_at.iter().for_each(|&a| self.problem.derive_routes_of(a as usize));
+        }
+        let next = match self.improve(None)? {
+            Outcome::Next(next) => next,
+            Outcome::Poor(first) => {
+                self.renew_routes();
+                match self.improve(Some(first))? {
+                    Outcome::Next(next) => next,
+                    Outcome::Poor(_) => None,
+                }
+            }
+        };
+        if let Some(next) = next {
+            if !self.take_over_with_headroom(&next) && self.take_over(&next.deployments, &next.program, f64::INFINITY) {
+                self.headroom_cost_share = 0.0;
+            }
+        }
+        Ok(&self.plan)
+    }
+
+    fn improve(&mut self, first: Option<First>) -> Result<Outcome> {
         let kept = Kept {
             deployments: &self.plan.deployments,
             program: &self.program,
             is_short: self.plan.status != Status::Feasible,
             least_saving_share: self.params.min_saving_share + self.headroom_cost_share,
         };
-        if let Some(next) = self.reoptimiser.improve(&self.problem, &self.params, kept)? {
-            if !self.take_over_with_headroom(&next) && self.take_over(&next.deployments, &next.program, f64::INFINITY) {
-                self.headroom_cost_share = 0.0;
-            }
-        }
-        Ok(&self.plan)
+        self.reoptimiser.improve(&self.problem, &self.params, kept, !self.has_old_routes, first)
     }
 
     /// Takes `next` over with as much headroom as costs little; false where there is none, or it costs too much.

@@ -32,11 +32,12 @@ impl Pace {
     }
 
     /// Whether a call digs whose first descents ended at `excess`, the cost over the value of the relaxation. It does where
-    /// it `must`, where that is dear and there is credit, and where the credit is full.
-    pub(super) fn digs(&mut self, excess: f64, must: bool) -> bool {
+    /// it `must`, where that is dear and there is credit, and where the credit is full. What leaves queries unserved,
+    /// `is_short`, is dear: what it cost before may have left as many.
+    pub(super) fn digs(&mut self, excess: f64, is_short: bool, must: bool) -> bool {
         self.credit = (self.credit + 1.0).min(MOST);
         let is_above = |share: f64| excess > self.excess * (1.0 + share);
-        let is_dear = is_above(DEAR) && self.credit >= COST;
+        let is_dear = (is_short || is_above(DEAR)) && self.credit >= COST;
         let is_very_dear = is_above(VERY_DEAR) && self.credit >= -DEBT;
         let digs = must || is_dear || is_very_dear || self.credit >= MOST;
         if digs {
@@ -78,7 +79,7 @@ mod tests {
         pace.note(1.0, false, true);
         let digs: Vec<bool> = (0..1000)
             .map(|call| {
-                let digs = pace.digs(1.1 * 1.1_f64.powi(call % 2), false);
+                let digs = pace.digs(1.1 * 1.1_f64.powi(call % 2), false, false);
                 // Nothing better is found, and what was found before is not forgotten.
                 pace.excess = 1.0;
                 digs
@@ -93,7 +94,7 @@ mod tests {
     fn where_nothing_is_dear_some_calls_dig_all_the_same() {
         let mut pace = Pace::new();
         pace.note(1.0, false, true);
-        let digs = (0..1000).filter(|_| pace.digs(1.0, false)).count();
+        let digs = (0..1000).filter(|_| pace.digs(1.0, false, false)).count();
         assert!((300..450).contains(&digs), "{digs}");
     }
 }

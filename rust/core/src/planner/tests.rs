@@ -124,6 +124,34 @@ proptest! {
     }
 }
 
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(24))]
+
+    /// Most calls bring only part of the routes up to date.
+    #[test]
+    fn routes_that_are_not_looked_at_do_not_matter(
+        seed in 0..1_000_u64,
+        family in prop::sample::select(vec![generate::Family::Plain, generate::Family::Pools, generate::Family::Budget]),
+        scale in prop::sample::select(vec![1.0, 10.0, 100.0]),
+        steps in prop::collection::vec(prop::collection::vec(0.7..1.4_f64, 4), 1..6),
+    ) {
+        let problem = generate::physical(generate::Size::new(4, 4, 6), scale, family, seed).unwrap();
+        let mut planner = Planner::new(problem.clone(), None, PlannerParams::default()).unwrap();
+        let mut twin = Planner::new(problem, None, PlannerParams::default()).unwrap();
+        let mut rates = planner.problem().query_types.rate_per_h.clone();
+        for factors in &steps {
+            rates = scaled(&rates, factors);
+            let update = Update { rates: Some(&rates), ..Update::default() };
+            // Brings all of them up to date with the numbers before the step.
+            twin.problem();
+            planner.replan(&update).unwrap();
+            twin.replan(&update).unwrap();
+            prop_assert_eq!(planner.plan(), twin.plan());
+        }
+        assert_honest(&mut planner)?;
+    }
+}
+
 #[test]
 fn traffic_within_the_headroom_changes_nothing() {
     let mut held = 0;

@@ -18,8 +18,8 @@ pub enum RouterMode {
     #[default]
     Random,
     /// After any number of requests of a type, what each deployment has been given, and what has gone unserved,
-    /// differs from its fraction of them by less than one request. Takes time linear in the number of deployments
-    /// that serve the type, and a lock for one request in eight.
+    /// differs from its fraction of them by less than one request. Constant time but for sorting once in 64 requests
+    /// the deployments whose turn is further off, which also takes a lock.
     Deficit,
 }
 

@@ -105,6 +105,31 @@ proptest! {
         }
     }
 
+    /// The same choices without blocks: at each step, of the targets whose window is open, the one whose window closes first.
+    #[test]
+    fn choices_by_deficit_are_those_of_the_window_that_closes_first(
+        weights in prop_oneof![weights(), prop::collection::vec(0.01..1.0_f64, 60..300)], seed: u64,
+    ) {
+        let plan = plan(&[weights]);
+        let Shares { targets, parts, whole } = of_plan(&plan).unwrap().remove(0);
+        let router = plan.router(RouterMode::Deficit, seed).unwrap();
+        let least = if targets.len() > 1 { whole / (2 * targets.len() as u64 - 2) } else { 0 };
+        let mut counts = vec![0_i128; targets.len()];
+        for sent in 1..=1_000_i128 {
+            let chosen = picked(&router, 0);
+            // The deficit of a target is at least `least` when it is chosen, and where windows close at different steps
+            // no other that is open closes before.
+            let deficit = |n: usize| sent * i128::from(parts[n]) - counts[n] * i128::from(whole);
+            let closes = |n: usize| (counts[n] * i128::from(whole) + i128::from(whole - least)) / i128::from(parts[n]) + 1;
+            let open = |n: &usize| deficit(*n) >= i128::from(least);
+            let first = (0..targets.len()).filter(open).map(closes).min().unwrap();
+            let n = targets.iter().position(|&target| target == chosen).unwrap();
+            prop_assert!(open(&n) || targets.len() == 1);
+            prop_assert!(closes(n) == first && closes(n) >= sent, "{} not {first} at {sent}", closes(n));
+            counts[n] += 1;
+        }
+    }
+
     #[test]
     fn many_choices_are_those_made_one_by_one(
         weights in prop::collection::vec(weights(), 1..5), seed: u64, length in 0..10_000_usize,

@@ -130,12 +130,18 @@ impl Market {
     /// Lets prices and value follow the rates: what serving one query is worth stays as it was.
     pub fn follow(&mut self, before: &[f64], now: &[f64]) {
         for (i, (&before, &now)) in before.iter().zip(now).enumerate() {
-            let factor = if before > 0.0 { now / before } else { 1.0 };
+            let factor = growth(before, now);
             self.value_usd += (factor - 1.0) * self.routing.supply[i];
             self.routing.supply[i] *= factor;
             self.routing.error[i] *= factor;
             self.routing.latency[i] *= factor;
         }
+    }
+
+    /// The value that [`Market::follow`] would come to.
+    pub fn value_after(&self, before: &[f64], now: &[f64]) -> f64 {
+        let rates = before.iter().zip(now).zip(&self.routing.supply);
+        rates.fold(self.value_usd, |usd, ((&before, &now), &supply_usd)| usd + (growth(before, now) - 1.0) * supply_usd)
     }
 
     /// The mixture in whole replicas, without what it asks for less than `least` replicas of.
@@ -157,6 +163,15 @@ impl Market {
         columns(self, proposed);
         mix(&mut self.limits.budget, &proposed.limits.budget);
         mix(&mut self.limits.storage, &proposed.limits.storage);
+    }
+}
+
+/// The factor by which prices follow a rate.
+fn growth(before: f64, now: f64) -> f64 {
+    if before > 0.0 {
+        now / before
+    } else {
+        1.0
     }
 }
 
