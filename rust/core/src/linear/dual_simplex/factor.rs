@@ -1,7 +1,9 @@
 //! The basis inverse: its change by a pivot, and its computation anew.
 
-use super::{DualSimplex, NOT_BASIC, PIVOT_TOLERANCE, ZERO_TOLERANCE};
+use super::{DualSimplex, NOT_BASIC, PIVOT_TOLERANCE};
 
+/// Entries of the basis inverse below this are rounding noise.
+const ZERO_TOLERANCE: f64 = 1e-13;
 /// A pivot row with more than one nonzero in so many entries is treated as dense: contiguous loops then pay.
 const DENSE_RATIO: usize = 4;
 /// What rounding may leave of the squared length of a row of the inverse.

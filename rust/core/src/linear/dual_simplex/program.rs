@@ -1,0 +1,96 @@
+//! The program itself: rows, columns and bounds, and how a change keeps the basis.
+
+use super::{DualSimplex, NOT_BASIC};
+
+impl DualSimplex {
+    /// Makes row `row` a `≤` row (`true`) or an equation (`false`). The slack must be basic, or the row unchanged.
+    pub fn set_inequality(&mut self, row: usize, inequality: bool) {
+        self.upper[self.num_columns + row] = if inequality { f64::INFINITY } else { 0.0 };
+        self.stale_values = true;
+    }
+
+    /// Sets the right-hand side of a row.
+    pub fn set_rhs(&mut self, row: usize, value: f64) {
+        if self.rhs[row] != value {
+            self.rhs[row] = value;
+            self.stale_values = true;
+        }
+    }
+
+    /// Whether a column is in the basis.
+    pub fn is_basic(&self, column: usize) -> bool {
+        self.position[column] != NOT_BASIC
+    }
+
+    /// Replaces a non-basic structural column; zero entries are left out.
+    ///
+    /// A column that is basic keeps its entries: fix it at 0 and solve first.
+    pub fn set_column(&mut self, column: usize, cost: f64, upper: f64, entries: &[(usize, f64)]) {
+        debug_assert!(!self.is_basic(column) && entries.len() <= self.stride && upper.is_finite());
+        self.put_entries(column, entries);
+        self.cost[column] = cost;
+        self.upper[column] = upper;
+        self.at_upper[column] = false;
+        self.reduced_cost[column] = cost - self.dual_product(column);
+        self.stale_values = true;
+    }
+
+    /// Replaces a structural column, basic or not, where it stands: the next solve computes the inverse anew and goes on
+    /// from the same basis. Worth it where many columns change at once.
+    pub fn replace_column(&mut self, column: usize, cost: f64, upper: f64, entries: &[(usize, f64)]) {
+        debug_assert!(entries.len() <= self.stride && upper.is_finite());
+        self.put_entries(column, entries);
+        self.cost[column] = cost;
+        self.upper[column] = upper;
+        self.stale_inverse = true;
+    }
+
+    /// Writes the nonzero entries of a column, and zeros behind them.
+    pub(super) fn put_entries(&mut self, column: usize, entries: &[(usize, f64)]) {
+        let start = column * self.stride;
+        let mut count = 0;
+        for &(row, value) in entries.iter().filter(|entry| entry.1 != 0.0) {
+            self.entry_rows[start + count] = row as u32;
+            self.entry_values[start + count] = value;
+            count += 1;
+        }
+        self.entry_rows[start + count..start + self.stride].fill(0);
+        self.entry_values[start + count..start + self.stride].fill(0.0);
+        self.entry_counts[column] = count as u32;
+    }
+
+    /// Begins the next solve with these different columns and slacks in the basis, as far as they are independent and there is room:
+    /// from any of them it finds the same optimum, in few pivots where they are those of a program much like this one.
+    pub fn begin_with(&mut self, basic: &[usize]) {
+        let (m, n) = (self.num_rows, self.num_columns);
+        for &column in &self.head {
+            self.position[column as usize] = NOT_BASIC;
+        }
+        self.head.clear();
+        self.head.extend(basic.iter().take(m).map(|&column| column as u32));
+        self.head.iter().for_each(|&column| self.position[column as usize] = 0);
+        // Rows for which nothing is left keep their slack.
+        let slacks = (n..n + m).filter(|&slack| self.position[slack] == NOT_BASIC);
+        let missing = m - self.head.len();
+        self.head.extend(slacks.take(missing).map(|slack| slack as u32));
+        self.head.iter().for_each(|&column| self.position[column as usize] = 0);
+        self.stale_inverse = true;
+    }
+
+    /// Changes the upper bound of a structural column; 0 fixes it.
+    pub fn set_upper(&mut self, column: usize, upper: f64) {
+        if self.upper[column] != upper {
+            if self.upper[column] == 0.0 && !self.is_basic(column) {
+                // Reduced costs of fixed columns are not kept up to date.
+                self.reduced_cost[column] = self.cost[column] - self.dual_product(column);
+            }
+            self.upper[column] = upper;
+            self.stale_values = true;
+        }
+    }
+
+    /// Upper bound of a structural column.
+    pub fn upper(&self, column: usize) -> f64 {
+        self.upper[column]
+    }
+}
