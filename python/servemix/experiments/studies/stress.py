@@ -33,7 +33,7 @@ __all__ = ["stress"]
 
 #: Name of AGH planned with recourse in scenarios of another seed.
 WITH_RECOURSE = "agh+recourse"
-_METHODS = ("gh", "agh", "bnb", WITH_RECOURSE, f"{WITH_RECOURSE}@0.02")
+_METHODS = ("gh", "agh", "bnb", WITH_RECOURSE, f"{WITH_RECOURSE}@0.01")
 _INFLATIONS = (1.0, 1.1, 1.2, 1.3, 1.4, 1.5)
 
 
@@ -55,7 +55,7 @@ def stress(
         Names for `servemix.experiments.problems.load`.
     methods
         As in `scaling`, or ``"agh+recourse"``: planned with `servemix.Recourse`, up to the largest
-        inflation, in scenarios of another seed than those that judge it; ``"agh+recourse@0.02"``
+        inflation, in scenarios of another seed than those that judge it; ``"agh+recourse@0.01"``
         with at most that share unserved in its scenarios. ``"bnb"`` stands for the exact placement.
     inflations
         Largest factors of latency, busy time and error.
