@@ -2,10 +2,10 @@
 //!
 //! A fixed number of islands start from different constructions, descend, and then go on in epochs: each perturbs the
 //! best state of all, descends again, and the best of the epoch is taken over by everyone. What an island finds out about
-//! states it tells the others between epochs, so that none is costed twice ([`Memory`](crate::search::Memory)). Where replicas are many, starts
-//! and part of the perturbations choose configurations first, with their counts left open, and make these whole then
-//! ([`ElasticSearch`]). What an island does depends on the seed and its number alone, so the plan is the same on any
-//! number of threads. Source of the scheme:
+//! states it tells the others between epochs, so that none is costed twice ([`Memory`](crate::search::Memory)). Where
+//! replicas are many, starts and part of the perturbations choose configurations first, with their counts left open, and
+//! make these whole then ([`ElasticSearch`]). What an island does depends on the seed and its number alone, so the plan is
+//! the same on any number of threads. Source of the scheme:
 //! Lourenço, Martin and Stützle, "Iterated local search", 2003; of the heuristic that it extends: Cheng & Nguyen,
 //! "Fast Heterogeneous Serving", arXiv 2604.07472.
 
@@ -20,6 +20,7 @@ use crate::bound;
 use crate::search::{
     ElasticSearch, LocalSearch, Market, OperatorStatistics, Ranking, SearchLimits, SearchState, OPERATORS,
 };
+use crate::splitmix::{random, spread};
 use crate::{construct, Deployment, Plan, Problem, Result, SolveParams, Stop, StopReason};
 
 /// Elementary steps of all islands where no limit is set, with one query type, and the power by which they grow with the
@@ -115,15 +116,10 @@ pub(crate) fn solve(problem: &Problem, params: &SolveParams, initial_plan: Optio
     Ok(plan)
 }
 
-/// A seed for each island that differs in many bits from its neighbours (SplitMix64).
+/// A seed for each island that differs in many bits from its neighbours.
 pub(crate) fn stream(seed: u64, index: u64) -> u128 {
-    let mix = |mut x: u64| {
-        x = (x ^ (x >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        x = (x ^ (x >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        x ^ (x >> 31)
-    };
-    let first = mix(seed.wrapping_add(0x9e37_79b9_7f4a_7c15_u64.wrapping_mul(index + 1)));
-    (u128::from(first) << 64) | u128::from(mix(first ^ index)) | 1
+    let first = random(seed, index);
+    (u128::from(first) << 64) | u128::from(spread(first ^ index)) | 1
 }
 
 /// The islands and the best state of all.

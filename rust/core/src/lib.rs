@@ -35,6 +35,7 @@ mod router;
 mod routing;
 pub mod search;
 mod solve;
+mod splitmix;
 mod status;
 mod stop;
 pub mod stress;

@@ -24,6 +24,7 @@ use rand_pcg::Pcg64Mcg;
 
 use crate::linear::LinearStatus;
 use crate::params::MAX_THREADS;
+use crate::splitmix::random;
 use crate::{
     CancelToken, Configurations, Deployment, Error, Plan, Pools, Problem, ProblemData, Result, Routes, Routing,
     RoutingProgram, NO_POOL,
@@ -322,16 +323,9 @@ fn inflate(data: &mut ProblemData, source: &[u32], num_routes: usize, params: &S
 
 /// The random numbers of one entry in one scenario.
 fn stream(seed: u64, scenario: u32, entry: u64) -> Pcg64Mcg {
-    let key = mix(mix(seed).wrapping_add(u64::from(scenario))).wrapping_add(entry);
-    Pcg64Mcg::seed_from_u64(mix(key))
-}
-
-/// SplitMix64 (Steele, Lea and Flood, "Fast Splittable Pseudorandom Number Generators", 2014).
-fn mix(value: u64) -> u64 {
-    let mut z = value.wrapping_add(0x9e37_79b9_7f4a_7c15);
-    z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    z ^ (z >> 31)
+    let first = |start: u64| random(start, 0);
+    let key = first(first(seed).wrapping_add(u64::from(scenario))).wrapping_add(entry);
+    Pcg64Mcg::seed_from_u64(first(key))
 }
 
 #[cfg(test)]

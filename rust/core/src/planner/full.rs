@@ -162,7 +162,8 @@ impl Reoptimiser {
         has_all_routes: bool,
         first: Option<First>,
     ) -> Result<Outcome> {
-        let mut is_priced = first.is_none() && self.follow(problem);
+        let is_first = first.is_none();
+        let mut is_priced = is_first && self.follow(problem);
         self.set_running(problem, params, kept.deployments);
         let running = std::mem::take(&mut self.running);
         let starts = std::mem::take(&mut self.alternatives);
@@ -172,7 +173,6 @@ impl Reoptimiser {
         let mut found = Found { best: kept_state.clone(), plans: Vec::new() };
         let stop = Stop::never();
         let mut limits = limits(work(problem, LIGHT_WORK), &stop);
-        let is_first = first.is_none();
         if let Some(first) = first {
             found.plans = first.plans;
             search.count_on(first.work);

@@ -166,6 +166,7 @@ impl Planner {
                 self.renew_routes();
                 match self.improve(Some(first))? {
                     Outcome::Next(next) => next,
+                    // Not where all routes are up to date.
                     Outcome::Poor(_) => None,
                 }
             }

@@ -2,8 +2,8 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use super::random;
 use super::shares::Shares;
+use crate::splitmix::random;
 
 /// The draws of one query type. A cache line of its own, so that threads that route different types do not slow each
 /// other down.

@@ -4,6 +4,7 @@ mod alias;
 mod quota;
 mod shares;
 
+use crate::splitmix::random;
 use crate::{Error, Plan, Result};
 use alias::Draws;
 use quota::Choices;
@@ -171,19 +172,6 @@ impl Router {
     fn no_such_type(&self, query_type: u32, entry: &str) -> Error {
         Error::invalid(entry, format!("is {query_type}, out of range for {} entries", self.num_query_types()))
     }
-}
-
-/// Step between states of the generator SplitMix64 (Steele, Lea & Flood, OOPSLA 2014). Of the generators in common
-/// use it is the one whose *n*-th number takes no state but *n*: an atomic counter makes it safe for threads.
-const STEP: u64 = 0x9e37_79b9_7f4a_7c15;
-
-/// Number `n` of the SplitMix64 stream that starts at `start`.
-#[inline]
-fn random(start: u64, n: u64) -> u64 {
-    let mut z = start.wrapping_add(n.wrapping_add(1).wrapping_mul(STEP));
-    z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    z ^ (z >> 31)
 }
 
 /// Where the stream of query type `i` starts.

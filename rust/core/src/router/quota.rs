@@ -15,8 +15,8 @@
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use super::random;
 use super::shares::Shares;
+use crate::splitmix::random;
 
 /// Requests that are counted by type at a time, so that they stay in the cache.
 const COUNTED_AT_ONCE: usize = 4096;

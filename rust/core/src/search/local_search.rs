@@ -212,8 +212,9 @@ impl<'a> LocalSearch<'a> {
     /// from a state before, this one ends there too, after a few more tries at most.
     pub fn descend(&mut self, limits: &SearchLimits<'_>) -> bool {
         loop {
-            let key = key_of(&self.state) ^ self.neighbourhood.cuts.kernel_key();
-            self.is_known = !self.memory.leave(key);
+            let key = key_of(&self.state);
+            let key_in_kernel = key ^ self.neighbourhood.cuts.kernel_key();
+            self.is_known = !self.memory.leave(key_in_kernel);
             if self.is_known && self.state.total_usd() > limits.again_below_usd {
                 return true;
             }
@@ -222,15 +223,15 @@ impl<'a> LocalSearch<'a> {
                 false => (limits.tries, limits.deep_tries),
             };
             self.neighbourhood.list(&self.state, &self.banned, &self.held);
-            let mut is_improved = self.step(limits, false, tries);
+            let mut is_improved = self.step(limits, key, false, tries);
             if is_improved == Some(false) && self.state.total_usd() < limits.deep_below_usd {
-                is_improved = self.step(limits, true, deep_tries);
+                is_improved = self.step(limits, key, true, deep_tries);
             }
             match is_improved {
                 Some(true) => {}
                 Some(false) => return true,
                 None => {
-                    self.memory.forget_left(key);
+                    self.memory.forget_left(key_in_kernel);
                     return false;
                 }
             }
@@ -253,7 +254,7 @@ impl<'a> LocalSearch<'a> {
     pub fn complete(&mut self, limits: &SearchLimits<'_>) -> bool {
         while !self.state.is_feasible() {
             self.neighbourhood.list(&self.state, &self.banned, &self.held);
-            match self.step(limits, false, limits.tries) {
+            match self.step(limits, key_of(&self.state), false, limits.tries) {
                 None => return false,
                 Some(true) => {}
                 Some(false) => return true,
@@ -262,11 +263,11 @@ impl<'a> LocalSearch<'a> {
         true
     }
 
-    /// Tries moves until one improves, at most `tries` whose outcome is not known. `None` where a limit is reached.
-    fn step(&mut self, limits: &SearchLimits<'_>, deep: bool, tries: usize) -> Option<bool> {
+    /// Tries moves from the state, of `key`, until one improves, at most `tries` whose outcome is not known. `None` where a
+    /// limit is reached.
+    fn step(&mut self, limits: &SearchLimits<'_>, key: u64, deep: bool, tries: usize) -> Option<bool> {
         let total_usd = self.state.total_usd();
         let target_usd = total_usd - LEAST_IMPROVEMENT * total_usd.abs();
-        let key = key_of(&self.state);
         let needs_feasible = self.state.is_feasible();
         self.neighbourhood.propose(target_usd, deep, 8 * tries, self.switches);
         let mut tried = 0;

@@ -10,6 +10,7 @@ use std::collections::{HashMap, HashSet};
 use std::hash::{BuildHasherDefault, Hasher};
 
 use crate::search::{Change, SearchState};
+use crate::splitmix::random;
 
 /// States that are kept at most; more are forgotten all at once.
 const MAX_STATES: usize = 1 << 16;
@@ -152,12 +153,9 @@ fn part(configuration: u64, replicas: u64) -> u64 {
     mixed(mixed(configuration) ^ replicas)
 }
 
-/// Spreads a number over 64 bits (SplitMix64).
+/// A key of `number`.
 pub(super) fn mixed(number: u64) -> u64 {
-    let x = number.wrapping_add(0x9e37_79b9_7f4a_7c15);
-    let x = (x ^ (x >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    let x = (x ^ (x >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    x ^ (x >> 31)
+    random(number, 0)
 }
 
 #[cfg(test)]

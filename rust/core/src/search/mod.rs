@@ -4,9 +4,9 @@
 //! promising configurations ([`Market`]); operators combine changes of replicas within it into moves; lower bounds from
 //! the dual prices of every routing solved so far ([`Cuts`]) put the moves in order and discard most of them; what is
 //! left is tried by solving its routing. Traffic of several query types moves together because the linear program
-//! routes anew. States that were looked at are remembered ([`Memory`]). Where replicas are many, which configurations to choose is searched with the counts left open
-//! ([`ElasticSearch`]), a small tree finds whole counts ([`CountTree`]), and dives from the optimum with fractional replicas
-//! ([`ReplicaProgram`]) perturb the search as well.
+//! routes anew. States that were looked at are remembered ([`Memory`]). Where replicas are many, which configurations to
+//! choose is searched with the counts left open ([`ElasticSearch`]), a small tree finds whole counts ([`CountTree`]), and
+//! dives from the optimum with fractional replicas ([`ReplicaProgram`]) perturb the search as well.
 
 mod count_tree;
 mod cuts;

@@ -7,7 +7,8 @@ use crate::{Deployment, Problem, Routing, RoutingProgram, FEASIBILITY_TOLERANCE,
 const NO_SLOT: u32 = u32::MAX;
 /// Loads this little above a whole number of replicas need no further replica.
 const LOAD_TOLERANCE: f64 = 1e-9;
-/// How many times its first price shortage may come to cost: much more, and what it has cost hides the rest by rounding.
+/// How many times its first price shortage may come to cost, eight rises by four: much more, and what it has cost hides the
+/// rest by rounding.
 const MOST_SHORTAGE_RISE: f64 = 65_536.0;
 
 /// Deployments with their best routing. Never exceeds a limit on rental, weights, GPUs or replicas; traffic for which
