@@ -85,6 +85,7 @@ pub(super) mod tests {
     use crate::{solve, CancelToken, Method, Plan, SolveParams, Stop};
     use rand::{RngExt, SeedableRng};
     use rand_pcg::Pcg64Mcg;
+    use std::ops::Range;
 
     /// What `cut` has of `plan`.
     fn taken(problem: &Problem, cut: &Cut, plan: &Plan) -> f64 {
@@ -111,9 +112,17 @@ pub(super) mod tests {
         }
     }
 
-    /// Asserts that plans of `problem` violate no cut that some random mixture does; how many there were.
-    pub(in super::super) fn check_plans(problem: &Problem, seed: u64) -> usize {
+    /// Asserts that plans of `problem` violate no cut that one of some random mixtures does; how many there were.
+    pub(in super::super) fn check_plans(problem: &Problem, seeds: Range<u64>) -> usize {
+        let params = SolveParams { seed: seeds.start, max_iterations: Some(2), ..SolveParams::default() };
+        let plans = [Method::Gh, Method::Agh]
+            .map(|method| solve(problem, method, &params, None, &CancelToken::new()).expect("no internal error"));
         let relaxation = Relaxation::new(problem, 1.0);
+        seeds.map(|seed| check_mixture(&relaxation, &plans, seed)).sum()
+    }
+
+    fn check_mixture(relaxation: &Relaxation<'_>, plans: &[Plan], seed: u64) -> usize {
+        let problem = relaxation.problem;
         let mut rng = Pcg64Mcg::seed_from_u64(seed);
         let density = rng.random_range(0.05..0.5);
         let mut mixture = Vec::new();
@@ -129,14 +138,12 @@ pub(super) mod tests {
         }
         let unserved: Vec<f64> =
             (0..problem.num_query_types()).map(|_| rng.random_range(-0.2..0.2_f64).max(0.0)).collect();
-        let cuts = violated(&relaxation, &mixture, |i| unserved[i]);
-        let params = SolveParams { seed, max_iterations: Some(2), ..SolveParams::default() };
-        for method in [Method::Gh, Method::Agh] {
-            let plan = solve(problem, method, &params, None, &CancelToken::new()).expect("no internal error");
+        let cuts = violated(relaxation, &mixture, |i| unserved[i]);
+        for plan in plans {
             let Some(usd) = plan.objective_value else { continue };
-            assert_bound(&relaxation, &cuts, &mut rng, usd);
+            assert_bound(relaxation, &cuts, &mut rng, usd);
             for cut in &cuts {
-                let taken = taken(problem, cut, &plan);
+                let taken = taken(problem, cut, plan);
                 assert!(
                     taken <= cut.most() + 1e-9 * (1.0 + cut.most().abs()),
                     "{}: {taken} of {}: {cut:?}",

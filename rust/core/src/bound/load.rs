@@ -226,14 +226,12 @@ mod tests {
     #[test]
     fn no_plan_violates_a_cut_whatever_mixture_it_was_made_for() {
         let mut count = 0;
-        for seed in 0..2000 {
-            count += check_plans(&generate::small(seed).expect("a valid problem"), seed);
+        for seed in 0..700 {
+            count += check_plans(&generate::small(seed).expect("a valid problem"), 3 * seed..3 * seed + 3);
         }
         for (seed, family) in (0..12).zip(generate::Family::ALL.into_iter().cycle()) {
-            let problem = generate::physical(generate::Size::new(6, 4, 6), 1.0, family, seed).expect("a valid problem");
-            for draw in 0..40 {
-                count += check_plans(&problem, draw);
-            }
+            let problem = generate::physical(generate::Size::new(4, 3, 5), 1.0, family, seed).expect("a valid problem");
+            count += check_plans(&problem, 0..40);
         }
         assert!(count > 1000, "{count}");
     }
