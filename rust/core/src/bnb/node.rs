@@ -44,16 +44,47 @@ impl Decision {
     }
 }
 
-/// A chain of decisions that ends at the root.
+/// What reduced costs took out of the domain of a node: its children need not find that out again.
+#[derive(Debug)]
+pub(crate) struct Narrowing {
+    /// Configurations and the ranges of replicas that were left.
+    ranges: Vec<(u32, u32, u32)>,
+    /// Pairs that every better plan uses.
+    forced: Vec<u32>,
+}
+
+impl Narrowing {
+    /// What `after` leaves out of `before`.
+    pub(crate) fn between(before: &Domain, after: &Domain) -> Arc<Self> {
+        let changed = |&a: &usize| (before.min[a], before.max[a]) != (after.min[a], after.max[a]);
+        let ranges = (0..after.max.len()).filter(changed).map(|a| (a as u32, after.min[a], after.max[a])).collect();
+        let forced = (0..after.forced.len()).filter(|&pair| after.forced[pair] && !before.forced[pair]);
+        Arc::new(Self { ranges, forced: forced.map(|pair| pair as u32).collect() })
+    }
+
+    fn apply(&self, domain: &mut Domain) {
+        for &(a, min, max) in &self.ranges {
+            let a = a as usize;
+            domain.min[a] = domain.min[a].max(min);
+            domain.max[a] = domain.max[a].min(max);
+        }
+        for &pair in &self.forced {
+            domain.forced[pair as usize] = true;
+        }
+    }
+}
+
+/// A chain of decisions that ends at the root, each with what was narrowed where it was made.
 #[derive(Debug)]
 pub(crate) struct Path {
     decision: Decision,
+    narrowing: Arc<Narrowing>,
     parent: Option<Arc<Path>>,
 }
 
 impl Path {
-    pub(crate) fn after(parent: Option<Arc<Self>>, decision: Decision) -> Arc<Self> {
-        Arc::new(Self { decision, parent })
+    pub(crate) fn after(parent: Option<Arc<Self>>, narrowing: Arc<Narrowing>, decision: Decision) -> Arc<Self> {
+        Arc::new(Self { decision, narrowing, parent })
     }
 
     /// The last decision.
@@ -61,10 +92,11 @@ impl Path {
         self.decision
     }
 
-    /// Shrinks `domain` by every decision on the way.
+    /// Shrinks `domain` by every decision and narrowing on the way.
     pub(crate) fn apply(path: Option<&Arc<Self>>, problem: &Problem, domain: &mut Domain) {
         let mut next = path;
         while let Some(step) = next {
+            step.narrowing.apply(domain);
             step.decision.apply(problem, domain);
             next = step.parent.as_ref();
         }

@@ -53,6 +53,8 @@ pub(crate) struct Tree<'r, 'p> {
     pool: Option<&'r rayon::ThreadPool>,
     root: Domain,
     domain: Domain,
+    /// Domain that the present node began with.
+    before: Domain,
     open: BinaryHeap<Node>,
     knapsack: Knapsack,
     /// Master programs that open nodes, by their number, start with.
@@ -93,6 +95,7 @@ impl<'r, 'p> Tree<'r, 'p> {
             generator,
             pool,
             domain: root.clone(),
+            before: root.clone(),
             root,
             open: BinaryHeap::from([first]),
             knapsack: Knapsack::default(),
@@ -191,6 +194,7 @@ impl<'r, 'p> Tree<'r, 'p> {
         domain.clone_from(&self.root);
         Path::apply(node.path.as_ref(), problem, &mut domain);
         domain.propagate(problem);
+        self.before.clone_from(&domain);
         let done = self.process_domain(node, &mut domain, incumbents, stop);
         self.domain = domain;
         done

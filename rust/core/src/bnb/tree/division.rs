@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::super::branching::Candidate;
-use super::super::node::{Decision, Node, Path};
+use super::super::node::{Decision, Narrowing, Node, Path};
 use super::Tree;
 use crate::bound::{Domain, Ending, Master, Pattern, Prices};
 use crate::Stop;
@@ -97,6 +97,7 @@ impl Tree<'_, '_> {
             self.generator.master.add(self.relaxation, pattern, true);
         }
         let mut shared: Option<Arc<Master>> = None;
+        let narrowing = Narrowing::between(&self.before, domain);
         for side in best.into_iter().flat_map(|(_, sides)| sides) {
             if side.bound >= self.cutoff() {
                 self.close(side.bound);
@@ -105,7 +106,7 @@ impl Tree<'_, '_> {
             self.open.push(Node {
                 bound: side.bound,
                 id: self.next_id,
-                path: Some(Path::after(node.path.clone(), side.decision)),
+                path: Some(Path::after(node.path.clone(), Arc::clone(&narrowing), side.decision)),
                 prices: side.prices,
                 parent_bound: bound,
                 moved_usd: side.moved_usd,
