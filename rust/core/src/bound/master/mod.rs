@@ -80,7 +80,7 @@ impl Master {
         if self.used_pair_rows == self.num_pair_rows {
             return false;
         }
-        let row = self.first_pair_row + self.used_pair_rows;
+        let row = self.simplex.add_equation();
         self.simplex.set_rhs(row, 1.0);
         self.simplex.set_column(self.first_null + self.used_pair_rows, 0.0, 1.0, &[(row, 1.0)]);
         self.used_pair_rows += 1;

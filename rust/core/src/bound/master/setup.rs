@@ -79,9 +79,10 @@ impl Master {
         let pool_row: Vec<usize> = can_bind.pool.iter().map(|&can| next(can)).collect();
         let num_open_pairs = (0..problem.num_pairs()).filter(|&pair| is_open(problem, domain, pair)).count();
         let num_pair_rows = num_open_pairs.min(min_pair_rows.max(num_types + 10));
-        let first_pair_row = rows;
-        let first_cut_row = first_pair_row + num_pair_rows;
+        let first_cut_row = rows;
+        // Those of pairs are added behind the others where they are needed.
         let rows = first_cut_row + num_cut_rows;
+        let first_pair_row = rows;
 
         let total: f64 = guess.supply.iter().sum();
         let objective_scale = if relaxation.weight > 0.0 && total > 0.0 { total } else { 1.0 };
@@ -96,7 +97,7 @@ impl Master {
         let first_artificial = num_types;
         let first_null = first_artificial + artificials.len();
         let first_pattern = first_null + num_pair_rows;
-        let capacity = 2 * rows + 60;
+        let capacity = 2 * (rows + num_pair_rows) + 60;
         let num_slos = if problem.latency_scope == LatencyScope::Average { 2 } else { 1 };
         let stride = (1 + num_slos) * num_types + 4 + num_cut_rows;
 
@@ -156,9 +157,6 @@ impl Master {
             if row != NO_ROW {
                 self.simplex.set_rhs(row, problem.pools.max_gpus[pool] / self.pool_scale[pool]);
             }
-        }
-        for row in self.first_pair_row..self.first_cut_row {
-            self.simplex.set_inequality(row, false);
         }
     }
 

@@ -9,6 +9,34 @@ impl DualSimplex {
         self.stale_values = true;
     }
 
+    /// Adds an equation with right-hand side 0 and no entries behind the other rows; its number. The basis stays what it is,
+    /// with the slack of the new row in it.
+    pub fn add_equation(&mut self) -> usize {
+        let row = self.num_rows;
+        let longer = row + 1;
+        let mut inverse = vec![0.0; longer * longer];
+        for (from, to) in self.inverse.chunks_exact(row.max(1)).zip(inverse.chunks_exact_mut(longer)) {
+            to[..row].copy_from_slice(from);
+        }
+        inverse[longer * longer - 1] = 1.0;
+        self.inverse = inverse;
+        self.num_rows = longer;
+        self.rhs.push(0.0);
+        self.head.push((self.num_columns + row) as u32);
+        self.row_weight.push(1.0);
+        self.basic_value.push(0.0);
+        self.position.push(row as u32);
+        self.upper.push(0.0);
+        self.at_upper.push(false);
+        self.reduced_cost.push(0.0);
+        self.alpha.push(0.0);
+        self.devex_weight.push(1.0);
+        for buffer in [&mut self.row, &mut self.column, &mut self.change] {
+            buffer.push(0.0);
+        }
+        row
+    }
+
     /// Sets the right-hand side of a row.
     pub fn set_rhs(&mut self, row: usize, value: f64) {
         if self.rhs[row] != value {
