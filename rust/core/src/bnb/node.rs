@@ -145,3 +145,46 @@ impl Ord for Node {
         other.bound.total_cmp(&self.bound).then(self.id.cmp(&other.id))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::generate;
+    use proptest::prelude::*;
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(200))]
+
+        #[test]
+        fn a_path_leads_to_the_domain_that_decisions_and_narrowings_left(
+            seed in any::<u64>(),
+            steps in prop::collection::vec((any::<u32>(), 0..4_u8, prop::collection::vec(any::<u32>(), 0..4)), 0..6),
+        ) {
+            let problem = generate::small(seed).expect("a valid problem");
+            let root = Domain::of(&problem);
+            let (mut domain, mut path) = (root.clone(), None);
+            for (draw, kind, narrowed) in steps {
+                let before = domain.clone();
+                for draw in narrowed {
+                    let a = draw as usize % problem.num_configurations();
+                    domain.max[a] = domain.max[a].min(draw / 7 % 4);
+                    domain.min[a] = domain.min[a].max(draw / 31 % 3);
+                    domain.forced[problem.pair(a)] |= draw % 5 == 0;
+                }
+                let a = draw % problem.num_configurations() as u32;
+                let pair = problem.pair(a as usize) as u32;
+                let decision = match kind {
+                    0 => Decision::AtMost(a, draw / 7 % 3),
+                    1 => Decision::AtLeast(a, 1 + draw / 7 % 3),
+                    2 => Decision::Closed(pair),
+                    _ => Decision::Forced(pair),
+                };
+                path = Some(Path::after(path, Narrowing::between(&before, &domain), decision));
+                decision.apply(&problem, &mut domain);
+            }
+            let mut reached = root;
+            Path::apply(path.as_ref(), &problem, &mut reached);
+            prop_assert_eq!(reached, domain);
+        }
+    }
+}

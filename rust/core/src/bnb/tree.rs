@@ -27,7 +27,7 @@ const NODE_TOLERANCE: f64 = 1e-6;
 const GAP_SHARE: f64 = 0.05;
 const LARGEST_TOLERANCE: f64 = 5e-3;
 /// Master programs that are kept for open nodes: enough for those that come next, few enough to be let go in no time.
-const MAX_MASTERS: usize = 16;
+const MAX_MASTERS: usize = 48;
 
 /// Prices deployments: the value of their best routing where they have one.
 pub(crate) trait Incumbents {
@@ -251,6 +251,10 @@ impl<'r, 'p> Tree<'r, 'p> {
                 continue;
             }
             if self.upper.is_infinite() || self.tighten(domain, stop) == 0 {
+                break;
+            }
+            if node.path.is_some() && self.generator.mixture_is_within(domain) {
+                // What is left out was not in use.
                 break;
             }
         }

@@ -231,6 +231,11 @@ impl<'r, 'p> Generator<'r, 'p> {
         }
     }
 
+    /// Whether all that the master program deploys is in `domain`.
+    pub(crate) fn mixture_is_within(&self, domain: &Domain) -> bool {
+        self.master.mixture().all(|(pattern, _)| domain.allows(pattern.configuration as usize, pattern.replicas))
+    }
+
     /// What the master program deploys.
     pub(crate) fn mixture(&self) -> Mixture {
         let mut mixture = Mixture::default();

@@ -11,6 +11,8 @@ mod cuts;
 mod patterns;
 mod setup;
 
+use std::sync::Arc;
+
 use artificials::Artificial;
 
 use super::cut::Cut;
@@ -66,7 +68,8 @@ pub(crate) struct Master {
     constant_cost: bool,
     first_null: usize,
     first_pattern: usize,
-    patterns: Vec<Pattern>,
+    /// Shared by the copies of the program.
+    patterns: Vec<Arc<Pattern>>,
     entries: Vec<(usize, f64)>,
     pair_weight: Vec<f64>,
 }

@@ -1,5 +1,7 @@
 //! The columns of patterns.
 
+use std::sync::Arc;
+
 use super::super::relaxation::{Pattern, Relaxation};
 use super::{Master, NO_ROW};
 use crate::NO_POOL;
@@ -9,18 +11,17 @@ impl Master {
     pub(super) fn replace_columns(&mut self, relaxation: &Relaxation<'_>, concerns: impl Fn(usize) -> bool) {
         for slot in 0..self.patterns.len() {
             if self.patterns[slot].replicas > 0 && concerns(self.patterns[slot].configuration as usize) {
-                let pattern = std::mem::take(&mut self.patterns[slot]);
+                let pattern = Arc::clone(&self.patterns[slot]);
                 let cost = self.entries_of(relaxation, &pattern) / self.objective_scale;
                 let column = self.first_pattern + slot;
                 self.simplex.replace_column(column, cost, self.simplex.upper(column), &self.entries);
-                self.patterns[slot] = pattern;
             }
         }
     }
 
     /// The patterns found so far.
     pub(crate) fn patterns(&self) -> impl Iterator<Item = &Pattern> + '_ {
-        self.patterns.iter().filter(|pattern| pattern.replicas > 0)
+        self.patterns.iter().map(AsRef::as_ref).filter(|pattern: &&Pattern| pattern.replicas > 0)
     }
 
     /// Adds a pattern where its reduced cost at the current duals is negative.
@@ -32,10 +33,7 @@ impl Master {
         }
         let Some(slot) = self.free_slot() else { return false };
         self.simplex.set_column(self.first_pattern + slot, cost, 1.0, &self.entries);
-        let column = &mut self.patterns[slot];
-        column.configuration = pattern.configuration;
-        column.replicas = pattern.replicas;
-        column.routes.clone_from(&pattern.routes);
+        self.patterns[slot] = Arc::new(pattern.clone());
         true
     }
 
@@ -114,7 +112,7 @@ impl Master {
             .iter()
             .enumerate()
             .filter(|(_, pattern)| pattern.replicas > 0)
-            .map(|(slot, pattern)| (pattern, self.simplex.value(self.first_pattern + slot)))
+            .map(|(slot, pattern)| (pattern.as_ref(), self.simplex.value(self.first_pattern + slot)))
             .filter(|&(_, weight)| weight > 1e-9)
     }
 }

@@ -1,8 +1,10 @@
 //! Which rows and fixed columns the program has.
 
+use std::sync::Arc;
+
 use super::super::domain::Domain;
 use super::super::prices::Prices;
-use super::super::relaxation::{Pattern, Relaxation};
+use super::super::relaxation::Relaxation;
 use super::artificials::Artificial;
 use super::{Master, NO_ROW};
 use crate::linear::DualSimplex;
@@ -127,7 +129,7 @@ impl Master {
             constant_cost: relaxation.weight == 0.0,
             first_null,
             first_pattern,
-            patterns: vec![Pattern::default(); capacity],
+            patterns: vec![Arc::default(); capacity],
             entries: Vec::with_capacity(stride),
             pair_weight: vec![0.0; problem.num_pairs()],
         };

@@ -166,6 +166,33 @@ proptest! {
     }
 
     #[test]
+    fn goes_on_with_equations_that_are_added(program in program(), rhs in prop::collection::vec(number(), 1..3)) {
+        let mut program = program;
+        let mut simplex = DualSimplex::new(program.rhs.len(), program.columns.len(), program.rhs.len() + rhs.len());
+        for row in 0..program.rhs.len() {
+            simplex.set_inequality(row, program.inequality[row]);
+            simplex.set_rhs(row, program.rhs[row]);
+        }
+        for (column, data) in program.columns.iter().enumerate() {
+            load(&mut simplex, column, data);
+        }
+        assert_same(&mut simplex, &program)?;
+        for value in rhs {
+            let row = simplex.add_equation();
+            prop_assert_eq!(row, program.rhs.len());
+            simplex.set_rhs(row, value);
+            program.inequality.push(false);
+            program.rhs.push(value);
+            for (column, data) in program.columns.iter_mut().enumerate() {
+                data.2.push(f64::from((row + column) as u8 % 3));
+                let entries: Vec<_> = data.2.iter().copied().enumerate().collect();
+                simplex.replace_column(column, data.0, data.1, &entries);
+            }
+            assert_same(&mut simplex, &program)?;
+        }
+    }
+
+    #[test]
     fn a_cutoff_is_never_reached_below_the_optimum(program in program(), share in 0.5..1.5_f64) {
         if let Some(optimum) = reference(&program) {
             let cutoff = optimum * share;
