@@ -1,6 +1,6 @@
 //! Prices of serving query types and of the limits that deployments share.
 
-use crate::{Problem, NO_POOL};
+use crate::{Problem, RouteTable, NO_POOL};
 
 /// Prices that the routing program puts on serving a query type; what a new deployment would be worth follows.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -14,15 +14,17 @@ pub struct RoutingPrices {
 }
 
 impl RoutingPrices {
-    /// What serving the whole type over `route` (a position in the route table) is worth, USD, capacity not counted.
+    /// The routes of configuration `a`, each with what serving the whole type over it is worth, USD, capacity not counted.
     #[inline]
-    pub fn profit(&self, problem: &Problem, route: usize) -> f64 {
-        let table = problem.route_table();
-        let i = table.query_type[route] as usize;
-        self.supply[i]
-            - table.latency_usd[route]
-            - self.error[i] * table.error_excess[route]
-            - self.latency[i] * table.latency_excess[route]
+    pub fn profits<'t>(&'t self, table: &'t RouteTable, a: usize) -> impl Iterator<Item = (usize, f64)> + 't {
+        let routes = table.of_configuration(a);
+        let types = table.query_type[routes.clone()].iter();
+        let costs_usd = table.latency_usd[routes.clone()].iter();
+        let excesses = table.error_excess[routes.clone()].iter().zip(&table.latency_excess[routes.clone()]);
+        routes.zip(types).zip(costs_usd).zip(excesses).map(move |(((route, &i), cost_usd), (error, latency))| {
+            let i = i as usize;
+            (route, self.supply[i] - cost_usd - self.error[i] * error - self.latency[i] * latency)
+        })
     }
 }
 

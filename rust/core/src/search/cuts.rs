@@ -6,6 +6,8 @@
 //!
 //! Source: Benders, "Partitioning procedures for solving mixed-variables programming problems", 1962.
 
+use std::cmp::Ordering;
+
 use crate::routing::LimitPrices;
 use crate::search::memory::mixed;
 use crate::search::{Market, SearchState};
@@ -14,7 +16,24 @@ use crate::{Problem, RoutingPrices, FEASIBILITY_TOLERANCE};
 /// Cuts that are kept: the first is of the relaxation, the others are replaced in turn.
 pub(super) const MAX_CUTS: usize = 8;
 
-/// Cuts over the configurations of a kernel; columns are cuts.
+/// A line under every cut; side by side, so that all cuts are looked at in one go.
+#[derive(Debug, Clone, Copy)]
+struct Lines {
+    slope: [f64; MAX_CUTS],
+    intercept: [f64; MAX_CUTS],
+}
+
+impl Lines {
+    /// Of which the least of lines is made by others.
+    const NONE: Self = Self { slope: [0.0; MAX_CUTS], intercept: [f64::INFINITY; MAX_CUTS] };
+
+    fn set(&mut self, cut: usize, slope: f64, intercept: f64) {
+        self.slope[cut] = slope;
+        self.intercept[cut] = intercept;
+    }
+}
+
+/// Cuts over the configurations of a kernel.
 #[derive(Debug, Clone)]
 pub struct Cuts {
     kernel: Vec<u32>,
@@ -24,9 +43,12 @@ pub struct Cuts {
     len: usize,
     next: usize,
     constant_usd: [f64; MAX_CUTS],
-    /// Breakpoints of `V`, per cut and kernel position: replicas and value of the best routes up to each.
+    /// `V`, which is concave, as the least of lines, per kernel position: the first is level, then one per route that is worth
+    /// something, the steepest first; and how many of them some cut has.
+    lines: Vec<Lines>,
+    used: Vec<u32>,
+    /// Replicas where each line but the first ends, per cut and kernel position, and how many there are.
     replicas: Vec<f64>,
-    value_usd: Vec<f64>,
     count: Vec<u32>,
     prices: RoutingPrices,
     limits: LimitPrices,
@@ -34,10 +56,10 @@ pub struct Cuts {
 }
 
 impl Cuts {
-    /// No cut yet, over `kernel`; for elastic states a breakpoint each is enough.
+    /// No cut yet, over `kernel`; for elastic states the level line is enough.
     pub fn new(problem: &Problem, kernel: Vec<u32>, is_elastic: bool) -> Self {
         let num_types = problem.num_query_types();
-        let num_breakpoints = if is_elastic { 1 } else { num_types };
+        let num_breakpoints = if is_elastic { 0 } else { num_types };
         let size = MAX_CUTS * kernel.len();
         Self {
             kernel_key: kernel.iter().fold(0, |key, &a| mixed(key ^ u64::from(a))),
@@ -45,8 +67,9 @@ impl Cuts {
             len: 0,
             next: 0,
             constant_usd: [0.0; MAX_CUTS],
+            lines: vec![Lines::NONE; kernel.len() * (1 + num_breakpoints)],
+            used: vec![1; kernel.len()],
             replicas: vec![0.0; size * num_breakpoints],
-            value_usd: vec![0.0; size * num_breakpoints],
             count: vec![0; size],
             prices: RoutingPrices::default(),
             limits: LimitPrices::zero(problem),
@@ -131,29 +154,34 @@ impl Cuts {
         self.next = if cut + 1 == MAX_CUTS { 1 } else { cut + 1 };
         self.constant_usd[cut] = self.constant_of_prices(state);
         for position in 0..self.kernel.len() {
-            let configuration = self.kernel[position];
-            let a = configuration as usize;
+            let a = self.kernel[position] as usize;
             self.list_items(problem, a, state.time_weight(a).filter(|_| is_own));
-            let row = cut * self.kernel.len() + position;
-            let start = row * self.num_breakpoints;
             if state.program().is_elastic() {
-                self.count[row] = 1;
-                self.replicas[start] = 1.0;
-                self.value_usd[start] = match state.fixed_replicas(a) {
+                let value_usd = match state.fixed_replicas(a) {
                     None => elastic_value_usd(problem, &self.limits, a, &mut self.items),
                     Some(replicas) => fixed_value_usd(problem, &self.limits, a, replicas, &mut self.items),
                 };
+                self.lines[position].set(cut, 0.0, value_usd);
                 continue;
             }
-            self.items.sort_unstable_by(|left, right| right.0.total_cmp(&left.0));
+            sort_by_ratio(&mut self.items);
+            let row = cut * self.kernel.len() + position;
+            let ends = &mut self.replicas[row * self.num_breakpoints..][..self.items.len()];
             self.count[row] = self.items.len() as u32;
+            let start = position * (1 + self.num_breakpoints);
+            let used = &mut self.used[position];
+            *used = (*used).max(1 + self.items.len() as u32);
+            let (first, lines) = self.lines[start..start + *used as usize].split_at_mut(1);
+            let (lines, others) = lines.split_at_mut(self.items.len());
             let (mut replicas, mut value_usd) = (0.0, 0.0);
-            for (offset, &(_, load, profit)) in self.items.iter().enumerate() {
+            for ((line, end), &(ratio, load, profit)) in lines.iter_mut().zip(ends).zip(&self.items) {
+                line.set(cut, ratio, value_usd - ratio * replicas);
                 replicas += load;
                 value_usd += profit;
-                self.replicas[start + offset] = replicas;
-                self.value_usd[start + offset] = value_usd;
+                *end = replicas;
             }
+            first[0].set(cut, 0.0, value_usd);
+            others.iter_mut().for_each(|line| line.set(cut, 0.0, f64::INFINITY));
         }
         cut
     }
@@ -164,8 +192,7 @@ impl Cuts {
         let table = problem.route_table();
         self.items.clear();
         let (mut more_time, mut more_memory) = (0.0, 0.0);
-        for route in table.of_configuration(a) {
-            let profit = self.prices.profit(problem, route);
+        for (route, profit) in self.prices.profits(table, a) {
             if profit > 0.0 {
                 let (time, memory) = (table.time_replicas[route], table.memory_replicas[route]);
                 more_time += (time - memory).max(0.0);
@@ -182,40 +209,49 @@ impl Cuts {
         }
     }
 
-    /// `V` of the configuration at `position` with `replicas` replicas under `cut`, USD.
+    /// `V` of the configuration at `position` with `replicas` replicas under every cut, USD.
+    #[inline]
+    pub fn values_usd(&self, position: usize, replicas: u32) -> [f64; MAX_CUTS] {
+        if replicas == 0 {
+            return [0.0; MAX_CUTS];
+        }
+        let replicas = f64::from(replicas);
+        let mut least = [f64::INFINITY; MAX_CUTS];
+        for lines in self.lines_of(position) {
+            for cut in 0..MAX_CUTS {
+                let value_usd = lines.intercept[cut] + lines.slope[cut] * replicas;
+                least[cut] = if value_usd < least[cut] { value_usd } else { least[cut] };
+            }
+        }
+        least
+    }
+
+    /// The same under one cut.
     #[inline]
     pub fn value_usd(&self, cut: usize, position: usize, replicas: u32) -> f64 {
         if replicas == 0 {
             return 0.0;
         }
-        let row = cut * self.kernel.len() + position;
-        let start = row * self.num_breakpoints;
         let replicas = f64::from(replicas);
-        let (mut before, mut value) = (0.0, 0.0);
-        for index in start..start + self.count[row] as usize {
-            if self.replicas[index] >= replicas {
-                let share = (replicas - before) / (self.replicas[index] - before);
-                return value + share * (self.value_usd[index] - value);
-            }
-            before = self.replicas[index];
-            value = self.value_usd[index];
+        let mut least = f64::INFINITY;
+        for lines in self.lines_of(position) {
+            let value_usd = lines.intercept[cut] + lines.slope[cut] * replicas;
+            least = if value_usd < least { value_usd } else { least };
         }
-        value
+        least
+    }
+
+    fn lines_of(&self, position: usize) -> &[Lines] {
+        &self.lines[position * (1 + self.num_breakpoints)..][..self.used[position] as usize]
     }
 
     /// Replicas, not whole, up to which each earns more than `replica_usd` under `cut`.
     pub fn worthwhile(&self, cut: usize, position: usize, replica_usd: f64) -> f64 {
         let row = cut * self.kernel.len() + position;
-        let start = row * self.num_breakpoints;
-        let (mut before, mut value) = (0.0, 0.0);
-        for index in start..start + self.count[row] as usize {
-            if self.value_usd[index] - value <= replica_usd * (self.replicas[index] - before) {
-                break;
-            }
-            before = self.replicas[index];
-            value = self.value_usd[index];
-        }
-        before
+        let ends = &self.replicas[row * self.num_breakpoints..][..self.count[row] as usize];
+        let lines = &self.lines_of(position)[1..];
+        let paying = lines.iter().zip(ends).take_while(|(line, _)| line.slope[cut] > replica_usd);
+        paying.last().map_or(0.0, |(_, &end)| end)
     }
 
     /// Constant of `cut`, USD.
@@ -223,6 +259,12 @@ impl Cuts {
     pub fn constant_usd(&self, cut: usize) -> f64 {
         self.constant_usd[cut]
     }
+}
+
+/// Puts items in order, the most per replica first.
+fn sort_by_ratio(items: &mut [(f64, f64, f64)]) {
+    // None is NaN; comparing so is faster than a total order.
+    items.sort_unstable_by(|left, right| right.0.partial_cmp(&left.0).unwrap_or(Ordering::Equal));
 }
 
 /// Value of the traffic in `items` for the best number of replicas of `a`, not whole and at least one, less the cost of
@@ -244,7 +286,7 @@ fn elastic_value_usd(problem: &Problem, limits: &LimitPrices, a: usize, items: &
         return paying_usd + replica_usd - limits_usd;
     }
     if load > 1.0 {
-        items.sort_unstable_by(|left, right| right.0.total_cmp(&left.0));
+        sort_by_ratio(items);
     }
     let (mut replicas, mut value_usd) = (0.0, 0.0);
     for &(ratio, item_load, _) in items.iter() {
@@ -264,7 +306,7 @@ fn fixed_value_usd(
     replicas: u32,
     items: &mut [(f64, f64, f64)],
 ) -> f64 {
-    items.sort_unstable_by(|left, right| right.0.total_cmp(&left.0));
+    sort_by_ratio(items);
     let mut room = f64::from(replicas);
     let mut value_usd = 0.0;
     for &(ratio, item_load, _) in items.iter() {

@@ -204,6 +204,9 @@ impl Neighbourhood {
         let mut count = 0;
         // The latest cuts know the present state best.
         for cut in (0..self.cuts.len()).rev() {
+            if count == MAX_SIZES {
+                break;
+            }
             let replicas = self.cuts.worthwhile(cut, position, problem.replica_usd(a));
             for size in [replicas.ceil(), replicas.floor()] {
                 let size = (size as u32).clamp(1, most);
@@ -249,10 +252,9 @@ impl Neighbourhood {
     fn set_bounds(&self, effect: &mut Effect) {
         let Change { from, to, .. } = effect.change;
         let position = effect.position as usize;
-        for cut in 0..self.cuts.len() {
-            effect.bound_usd[cut] = effect.starting_usd + effect.cost_usd + self.cuts.value_usd(cut, position, from)
-                - self.cuts.value_usd(cut, position, to);
-        }
+        let (lost_usd, won_usd) = (self.cuts.values_usd(position, from), self.cuts.values_usd(position, to));
+        let cost_usd = effect.starting_usd + effect.cost_usd;
+        effect.bound_usd = std::array::from_fn(|cut| cost_usd + lost_usd[cut] - won_usd[cut]);
     }
 
     /// Lists the moves of the operators with a bound below `target_usd`, best first.
@@ -452,13 +454,11 @@ impl Neighbourhood {
         let cut = self.cuts.add_state(trial);
         self.work += (STEPS_PER_BOUND * self.effects.len()) as u64;
         self.base_usd[cut] = self.base(state, cut);
-        for index in 0..self.effects.len() {
-            let mut effect = self.effects[index];
+        for effect in &mut self.effects {
             let Change { from, to, .. } = effect.change;
             let position = effect.position as usize;
             effect.bound_usd[cut] = effect.starting_usd + effect.cost_usd + self.cuts.value_usd(cut, position, from)
                 - self.cuts.value_usd(cut, position, to);
-            self.effects[index] = effect;
         }
     }
 

@@ -109,8 +109,7 @@ fn merit_bound_usd(problem: &Problem, market: &Market, a: usize) -> f64 {
     let table = problem.route_table();
     let replica_usd = problem.replica_usd(a) + market.limits.replica_usd(problem, a);
     let (mut sliced, mut whole) = (0.0, 0.0);
-    for route in table.of_configuration(a) {
-        let profit = market.routing.profit(problem, route);
+    for (route, profit) in market.routing.profits(table, a) {
         sliced += (profit - table.load(route) * replica_usd).max(0.0);
         whole += profit.max(0.0);
     }
@@ -152,8 +151,7 @@ pub(super) struct Item {
 pub(super) fn list_items(problem: &Problem, prices: &RoutingPrices, a: usize, items: &mut Vec<Item>) {
     let table = problem.route_table();
     items.clear();
-    for route in table.of_configuration(a) {
-        let profit = prices.profit(problem, route);
+    for (route, profit) in prices.profits(table, a) {
         if profit > 0.0 {
             let load = table.load(route).max(1e-12);
             items.push(Item { route: route as u32, ratio: profit / load, load, profit, fraction: 0.0 });

@@ -89,8 +89,7 @@ fn best_profit_usd(problem: &Problem, market: &Market, a: usize, most: u32, item
     // In most cases the order of the traffic does not matter.
     let table = problem.route_table();
     let (mut whole_load, mut whole_usd, mut paying_load, mut paying_usd) = (0.0, 0.0, 0.0, 0.0);
-    for route in table.of_configuration(a) {
-        let profit = market.routing.profit(problem, route);
+    for (route, profit) in market.routing.profits(table, a) {
         if profit > 0.0 {
             let load = table.load(route).max(1e-12);
             whole_load += load;
