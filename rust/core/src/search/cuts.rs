@@ -16,6 +16,16 @@ use crate::{Problem, RoutingPrices, FEASIBILITY_TOLERANCE};
 /// Cuts that are kept: the first is of the relaxation, the others are replaced in turn.
 pub(super) const MAX_CUTS: usize = 8;
 
+/// The traffic of a route that is worth something.
+#[derive(Debug, Clone, Copy)]
+struct Item {
+    /// Replicas that it takes.
+    load: f64,
+    profit: f64,
+    /// Value per replica; known where items are in order.
+    ratio: f64,
+}
+
 /// A line under every cut; side by side, so that all cuts are looked at in one go.
 #[derive(Debug, Clone, Copy)]
 struct Lines {
@@ -52,7 +62,7 @@ pub struct Cuts {
     count: Vec<u32>,
     prices: RoutingPrices,
     limits: LimitPrices,
-    items: Vec<(f64, f64, f64)>,
+    items: Vec<Item>,
 }
 
 impl Cuts {
@@ -174,10 +184,10 @@ impl Cuts {
             let (first, lines) = self.lines[start..start + *used as usize].split_at_mut(1);
             let (lines, others) = lines.split_at_mut(self.items.len());
             let (mut replicas, mut value_usd) = (0.0, 0.0);
-            for ((line, end), &(ratio, load, profit)) in lines.iter_mut().zip(ends).zip(&self.items) {
-                line.set(cut, ratio, value_usd - ratio * replicas);
-                replicas += load;
-                value_usd += profit;
+            for ((line, end), item) in lines.iter_mut().zip(ends).zip(&self.items) {
+                line.set(cut, item.ratio, value_usd - item.ratio * replicas);
+                replicas += item.load;
+                value_usd += item.profit;
                 *end = replicas;
             }
             first[0].set(cut, 0.0, value_usd);
@@ -186,8 +196,8 @@ impl Cuts {
         cut
     }
 
-    /// Lists (value per replica, replicas, value) of the routes of `a` that are worth something. The two rows of a replica
-    /// become one with the weight `time_weight` for time; where no deployment tells it, with one by what the routes need.
+    /// Lists the routes of `a` that are worth something. The two rows of a replica become one with the weight `time_weight` for
+    /// time; where no deployment tells it, with one by what the routes need.
     fn list_items(&mut self, problem: &Problem, a: usize, time_weight: Option<f64>) {
         let table = problem.route_table();
         self.items.clear();
@@ -197,15 +207,13 @@ impl Cuts {
                 let (time, memory) = (table.time_replicas[route], table.memory_replicas[route]);
                 more_time += (time - memory).max(0.0);
                 more_memory += (memory - time).max(0.0);
-                self.items.push((time, memory, profit));
+                self.items.push(Item { load: time, ratio: memory, profit });
             }
         }
         let natural = if more_time + more_memory > 0.0 { more_time / (more_time + more_memory) } else { 0.5 };
         let weight = time_weight.unwrap_or(natural);
         for item in &mut self.items {
-            let (time, memory, profit) = *item;
-            let load = (weight * time + (1.0 - weight) * memory).max(1e-12);
-            *item = (profit / load, load, profit);
+            item.load = (weight * item.load + (1.0 - weight) * item.ratio).max(1e-12);
         }
     }
 
@@ -262,37 +270,42 @@ impl Cuts {
 }
 
 /// Puts items in order, the most per replica first.
-fn sort_by_ratio(items: &mut [(f64, f64, f64)]) {
+fn sort_by_ratio(items: &mut [Item]) {
+    items.iter_mut().for_each(|item| item.ratio = item.profit / item.load);
     // None is NaN; comparing so is faster than a total order.
-    items.sort_unstable_by(|left, right| right.0.partial_cmp(&left.0).unwrap_or(Ordering::Equal));
+    items.sort_unstable_by(|left, right| right.ratio.partial_cmp(&left.ratio).unwrap_or(Ordering::Equal));
 }
 
 /// Value of the traffic in `items` for the best number of replicas of `a`, not whole and at least one, less the cost of
 /// those beyond the first and of what all of them take of the limits.
-fn elastic_value_usd(problem: &Problem, limits: &LimitPrices, a: usize, items: &mut [(f64, f64, f64)]) -> f64 {
+fn elastic_value_usd(problem: &Problem, limits: &LimitPrices, a: usize, items: &mut [Item]) -> f64 {
     let priced_usd = limits.replica_usd(problem, a);
     let replica_usd = problem.replica_usd(a) + priced_usd;
     let limits_usd = priced_usd + limits.weights_usd(problem, a);
     let most = f64::from(problem.replica_limit(a));
-    let (mut load, mut paying_load, mut paying_usd) = (0.0, 0.0, 0.0);
-    for &(ratio, item_load, profit) in items.iter() {
-        load += item_load;
-        if ratio > replica_usd {
-            paying_load += item_load;
-            paying_usd += profit - item_load * replica_usd;
+    let (mut load, mut usd, mut paying_load, mut paying_usd) = (0.0, 0.0, 0.0, 0.0);
+    for item in items.iter() {
+        load += item.load;
+        usd += item.profit;
+        let more_usd = item.profit - item.load * replica_usd;
+        if more_usd > 0.0 {
+            paying_load += item.load;
+            paying_usd += more_usd;
         }
+    }
+    // In most cases the order of the traffic does not matter.
+    if load <= 1.0 {
+        return usd - limits_usd;
     }
     if (1.0..=most).contains(&paying_load) {
         return paying_usd + replica_usd - limits_usd;
     }
-    if load > 1.0 {
-        sort_by_ratio(items);
-    }
+    sort_by_ratio(items);
     let (mut replicas, mut value_usd) = (0.0, 0.0);
-    for &(ratio, item_load, _) in items.iter() {
-        let fits = item_load.min(most - replicas);
+    for item in items.iter() {
+        let fits = item.load.min(most - replicas);
         let free = (1.0_f64 - replicas).clamp(0.0, fits);
-        value_usd += free * ratio + (fits - free) * (ratio - replica_usd).max(0.0);
+        value_usd += free * item.ratio + (fits - free) * (item.ratio - replica_usd).max(0.0);
         replicas += fits;
     }
     value_usd - limits_usd
@@ -304,14 +317,14 @@ fn fixed_value_usd(
     limits: &LimitPrices,
     a: usize,
     replicas: u32,
-    items: &mut [(f64, f64, f64)],
+    items: &mut [Item],
 ) -> f64 {
     sort_by_ratio(items);
     let mut room = f64::from(replicas);
     let mut value_usd = 0.0;
-    for &(ratio, item_load, _) in items.iter() {
-        let taken = item_load.min(room);
-        value_usd += taken * ratio;
+    for item in items.iter() {
+        let taken = item.load.min(room);
+        value_usd += taken * item.ratio;
         room -= taken;
     }
     value_usd - f64::from(replicas) * limits.replica_usd(problem, a) - limits.weights_usd(problem, a)
