@@ -91,22 +91,26 @@ impl RoutingProgram {
         let num_types = problem.num_query_types();
         let table = problem.route_table();
         let mut next_row = num_types as u32;
-        let mut rows_where = |breaks: &dyn Fn(usize) -> bool| -> Vec<u32> {
-            (0..num_types)
-                .map(|i| {
-                    if table.of_query_type(i).iter().any(|&route| breaks(route as usize)) {
-                        next_row += 1;
-                        next_row - 1
-                    } else {
-                        NO_ROW
-                    }
-                })
-                .collect()
+        // A row is of use where a route breaks the SLO.
+        let mut rows_where = |excess: &[f64]| -> Vec<u32> {
+            let mut is_broken = vec![false; num_types];
+            for (&i, &excess) in table.query_type.iter().zip(excess) {
+                is_broken[i as usize] |= excess > 0.0;
+            }
+            let row = |is_broken: bool| {
+                next_row += u32::from(is_broken);
+                if is_broken {
+                    next_row - 1
+                } else {
+                    NO_ROW
+                }
+            };
+            is_broken.into_iter().map(row).collect()
         };
-        let error_row = rows_where(&|route| table.error_excess[route] > 0.0);
+        let error_row = rows_where(&table.error_excess);
         let average = problem.latency_scope == LatencyScope::Average;
         let latency_row = match average {
-            true => rows_where(&|route| table.latency_excess[route] > 0.0),
+            true => rows_where(&table.latency_excess),
             false => vec![NO_ROW; num_types],
         };
         let stores_tokens = problem.query_types.data_gb.iter().any(|&gb| gb > 0.0);

@@ -312,13 +312,7 @@ fn elastic_value_usd(problem: &Problem, limits: &LimitPrices, a: usize, items: &
 }
 
 /// Value of the traffic in `items` for `replicas` replicas of `a`, no more and no fewer, less what they take of the limits.
-fn fixed_value_usd(
-    problem: &Problem,
-    limits: &LimitPrices,
-    a: usize,
-    replicas: u32,
-    items: &mut [Item],
-) -> f64 {
+fn fixed_value_usd(problem: &Problem, limits: &LimitPrices, a: usize, replicas: u32, items: &mut [Item]) -> f64 {
     sort_by_ratio(items);
     let mut room = f64::from(replicas);
     let mut value_usd = 0.0;

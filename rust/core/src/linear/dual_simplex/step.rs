@@ -35,8 +35,7 @@ impl DualSimplex {
     pub(super) fn compute_row(&mut self, leaving: usize) {
         let m = self.num_rows;
         self.row.copy_from_slice(&self.inverse[leaving * m..(leaving + 1) * m]);
-        self.row_nonzeros.clear();
-        self.row_nonzeros.extend((0..m as u32).filter(|&index| self.row[index as usize] != 0.0));
+        list_nonzeros(&self.row, &mut self.row_nonzeros);
     }
 
     /// Bound flipping ratio test: the entering column, having flipped the columns that the dual step passes.
@@ -136,8 +135,7 @@ impl DualSimplex {
     /// Subtracts `inverse · change` from the basic values.
     pub(super) fn apply_change(&mut self) {
         let m = self.num_rows;
-        self.change_nonzeros.clear();
-        self.change_nonzeros.extend((0..m as u32).filter(|&index| self.change[index as usize] != 0.0));
+        list_nonzeros(&self.change, &mut self.change_nonzeros);
         for (value, inverse_row) in self.basic_value.iter_mut().zip(self.inverse.chunks_exact(m)) {
             let mut total = 0.0;
             for &index in &self.change_nonzeros {
@@ -265,6 +263,18 @@ impl DualSimplex {
         self.work += (3 * self.touched.len() + 8 * m + updated * self.row_nonzeros.len() / 2) as u64;
         true
     }
+}
+
+/// Lists where `values` are not 0.
+pub(super) fn list_nonzeros(values: &[f64], nonzeros: &mut Vec<u32>) {
+    nonzeros.resize(values.len(), 0);
+    let mut listed = 0;
+    for (index, &value) in values.iter().enumerate() {
+        // Without a branch, which would be guessed wrong too often.
+        nonzeros[listed] = index as u32;
+        listed += usize::from(value != 0.0);
+    }
+    nonzeros.truncate(listed);
 }
 
 /// Product of a row with the first `COUNT` entries of a column, as few as there are of them included.

@@ -1,5 +1,6 @@
 //! Values and reduced costs made right: where a solve begins, and where it claims to end.
 
+use super::step::list_nonzeros;
 use super::{DualSimplex, DUAL_TOLERANCE, NOT_BASIC};
 
 /// A non-basic slack with a reduced cost below minus this makes the basis useless.
@@ -70,8 +71,7 @@ impl DualSimplex {
                 }
             }
         }
-        self.change_nonzeros.clear();
-        self.change_nonzeros.extend((0..m as u32).filter(|&index| self.change[index as usize] != 0.0));
+        list_nonzeros(&self.change, &mut self.change_nonzeros);
         for ((value, inverse_row), &column) in
             self.basic_value.iter_mut().zip(self.inverse.chunks_exact(m)).zip(&self.head)
         {
