@@ -189,6 +189,35 @@ proptest! {
     }
 
     #[test]
+    fn a_cut_is_the_same_whatever_was_in_its_place_before(seed in any::<u64>()) {
+        let problem = generate::small(seed).unwrap();
+        let mut rng = Pcg64Mcg::new(u128::from(seed) | 1);
+        let mut state = SearchState::new(&problem, 2);
+        let kernel = everything(&problem);
+        let mut cuts = Cuts::new(&problem, kernel.clone(), false);
+        for _ in 0..20 {
+            if let Some(change) = random_change(&state, &mut rng) {
+                state.apply(&[change]);
+            }
+            if !state.solve(f64::INFINITY) {
+                continue;
+            }
+            let cut = cuts.add_state(&state);
+            let mut alone = Cuts::new(&problem, kernel.clone(), false);
+            let only = alone.add_state(&state);
+            prop_assert_eq!(cuts.constant_usd(cut), alone.constant_usd(only));
+            for position in 0..kernel.len() {
+                for replicas in 0..5 {
+                    let usd = alone.value_usd(only, position, replicas);
+                    prop_assert_eq!(cuts.value_usd(cut, position, replicas), usd);
+                    prop_assert_eq!(cuts.values_usd(position, replicas)[cut], usd);
+                }
+                prop_assert_eq!(cuts.worthwhile(cut, position, 1.0), alone.worthwhile(only, position, 1.0));
+            }
+        }
+    }
+
+    #[test]
     fn a_descent_never_raises_the_cost_and_keeps_to_the_limits(seed in any::<u64>()) {
         let problem = generate::small(seed).unwrap();
         let market = Market::of(&problem, &Stop::never());
