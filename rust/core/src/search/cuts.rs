@@ -226,9 +226,9 @@ impl Cuts {
         let replicas = f64::from(replicas);
         let mut least = [f64::INFINITY; MAX_CUTS];
         for lines in self.lines_of(position) {
-            for cut in 0..MAX_CUTS {
-                let value_usd = lines.intercept[cut] + lines.slope[cut] * replicas;
-                least[cut] = if value_usd < least[cut] { value_usd } else { least[cut] };
+            for ((least, slope), intercept) in least.iter_mut().zip(&lines.slope).zip(&lines.intercept) {
+                let value_usd = intercept + slope * replicas;
+                *least = if value_usd < *least { value_usd } else { *least };
             }
         }
         least
