@@ -87,6 +87,12 @@ impl RoutingProgram {
         Self::with_counts(problem, num_slots, true)
     }
 
+    /// The same with none of the deployments, and room for `num_slots`: quicker made than from nothing.
+    pub fn emptied(&self, problem: &Problem, num_slots: usize) -> Self {
+        let slo_rows = (self.error_row.clone(), self.latency_row.clone());
+        Self::with_rows(problem, num_slots, self.is_elastic, slo_rows, self.shortage_usd.clone())
+    }
+
     fn with_counts(problem: &Problem, num_slots: usize, is_elastic: bool) -> Self {
         let num_types = problem.num_query_types();
         let table = problem.route_table();
@@ -113,6 +119,20 @@ impl RoutingProgram {
             true => rows_where(&table.latency_excess),
             false => vec![NO_ROW; num_types],
         };
+        Self::with_rows(problem, num_slots, is_elastic, (error_row, latency_row), shortage_usd(problem))
+    }
+
+    /// A program whose query types have these rows for their error and latency SLOs.
+    fn with_rows(
+        problem: &Problem,
+        num_slots: usize,
+        is_elastic: bool,
+        (error_row, latency_row): (Vec<u32>, Vec<u32>),
+        shortage_usd: Vec<f64>,
+    ) -> Self {
+        let num_types = problem.num_query_types();
+        let slo_rows = error_row.iter().chain(&latency_row).filter(|&&row| row != NO_ROW).count();
+        let mut next_row = (num_types + slo_rows) as u32;
         let stores_tokens = problem.query_types.data_gb.iter().any(|&gb| gb > 0.0);
         let mut row_if = |needed: bool| {
             next_row += u32::from(needed);
@@ -139,7 +159,7 @@ impl RoutingProgram {
             first_slot_row,
             configuration: vec![NO_CONFIGURATION; num_slots],
             replicas: vec![0; num_slots],
-            shortage_usd: shortage_usd(problem),
+            shortage_usd,
             weights_gb: 0.0,
             rental_usd: 0.0,
             constant_usd: (0..num_types).map(|i| problem.data_usd(i)).sum(),

@@ -1,10 +1,10 @@
 //! Full re-planning: deployments, too, are chosen anew, as far as that pays.
 //!
-//! Starts, in this order: a dive from the linear relaxation over what the market mixes and what ran, kept from call to call
-//! with its basis; what runs, with the cost of starting more inside the objective; plans that were good before; where
-//! prices are new, the greedy plan. Local search descends from each, and perturbations of the best follow until the call's work is done: that
-//! is little for most calls, and more for those that dig, see [`Pace`]. What one call does not find, a later one finds,
-//! since its starts are the best that was found.
+//! Starts, in this order: what runs, with the cost of starting more inside the objective; where that ends dearer beside the
+//! relaxation than what was found before, a dive from the linear relaxation over what the market mixes and what ran, kept from call
+//! to call with its basis (first, where what runs is not enough); plans that were good before. Calls that dig, see [`Pace`], make
+//! more dives, move every other time within a wider kernel, and perturb the best until their work is done. What one call does
+//! not find, a later one finds, since its starts are the best that was found.
 //!
 //! Prices of the relaxation, and the configurations that they favour, follow the rates and are computed anew only after
 //! the rates have drifted, prices or pools have changed, or the relaxation's value seems off; and within a call whose first
@@ -15,7 +15,7 @@ use rand_pcg::Pcg64Mcg;
 use super::found::{deployments, settle, Found};
 use super::pace::Pace;
 use crate::agh::stream;
-use crate::search::{LocalSearch, Market, Ranking, ReplicaProgram, Running, SearchLimits, SearchState};
+use crate::search::{siblings, LocalSearch, Market, Ranking, ReplicaProgram, Running, SearchLimits, SearchState};
 use crate::{
     construct, Deployment, PlannerParams, Problem, Result, RoutingProgram, SolveParams, Stop, Switches,
     FEASIBILITY_TOLERANCE,
@@ -28,13 +28,21 @@ const MOST_ROUNDS: usize = 60;
 /// Configurations that the search moves within: at least, and more per query type.
 const KERNEL_SIZE: usize = 14;
 const KERNEL_SIZE_PER_TYPE: usize = 1;
+/// The same where a call digs for more, and how many times more or fewer GPUs other TP/PP of what the market mixes have.
+const WIDE_SIZE: usize = 24;
+const WIDE_SIZE_PER_TYPE: usize = 2;
+const SIBLING_RATIO: f64 = 2.0;
 /// Elementary steps of a call and of one that digs, with one query type, and the power by which they grow with the number
 /// of query types; see [`LocalSearch::work`].
-const LIGHT_WORK: f64 = 6e3;
-const DEEP_WORK: f64 = 3e4;
+const LIGHT_WORK: f64 = 2.8e3;
+const DEEP_WORK: f64 = 2.2e4;
 const WORK_GROWTH: f64 = 2.0;
-/// The same for enlarging what was found so that it has headroom.
-const HEADROOM_WORK: f64 = 2e3;
+/// The same, at most, of the dive that every call may make and of each that one that digs makes, and about what new prices take.
+const DIVE_WORK: f64 = 1.2e3;
+const DEEP_DIVE_WORK: f64 = 6e3;
+const PRICING_WORK: f64 = 4e3;
+/// The same, beyond setting up, for enlarging what was found so that it has headroom.
+const HEADROOM_WORK: f64 = 1e3;
 const MOST_WORK: f64 = 1e8;
 /// More work, in terms of that of a light call, where what was found is not enough for the demand.
 const REPAIR: u64 = 2;
@@ -42,14 +50,21 @@ const REPAIR: u64 = 2;
 const TRIES: usize = 7;
 /// Plans that were good before and are kept as further starts, and those of them that a light call looks at.
 const ALTERNATIVES: usize = 4;
-const LIGHT_ALTERNATIVES: usize = 2;
+const LIGHT_ALTERNATIVES: usize = 1;
 /// Perturbations of a call, which on tiny problems take next to no work.
 const MOST_PERTURBATIONS: usize = 200;
 /// Dives of a digging call that round at random.
-const RANDOM_DIVES: usize = 2;
+const RANDOM_DIVES: usize = 3;
+/// The first dive is given up where it cannot end below this, in terms of the best so far.
+const DIVE_BELOW: f64 = 1.03;
+/// A call looks no further where the cost beside the relaxation is no higher than before by this share; where what runs is enough,
+/// by this share more of what a change must save, since a change would have to find more than that.
+const GOOD: f64 = 0.004;
+const GOOD_KEPT: f64 = 0.003;
+const GOOD_SAVING_SHARE: f64 = 0.7;
 /// Configurations that dives are made over before those that no longer run are left out: at least, and more per query type.
-const MEMBERS: usize = 12;
-const MEMBERS_PER_TYPE: usize = 2;
+const MEMBERS: usize = 8;
+const MEMBERS_PER_TYPE: usize = 1;
 
 /// What full re-planning keeps from call to call.
 #[derive(Debug)]
@@ -57,6 +72,8 @@ pub(super) struct Reoptimiser {
     market: Market,
     /// Configurations that the market favours.
     kernel: Vec<u32>,
+    /// More of them, within which every other call that digs moves.
+    wide_kernel: Vec<u32>,
     /// Rates that the market's prices follow, and those for which they were computed.
     rates: Vec<f64>,
     priced_rates: Vec<f64>,
@@ -70,6 +87,8 @@ pub(super) struct Reoptimiser {
     alternatives: Vec<Vec<Deployment>>,
     pace: Pace,
     calls: u64,
+    /// Calls that dug.
+    digs: u64,
 }
 
 /// Deployments and what a plan with them costs, USD.
@@ -111,12 +130,103 @@ pub(super) struct Kept<'p> {
     pub(super) least_saving_share: f64,
 }
 
+/// How much a call did.
+#[derive(Debug, Clone, Copy)]
+struct Effort {
+    digs: bool,
+    is_priced: bool,
+}
+
+/// What one call works with. `'c` is what outlives it.
+struct Call<'a, 'c> {
+    search: LocalSearch<'a>,
+    found: Found<'a>,
+    kept: Kept<'c>,
+    kept_state: SearchState<'a>,
+    running: &'a Running,
+    starts: &'c [Vec<Deployment>],
+    limits: SearchLimits<'c>,
+    stop: &'c Stop,
+}
+
+impl<'a, 'c> Call<'a, 'c> {
+    /// With `search` at what is kept.
+    fn new(
+        search: LocalSearch<'a>,
+        kept: Kept<'c>,
+        running: &'a Running,
+        starts: &'c [Vec<Deployment>],
+        stop: &'c Stop,
+    ) -> Self {
+        let kept_state = search.state.clone();
+        let found = Found { best: kept_state.clone(), plans: Vec::new() };
+        let limits = limits(work(kept_state.problem(), LIGHT_WORK), stop);
+        Self { search, found, kept, kept_state, running, starts, limits, stop }
+    }
+
+    fn problem(&self) -> &'a Problem {
+        self.kept_state.problem()
+    }
+
+    fn go_on_from(&mut self, first: First) {
+        self.found.plans = first.plans;
+        self.search.count_on(first.work);
+        if let Some((deployments, program)) = first.best {
+            self.found.best.set_deployments_of(&deployments, &program);
+        }
+    }
+
+    fn into_first(self) -> First {
+        let work = self.search.work();
+        let Found { best, plans } = self.found;
+        let best = best.is_sound().then(|| (deployments(&best), best.into_program()));
+        First { plans, best, work }
+    }
+
+    /// Begins with another market, within `kernel`, at what is kept.
+    fn begin_again(&mut self, market: &Market, kernel: Vec<u32>) {
+        let Kept { deployments, program, .. } = self.kept;
+        let search = search_from(self.problem(), market, kernel, self.running, deployments, program);
+        let spent = std::mem::replace(&mut self.search, search).work();
+        self.search.count_on(spent);
+    }
+
+    /// Descends from where the search is.
+    fn settle(&mut self) {
+        settle(&mut self.search, &self.limits);
+        self.found.take(&self.search.state);
+    }
+
+    /// Whether the best leaves queries unserved.
+    fn is_short(&self) -> bool {
+        unserved_per_h(self.problem(), &self.found.best) > least_unserved_per_h(self.problem())
+    }
+
+    fn is_done(&self) -> bool {
+        self.search.work() >= self.limits.work
+    }
+
+    /// Perturbs the best until the work is done.
+    fn perturb(&mut self, rng: &mut Pcg64Mcg) {
+        for _ in 0..MOST_PERTURBATIONS {
+            let best = &self.found.best;
+            if self.is_done() || !best.is_sound() || best.deployments().next().is_none() {
+                break;
+            }
+            self.search.state.clone_from(best);
+            self.search.perturb(rng, self.stop);
+            self.settle();
+        }
+    }
+}
+
 impl Reoptimiser {
     /// With prices for the numbers of `problem`.
     pub(super) fn new(problem: &Problem) -> Self {
         let mut reoptimiser = Self {
             market: Market::of(problem, &Stop::never()),
             kernel: Vec::new(),
+            wide_kernel: Vec::new(),
             rates: problem.query_types.rate_per_h.clone(),
             priced_rates: Vec::new(),
             priced_usd: f64::INFINITY,
@@ -126,6 +236,7 @@ impl Reoptimiser {
             alternatives: Vec::new(),
             pace: Pace::new(),
             calls: 0,
+            digs: 0,
         };
         reoptimiser.price_kernel(problem);
         reoptimiser
@@ -142,13 +253,17 @@ impl Reoptimiser {
         let far = |(now, then): (&f64, &f64)| *now > DRIFT * then || *then > DRIFT * now;
         // Where something goes unserved, a little less traffic may be worth more than all that is served costs.
         let usd = self.market.value_after(&self.rates, rates);
-        self.is_stale || rates.iter().zip(&self.priced_rates).any(far) || far((&usd, &self.priced_usd))
+        let is_off = self.pace.has_credit() && far((&usd, &self.priced_usd));
+        self.is_stale || is_off || rates.iter().zip(&self.priced_rates).any(far)
     }
 
     /// The configurations whose routes have to be up to date otherwise.
     pub(super) fn looked_at(&self, kept: &[Deployment]) -> Vec<u32> {
         let mut configurations = self.kernel_with(self.alternatives.iter().flatten().chain(kept));
         configurations.extend(self.program.members());
+        configurations.extend(&self.wide_kernel);
+        configurations.sort_unstable();
+        configurations.dedup();
         configurations
     }
 
@@ -163,115 +278,160 @@ impl Reoptimiser {
         first: Option<First>,
     ) -> Result<Outcome> {
         let is_first = first.is_none();
-        let mut is_priced = is_first && self.follow(problem);
+        let is_priced = is_first && self.follow(problem);
         self.set_running(problem, params, kept.deployments);
         let running = std::mem::take(&mut self.running);
         let starts = std::mem::take(&mut self.alternatives);
-        let kernel = self.kernel_with(starts.iter().flatten().chain(kept.deployments));
-        let mut search = search_from(problem, &self.market, kernel, &running, kept.deployments, kept.program);
-        let kept_state = search.state.clone();
-        let mut found = Found { best: kept_state.clone(), plans: Vec::new() };
         let stop = Stop::never();
-        let mut limits = limits(work(problem, LIGHT_WORK), &stop);
-        if let Some(first) = first {
-            found.plans = first.plans;
-            search.count_on(first.work);
-            if let Some((deployments, program)) = first.best {
-                found.best.set_deployments_of(&deployments, &program);
-            }
-        } else {
-            self.calls += 1;
+        let kernel = self.kernel_with(starts.iter().flatten().chain(kept.deployments));
+        let search = search_from(problem, &self.market, kernel, &running, kept.deployments, kept.program);
+        let mut call = Call::new(search, kept, &running, &starts, &stop);
+        match first {
+            Some(first) => call.go_on_from(first),
+            None => self.calls += 1,
         }
-        let digs = if params.max_changes.is_some() {
+        let effort = if params.max_changes.is_some() {
             // Only what runs, and what is a few changes away from it.
-            settle(&mut search, &limits);
-            found.take(&search.state);
-            false
+            call.settle();
+            Effort { digs: false, is_priced }
         } else {
-            let mut rng = Pcg64Mcg::new(stream(params.seed, self.calls));
-            if is_first {
-                prepare(&mut self.program, &search.state, &self.market, kept.deployments, is_priced);
-                search.dive_with(&mut self.program, None::<&mut Pcg64Mcg>, &stop);
-                settle(&mut search, &limits);
-                found.take(&search.state);
-                search.state.clone_from(&kept_state);
-                settle(&mut search, &limits);
-                found.take(&search.state);
-            }
-            let is_off = !is_priced && self.pace.is_off(excess_of(&self.market, &found.best));
-            if !has_all_routes && (is_off || !found.best.is_sound()) {
-                let work = search.work();
-                drop((search, kept_state));
-                let Found { best, plans } = found;
-                let best = best.is_sound().then(|| (deployments(&best), best.into_program()));
+            let rests = is_first && self.begin(&mut call, is_priced);
+            let is_off = !is_priced && self.pace.is_off(self.excess_of(&call.found.best));
+            if !has_all_routes && (is_off || !call.found.best.is_sound()) {
+                let first = call.into_first();
                 (self.running, self.alternatives) = (running, starts);
-                return Ok(Outcome::Poor(First { plans, best, work }));
+                return Ok(Outcome::Poor(first));
             }
-            if !found.best.is_sound() {
-                limits.work += REPAIR * limits.work;
-                settle(&mut search, &limits);
-                found.take(&search.state);
-            }
-            if !is_priced && self.pace.is_off(excess_of(&self.market, &found.best)) {
-                // The relaxation mixes much better than what it was priced with: the search needs what that is made of.
-                self.renew(problem);
-                is_priced = true;
-                let kernel = self.kernel_with(starts.iter().flatten().chain(kept.deployments));
-                let spent = search.work();
-                search = search_from(problem, &self.market, kernel, &running, kept.deployments, kept.program);
-                prepare(&mut self.program, &search.state, &self.market, kept.deployments, is_priced);
-                search.dive_with(&mut self.program, None::<&mut Pcg64Mcg>, &stop);
-                search.count_on(spent);
-                settle(&mut search, &limits);
-                found.take(&search.state);
-            }
-            let is_short = unserved_per_h(problem, &found.best) > least_unserved_per_h(problem);
-            let must = is_priced || !found.best.is_sound();
-            let digs = self.pace.digs(excess_of(&self.market, &found.best), is_short, must);
-            if digs {
-                limits.work = limits.work.max(work(problem, DEEP_WORK));
-                // Where a limit just suffices, what is rounded at random leaves more unserved: perturbations find more.
-                let dives = if is_short { 0 } else { RANDOM_DIVES };
-                for _ in 0..dives {
-                    self.program.refresh(&search.state);
-                    search.dive_with(&mut self.program, Some(&mut rng), &stop);
-                    settle(&mut search, &limits);
-                    found.take(&search.state);
-                }
-            }
-            let (first, rest) = starts.split_at(if digs { starts.len() } else { LIGHT_ALTERNATIVES.min(starts.len()) });
-            found.search_from(&mut search, first, &limits);
-            self.alternatives.extend_from_slice(rest);
-            // Elsewhere what was good before is better than what a construction begins with.
-            if is_priced || !found.best.is_sound() {
-                let greedy = construct::solve(problem, &SolveParams::default(), &stop)?.deployments;
-                found.search_from(&mut search, &[greedy], &limits);
-            }
-            for _ in 0..MOST_PERTURBATIONS {
-                let is_done = search.work() >= limits.work || found.best.deployments().next().is_none();
-                if is_done || !found.best.is_sound() {
-                    break;
-                }
-                search.state.clone_from(&found.best);
-                search.perturb(&mut rng, &stop);
-                settle(&mut search, &limits);
-                found.take(&search.state);
-            }
-            digs
+            self.go_on(&mut call, params.seed, rests, is_priced)?
         };
-        drop(search);
-        let Found { best, plans } = found;
-        let excess = excess_of(&self.market, &best);
+        let Call { found: Found { best, plans }, kept_state, .. } = call;
+        let excess = self.excess_of(&best);
         let next = is_worth_it(problem, params, kept, &kept_state, &best).then(|| Next {
             deployments: deployments(&best),
             usd: best.total_usd() - best.starting_usd(),
             program: best.into_program(),
         });
+        drop(kept_state);
         self.running = running;
-        self.pace.note(excess, digs, is_priced);
+        self.pace.note(excess, effort.digs, effort.is_priced);
         self.is_stale = self.pace.is_mispriced();
         self.remember(plans, next.as_ref().map_or(kept.deployments, |next| &next.deployments));
         Ok(Outcome::Next(next))
+    }
+
+    /// Descends from what runs and from a dive; true where what is found is so good that nothing else need be looked at.
+    fn begin(&mut self, call: &mut Call<'_, '_>, is_priced: bool) -> bool {
+        prepare(&mut self.program, &call.search.state, &self.market, call.kept.deployments, is_priced);
+        let is_enough = !call.kept.is_short && call.kept_state.is_sound();
+        let share = if is_enough { GOOD_KEPT + GOOD_SAVING_SHARE * call.kept.least_saving_share } else { GOOD };
+        // Where what runs is not enough, a descent from it takes many steps.
+        for dives in [!is_enough, is_enough] {
+            call.search.state.clone_from(&call.kept_state);
+            if dives {
+                self.dive(call, DIVE_BELOW);
+            } else {
+                call.settle();
+            }
+            let best = &call.found.best;
+            let is_good = best.is_sound() && self.pace.is_good(self.excess_of(best), share);
+            if is_good && !is_priced && !call.is_short() {
+                return true;
+            }
+        }
+        false
+    }
+
+    /// Descends from where a dive to the nearest counts ends, unless it costs more than the best by the factor `below`.
+    fn dive(&mut self, call: &mut Call<'_, '_>, below: f64) {
+        let best = &call.found.best;
+        let cutoff_usd = if best.is_sound() { below * best.total_usd() } else { f64::INFINITY };
+        let max_work = work(call.problem(), DIVE_WORK);
+        if call.search.dive_with(&mut self.program, cutoff_usd, max_work, None::<&mut Pcg64Mcg>, call.stop) {
+            call.settle();
+        }
+    }
+
+    /// What a call does after it has begun: little where it `rests`, more where it digs.
+    fn go_on(&mut self, call: &mut Call<'_, '_>, seed: u64, rests: bool, mut is_priced: bool) -> Result<Effort> {
+        let problem = call.problem();
+        if !call.found.best.is_sound() {
+            call.limits.work += REPAIR * call.limits.work;
+            call.settle();
+        }
+        if !is_priced && self.pace.is_off(self.excess_of(&call.found.best)) {
+            // The relaxation mixes much better than what it was priced with: the search needs what that is made of.
+            self.renew(problem);
+            is_priced = true;
+            let kernel = self.kernel_with(call.starts.iter().flatten().chain(call.kept.deployments));
+            call.begin_again(&self.market, kernel);
+            prepare(&mut self.program, &call.search.state, &self.market, call.kept.deployments, is_priced);
+            self.dive(call, f64::INFINITY);
+        }
+        let must = is_priced || !call.found.best.is_sound();
+        let digs = self.pace.digs(self.excess_of(&call.found.best), call.is_short(), must);
+        if is_priced {
+            call.search.count_on(work(problem, PRICING_WORK));
+        }
+        let mut rng = Pcg64Mcg::new(stream(seed, self.calls));
+        if digs {
+            call.limits.work = call.limits.work.max(work(problem, DEEP_WORK));
+            self.dig(call, &mut rng);
+        }
+        let most = match (digs, rests) {
+            (true, _) => call.starts.len(),
+            (false, true) => 0,
+            (false, false) => LIGHT_ALTERNATIVES.min(call.starts.len()),
+        };
+        let (first, rest) = call.starts.split_at(most);
+        call.found.search_from(&mut call.search, first, &call.limits);
+        self.alternatives.extend_from_slice(rest);
+        // Elsewhere what was good before is better than what a construction begins with.
+        if !call.found.best.is_sound() {
+            let greedy = construct::solve(problem, &SolveParams::default(), call.stop)?.deployments;
+            call.found.search_from(&mut call.search, &[greedy], &call.limits);
+        }
+        if digs {
+            call.perturb(&mut rng);
+        }
+        Ok(Effort { digs, is_priced })
+    }
+
+    /// Looks within a wider kernel, every other time, and makes more dives.
+    fn dig(&mut self, call: &mut Call<'_, '_>, rng: &mut Pcg64Mcg) {
+        let is_short = call.is_short();
+        self.digs += 1;
+        if self.digs % 2 == 0 {
+            let mut kernel = self.wide_kernel.clone();
+            kernel.extend(call.search.kernel());
+            kernel.sort_unstable();
+            kernel.dedup();
+            call.search.move_within(&self.market, kernel);
+            if call.found.best.is_sound() {
+                call.search.state.clone_from(&call.found.best);
+                call.settle();
+            }
+        }
+        let max_work = work(call.problem(), DEEP_DIVE_WORK);
+        for _ in 0..RANDOM_DIVES {
+            if call.is_done() {
+                break;
+            }
+            self.program.begin_again();
+            let (search, program) = (&mut call.search, &mut self.program);
+            // Where a limit just suffices, what is rounded to near counts leaves more unserved.
+            let is_found = match is_short {
+                true => search.dive_by_cost_with(program, f64::INFINITY, max_work, rng, call.stop),
+                false => search.dive_with(program, f64::INFINITY, max_work, Some(rng), call.stop),
+            };
+            if is_found {
+                call.settle();
+            }
+        }
+    }
+
+    /// What a state costs over the value of the relaxation, starts put aside.
+    fn excess_of(&self, state: &SearchState<'_>) -> f64 {
+        (state.total_usd() - state.starting_usd()) / self.market.value_usd
     }
 
     /// `next` enlarged for the higher rates that `problem` has meanwhile; only routes of [`Reoptimiser::kernel_with`] what is
@@ -280,9 +440,13 @@ impl Reoptimiser {
         let mut market = self.market.clone();
         market.follow(&self.rates, &problem.query_types.rate_per_h);
         let kernel = self.kernel_with(kept.iter().chain(&next.deployments));
-        let mut search = search_from(problem, &market, kernel, &self.running, &next.deployments, &next.program);
+        let state = SearchState::like(problem, &next.program, next.deployments.len());
+        let mut search = LocalSearch::from_state(state, &market, kernel, Switches::default());
+        search.set_running(&self.running);
+        search.state.set_deployments_of(&next.deployments, &next.program);
         let stop = Stop::never();
-        settle(&mut search, &limits(work(problem, HEADROOM_WORK), &stop));
+        let max_work = search.work() + work(problem, HEADROOM_WORK);
+        settle(&mut search, &limits(max_work, &stop));
         search.state.is_sound().then(|| deployments(&search.state))
     }
 
@@ -314,8 +478,13 @@ impl Reoptimiser {
 
     fn price_kernel(&mut self, problem: &Problem) {
         let size = KERNEL_SIZE + KERNEL_SIZE_PER_TYPE * problem.num_query_types();
-        self.kernel = Ranking::new(problem, &self.market).kernel(size, size / 2);
-        self.kernel.extend(self.market.mixture.iter().map(|entry| entry.0));
+        let wide_size = WIDE_SIZE + WIDE_SIZE_PER_TYPE * problem.num_query_types();
+        let ranking = Ranking::new(problem, &self.market);
+        let mixture = self.market.mixture.iter().map(|entry| entry.0);
+        self.kernel = ranking.kernel(size, size / 2);
+        self.kernel.extend(mixture.clone());
+        self.wide_kernel = ranking.kernel(wide_size, wide_size / 2);
+        self.wide_kernel.extend(mixture.flat_map(|a| siblings(problem, a, SIBLING_RATIO)));
         self.priced_rates.clone_from(&problem.query_types.rate_per_h);
         self.priced_usd = self.market.value_usd;
         self.is_stale = false;
@@ -418,11 +587,6 @@ fn prepare(
     members.sort_unstable();
     members.dedup();
     *program = ReplicaProgram::new(state, &members);
-}
-
-/// What a state costs over the value of the relaxation, starts put aside.
-fn excess_of(market: &Market, state: &SearchState<'_>) -> f64 {
-    (state.total_usd() - state.starting_usd()) / market.value_usd
 }
 
 /// Elementary steps of a call, of `one` with one query type.

@@ -224,7 +224,8 @@ impl Planner {
     /// Routes over `next`, for which about `program` is solved, and keeps that where it is better than the present plan and
     /// costs at most `most_usd`.
     fn take_over(&mut self, next: &[Deployment], program: &RoutingProgram, most_usd: f64) -> bool {
-        let mut next_program = program_of(&self.problem, next);
+        let mut next_program = self.program.emptied(&self.problem, next.len());
+        deploy(&self.problem, &mut next_program, next);
         next_program.begin_from(program);
         let kept_program = std::mem::replace(&mut self.program, next_program);
         let kept_plan = self.plan.clone();
@@ -359,13 +360,18 @@ impl Planner {
 
 /// The routing program of `deployments`, by rising configuration.
 fn program_of(problem: &Problem, deployments: &[Deployment]) -> RoutingProgram {
+    let mut program = RoutingProgram::new(problem, deployments.len());
+    deploy(problem, &mut program, deployments);
+    program
+}
+
+/// Puts `deployments` into the slots of an empty program, by rising configuration.
+fn deploy(problem: &Problem, program: &mut RoutingProgram, deployments: &[Deployment]) {
     let mut sorted = deployments.to_vec();
     sorted.sort_unstable_by_key(|deployment| deployment.configuration);
-    let mut program = RoutingProgram::new(problem, sorted.len());
     for (slot, deployment) in sorted.iter().enumerate() {
         program.set_replicas(problem, slot, deployment.configuration as usize, deployment.replicas);
     }
-    program
 }
 
 /// Refuses what a planner could not keep: two configurations on one (model, tier).

@@ -1,7 +1,7 @@
 //! When a call of the planner digs: looks much further than most.
 
 /// What digging takes of the credit, which each call raises by one, the most that is saved up, and the most that is owed.
-const COST: f64 = 2.3;
+const COST: f64 = 2.4;
 const MOST: f64 = 9.0;
 const DEBT: f64 = 9.0;
 /// What was found is dear where it costs this much more beside the relaxation, as a share, than what was found before;
@@ -46,9 +46,20 @@ impl Pace {
         digs
     }
 
-    /// Whether the relaxation promises so much more than was found that what the search moves within must be at fault.
+    /// Whether the relaxation promises so much more than was found that what the search moves within must be at fault, and a call
+    /// may dig for that.
     pub(super) fn is_off(&self, excess: f64) -> bool {
-        excess > self.excess * (1.0 + OFF)
+        self.has_credit() && excess > self.excess * (1.0 + OFF)
+    }
+
+    /// Whether a call may dig without going into debt.
+    pub(super) fn has_credit(&self) -> bool {
+        self.credit >= 0.0
+    }
+
+    /// Whether `excess` is at most the `share` above what was found before.
+    pub(super) fn is_good(&self, excess: f64, share: f64) -> bool {
+        excess <= self.excess * (1.0 + share)
     }
 
     /// Takes note of the `excess` that a call ended at.
@@ -57,6 +68,8 @@ impl Pace {
         if is_priced {
             self.priced_excess = excess;
             self.calls_since_priced = 0;
+            // What was found before was beside another value.
+            self.excess = excess;
         }
         let least = FORGOTTEN * self.excess;
         let forgotten = if digs { (0.5 * (excess - self.excess)).max(least) } else { least };
@@ -96,5 +109,17 @@ mod tests {
         pace.note(1.0, false, true);
         let digs = (0..1000).filter(|_| pace.digs(1.0, false, false)).count();
         assert!((300..450).contains(&digs), "{digs}");
+    }
+
+    #[test]
+    fn new_prices_are_asked_for_within_a_call_only_with_credit_and_make_what_was_found_before_void() {
+        let mut pace = Pace::new();
+        pace.note(1.0, false, true);
+        assert!(pace.is_off(1.2) && pace.is_good(1.009, 0.01) && !pace.is_good(1.011, 0.01));
+        // Every call has to dig, until there is only debt.
+        (0..20).for_each(|_| assert!(pace.digs(1.2, false, true)));
+        assert!(!pace.is_off(1.2) && !pace.has_credit());
+        pace.note(1.2, true, true);
+        assert!(pace.is_good(1.2, 0.0));
     }
 }

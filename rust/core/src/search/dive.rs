@@ -24,6 +24,10 @@ const LEAST_COUNT: f64 = 1e-3;
 /// A count is rounded up where its fraction is above a random threshold of at least this, and then so often.
 const LEAST_FRACTION: f64 = 0.2;
 const UP_SHARE: f64 = 0.7;
+/// Counts that are this near to whole, as a share of them, are rounded together with the one that is nearest.
+const NEAR_SHARE: f64 = 0.02;
+/// How often a dive that looks at both sides of a count goes to the dearer one.
+const DEARER_SHARE: f64 = 0.15;
 /// Price of shortage in terms of that in the search: a dive has to serve everything.
 const SHORTAGE_FACTOR: f64 = 30.0;
 const NO_ROW: usize = usize::MAX;
@@ -46,8 +50,21 @@ pub struct ReplicaProgram {
     first_replicas: usize,
     num_types: usize,
     constant_usd: f64,
+    /// The program at its optimum for the ranges at first, once these are gone back to; whether it is one of the present
+    /// numbers, and whether the ranges are those at first.
+    root: Option<DualSimplex>,
+    is_root_new: bool,
+    is_at_root: bool,
     /// Linear programs solved.
     pub solves: u64,
+}
+
+/// Where a dive may go back to.
+#[derive(Debug)]
+struct Branch {
+    simplex: DualSimplex,
+    lowest: Vec<u32>,
+    highest: Vec<u32>,
 }
 
 impl ReplicaProgram {
@@ -86,6 +103,9 @@ impl ReplicaProgram {
             first_replicas,
             num_types,
             constant_usd: 0.0,
+            root: None,
+            is_root_new: false,
+            is_at_root: false,
             solves: 0,
         };
         for row in num_types..num_rows {
@@ -105,9 +125,23 @@ impl ReplicaProgram {
         for (useful, &a) in self.useful.iter_mut().zip(&self.members) {
             *useful = most_useful(problem, a as usize);
         }
+        // The next dive begins near the optimum of the last one's beginning, not near its end.
+        if let Some(root) = &self.root {
+            self.simplex.clone_from(root);
+        }
+        self.is_root_new = false;
+        self.begin_again();
+        self.set_columns(state);
+    }
+
+    /// Takes the ranges back to what they were at first.
+    pub fn begin_again(&mut self) {
+        if let Some(root) = self.root.as_ref().filter(|_| self.is_root_new) {
+            self.simplex.clone_from(root);
+        }
         self.lowest.fill(0);
         self.highest.clone_from(&self.useful);
-        self.set_columns(state);
+        self.is_at_root = true;
     }
 
     /// The configurations, by rising index.
@@ -184,6 +218,7 @@ impl ReplicaProgram {
         let most = self.useful[position].max(lowest);
         self.lowest[position] = lowest;
         self.highest[position] = highest.min(most);
+        self.is_at_root = false;
     }
 
     /// Has a member deployed, and no other configuration of its (model, tier).
@@ -247,17 +282,33 @@ impl ReplicaProgram {
         f64::from(self.lowest[position]) + self.simplex.value(self.first_replicas + position)
     }
 
-    /// Dives from the present ranges to whole replicas that cost less than `cutoff_usd` as far as the program can tell.
-    /// Rounds at random with `rng`, to the nearest without. False where it ends in nothing.
+    /// Solves where a dive begins, and keeps that for the next one where it begins at the ranges at first.
+    fn begin(&mut self, problem: &Problem, cutoff_usd: f64, stop: &Stop) -> bool {
+        let is_solved = self.solve(problem, cutoff_usd, stop);
+        if is_solved && self.is_at_root && !self.is_root_new {
+            match &mut self.root {
+                Some(root) => root.clone_from(&self.simplex),
+                None => self.root = Some(self.simplex.clone()),
+            }
+            self.is_root_new = true;
+        }
+        is_solved
+    }
+
+    /// Dives from the present ranges to whole replicas that cost less than `cutoff_usd` as far as the program can tell; after
+    /// `max_work` elementary steps what is left is rounded at once. Rounds at random with `rng`, to the nearest without.
+    /// False where it ends in nothing.
     pub fn dive(
         &mut self,
         problem: &Problem,
         cutoff_usd: f64,
+        max_work: u64,
         mut rng: Option<&mut impl Rng>,
         stop: &Stop,
         found: &mut Vec<Deployment>,
     ) -> bool {
-        let mut is_solved = self.solve(problem, cutoff_usd, stop);
+        let last_work = self.work().saturating_add(max_work);
+        let mut is_solved = self.begin(problem, cutoff_usd, stop);
         loop {
             if !is_solved {
                 return false;
@@ -267,6 +318,9 @@ impl ReplicaProgram {
                 continue;
             }
             let Some((position, replicas)) = self.choose_fractional() else { break };
+            if self.work() >= last_work {
+                break;
+            }
             let up = match &mut rng {
                 Some(rng) => rng.random::<f64>() < replicas.fract(),
                 None => replicas.fract() >= 0.5,
@@ -274,6 +328,7 @@ impl ReplicaProgram {
             let (lowest, highest) = (self.lowest[position], self.highest[position]);
             let (floor, ceiling) = (replicas.floor() as u32, (replicas.ceil() as u32).min(highest));
             let (first, second) = if up { (ceiling, floor) } else { (floor, ceiling) };
+            self.fix_near(problem);
             self.fix(problem, position, first);
             is_solved = self.solve(problem, cutoff_usd, stop);
             if !is_solved && first != second && second >= lowest && !stop.should_stop() {
@@ -281,6 +336,81 @@ impl ReplicaProgram {
                 is_solved = self.solve(problem, cutoff_usd, stop);
             }
         }
+        self.read(found);
+        true
+    }
+
+    /// As [`ReplicaProgram::dive`], the dearest replicas first and each count to the side on which the program costs less, now and
+    /// then by `rng` to the other one. Takes longer, and ends better where a budget or a pool leaves traffic unserved: cheap
+    /// replicas still adapt to how dear ones are rounded.
+    pub fn dive_by_cost(
+        &mut self,
+        problem: &Problem,
+        cutoff_usd: f64,
+        max_work: u64,
+        rng: &mut impl Rng,
+        stop: &Stop,
+        found: &mut Vec<Deployment>,
+    ) -> bool {
+        let last_work = self.work().saturating_add(max_work);
+        if !self.begin(problem, cutoff_usd, stop) {
+            return false;
+        }
+        loop {
+            if self.leave_one_per_pair(problem) {
+                if !self.solve(problem, cutoff_usd, stop) {
+                    return false;
+                }
+                continue;
+            }
+            let Some((position, replicas)) = self.choose_dearest(problem) else { break };
+            if self.work() >= last_work {
+                break;
+            }
+            let floor = replicas.floor() as u32;
+            let before = self.branch();
+            let down_usd = self.fix_and_solve(problem, position, floor, cutoff_usd, stop);
+            let down = self.branch();
+            self.go_to(before);
+            let up_usd = self.fix_and_solve(problem, position, floor + 1, cutoff_usd, stop);
+            let goes_down = match (down_usd, up_usd) {
+                (None, None) => return false,
+                (Some(down_usd), Some(up_usd)) => (down_usd <= up_usd) != rng.random_bool(DEARER_SHARE),
+                (down_usd, None) => down_usd.is_some(),
+                (None, Some(_)) => false,
+            };
+            if goes_down {
+                self.go_to(down);
+            }
+        }
+        self.read(found);
+        true
+    }
+
+    /// Solves with a count fixed; the optimum, USD, where there is one below `cutoff_usd`.
+    fn fix_and_solve(
+        &mut self,
+        problem: &Problem,
+        position: usize,
+        replicas: u32,
+        cutoff_usd: f64,
+        stop: &Stop,
+    ) -> Option<f64> {
+        self.fix(problem, position, replicas.min(self.highest[position]));
+        self.solve(problem, cutoff_usd, stop).then(|| self.simplex.objective() + self.constant_usd)
+    }
+
+    fn branch(&self) -> Branch {
+        Branch { simplex: self.simplex.clone(), lowest: self.lowest.clone(), highest: self.highest.clone() }
+    }
+
+    fn go_to(&mut self, branch: Branch) {
+        self.simplex.clone_from(&branch.simplex);
+        (self.lowest, self.highest) = (branch.lowest, branch.highest);
+    }
+
+    /// The deployments with the whole numbers nearest to their counts.
+    fn read(&self, found: &mut Vec<Deployment>) {
         found.clear();
         for position in 0..self.members.len() {
             let replicas = self.replicas(position).round() as u32;
@@ -288,7 +418,6 @@ impl ReplicaProgram {
                 found.push(Deployment { configuration: self.members[position], replicas });
             }
         }
-        true
     }
 
     /// Takes the fractional optimum of the present ranges to whole replicas at once, most of them to the next lower count:
@@ -311,6 +440,18 @@ impl ReplicaProgram {
             }
         }
         true
+    }
+
+    /// Fixes every count of at least one that is whole or nearly so.
+    fn fix_near(&mut self, problem: &Problem) {
+        for position in 0..self.members.len() {
+            let replicas = self.replicas(position);
+            let whole = replicas.round();
+            let is_near = (replicas - whole).abs() <= NEAR_SHARE * replicas;
+            if whole >= 1.0 && is_near && self.lowest[position] < self.highest[position] {
+                self.fix(problem, position, whole as u32);
+            }
+        }
     }
 
     fn fix(&mut self, problem: &Problem, position: usize, replicas: u32) {
@@ -355,6 +496,22 @@ impl ReplicaProgram {
             }
         }
         closed
+    }
+
+    /// Of the counts that are not whole that of the dearest replica.
+    fn choose_dearest(&self, problem: &Problem) -> Option<(usize, f64)> {
+        let mut best = None;
+        let mut most_usd = f64::NEG_INFINITY;
+        for (position, &a) in self.members.iter().enumerate() {
+            let replicas = self.replicas(position);
+            let is_whole = (replicas - replicas.round()).abs() <= INTEGRALITY_TOLERANCE * (1.0 + replicas.abs());
+            let usd = problem.replica_usd(a as usize);
+            if !is_whole && usd > most_usd {
+                most_usd = usd;
+                best = Some((position, replicas));
+            }
+        }
+        best
     }
 
     /// The count nearest to whole of those that are not; large counts first, since little depends on their fraction.

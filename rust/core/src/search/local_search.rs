@@ -83,12 +83,7 @@ impl<'a> LocalSearch<'a> {
     }
 
     /// The same from a given state, with nothing deployed.
-    pub(super) fn from_state(
-        mut state: SearchState<'a>,
-        market: &Market,
-        kernel: Vec<u32>,
-        switches: Switches,
-    ) -> Self {
+    pub fn from_state(mut state: SearchState<'a>, market: &Market, kernel: Vec<u32>, switches: Switches) -> Self {
         // Less than serving costs at the margin would make it pay to leave traffic unserved.
         state.price_shortage(|i| SHORTAGE_FACTOR * market.routing.supply[i]);
         state.solve(f64::INFINITY);
@@ -163,9 +158,14 @@ impl<'a> LocalSearch<'a> {
         }
         kernel.sort_unstable();
         kernel.dedup();
+        self.move_within(market, kernel);
+    }
+
+    /// Moves from now on within `kernel` (rising indices).
+    pub fn move_within(&mut self, market: &Market, kernel: Vec<u32>) {
         if kernel != self.kernel() {
             self.work_done += self.neighbourhood.work;
-            self.neighbourhood = Neighbourhood::new(problem, cuts_of(&self.state, market, kernel));
+            self.neighbourhood = Neighbourhood::new(self.state.problem(), cuts_of(&self.state, market, kernel));
         }
     }
 

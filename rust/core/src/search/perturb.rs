@@ -47,6 +47,7 @@ impl LocalSearch<'_> {
             false => program.dive(
                 self.state.problem(),
                 DIVE_BELOW * self.state.total_usd(),
+                u64::MAX,
                 Some(rng),
                 stop,
                 &mut self.found,
@@ -57,14 +58,41 @@ impl LocalSearch<'_> {
         self.work_done += program.work();
     }
 
-    /// Goes to where a dive from `program`, which is kept, ends: to the nearest counts, or at random with `rng`. Stays where it
-    /// ends in nothing.
-    pub fn dive_with(&mut self, program: &mut ReplicaProgram, rng: Option<&mut impl Rng>, stop: &Stop) {
-        let (solves, work) = (program.solves, program.work());
-        let found = program.dive(self.state.problem(), f64::INFINITY, rng, stop, &mut self.found);
+    /// Goes to where a dive from `program`, which is kept, ends, see [`ReplicaProgram::dive`]; false where that is nowhere.
+    pub fn dive_with(
+        &mut self,
+        program: &mut ReplicaProgram,
+        cutoff_usd: f64,
+        max_work: u64,
+        rng: Option<&mut impl Rng>,
+        stop: &Stop,
+    ) -> bool {
+        let problem = self.state.problem();
+        let before = (program.solves, program.work());
+        let found = program.dive(problem, cutoff_usd, max_work, rng, stop, &mut self.found);
+        self.take_dive_of(program, before, found)
+    }
+
+    /// The same with [`ReplicaProgram::dive_by_cost`].
+    pub fn dive_by_cost_with(
+        &mut self,
+        program: &mut ReplicaProgram,
+        cutoff_usd: f64,
+        max_work: u64,
+        rng: &mut impl Rng,
+        stop: &Stop,
+    ) -> bool {
+        let problem = self.state.problem();
+        let before = (program.solves, program.work());
+        let found = program.dive_by_cost(problem, cutoff_usd, max_work, rng, stop, &mut self.found);
+        self.take_dive_of(program, before, found)
+    }
+
+    fn take_dive_of(&mut self, program: &ReplicaProgram, (solves, work): (u64, u64), found: bool) -> bool {
         self.take_dive(found);
         self.solves += program.solves - solves;
         self.work_done += program.work() - work;
+        found
     }
 
     /// Deploys what a dive found, if anything.

@@ -67,6 +67,11 @@ impl<'a> SearchState<'a> {
         Self::with_program(problem, RoutingProgram::elastic(problem, num_slots))
     }
 
+    /// Nothing deployed, with shortage at the prices of `program`; quicker made than a new one.
+    pub fn like(problem: &'a Problem, program: &RoutingProgram, num_slots: usize) -> Self {
+        Self::with_program(problem, program.emptied(problem, num_slots))
+    }
+
     fn with_program(problem: &'a Problem, program: RoutingProgram) -> Self {
         let first_usd = (0..problem.num_query_types()).map(|i| program.shortage_usd(i));
         Self {

@@ -247,7 +247,10 @@ proptest! {
     }
 
     #[test]
-    fn the_program_with_fractional_replicas_is_a_relaxation_and_its_dives_end_in_whole_ones(seed in any::<u64>()) {
+    fn the_program_with_fractional_replicas_is_a_relaxation_and_its_dives_end_in_whole_ones(
+        seed in any::<u64>(),
+        by_cost in any::<bool>(),
+    ) {
         let problem = generate::small(seed).unwrap();
         let state = SearchState::new(&problem, 2);
         let mut program = ReplicaProgram::new(&state, &everything(&problem));
@@ -259,7 +262,14 @@ proptest! {
             let value_usd = program.relax(&problem, &stop);
             prop_assert!(value_usd.is_some_and(|value| value <= optimum_usd + 1e-6 * (1.0 + optimum_usd.abs())));
         }
-        if program.dive(&problem, f64::INFINITY, Some(&mut rng), &stop, &mut found) {
+        program.begin_again();
+        let root_usd = program.relax(&problem, &stop);
+        program.begin_again();
+        let is_found = match by_cost {
+            true => program.dive_by_cost(&problem, f64::INFINITY, u64::MAX, &mut rng, &stop, &mut found),
+            false => program.dive(&problem, f64::INFINITY, u64::MAX, Some(&mut rng), &stop, &mut found),
+        };
+        if is_found {
             let mut state = SearchState::new(&problem, 2);
             state.set_deployments(&found);
             let kept: Vec<(usize, u32)> = state.deployments().collect();
@@ -268,6 +278,18 @@ proptest! {
                 let a = deployment.configuration as usize;
                 prop_assert!(kept.contains(&(a, deployment.replicas)) || problem.storage_gb.is_finite()
                     || problem.budget_usd.is_finite(), "{found:?} {kept:?}");
+            }
+        }
+        // Wherever a dive ended, the next one begins as if there had been none.
+        for refreshes in [false, true] {
+            program.begin_again();
+            if refreshes {
+                program.refresh(&state);
+            }
+            let again_usd = program.relax(&problem, &stop);
+            prop_assert_eq!(root_usd.is_some(), again_usd.is_some());
+            if let (Some(root_usd), Some(again_usd)) = (root_usd, again_usd) {
+                prop_assert!((root_usd - again_usd).abs() <= 1e-6 * (1.0 + root_usd.abs()), "{root_usd} {again_usd}");
             }
         }
     }
