@@ -73,7 +73,7 @@ impl Market {
     /// Column generation until it stalls or `stop` says so.
     pub fn of(problem: &Problem, stop: &Stop) -> Self {
         let num_types = problem.num_query_types();
-        let supply = (0..num_types).map(|i| FIRST_SHORTAGE * cheapest_usd(problem, i)).collect();
+        let supply = cheapest_usd(problem).into_iter().map(|usd| FIRST_SHORTAGE * usd).collect();
         let mut market = Self {
             routing: RoutingPrices { supply, error: vec![0.0; num_types], latency: vec![0.0; num_types] },
             limits: LimitPrices::zero(problem),
@@ -175,20 +175,19 @@ fn growth(before: f64, now: f64) -> f64 {
     }
 }
 
-/// Cost of serving all of a type over its cheapest route with fractions of replicas, USD.
-fn cheapest_usd(problem: &Problem, i: usize) -> f64 {
+/// Cost of serving all of each query type over its cheapest route with fractions of replicas, USD; 0 where it has none.
+fn cheapest_usd(problem: &Problem) -> Vec<f64> {
     let table = problem.route_table();
-    let usd = |&route: &u32| {
-        let (route, a) = (route as usize, table.configuration[route as usize] as usize);
-        let load = table.load(route);
-        problem.replica_usd(a) * load + table.latency_usd[route]
-    };
-    let cheapest = table.of_query_type(i).iter().map(usd).fold(f64::INFINITY, f64::min);
-    if cheapest.is_finite() {
-        cheapest
-    } else {
-        0.0
+    let mut cheapest = vec![f64::INFINITY; problem.num_query_types()];
+    for a in 0..problem.num_configurations() {
+        let replica_usd = problem.replica_usd(a);
+        for route in table.of_configuration(a) {
+            let least_usd = &mut cheapest[table.query_type[route] as usize];
+            *least_usd = least_usd.min(replica_usd * table.load(route) + table.latency_usd[route]);
+        }
     }
+    cheapest.iter_mut().filter(|usd| usd.is_infinite()).for_each(|usd| *usd = 0.0);
+    cheapest
 }
 
 impl<'a> Master<'a> {
@@ -207,7 +206,8 @@ impl<'a> Master<'a> {
         rows += problem.num_pools();
         let first_column = (1 + SHORTAGE_LEVELS) * num_types;
         let capacity = 16 * num_types + 120;
-        let scale_usd = (0..num_types).map(|i| cheapest_usd(problem, i)).sum::<f64>().max(1e-9);
+        let cheapest_usd = cheapest_usd(problem);
+        let scale_usd = cheapest_usd.iter().sum::<f64>().max(1e-9);
         let mut master = Self {
             problem,
             simplex: DualSimplex::new(rows, first_column + capacity, 3 * num_types + 4),
@@ -223,7 +223,7 @@ impl<'a> Master<'a> {
             entries: Vec::new(),
         };
         master.set_rows(rows);
-        master.set_unserved_columns(market);
+        master.set_unserved_columns(market, &cheapest_usd);
         master.add_again(&market.columns);
         master
     }
@@ -250,7 +250,7 @@ impl<'a> Master<'a> {
         }
     }
 
-    fn set_unserved_columns(&mut self, market: &Market) {
+    fn set_unserved_columns(&mut self, market: &Market, cheapest_usd: &[f64]) {
         let problem = self.problem;
         let num_types = problem.num_query_types();
         for i in 0..num_types {
@@ -265,7 +265,7 @@ impl<'a> Master<'a> {
             let unmet_usd = problem.unmet_usd(i) - problem.data_usd(i);
             let max_unmet = problem.query_types.max_unmet[i];
             self.simplex.set_column(i, unmet_usd / self.scale_usd, max_unmet, &self.entries);
-            let mut shortage_usd = FIRST_SHORTAGE * cheapest_usd(problem, i) + 1e-6 * self.scale_usd;
+            let mut shortage_usd = FIRST_SHORTAGE * cheapest_usd[i] + 1e-6 * self.scale_usd;
             let least_usd = if market.columns.is_empty() { 0.0 } else { SHORTAGE_AGAIN * market.routing.supply[i] };
             for level in 0..SHORTAGE_LEVELS {
                 if shortage_usd < least_usd && self.level[i] + 1 < SHORTAGE_LEVELS {

@@ -147,8 +147,8 @@ pub(super) struct Item {
     pub(super) fraction: f64,
 }
 
-/// Lists the routes of `a` that pay, the most per replica first.
-pub(super) fn list_items(problem: &Problem, prices: &RoutingPrices, a: usize, items: &mut Vec<Item>) {
+/// Lists the routes of `a` that are worth something.
+fn list_items(problem: &Problem, prices: &RoutingPrices, a: usize, items: &mut Vec<Item>) {
     let table = problem.route_table();
     items.clear();
     for (route, profit) in prices.profits(table, a) {
@@ -157,6 +157,11 @@ pub(super) fn list_items(problem: &Problem, prices: &RoutingPrices, a: usize, it
             items.push(Item { route: route as u32, ratio: profit / load, load, profit, fraction: 0.0 });
         }
     }
+}
+
+/// The same, the most per replica first.
+pub(super) fn list_in_order(problem: &Problem, prices: &RoutingPrices, a: usize, items: &mut Vec<Item>) {
+    list_items(problem, prices, a, items);
     items.sort_unstable_by(|left, right| right.ratio.total_cmp(&left.ratio));
 }
 
@@ -165,13 +170,17 @@ fn fill_replica(problem: &Problem, prices: &RoutingPrices, a: usize, items: &mut
     list_items(problem, prices, a, items);
     let mut left = 1.0;
     let mut value = 0.0;
-    for item in items.iter_mut() {
+    let mut rest = items.as_mut_slice();
+    // Few of many fill it: they are not put in order.
+    while left > 0.0 {
+        let by_ratio = |left: &(usize, &Item), right: &(usize, &Item)| left.1.ratio.total_cmp(&right.1.ratio);
+        let Some((best, _)) = rest.iter().enumerate().max_by(by_ratio) else { break };
+        rest.swap(0, best);
+        let Some((item, others)) = std::mem::take(&mut rest).split_first_mut() else { break };
         item.fraction = (left / item.load).min(1.0);
         left -= item.fraction * item.load;
         value += item.fraction * item.profit;
-        if left <= 0.0 {
-            break;
-        }
+        rest = others;
     }
     value
 }
@@ -179,7 +188,7 @@ fn fill_replica(problem: &Problem, prices: &RoutingPrices, a: usize, items: &mut
 /// Fills as many replicas of `a` as pay with the traffic that is worth most, and takes an equal part of it for one; the
 /// value of that part, USD.
 fn spread_replicas(problem: &Problem, market: &Market, a: usize, items: &mut Vec<Item>) -> f64 {
-    list_items(problem, &market.routing, a, items);
+    list_in_order(problem, &market.routing, a, items);
     let replica_usd = problem.replica_usd(a) + market.limits.replica_usd(problem, a);
     let most = f64::from(problem.replica_limit(a));
     let (mut load, mut value) = (0.0, 0.0);

@@ -2,7 +2,7 @@
 
 use std::collections::BinaryHeap;
 
-use super::pricing::{list_items, Item};
+use super::pricing::{list_in_order, Item};
 use crate::search::Market;
 use crate::Problem;
 
@@ -106,7 +106,7 @@ fn best_profit_usd(problem: &Problem, market: &Market, a: usize, most: u32, item
     if (1.0..=most).contains(&paying_load) {
         return paying_usd;
     }
-    list_items(problem, &market.routing, a, items);
+    list_in_order(problem, &market.routing, a, items);
     let (mut load, mut value) = (0.0, 0.0);
     for item in items.iter() {
         // Beyond the first replica, traffic is taken as long as it pays for the capacity that it needs.
