@@ -42,7 +42,7 @@ const DIVE_WORK: f64 = 1.2e3;
 const DEEP_DIVE_WORK: f64 = 6e3;
 const PRICING_WORK: f64 = 4e3;
 /// The same, beyond setting up, for enlarging what was found so that it has headroom.
-const HEADROOM_WORK: f64 = 1e3;
+const HEADROOM_WORK: f64 = 1.3e3;
 const MOST_WORK: f64 = 1e8;
 /// More work, in terms of that of a light call, where what was found is not enough for the demand.
 const REPAIR: u64 = 2;

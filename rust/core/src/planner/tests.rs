@@ -183,13 +183,13 @@ fn traffic_within_the_headroom_changes_nothing() {
 fn headroom_costs_no_more_than_it_may_and_makes_plans_hold() {
     let changes = |headroom: f64| {
         let (mut changes, mut most) = (0, 0.0_f64);
-        for seed in 0..3 {
+        for seed in 0..20 {
             let params = PlannerParams { headroom, max_headroom_cost_share: 0.1, ..PlannerParams::default() };
             let size = generate::Size::new(4, 3, 4);
             let problem = generate::physical(size, 30.0, generate::Family::Plain, seed).unwrap();
             let mut planner = Planner::new(problem, None, params).unwrap();
             let first = planner.problem().query_types.rate_per_h.clone();
-            for step in 0..30 {
+            for step in 0..15 {
                 let rates = scaled(&first, &vec![1.2 + 0.02 * f64::from(step % 3); first.len()]);
                 let before = planner.plan().deployments.clone();
                 planner.replan(&Update { rates: Some(&rates), ..Update::default() }).unwrap();
@@ -201,7 +201,7 @@ fn headroom_costs_no_more_than_it_may_and_makes_plans_hold() {
         changes
     };
     let (without, with) = (changes(0.0), changes(0.05));
-    assert!(5 * with < 4 * without, "{with} of {without}");
+    assert!(4 * with < 3 * without, "{with} of {without}");
 }
 
 #[test]

@@ -253,7 +253,7 @@ impl<'a> Master<'a> {
     fn set_unserved_columns(&mut self, market: &Market, cheapest_usd: &[f64]) {
         let problem = self.problem;
         let num_types = problem.num_query_types();
-        for i in 0..num_types {
+        for (i, &cheapest_usd) in cheapest_usd.iter().enumerate() {
             self.entries.clear();
             self.entries.push((i, 1.0));
             if let Some(row) = self.budget_row {
@@ -265,7 +265,7 @@ impl<'a> Master<'a> {
             let unmet_usd = problem.unmet_usd(i) - problem.data_usd(i);
             let max_unmet = problem.query_types.max_unmet[i];
             self.simplex.set_column(i, unmet_usd / self.scale_usd, max_unmet, &self.entries);
-            let mut shortage_usd = FIRST_SHORTAGE * cheapest_usd[i] + 1e-6 * self.scale_usd;
+            let mut shortage_usd = FIRST_SHORTAGE * cheapest_usd + 1e-6 * self.scale_usd;
             let least_usd = if market.columns.is_empty() { 0.0 } else { SHORTAGE_AGAIN * market.routing.supply[i] };
             for level in 0..SHORTAGE_LEVELS {
                 if shortage_usd < least_usd && self.level[i] + 1 < SHORTAGE_LEVELS {
