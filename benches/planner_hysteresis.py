@@ -27,6 +27,7 @@ SETTINGS: dict[str, dict[str, float]] = {
     "none": {"min_saving_share": 0.0, "headroom": 0.0},
     "no headroom": {"headroom": 0.0},
     "default": {},
+    "headroom for 2 %": {"max_headroom_cost_share": 0.02},
     "2 % least saving": {"min_saving_share": 0.02},
     "2 % least saving, headroom for 5 %": {
         "min_saving_share": 0.02,

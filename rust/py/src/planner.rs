@@ -40,7 +40,7 @@ use crate::problem::PyProblem;
 /// headroom, max_headroom_cost_share
 ///     Where deployments change, they are chosen for rates higher by up to this share (0.05 by
 ///     default), so that the next rise of the traffic need not change them again, as far as that
-///     costs at most the second as a share of the cost without (0.02 by default).
+///     costs at most the second as a share of the cost without (0.01 by default).
 /// max_changes
 ///     Most replicas started and stopped by one call, lost ones not counted; None for no limit.
 ///

@@ -57,7 +57,7 @@ pub struct PlannerParams {
     /// Where deployments change, they are chosen for rates higher by up to this share, so that the next rise of the traffic
     /// need not change them again; 0.05 by default, 0 for none.
     pub headroom: f64,
-    /// Most that headroom may cost, as a share of the cost without; 0.02 by default. What it did cost is what a change
+    /// Most that headroom may cost, as a share of the cost without; 0.01 by default. What it did cost is what a change
     /// must save beyond `min_saving_share`. With very many replicas headroom costs its share; with few it is often free.
     pub max_headroom_cost_share: f64,
     /// Most replicas started and stopped in one replan, forced ones not counted; no limit by default.
@@ -73,7 +73,7 @@ impl Default for PlannerParams {
             min_saving_usd: 0.0,
             min_saving_share: 0.01,
             headroom: 0.05,
-            max_headroom_cost_share: 0.02,
+            max_headroom_cost_share: 0.01,
             max_changes: None,
         }
     }
