@@ -60,9 +60,9 @@ const FOCUS_SIZE: usize = 8;
 const SEARCH_SHARE: f64 = 0.3;
 /// By how much, per route, the search ends before a deadline: what it does between two looks at the clock, and the plan that
 /// is made of its result, take about as long.
-const RESERVE_S_PER_ROUTE: f64 = 2.5e-8;
-/// The same for setting up the search.
-const SETUP_S_PER_ROUTE: f64 = 4e-8;
+const RESERVE_S_PER_ROUTE: f64 = 3.5e-8;
+/// Time that setting up the search may take, in terms of that of the construction, which tells how fast the machine is.
+const SETUP_CONSTRUCTIONS: f64 = 4.0;
 
 /// Method "agh". One iteration is one epoch: a perturbation and descent on each island.
 pub(crate) fn solve(problem: &Problem, params: &SolveParams, initial_plan: Option<&Plan>, stop: &Stop) -> Result<Plan> {
@@ -81,7 +81,7 @@ pub(crate) fn solve(problem: &Problem, params: &SolveParams, initial_plan: Optio
     let market = Market::of(problem, &search_stop);
     let relaxation_s = stop.elapsed_s() - construction_s;
     // Setting up the search takes longer than a deadline may be overrun.
-    let is_late = search_stop.earlier_by(SETUP_S_PER_ROUTE * num_routes).should_stop();
+    let is_late = search_stop.earlier_by(SETUP_CONSTRUCTIONS * construction_s).should_stop();
     if initial_plan.is_none() && greedy.status.has_plan() && is_late {
         let stop_reason = stop.reason(0).unwrap_or(StopReason::TimeLimit);
         let mut plan = Plan { stop_reason, ..greedy };
