@@ -504,9 +504,8 @@ impl ReplicaProgram {
         let mut most_usd = f64::NEG_INFINITY;
         for (position, &a) in self.members.iter().enumerate() {
             let replicas = self.replicas(position);
-            let is_whole = (replicas - replicas.round()).abs() <= INTEGRALITY_TOLERANCE * (1.0 + replicas.abs());
             let usd = problem.replica_usd(a as usize);
-            if !is_whole && usd > most_usd {
+            if !is_whole(replicas) && usd > most_usd {
                 most_usd = usd;
                 best = Some((position, replicas));
             }
@@ -520,11 +519,10 @@ impl ReplicaProgram {
         let mut least = f64::INFINITY;
         for position in 0..self.members.len() {
             let replicas = self.replicas(position);
-            let distance = (replicas - replicas.round()).abs();
-            if distance <= INTEGRALITY_TOLERANCE * (1.0 + replicas.abs()) {
+            if is_whole(replicas) {
                 continue;
             }
-            let error = distance / replicas.max(LEAST_COUNT);
+            let error = (replicas - replicas.round()).abs() / replicas.max(LEAST_COUNT);
             if error < least {
                 least = error;
                 best = Some((position, replicas));
@@ -532,6 +530,10 @@ impl ReplicaProgram {
         }
         best
     }
+}
+
+fn is_whole(replicas: f64) -> bool {
+    (replicas - replicas.round()).abs() <= INTEGRALITY_TOLERANCE * (1.0 + replicas.abs())
 }
 
 /// Replicas that all the traffic of configuration `a` could fill, as far as there may be so many.
