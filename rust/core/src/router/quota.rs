@@ -9,7 +9,7 @@
 //! To choose the largest deficit instead, as smooth weighted round robin does, has no such bound.
 //!
 //! Choices are made a block ahead, in constant time each whatever the number of targets, but for sorting the few whose
-//! window closes after the block. The target whose window closes first has the first choice of a step, so that the windows
+//! window stays open long. The target whose window closes first has the first choice of a step, so that the windows
 //! can be gone through by when they close: each takes the first free step after it opens.
 
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
@@ -19,7 +19,7 @@ use super::shares::Shares;
 use crate::splitmix::random;
 
 /// Requests that are counted by type at a time, so that they stay in the cache.
-const COUNTED_AT_ONCE: usize = 4096;
+const COUNTED_AT_ONCE: usize = 8192;
 /// With fewer requests per type, a lock for each type does not pay.
 const FEWEST_PER_TYPE: usize = 4;
 /// Choices made at a time, as many as a word has bits.
@@ -27,8 +27,22 @@ const BLOCK: usize = 64;
 /// What the number of choices taken of a block takes of a word; the rest of it counts the blocks.
 const TAKEN: u64 = 0xff;
 
-/// 2⁻²⁰ of a step.
-const SLACK: u128 = 1 << 44;
+/// A step, in times of 64 binary places.
+const STEP: u128 = 1 << 64;
+/// 2⁻²⁰ of a step, and what becomes of rounding within a block.
+const SLACK: u128 = (1 << 44) + (1 << 16);
+/// What times within a block have of binary places less.
+const COARSER: u32 = 8;
+/// The binary places of times within a block: they reach to four blocks.
+const PLACES: u32 = 64 - COARSER;
+/// Whole steps that the windows of a frequent target are apart and stay open at most. There are no more such targets than
+/// this, and with the most of their windows that a block can meet, two each beside those that it has steps for, a byte
+/// counts them all.
+const FREQUENT: u64 = BLOCK as u64 / 2;
+/// No window of a frequent target that opens within the block closes after so many steps.
+const NEAR: usize = BLOCK + FREQUENT as usize;
+/// What a byte may say.
+const BYTES: usize = 1 << 8;
 
 /// The choices of one query type. Cache lines of its own, so that threads that route different types do not slow each
 /// other down.
@@ -45,27 +59,41 @@ pub(super) struct Choices {
 /// Where the targets of one query type stand.
 #[derive(Debug)]
 struct Quota {
-    /// Requests that choices were made for.
-    step: u64,
-    targets: Vec<Target>,
-    /// Windows that close after the block.
+    frequent: Vec<Frequent>,
+    rare: Vec<Target>,
+    /// Windows of rare targets that close within the block.
+    due: Vec<Window>,
+    /// Those that close after it.
     late: Vec<Late>,
 }
 
-/// A target, and the window of its next request: it opens and closes with the steps after the whole ones of these.
-/// Fixed-point numbers with 64 binary places: a stride is short by less than 2⁻⁶⁴, and the end of a window is put off by
-/// [`SLACK`], so that for the first 2⁴⁴ requests no window ends too early, nor begins early or ends late by more than a
-/// millionth.
+/// A target, and the window of its next request: it opens and closes with the steps after the whole ones of these, counted
+/// from the beginning of the block. Fixed-point numbers with 64 binary places: a stride is short by less than 2⁻⁶⁴, and the
+/// end of a window is put off by [`SLACK`], so that for the first 2⁴⁴ requests no window ends too early, nor begins early
+/// or ends late by more than a millionth.
 #[derive(Debug)]
 struct Target {
-    opens: u128,
+    closes: u128,
     /// How long the window stays open, and how far it moves from one request to the next.
     length: u128,
     stride: u128,
     target: u32,
 }
 
-/// A window that closes after the block: when, whose, and the step of the block from which it is open.
+/// A target whose windows are short and come so often that all that matters in a block are bytes. Length and stride
+/// within a block have fewer places and are rounded so that no window opens late.
+#[derive(Debug)]
+struct Frequent {
+    closes: u128,
+    stride: u128,
+    short_length: u64,
+    short_stride: u64,
+    /// As many windows as may open by the end of a block, those of before that are open still included.
+    most: u32,
+    target: u32,
+}
+
+/// A window of a rare target that closes after the block: when, whose, and the step of the block from which it is open.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 struct Late {
     closes: u64,
@@ -73,12 +101,75 @@ struct Late {
     opens: u8,
 }
 
-/// A window that closes within the block: its target, and the steps of the block at which it opens and closes.
-#[derive(Debug, Clone, Copy, Default)]
-struct Window {
-    target: u32,
-    opens: u8,
-    closes: u8,
+/// A window: its target, the position of that among the frequent ones, and the steps of the block at which it closes and opens.
+#[derive(Debug, Clone, Copy)]
+struct Window(u64);
+
+/// Windows by when they close. Kept from block to block, since it takes time to make.
+#[derive(Debug)]
+pub(super) struct Windows([Window; BYTES]);
+
+impl Default for Windows {
+    fn default() -> Self {
+        Self([Window(0); BYTES])
+    }
+}
+
+impl Window {
+    fn new(target: u32, position: usize) -> Self {
+        Self(u64::from(target) << 32 | (position as u64 & 0xff) << 16)
+    }
+
+    /// The same target's window from step `opens` to `closes`.
+    fn at(self, opens: u8, closes: u8) -> Self {
+        Self(self.0 | u64::from(closes) << 8 | u64::from(opens))
+    }
+
+    fn target(self) -> u32 {
+        (self.0 >> 32) as u32
+    }
+
+    fn position(self) -> usize {
+        usize::from((self.0 >> 16) as u8)
+    }
+
+    fn closes(self) -> u8 {
+        (self.0 >> 8) as u8
+    }
+
+    fn opens(self) -> u8 {
+        self.0 as u8
+    }
+}
+
+/// The steps of a block, and those that have a choice.
+struct Steps<'c> {
+    choices: &'c mut [u32; BLOCK],
+    taken: u64,
+}
+
+impl Steps<'_> {
+    /// Gives the first free step from `opens` on to `target`; whether there was one.
+    #[inline]
+    fn take(&mut self, opens: u8, target: u32) -> bool {
+        let before = self.taken;
+        let is_free = before.leading_ones() < BLOCK as u32 - u32::from(opens);
+        if is_free {
+            self.take_due(opens, target);
+        }
+        is_free
+    }
+
+    /// The same where there is one.
+    #[inline]
+    fn take_due(&mut self, opens: u8, target: u32) {
+        // The carry ends at the first step that is free.
+        let taken = self.taken | self.taken.wrapping_add(1 << (opens % BLOCK as u8));
+        let chosen = taken ^ self.taken;
+        self.taken = taken;
+        // One bit, of which this would not be known.
+        self.choices[(chosen | 1 << (BLOCK - 1)).trailing_zeros() as usize % BLOCK] = target;
+    }
 }
 
 impl Choices {
@@ -132,21 +223,28 @@ impl Choices {
     #[cold]
     fn next_of_new_block(&self) -> u32 {
         let mut target = [0];
-        self.fill(&mut target);
+        self.fill(&mut target, &mut Windows::default());
         target[0]
     }
 
     /// The targets of as many requests as there are `targets`, with one lock.
-    fn fill(&self, targets: &mut [u32]) {
+    fn fill(&self, targets: &mut [u32], windows: &mut Windows) {
         let mut quota = self.lock();
         // Another thread may have made a block meanwhile.
         let number = self.take(targets);
-        for targets in targets[number..].chunks_mut(BLOCK) {
-            quota.fill(&self.block);
-            targets.iter_mut().zip(&self.block).for_each(|(target, choice)| *target = choice.load(Ordering::Relaxed));
+        let mut blocks = targets[number..].chunks_exact_mut(BLOCK);
+        // What is all taken need not be seen by others.
+        blocks.by_ref().filter_map(|block| block.try_into().ok()).for_each(|block| quota.fill(block, windows));
+        let targets = blocks.into_remainder();
+        if !targets.is_empty() {
+            let mut choices = [0; BLOCK];
+            quota.fill(&mut choices, windows);
+            let (taken, left) = choices.split_at(targets.len());
+            targets.copy_from_slice(taken);
+            self.block[taken.len()..].iter().zip(left).for_each(|(to, &choice)| to.store(choice, Ordering::Relaxed));
             // Nobody else writes this while the block is used up and the lock is held.
             let before = self.taken.load(Ordering::Relaxed);
-            self.taken.store((before | TAKEN) + 1 + targets.len() as u64, Ordering::Release);
+            self.taken.store((before | TAKEN) + 1 + taken.len() as u64, Ordering::Release);
         }
     }
 
@@ -164,87 +262,172 @@ impl Quota {
             (u128::from(whole) << 64) | ((u128::from(rest) << 64) / u128::from(part))
         };
         let least = whole / (2 * parts.len() as u64).saturating_sub(2).max(1);
-        let target = |(&target, &part): (&u32, &u64)| {
+        let mut quota = Self { frequent: Vec::new(), rare: Vec::new(), due: Vec::new(), late: Vec::new() };
+        for (&target, &part) in targets.iter().zip(parts) {
             // Rounded up: the first step by which the deficit has reached the one threshold.
             let opens = steps(least + part - 1, part);
             // Rounded down, and one more: the first after the last at which it has not exceeded the other.
-            let closes = steps(whole - least, part) + (1 << 64) + SLACK;
-            Target { opens, length: closes.saturating_sub(opens), stride: steps(whole, part), target }
-        };
-        Self { step: 0, targets: targets.iter().zip(parts).map(target).collect(), late: Vec::new() }
+            let closes = steps(whole - least, part) + STEP + SLACK;
+            let length = closes.saturating_sub(opens);
+            // The first step has number 1.
+            let target = Target { closes: closes - STEP, length, stride: steps(whole, part), target };
+            match target.frequent() {
+                Some(frequent) => quota.frequent.push(frequent),
+                None => quota.rare.push(target),
+            }
+        }
+        quota
     }
 
     /// The choices for the next requests.
-    fn fill(&mut self, block: &[AtomicU32; BLOCK]) {
-        if let [only] = self.targets.as_slice() {
-            block.iter().for_each(|choice| choice.store(only.target, Ordering::Relaxed));
+    fn fill(&mut self, choices: &mut [u32; BLOCK], windows: &mut Windows) {
+        if let ([only], []) = (self.frequent.as_slice(), self.rare.as_slice()) {
+            choices.fill(only.target);
             return;
         }
-        let first = self.step + 1;
-        self.step += BLOCK as u64;
-        let last = self.step;
-        // Windows by target, and how many of them close at each step of the block.
-        let (mut due, mut num_due) = ([Window::default(); BLOCK], 0);
-        let mut starts = [0_u8; BLOCK];
-        self.late.clear();
-        for (position, target) in self.targets.iter_mut().enumerate() {
-            let mut closes = target.opens + target.length;
-            while (closes >> 64) as u64 <= last && num_due < BLOCK {
-                let window =
-                    Window { target: target.target, opens: step(target.opens, first), closes: step(closes, first) };
-                due[num_due] = window;
-                num_due += 1;
-                starts[window.closes as usize % BLOCK] += 1;
-                // All of these get a choice.
-                target.opens += target.stride;
-                closes += target.stride;
-            }
-            let mut opens = target.opens;
-            while (opens >> 64) as u64 <= last {
-                let late = Late { closes: (closes >> 64) as u64, position: position as u32, opens: step(opens, first) };
-                self.late.push(late);
-                opens += target.stride;
-                closes += target.stride;
-            }
+        // The number of windows that close at each step, then where those are put.
+        let mut starts = [0_u8; BYTES];
+        for target in &self.frequent {
+            target.windows(|_, closes| count(&mut starts[usize::from(closes)]));
         }
-        let mut total = 0;
-        for start in &mut starts {
-            total += std::mem::replace(start, total);
-        }
-        let mut sorted = [Window::default(); BLOCK];
-        for window in &due[..num_due] {
-            let place = &mut starts[window.closes as usize % BLOCK];
-            sorted[*place as usize % BLOCK] = *window;
-            *place += 1;
-        }
-        // Steps without a choice, a bit each.
-        let mut free = u64::MAX;
-        let mut take = |opens: u8, target: u32| {
-            let open = free & (u64::MAX << (opens % BLOCK as u8));
-            let chosen = open & open.wrapping_neg();
-            free ^= chosen;
-            if chosen != 0 {
-                block[chosen.trailing_zeros() as usize % BLOCK].store(target, Ordering::Relaxed);
-            }
-            chosen != 0
+        self.meet_rare(&mut starts);
+        let (num_due, num_near) = sum_up(&mut starts);
+        let mut put = |window: Window| {
+            let place = &mut starts[usize::from(window.closes())];
+            windows.0[usize::from(*place)] = window;
+            count(place);
         };
-        for window in &sorted[..num_due] {
-            take(window.opens, window.target);
+        for (position, target) in self.frequent.iter_mut().enumerate() {
+            let of_target = Window::new(target.target, position);
+            let mut due = 0;
+            target.windows(|opens, closes| {
+                put(of_target.at(opens, closes));
+                due += u32::from(usize::from(closes) < BLOCK);
+            });
+            // All of these get a choice.
+            target.closes = (target.closes + target.stride * u128::from(due)).saturating_sub(BLOCK as u128 * STEP);
         }
+        self.due.iter().for_each(|&window| put(window));
+        let mut steps = Steps { choices, taken: 0 };
+        let (due, near) = windows.0[..num_near].split_at(num_due.min(num_near));
+        due.iter().for_each(|window| steps.take_due(window.opens(), window.target()));
+        if steps.taken != u64::MAX {
+            self.take_late(near, &mut steps);
+        }
+    }
+
+    /// Counts and lists the windows of rare targets.
+    fn meet_rare(&mut self, starts: &mut [u8; BYTES]) {
+        self.due.clear();
+        self.late.clear();
+        for (position, target) in self.rare.iter_mut().enumerate() {
+            while let Some(closes) = step(target.closes) {
+                let opens = step(target.closes.saturating_sub(target.length)).unwrap_or(0);
+                self.due.push(Window::new(target.target, 0).at(opens, closes));
+                count(&mut starts[usize::from(closes)]);
+                target.closes += target.stride;
+            }
+            let mut closes = target.closes;
+            while let Some(opens) = step(closes.saturating_sub(target.length)) {
+                self.late.push(Late { closes: (closes >> 64) as u64, position: position as u32, opens });
+                closes += target.stride;
+            }
+            target.closes = target.closes.saturating_sub(BLOCK as u128 * STEP);
+        }
+    }
+
+    /// Gives what is left of the block to windows that close later, the earliest first.
+    fn take_late(&mut self, near: &[Window], steps: &mut Steps<'_>) {
+        let mut near = near.iter().filter(|window| usize::from(window.opens()) < BLOCK).peekable();
         self.late.sort_unstable();
-        for late in &self.late {
-            let target = &mut self.targets[late.position as usize];
-            if take(late.opens, target.target) {
-                target.opens += target.stride;
+        let mut late = self.late.iter().peekable();
+        while steps.taken != u64::MAX {
+            let closes = late.peek().map(|late| late.closes);
+            if let Some(window) =
+                near.next_if(|window| closes.is_none_or(|closes| u64::from(window.closes()) <= closes))
+            {
+                if let Some(target) = self.frequent.get_mut(window.position()) {
+                    if steps.take(window.opens(), target.target) {
+                        target.closes += target.stride;
+                    }
+                }
+            } else if let Some(window) = late.next() {
+                let target = &mut self.rare[window.position as usize];
+                if steps.take(window.opens, target.target) {
+                    target.closes += target.stride;
+                }
+            } else {
+                break;
             }
         }
     }
 }
 
-/// The step of a block that begins with step `first`, or its first where `time` is before.
-#[inline]
-fn step(time: u128, first: u64) -> u8 {
-    ((time >> 64) as u64).saturating_sub(first) as u8
+impl Target {
+    /// The same as a frequent target, where it is one.
+    fn frequent(&self) -> Option<Frequent> {
+        let most = u128::from(FREQUENT) * STEP;
+        if self.length >= most || self.stride >= most {
+            return None;
+        }
+        let coarse = |time: u128| (time >> COARSER) as u64;
+        let (short_length, short_stride) = (coarse(self.length) + 1, coarse(self.stride));
+        let longest = ((BLOCK as u64) << PLACES) + short_length;
+        let most = longest.div_ceil(short_stride) as u32;
+        Some(Frequent {
+            closes: self.closes,
+            stride: self.stride,
+            short_length,
+            short_stride,
+            most,
+            target: self.target,
+        })
+    }
+}
+
+impl Frequent {
+    /// Visits the windows that open within the block, and a few that do not, with the steps at which they open and close.
+    #[inline]
+    fn windows(&self, mut visit: impl FnMut(u8, u8)) {
+        let mut closes = (self.closes >> COARSER) as u64;
+        // As many as always: it does not pay to find out how many, since that is often guessed wrong.
+        for _ in 0..self.most {
+            visit((closes.saturating_sub(self.short_length) >> PLACES) as u8, (closes >> PLACES) as u8);
+            closes = closes.wrapping_add(self.short_stride);
+        }
+    }
+}
+
+/// The step of the block at a time, if that is within it.
+fn step(time: u128) -> Option<u8> {
+    (time < BLOCK as u128 * STEP).then_some((time >> 64) as u8)
+}
+
+fn count(number: &mut u8) {
+    *number = number.wrapping_add(1);
+}
+
+/// Makes numbers of windows by step those of the windows before; how many close within the block, and how many at most
+/// [`NEAR`] steps from its beginning.
+fn sum_up(numbers: &mut [u8; BYTES]) -> (usize, usize) {
+    const WORD: usize = 8;
+    let mut total = 0_u64;
+    let mut num_due = 0;
+    for (index, word) in numbers.chunks_exact_mut(WORD).enumerate() {
+        if index == BLOCK / WORD {
+            num_due = total;
+        }
+        if index < NEAR / WORD {
+            let of_steps = word.iter().rev().fold(0, |bytes, &number| bytes << 8 | u64::from(number));
+            // Every byte becomes the sum of those up to it: there are no carries, since all together are less than 256.
+            let sums = of_steps.wrapping_mul(0x0101_0101_0101_0101);
+            word.copy_from_slice(&((sums << 8).wrapping_add(total.wrapping_mul(0x0101_0101_0101_0101))).to_le_bytes());
+            total += sums >> 56;
+        } else {
+            word.fill(total as u8);
+        }
+    }
+    (num_due as usize, total as usize)
 }
 
 /// The targets of many requests, whose types exist. Types do not depend on each other: the choices for those of one are
@@ -256,6 +439,7 @@ pub(super) fn next_many(types: &[Choices], query_types: &[u32], targets: &mut [u
         }
         return;
     }
+    let mut windows = Windows::default();
     let mut nexts = vec![0_u32; types.len()];
     let mut choices = vec![0_u32; query_types.len().min(COUNTED_AT_ONCE)];
     for (query_types, targets) in query_types.chunks(COUNTED_AT_ONCE).zip(targets.chunks_mut(COUNTED_AT_ONCE)) {
@@ -267,7 +451,7 @@ pub(super) fn next_many(types: &[Choices], query_types: &[u32], targets: &mut [u
             let number = std::mem::replace(next, total);
             total += number;
             if number > 0 {
-                of_type.fill(&mut choices[*next as usize..total as usize]);
+                of_type.fill(&mut choices[*next as usize..total as usize], &mut windows);
             }
         }
         for (&i, target) in query_types.iter().zip(targets) {

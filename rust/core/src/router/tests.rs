@@ -47,6 +47,12 @@ fn weights() -> impl Strategy<Value = Vec<f64>> {
     prop::collection::vec(weight, 1..13).prop_filter("something is routed", |weights| weights.iter().sum::<f64>() > 0.0)
 }
 
+/// Shares of many targets, and of about as many as make the windows of some frequent, those of others rare.
+fn several_weights() -> impl Strategy<Value = Vec<f64>> {
+    let few = prop::collection::vec(prop_oneof![Just(1.0), 0.5..1.5_f64, Just(0.01)], 20..50);
+    prop_oneof![prop::collection::vec(0.01..1.0_f64, 60..300), few]
+}
+
 fn counted(targets: impl IntoIterator<Item = u32>) -> BTreeMap<u32, u64> {
     let mut counts = BTreeMap::new();
     targets.into_iter().for_each(|target| *counts.entry(target).or_default() += 1);
@@ -108,7 +114,7 @@ proptest! {
     /// The same choices without blocks: at each step, of the targets whose window is open, the one whose window closes first.
     #[test]
     fn choices_by_deficit_are_those_of_the_window_that_closes_first(
-        weights in prop_oneof![weights(), prop::collection::vec(0.01..1.0_f64, 60..300)], seed: u64,
+        weights in prop_oneof![weights(), several_weights()], seed: u64,
     ) {
         let plan = plan(&[weights]);
         let Shares { targets, parts, whole } = of_plan(&plan).unwrap().remove(0);
