@@ -1,8 +1,8 @@
-//! The best routing for fixed deployments: a linear program with one slot of two capacity rows per deployment.
+//! The best routing for fixed deployments: a linear program with one slot of one or two capacity rows per deployment.
 //!
 //! Rows, all scaled to be of order one: supply of every query type (equations), error SLO of the types that some route
 //! can break, under [`LatencyScope::Average`] the latency SLO likewise, storage and budget where stored tokens count
-//! towards them, then time and memory of every slot in replicas. Columns: unmet and shortage of every type, then the
+//! towards them, then time and memory of every slot in replicas, or the one of them that all routes load more. Columns: unmet and shortage of every type, then the
 //! routes of every slot. The shortage columns are artificial: they keep the program feasible at a high price.
 
 mod prices;
@@ -11,7 +11,7 @@ mod refresh;
 pub use prices::{LimitPrices, RoutingPrices};
 
 use crate::linear::{DualSimplex, LinearStatus};
-use crate::{LatencyScope, Problem, FEASIBILITY_TOLERANCE, NO_POOL};
+use crate::{Deployment, LatencyScope, Problem, FEASIBILITY_TOLERANCE, NO_POOL};
 
 const NO_ROW: u32 = u32::MAX;
 const NO_CONFIGURATION: u32 = u32::MAX;
@@ -29,7 +29,9 @@ pub struct RoutingProgram {
     latency_row: Vec<u32>,
     storage_row: u32,
     budget_row: u32,
-    first_slot_row: usize,
+    time_row: Vec<u32>,
+    /// None where the time row is one for whichever a route loads more.
+    memory_row: Vec<u32>,
     configuration: Vec<u32>,
     replicas: Vec<u32>,
     shortage_usd: Vec<f64>,
@@ -44,6 +46,9 @@ pub struct RoutingProgram {
     pool_row: Vec<u32>,
     pool_gpus: Vec<f64>,
     entries: Vec<(usize, f64)>,
+    /// The rates that the columns are of.
+    rates: Vec<f64>,
+    factors: Vec<f64>,
 }
 
 impl Clone for RoutingProgram {
@@ -60,7 +65,8 @@ impl Clone for RoutingProgram {
         self.latency_row.clone_from(&source.latency_row);
         self.storage_row = source.storage_row;
         self.budget_row = source.budget_row;
-        self.first_slot_row = source.first_slot_row;
+        self.time_row.clone_from(&source.time_row);
+        self.memory_row.clone_from(&source.memory_row);
         self.configuration.clone_from(&source.configuration);
         self.replicas.clone_from(&source.replicas);
         self.shortage_usd.clone_from(&source.shortage_usd);
@@ -72,6 +78,7 @@ impl Clone for RoutingProgram {
         self.is_elastic = source.is_elastic;
         self.pool_row.clone_from(&source.pool_row);
         self.pool_gpus.clone_from(&source.pool_gpus);
+        self.rates.clone_from(&source.rates);
     }
 }
 
@@ -90,7 +97,33 @@ impl RoutingProgram {
     /// The same with none of the deployments, and room for `num_slots`: quicker made than from nothing.
     pub fn emptied(&self, problem: &Problem, num_slots: usize) -> Self {
         let slo_rows = (self.error_row.clone(), self.latency_row.clone());
-        Self::with_rows(problem, num_slots, self.is_elastic, slo_rows, self.shortage_usd.clone())
+        Self::with_rows(problem, &vec![true; num_slots], self.is_elastic, slo_rows, self.shortage_usd.clone())
+    }
+
+    /// The same with other deployments, by rising configuration, and room for no more: quicker made than from nothing.
+    pub fn with_deployments(&self, problem: &Problem, deployments: &[Deployment]) -> Self {
+        let slo_rows = (self.error_row.clone(), self.latency_row.clone());
+        let shortage_usd = self.shortage_usd.clone();
+        let mut sorted = deployments.to_vec();
+        sorted.sort_unstable_by_key(|deployment| deployment.configuration);
+        let slots: Vec<bool> = sorted.iter().map(|one| loads_both(problem, one.configuration as usize)).collect();
+        let mut program = Self::with_rows(problem, &slots, self.is_elastic, slo_rows, shortage_usd);
+        for (slot, deployment) in sorted.iter().enumerate() {
+            program.set_replicas(problem, slot, deployment.configuration as usize, deployment.replicas);
+        }
+        program
+    }
+
+    /// The program of these deployments, with room for no more.
+    pub fn of_deployments(problem: &Problem, deployments: &[Deployment]) -> Self {
+        Self::new(problem, 0).with_deployments(problem, deployments)
+    }
+
+    /// Whether a deployment has only one row and now needs two, for new routes that load the other more.
+    pub fn is_outgrown(&self, problem: &Problem) -> bool {
+        (0..self.num_slots()).any(|slot| {
+            self.memory_row[slot] == NO_ROW && self.configuration(slot).is_some_and(|a| loads_both(problem, a))
+        })
     }
 
     fn with_counts(problem: &Problem, num_slots: usize, is_elastic: bool) -> Self {
@@ -119,18 +152,19 @@ impl RoutingProgram {
             true => rows_where(&table.latency_excess),
             false => vec![NO_ROW; num_types],
         };
-        Self::with_rows(problem, num_slots, is_elastic, (error_row, latency_row), shortage_usd(problem))
+        Self::with_rows(problem, &vec![true; num_slots], is_elastic, (error_row, latency_row), shortage_usd(problem))
     }
 
-    /// A program whose query types have these rows for their error and latency SLOs.
+    /// A program whose query types have these rows for their error and latency SLOs, and whose slots have, or have not, a row for
+    /// memory apart from that for time.
     fn with_rows(
         problem: &Problem,
-        num_slots: usize,
+        slots: &[bool],
         is_elastic: bool,
         (error_row, latency_row): (Vec<u32>, Vec<u32>),
         shortage_usd: Vec<f64>,
     ) -> Self {
-        let num_types = problem.num_query_types();
+        let (num_types, num_slots) = (problem.num_query_types(), slots.len());
         let slo_rows = error_row.iter().chain(&latency_row).filter(|&&row| row != NO_ROW).count();
         let mut next_row = (num_types + slo_rows) as u32;
         let stores_tokens = problem.query_types.data_gb.iter().any(|&gb| gb > 0.0);
@@ -146,17 +180,20 @@ impl RoutingProgram {
         let pays_tokens = stores_tokens && problem.storage_usd_per_gb_h > 0.0;
         let budget_row = row_if((pays_tokens || is_elastic) && problem.budget_usd.is_finite());
         let pool_row = problem.pools.max_gpus.iter().map(|gpus| row_if(is_elastic && gpus.is_finite())).collect();
-        let first_slot_row = next_row as usize;
-        let num_rows = first_slot_row + 2 * num_slots;
+        let slot_rows = slots.iter().map(|&is_apart| (row_if(true), row_if(is_apart)));
+        let (time_row, memory_row): (Vec<u32>, Vec<u32>) = slot_rows.unzip();
+        let num_rows = next_row as usize;
+        let max_entries = if slots.contains(&true) { 5 } else { 4 };
         let num_columns = (2 + num_slots) * num_types + if is_elastic { num_slots } else { 0 };
         let mut program = Self {
-            simplex: DualSimplex::new(num_rows, num_columns, 5),
+            simplex: DualSimplex::new(num_rows, num_columns, max_entries),
             num_types,
             error_row,
             latency_row,
             storage_row,
             budget_row,
-            first_slot_row,
+            time_row,
+            memory_row,
             configuration: vec![NO_CONFIGURATION; num_slots],
             replicas: vec![0; num_slots],
             shortage_usd,
@@ -169,6 +206,8 @@ impl RoutingProgram {
             pool_row,
             pool_gpus: vec![0.0; problem.num_pools()],
             entries: Vec::with_capacity(5),
+            rates: problem.query_types.rate_per_h.clone(),
+            factors: Vec::new(),
         };
         for row in num_types..num_rows {
             program.simplex.set_inequality(row, true);
@@ -258,6 +297,11 @@ impl RoutingProgram {
         start..start + self.num_types
     }
 
+    /// The rows of what a slot's replicas offer: time and memory, or one.
+    fn slot_rows(&self, slot: usize) -> impl Iterator<Item = usize> {
+        [self.time_row[slot], self.memory_row[slot]].into_iter().filter(|&row| row != NO_ROW).map(|row| row as usize)
+    }
+
     /// The column of the replicas beyond those that a slot has.
     fn replica_column(&self, slot: usize) -> Option<usize> {
         self.is_elastic.then(|| (2 + self.num_slots()) * self.num_types + slot)
@@ -295,9 +339,9 @@ impl RoutingProgram {
         }
         self.configuration[slot] = configuration as u32;
         self.replicas[slot] = replicas;
-        let row = self.first_slot_row + 2 * slot;
-        self.simplex.set_rhs(row, f64::from(replicas));
-        self.simplex.set_rhs(row + 1, f64::from(replicas));
+        for row in self.slot_rows(slot) {
+            self.simplex.set_rhs(row, f64::from(replicas));
+        }
         let weights_gb = problem.configurations.weights_gb[configuration];
         self.rental_usd += (f64::from(replicas) - f64::from(before)) * problem.replica_usd(configuration);
         self.weights_gb += (f64::from(u8::from(replicas > 0)) - f64::from(u8::from(before > 0))) * weights_gb;
@@ -324,7 +368,7 @@ impl RoutingProgram {
 
     fn fill_slot(&mut self, problem: &Problem, slot: usize, configuration: usize) {
         let table = problem.route_table();
-        let row = self.first_slot_row + 2 * slot;
+        let (time_row, memory_row) = (self.time_row[slot] as usize, self.memory_row[slot]);
         let columns = self.slot_columns(slot);
         for (column, route) in columns.zip(table.of_configuration(configuration)) {
             let i = table.query_type[route] as usize;
@@ -336,15 +380,21 @@ impl RoutingProgram {
             if self.latency_row[i] != NO_ROW {
                 self.entries.push((self.latency_row[i] as usize, table.latency_excess[route]));
             }
-            self.entries.push((row, table.time_replicas[route]));
-            self.entries.push((row + 1, table.memory_replicas[route]));
+            if memory_row == NO_ROW {
+                self.entries.push((time_row, table.load(route)));
+            } else {
+                self.entries.push((time_row, table.time_replicas[route]));
+                self.entries.push((memory_row as usize, table.memory_replicas[route]));
+            }
             let usd = if self.counts_unserved { 0.0 } else { table.latency_usd[route] };
             self.put_column(column, usd, 1.0);
         }
         if let Some(column) = self.replica_column(slot) {
             let replica_usd = problem.replica_usd(configuration);
             self.entries.clear();
-            self.entries.extend([(row, -1.0), (row + 1, -1.0)]);
+            self.entries.extend(
+                [time_row as u32, memory_row].iter().filter(|&&row| row != NO_ROW).map(|&row| (row as usize, -1.0)),
+            );
             if self.budget_row != NO_ROW {
                 let share = replica_usd / problem.budget_usd.max(f64::MIN_POSITIVE);
                 self.entries.push((self.budget_row as usize, share));
@@ -372,10 +422,13 @@ impl RoutingProgram {
         matches!(self.status, Some(LinearStatus::Optimal | LinearStatus::Cutoff))
     }
 
-    /// Share of the time row in what capacity is worth; `None` where it is worth nothing.
+    /// Share of the time row in what capacity is worth; `None` where it is worth nothing, and where there is only one row.
     pub fn time_weight(&self, slot: usize) -> Option<f64> {
-        let row = self.first_slot_row + 2 * slot;
-        let (time, memory) = ((-self.simplex.dual(row)).max(0.0), (-self.simplex.dual(row + 1)).max(0.0));
+        let price = |row: u32| (-self.simplex.dual(row as usize)).max(0.0);
+        if self.memory_row[slot] == NO_ROW {
+            return None;
+        }
+        let (time, memory) = (price(self.time_row[slot]), price(self.memory_row[slot]));
         (time + memory > 0.0).then(|| time / (time + memory))
     }
 
@@ -406,8 +459,9 @@ impl RoutingProgram {
 
     /// Replicas of a slot that its traffic needs.
     pub fn load(&self, slot: usize) -> f64 {
-        let slack = self.simplex.num_columns() + self.first_slot_row + 2 * slot;
-        self.elastic_replicas(slot) - self.simplex.value(slack).min(self.simplex.value(slack + 1))
+        let first_slack = self.simplex.num_columns();
+        let slacks = self.slot_rows(slot).map(|row| self.simplex.value(first_slack + row));
+        self.elastic_replicas(slot) - slacks.fold(f64::INFINITY, f64::min)
     }
 
     /// Calls `visit` with (query type, configuration, fraction) of every route in use.
@@ -503,6 +557,13 @@ impl RoutingProgram {
     pub fn pivots(&self) -> u64 {
         self.simplex.pivots()
     }
+}
+
+/// Whether some routes of configuration `a` load time more and others memory: then each is a limit of its own.
+fn loads_both(problem: &Problem, a: usize) -> bool {
+    let table = problem.route_table();
+    let loads = || table.of_configuration(a).map(|route| (table.time_replicas[route], table.memory_replicas[route]));
+    loads().any(|(time, memory)| time > memory) && loads().any(|(time, memory)| time < memory)
 }
 
 /// First price of shortage per query type, USD for the whole type: a few times what serving it alone would cost.

@@ -72,6 +72,8 @@ pub struct DualSimplex {
     pivots_since_refactorization: u32,
     stale_values: bool,
     stale_inverse: bool,
+    /// Reduced costs are to be computed anew.
+    stale_costs: bool,
     /// Pivots made since the creation, and about how many elementary steps all solves took.
     pivots: u64,
     work: u64,
@@ -117,6 +119,7 @@ impl Clone for DualSimplex {
         self.pivots_since_refactorization = source.pivots_since_refactorization;
         self.stale_values = source.stale_values;
         self.stale_inverse = source.stale_inverse;
+        self.stale_costs = source.stale_costs;
         self.row.resize(source.row.len(), 0.0);
         self.column.resize(source.column.len(), 0.0);
         self.alpha.resize(source.alpha.len(), 0.0);
@@ -161,6 +164,7 @@ impl DualSimplex {
             pivots_since_refactorization: 0,
             stale_values: true,
             stale_inverse: false,
+            stale_costs: false,
             pivots: 0,
             work: 0,
             row: vec![0.0; num_rows],
@@ -248,9 +252,7 @@ impl DualSimplex {
     /// As [`DualSimplex::solve`]; ends with [`LinearStatus::PivotLimit`] as well where `should_stop`, which is asked every
     /// few pivots, says so.
     pub fn solve_unless(&mut self, cutoff: f64, max_pivots: u64, should_stop: &dyn Fn() -> bool) -> LinearStatus {
-        if self.stale_inverse || self.pivots_since_refactorization >= PIVOTS_PER_REFACTORIZATION {
-            self.refactorize();
-        }
+        self.renew();
         if self.stale_values {
             self.restart();
         }

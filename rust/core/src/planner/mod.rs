@@ -93,7 +93,7 @@ impl Planner {
                 solve(&problem, Method::Agh, &solve_params, None, &CancelToken::new())?
             }
         };
-        let program = program_of(&problem, &plan.deployments);
+        let program = RoutingProgram::of_deployments(&problem, &plan.deployments);
         let reoptimiser = Reoptimiser::new(&problem);
         let mut planner = Self {
             headroom: params.headroom,
@@ -224,8 +224,7 @@ impl Planner {
     /// Routes over `next`, for which about `program` is solved, and keeps that where it is better than the present plan and
     /// costs at most `most_usd`.
     fn take_over(&mut self, next: &[Deployment], program: &RoutingProgram, most_usd: f64) -> bool {
-        let mut next_program = self.program.emptied(&self.problem, next.len());
-        deploy(&self.problem, &mut next_program, next);
+        let mut next_program = self.program.with_deployments(&self.problem, next);
         next_program.begin_from(program);
         let kept_program = std::mem::replace(&mut self.program, next_program);
         let kept_plan = self.plan.clone();
@@ -294,7 +293,7 @@ impl Planner {
         let _ = self.problem.set_prices(&self.before.prices);
         let _ = self.problem.set_pools(&self.before.pools);
         self.has_old_routes = false;
-        self.program = program_of(&self.problem, &self.plan.deployments);
+        self.program = RoutingProgram::of_deployments(&self.problem, &self.plan.deployments);
     }
 
     /// Gives up what no longer fits a pool, the idlest deployments first.
@@ -325,10 +324,12 @@ impl Planner {
 
     /// Routes for the present numbers and makes the plan of it.
     fn route(&mut self) -> Result<()> {
-        self.program.refresh(&self.problem);
+        if self.program.is_outgrown(&self.problem) {
+            self.program = RoutingProgram::of_deployments(&self.problem, &self.deployments());
+        }
         if !self.solve_routing() {
             // A basis that has gone bad: from scratch.
-            self.program = program_of(&self.problem, &self.deployments());
+            self.program = RoutingProgram::of_deployments(&self.problem, &self.deployments());
             if !self.solve_routing() {
                 return Err(Error::Internal("the routing program has no solution".into()));
             }
@@ -355,22 +356,6 @@ impl Planner {
         if std::mem::take(&mut self.has_old_routes) {
             self.problem.derive_routes();
         }
-    }
-}
-
-/// The routing program of `deployments`, by rising configuration.
-fn program_of(problem: &Problem, deployments: &[Deployment]) -> RoutingProgram {
-    let mut program = RoutingProgram::new(problem, deployments.len());
-    deploy(problem, &mut program, deployments);
-    program
-}
-
-/// Puts `deployments` into the slots of an empty program, by rising configuration.
-fn deploy(problem: &Problem, program: &mut RoutingProgram, deployments: &[Deployment]) {
-    let mut sorted = deployments.to_vec();
-    sorted.sort_unstable_by_key(|deployment| deployment.configuration);
-    for (slot, deployment) in sorted.iter().enumerate() {
-        program.set_replicas(problem, slot, deployment.configuration as usize, deployment.replicas);
     }
 }
 

@@ -57,6 +57,40 @@ proptest! {
         }
     }
 
+    /// The planner's basis follows the rates, and its program has one row where a deployment's routes load the same more.
+    #[test]
+    fn rerouting_costs_what_a_program_costs_that_has_every_row(
+        seed in any::<u64>(), is_wild: bool,
+        steps in prop::collection::vec(prop::collection::vec(factor(), 12), 1..8),
+    ) {
+        let problem = if is_wild { generate::wild(seed) } else { generate::small(seed) };
+        let mut planner = Planner::new(problem.unwrap(), None, PlannerParams::default()).unwrap();
+        let first = planner.problem().query_types.rate_per_h.clone();
+        for factors in &steps {
+            let rates: Vec<f64> = first.iter().zip(factors.iter().cycle()).map(|(rate, factor)| rate * factor).collect();
+            planner.reroute(&Update { rates: Some(&rates), ..Update::default() }).unwrap();
+            let mut problem = planner.problem().clone();
+            problem.set_rates(&rates).unwrap();
+            let deployments = &planner.plan().deployments;
+            let mut every = RoutingProgram::new(&problem, deployments.len());
+            for (slot, deployment) in deployments.iter().enumerate() {
+                every.set_replicas(&problem, slot, deployment.configuration as usize, deployment.replicas);
+            }
+            every.price_shortage_last(&problem);
+            every.refresh(&problem);
+            every.drop_broken_limits(&problem);
+            prop_assert_eq!(every.solve(f64::INFINITY), LinearStatus::Optimal);
+            if every.press_shortage(&problem) {
+                prop_assert_eq!(every.solve(f64::INFINITY), LinearStatus::Optimal);
+            }
+            let (usd, every_usd) = (planner.program.objective(), every.objective());
+            prop_assert!((usd - every_usd).abs() <= 1e-6 * (1.0 + every_usd.abs()), "{usd} {every_usd}");
+            for slot in 0..deployments.len() {
+                prop_assert!(planner.program.load(slot) <= planner.program.replicas(slot) as f64 * (1.0 + 1e-6));
+            }
+        }
+    }
+
     #[test]
     fn whatever_is_lost_the_plan_admits_what_it_falls_short_of(
         seed in any::<u64>(),

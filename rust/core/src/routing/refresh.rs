@@ -6,6 +6,8 @@ use crate::{Problem, NO_POOL};
 /// Shortage costs this many times the dearest query, and this factor more where some is left.
 const SHORTAGE_FACTOR: f64 = 100.0;
 const SHORTAGE_RISE: f64 = 1e3;
+/// Rates that change by more leave nothing of a basis that it would pay to keep.
+const SCALED: std::ops::RangeInclusive<f64> = 1e-3..=1e3;
 
 impl RoutingProgram {
     /// The program that minimises the number of queries not served, cost put aside.
@@ -18,7 +20,9 @@ impl RoutingProgram {
 
     /// Puts the column made of `entries` where it belongs, whether the one there is basic or not.
     pub(super) fn put_column(&mut self, column: usize, usd: f64, upper: f64) {
-        if self.simplex.is_basic(column) {
+        if self.simplex.has_stale_costs() {
+            self.simplex.renew_column(column, usd, upper, &self.entries);
+        } else if self.simplex.is_basic(column) {
             self.simplex.replace_column(column, usd, upper, &self.entries);
         } else {
             self.simplex.set_column(column, usd, upper, &self.entries);
@@ -41,6 +45,7 @@ impl RoutingProgram {
     pub fn refresh(&mut self, problem: &Problem) {
         (self.rental_usd, self.weights_gb) = (0.0, 0.0);
         self.pool_gpus.fill(0.0);
+        self.follow_rates(problem);
         self.set_unserved_columns(problem);
         for slot in 0..self.num_slots() {
             match self.configuration(slot) {
@@ -58,6 +63,27 @@ impl RoutingProgram {
             }
         }
         self.set_limits(problem);
+    }
+
+    /// Brings the basis up to date for other rates: what a query type loads deployments with grows with its rate, all else of its rows
+    /// stays, which is to scale rows and columns.
+    fn follow_rates(&mut self, problem: &Problem) {
+        self.simplex.distrust_costs();
+        let rates = &problem.query_types.rate_per_h;
+        let factors = self.rates.iter().zip(rates).map(|(before, now)| before / now);
+        self.factors.clear();
+        self.factors.extend(factors.map(|factor| if SCALED.contains(&factor) { factor } else { 1.0 }));
+        self.rates.clone_from(rates);
+        if self.factors.iter().all(|&factor| factor == 1.0) {
+            return;
+        }
+        self.factors.resize(self.simplex.num_rows(), 1.0);
+        for rows in [&self.error_row, &self.latency_row] {
+            for (i, &row) in rows.iter().enumerate().filter(|row| *row.1 != NO_ROW) {
+                self.factors[row as usize] = self.factors[i];
+            }
+        }
+        self.simplex.scale_rows(&self.factors);
     }
 
     /// Goes on from the basis of `other`, as far as that has the same deployments: where it is solved for numbers like these,
@@ -89,9 +115,10 @@ impl RoutingProgram {
         };
         for slot in 0..self.num_slots() {
             let from = same_slot(slot);
-            for offset in 0..2 {
-                let row_of = |of: &Self, slot: usize| of.first_slot_row + 2 * slot + offset;
-                take_row(row_of(self, slot), from.map(|from| row_of(other, from)));
+            let rows = |of: &Self, slot: usize| [of.time_row[slot], of.memory_row[slot]];
+            for (offset, row) in rows(self, slot).into_iter().enumerate().filter(|row| row.1 != NO_ROW) {
+                let from = from.map(|from| rows(other, from)[offset]).filter(|&from| from != NO_ROW);
+                take_row(row as usize, from.map(|from| from as usize));
             }
         }
         for slot in 0..self.num_slots() {
@@ -129,6 +156,7 @@ impl RoutingProgram {
             return false;
         }
         self.shortage_usd.iter_mut().for_each(|usd| *usd *= SHORTAGE_RISE);
+        self.simplex.distrust_costs();
         self.set_unserved_columns(problem);
         true
     }

@@ -1,6 +1,7 @@
 //! The basis inverse: its change by a pivot, and its computation anew.
 
-use super::{DualSimplex, NOT_BASIC, PIVOT_TOLERANCE};
+use super::step::fixed_product;
+use super::{DualSimplex, NOT_BASIC, PIVOTS_PER_REFACTORIZATION, PIVOT_TOLERANCE};
 
 /// Entries of the basis inverse below this are rounding noise.
 const ZERO_TOLERANCE: f64 = 1e-13;
@@ -57,6 +58,47 @@ impl DualSimplex {
         self.row_weight.fill(1.0);
         self.pivots_since_refactorization = 0;
         self.recompute_reduced_costs();
+    }
+
+    /// Computes the inverse anew where it is out of date or has gone through many pivots, else the reduced costs where they are out of
+    /// date.
+    pub(super) fn renew(&mut self) {
+        // Half as many where much is computed anyway: one that takes many pivots is then not the one in which it has to be.
+        let most = if self.stale_costs { PIVOTS_PER_REFACTORIZATION / 2 } else { PIVOTS_PER_REFACTORIZATION };
+        if self.stale_inverse || self.pivots_since_refactorization >= most {
+            self.refactorize();
+        } else if self.stale_costs {
+            self.recompute_reduced_costs();
+            self.stale_values = true;
+            self.work += (self.num_rows * self.num_rows / 4 + 8 * self.num_columns) as u64;
+        }
+    }
+
+    /// Multiplies the rows by positive factors and the columns by such that the first entry of each stays what it is: the basis and
+    /// its inverse, not what is out of it, of which nothing is known until it is put anew. As many steps as a pivot.
+    pub fn scale_rows(&mut self, factors: &[f64]) {
+        let (m, n) = (self.num_rows, self.num_columns);
+        self.change.iter_mut().zip(factors).for_each(|(inverse, factor)| *inverse = 1.0 / factor);
+        for (row, &column) in self.head.iter().enumerate() {
+            let column = column as usize;
+            let start = column * self.stride;
+            let first = if column < n { self.entry_rows[start] as usize } else { column - n };
+            let own = factors[first];
+            if column < n {
+                let end = start + self.entry_counts[column] as usize;
+                for (&row, value) in self.entry_rows[start..end].iter().zip(&mut self.entry_values[start..end]) {
+                    *value *= factors[row as usize] / own;
+                }
+            }
+            let inverse_row = &mut self.inverse[row * m..(row + 1) * m];
+            for (entry, inverse_factor) in inverse_row.iter_mut().zip(&self.change) {
+                *entry *= own * inverse_factor;
+            }
+            self.row_weight[row] = squared_length(inverse_row);
+        }
+        self.pivots_since_refactorization += 1;
+        self.stale_costs = true;
+        self.work += (m * m / 2) as u64;
     }
 
     /// Computes the inverse, the row duals and the reduced costs anew from the basis.
@@ -138,6 +180,7 @@ impl DualSimplex {
     }
 
     fn recompute_reduced_costs(&mut self) {
+        self.stale_costs = false;
         let m = self.num_rows;
         let n = self.num_columns;
         // y = c_B · inverse, stored as minus the slacks' reduced costs.
@@ -153,11 +196,28 @@ impl DualSimplex {
         for row in 0..m {
             self.reduced_cost[n + row] = -self.change[row];
         }
-        for column in 0..n {
-            self.reduced_cost[column] = match self.position[column] {
-                NOT_BASIC => self.cost[column] - self.dual_product(column),
-                _ => 0.0,
-            };
+        match self.stride {
+            4 => self.price_columns::<4>(),
+            5 => self.price_columns::<5>(),
+            _ => {
+                for column in 0..n {
+                    self.reduced_cost[column] = match self.position[column] {
+                        NOT_BASIC => self.cost[column] - self.dual_product(column),
+                        _ => 0.0,
+                    };
+                }
+            }
+        }
+    }
+
+    /// Computes the reduced costs of the structural columns from the duals in `change`, of as many entries at most.
+    fn price_columns<const STRIDE: usize>(&mut self) {
+        let entries = self.entry_rows.chunks_exact(STRIDE).zip(self.entry_values.chunks_exact(STRIDE));
+        let columns = self.cost.iter().zip(&self.position).zip(&mut self.reduced_cost);
+        for ((rows, values), ((&cost, &position), reduced_cost)) in entries.zip(columns) {
+            // Without a branch on what is basic.
+            let priced = cost - fixed_product::<STRIDE>(&self.change, rows, values);
+            *reduced_cost = if position == NOT_BASIC { priced } else { 0.0 };
         }
     }
 }

@@ -2,6 +2,9 @@
 
 use super::{DualSimplex, NOT_BASIC};
 
+/// Entries that differ by no more, relative to themselves, differ by rounding.
+const SAME: f64 = 1e-13;
+
 impl DualSimplex {
     /// Makes row `row` a `≤` row (`true`) or an equation (`false`). The slack must be basic, or the row unchanged.
     pub fn set_inequality(&mut self, row: usize, inequality: bool) {
@@ -71,6 +74,46 @@ impl DualSimplex {
         self.cost[column] = cost;
         self.upper[column] = upper;
         self.stale_inverse = true;
+    }
+
+    /// Replaces a structural column, basic or not, where it stands. The next solve computes all reduced costs anew, and the inverse only
+    /// where the entries of a basic column are no longer what they were.
+    pub fn renew_column(&mut self, column: usize, cost: f64, upper: f64, entries: &[(usize, f64)]) {
+        debug_assert!(entries.len() <= self.stride && upper.is_finite());
+        let is_basic = self.is_basic(column);
+        let start = column * self.stride;
+        let rows = &mut self.entry_rows[start..start + self.stride];
+        let values = &mut self.entry_values[start..start + self.stride];
+        let (mut count, mut is_alike) = (0, true);
+        let places = rows.iter_mut().zip(values.iter_mut());
+        for (&(new_row, new), (row, value)) in entries.iter().filter(|entry| entry.1 != 0.0).zip(places) {
+            is_alike &= *row == new_row as u32 && (!is_basic || (new - *value).abs() <= SAME * new.abs());
+            (*row, *value) = (new_row as u32, new);
+            count += 1;
+        }
+        if count != self.entry_counts[column] as usize {
+            is_alike = false;
+            rows[count..].fill(0);
+            values[count..].fill(0.0);
+            self.entry_counts[column] = count as u32;
+        }
+        if !is_alike {
+            self.stale_inverse |= is_basic;
+            self.at_upper[column] = false;
+        }
+        self.cost[column] = cost;
+        self.upper[column] = upper;
+        self.stale_costs = true;
+    }
+
+    /// Whether the next solve computes all reduced costs anew.
+    pub fn has_stale_costs(&self) -> bool {
+        self.stale_costs
+    }
+
+    /// Lets the next solve compute all reduced costs anew: worth it where many columns change at once.
+    pub fn distrust_costs(&mut self) {
+        self.stale_costs = true;
     }
 
     /// Writes the nonzero entries of a column, and zeros behind them.

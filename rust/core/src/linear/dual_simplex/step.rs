@@ -74,14 +74,16 @@ impl DualSimplex {
 
     /// Walks the breakpoints of the dual objective while its slope stays positive.
     pub(super) fn pass_breakpoints(&mut self, mut slope: f64) -> Option<usize> {
-        self.change.fill(0.0);
         let mut flipped = false;
         let mut remaining = self.candidates.len();
         let chosen = loop {
             // The smallest ratio; of nearly equal ones the largest pivot, then the smallest index.
             let mut best = 0;
-            for index in 1..remaining {
-                let (ratio, size, column) = self.candidates[index];
+            let mut farthest = least_apart(self.candidates[0]);
+            for (index, &(ratio, size, column)) in self.candidates[..remaining].iter().enumerate().skip(1) {
+                if ratio > farthest {
+                    continue;
+                }
                 let (best_ratio, best_size, best_column) = self.candidates[best];
                 // What the column with the smaller ratio would lose of its dual feasibility.
                 let smaller = if ratio < best_ratio { size } else { best_size };
@@ -93,6 +95,7 @@ impl DualSimplex {
                 };
                 if better {
                     best = index;
+                    farthest = least_apart(self.candidates[index]);
                 }
             }
             let (_, size, column) = self.candidates[best];
@@ -111,6 +114,7 @@ impl DualSimplex {
         };
         chosen?;
         if flipped {
+            self.change.fill(0.0);
             for index in remaining..self.candidates.len() {
                 let column = self.candidates[index].2 as usize;
                 self.flip(column);
@@ -173,9 +177,10 @@ impl DualSimplex {
         let n = self.num_columns;
         // Loops of a fixed length are much faster; the zeros behind a column's entries do no harm.
         let scanned = match self.stride {
-            5 => self.list_products(|row, at, values, _| fixed_product::<5>(row, at, values)),
-            6 => self.list_products(|row, at, values, _| fixed_product::<6>(row, at, values)),
-            _ => self.list_products(|row, at, values, count| {
+            4 => self.list_products(4, |row, at, values, _| fixed_product::<4>(row, at, values)),
+            5 => self.list_products(5, |row, at, values, _| fixed_product::<5>(row, at, values)),
+            6 => self.list_products(6, |row, at, values, _| fixed_product::<6>(row, at, values)),
+            stride => self.list_products(stride, |row, at, values, count| {
                 let padded = count.next_multiple_of(PADDING);
                 let chunks = at[..padded].chunks_exact(PADDING).zip(values[..padded].chunks_exact(PADDING));
                 chunks.map(|(at, values)| fixed_product::<PADDING>(row, at, values)).sum()
@@ -189,26 +194,32 @@ impl DualSimplex {
 
     /// The structural part of [`Self::compute_products`], by a `product` of the row with the rows, values and number of
     /// the entries of a column; how many entries there were.
-    pub(super) fn list_products(&mut self, product: impl Fn(&[f64], &[u32], &[f64], usize) -> f64) -> usize {
+    #[inline(always)]
+    pub(super) fn list_products(
+        &mut self,
+        stride: usize,
+        product: impl Fn(&[f64], &[u32], &[f64], usize) -> f64,
+    ) -> usize {
         let n = self.num_columns;
         let mut scanned = 0;
         let mut listed = 0;
         self.touched.resize(n, 0);
         let row = &self.row[..];
-        let entries = self.entry_rows.chunks_exact(self.stride).zip(self.entry_values.chunks_exact(self.stride));
+        let entries = self.entry_rows.chunks_exact(stride).zip(self.entry_values.chunks_exact(stride));
         let states = self.upper[..n].iter().zip(&self.position[..n]).zip(&self.entry_counts);
         let alphas = self.alpha[..n].iter_mut();
         for (column, (((rows, values), ((&upper, &position), &count)), alpha)) in
             entries.zip(states).zip(alphas).enumerate()
         {
-            if upper == 0.0 || position != NOT_BASIC {
+            if upper == 0.0 {
                 continue;
             }
-            scanned += count as usize;
+            // Without a branch on what is basic or 0, which would be guessed wrong too often.
+            let is_free = position == NOT_BASIC;
+            scanned += if is_free { count as usize } else { 0 };
             *alpha = product(row, rows, values, count as usize);
-            // Without a branch, which would be guessed wrong too often.
             self.touched[listed] = column as u32;
-            listed += usize::from(*alpha != 0.0);
+            listed += usize::from(is_free & (*alpha != 0.0));
         }
         self.touched.truncate(listed);
         scanned
@@ -265,6 +276,11 @@ impl DualSimplex {
     }
 }
 
+/// A ratio that is certainly above that of the candidate, and not tied with it.
+fn least_apart((ratio, size, _): (f64, f64, u32)) -> f64 {
+    ratio + 2.0 * (DUAL_TOLERANCE + RATIO_PRECISION * ratio.abs()) / size
+}
+
 /// Lists where `values` are not 0.
 pub(super) fn list_nonzeros(values: &[f64], nonzeros: &mut Vec<u32>) {
     nonzeros.resize(values.len(), 0);
@@ -277,7 +293,11 @@ pub(super) fn list_nonzeros(values: &[f64], nonzeros: &mut Vec<u32>) {
     nonzeros.truncate(listed);
 }
 
-/// Product of a row with the first `COUNT` entries of a column, as few as there are of them included.
-fn fixed_product<const COUNT: usize>(row: &[f64], at: &[u32], values: &[f64]) -> f64 {
-    at.iter().zip(values).take(COUNT).map(|(&at, &value)| row[at as usize] * value).sum()
+/// Product of a row with the `COUNT` entries of a column, which are known to be so many where this is compiled.
+#[inline(always)]
+pub(super) fn fixed_product<const COUNT: usize>(row: &[f64], at: &[u32], values: &[f64]) -> f64 {
+    match (<&[u32; COUNT]>::try_from(at), <&[f64; COUNT]>::try_from(values)) {
+        (Ok(at), Ok(values)) => at.iter().zip(values).map(|(&at, &value)| row[at as usize] * value).sum(),
+        _ => 0.0,
+    }
 }

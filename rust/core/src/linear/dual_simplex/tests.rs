@@ -166,6 +166,32 @@ proptest! {
     }
 
     #[test]
+    fn follows_rows_that_are_scaled_and_columns_that_are_not_quite(
+        program in program(),
+        rounds in prop::collection::vec((prop::collection::vec(prop_oneof![Just(1.0), 0.01..100.0_f64], 6), number(), 0..20_usize), 1..4),
+    ) {
+        let mut program = program;
+        let mut simplex = build(&program);
+        assert_same(&mut simplex, &program)?;
+        for (factors, cost, changed) in rounds {
+            let factors = &factors[..program.rhs.len()];
+            simplex.scale_rows(factors);
+            for (column, data) in program.columns.iter_mut().enumerate() {
+                let first = data.2.iter().position(|&entry| entry != 0.0).map_or(1.0, |row| factors[row]);
+                data.2.iter_mut().zip(factors).for_each(|(entry, factor)| *entry *= factor / first);
+                data.0 /= first;
+                // The rest stays what it is, or has nothing to do with what it was.
+                if column % 20 == changed {
+                    (data.0, data.2[0]) = (cost, cost);
+                }
+                let entries: Vec<_> = data.2.iter().copied().enumerate().collect();
+                simplex.renew_column(column, data.0, data.1, &entries);
+            }
+            assert_same(&mut simplex, &program)?;
+        }
+    }
+
+    #[test]
     fn goes_on_with_equations_that_are_added(program in program(), rhs in prop::collection::vec(number(), 1..3)) {
         let mut program = program;
         let mut simplex = DualSimplex::new(program.rhs.len(), program.columns.len(), program.rhs.len() + rhs.len());
