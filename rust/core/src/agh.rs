@@ -14,7 +14,7 @@ mod starts;
 
 use rand_pcg::Pcg64Mcg;
 
-use crate::agh::island::{best_choice, on_threads, share_memory, Island};
+use crate::agh::island::{best_choice, first_with_choice, on_threads, share_memory, Island};
 use crate::agh::starts::Starts;
 use crate::bound;
 use crate::search::{
@@ -25,7 +25,7 @@ use crate::{construct, Deployment, Plan, Problem, Result, SolveParams, Stop, Sto
 
 /// Elementary steps of all islands where no limit is set, with one query type, and the power by which they grow with the
 /// number of query types; see [`LocalSearch::work`]. Steps take a few nanoseconds.
-const WORK: f64 = 1.3e5;
+const WORK: f64 = 1.18e5;
 const WORK_GROWTH: f64 = 2.0;
 const MAX_WORK: f64 = 4e8;
 /// Share of the steps that the starts may take, and the choices of configurations before them.
@@ -37,7 +37,7 @@ const LEAST_SHARE: f64 = 0.2;
 const FIRST_TREE_SHARE: f64 = 0.1;
 const TREE_SHARE: f64 = 0.02;
 /// Epochs without improvement after which a run without limits ends. Those that lead back to known states cost little.
-const PATIENCE: u64 = 100;
+const PATIENCE: u64 = 75;
 /// Where a run with a limit has not improved for so long, islands go on from what they have as long as it costs at most this
 /// share more than the best.
 const WANDER: f64 = 0.03;
@@ -146,6 +146,7 @@ impl<'a> Run<'a> {
             elastic: elastic.clone(),
             rng: Pcg64Mcg::new(stream(params.seed, index as u64)),
             start,
+            has_counts: None,
             has_given_plan: index == 0 && starts.initial_plan.is_some(),
         };
         let islands = starts.deployments().into_iter().enumerate().map(island).collect();
@@ -187,7 +188,12 @@ impl<'a> Run<'a> {
         on_threads(&mut self.islands, params.threads, |island| {
             if !is_late(island) {
                 island.vary_known_choice(choice.as_ref(), &limits);
-                island.take_better_counts(market, (FIRST_TREE_SHARE * usual_work) as u64, &limits);
+            }
+        });
+        self.take_counts(params, (FIRST_TREE_SHARE * usual_work) as u64, &limits);
+        on_threads(&mut self.islands, params.threads, |island| {
+            if !is_late(island) {
+                island.fix_counts_if_better(market, &limits);
                 island.settle(&limits, (LEAST_SHARE * usual_work) as u64, params.switches.local_search);
             }
         });
@@ -199,6 +205,28 @@ impl<'a> Run<'a> {
         let reason = self.work_in_epochs(params, &mut limits, tree_work, is_limited, stop);
         self.epochs_s = stop.elapsed_s() - start_s - self.starts_s;
         reason
+    }
+
+    /// Deploys the choices of configurations in whole counts that trees find, one tree for each choice.
+    fn take_counts(&mut self, params: &SolveParams, tree_work: u64, limits: &SearchLimits<'_>) {
+        let first = first_with_choice(&self.islands);
+        for (index, island) in self.islands.iter_mut().enumerate() {
+            let asks = first[index] == index && !island.has_given_plan && !limits.stop.should_stop();
+            island.has_counts = asks.then_some(false);
+        }
+        on_threads(&mut self.islands, params.threads, |island| {
+            if island.has_counts.is_some() {
+                island.has_counts = Some(island.take_counts(tree_work, limits.stop));
+            }
+        });
+        for (index, &first) in first.iter().enumerate() {
+            let (before, rest) = self.islands.split_at_mut(index);
+            if let (Some(other), Some(island)) = (before.get(first), rest.first_mut()) {
+                if other.has_counts == Some(true) && !island.has_given_plan {
+                    island.search.state.clone_from(&other.search.state);
+                }
+            }
+        }
     }
 
     /// Perturbs and descends until a limit is reached, or without one until the work is done or nothing improves any more.
@@ -382,6 +410,18 @@ mod tests {
             if let Some(value) = first.objective_value {
                 assert!(second.objective_value.unwrap() <= value * (1.0 + 1e-9));
             }
+        }
+    }
+
+    #[test]
+    fn an_initial_plan_with_many_replicas_is_never_made_worse() {
+        for seed in 0..4 {
+            let problem =
+                generate::physical(generate::Size::new(6, 6, 10), 10.0, generate::Family::Plain, seed).unwrap();
+            let first = plan_of(&problem, &SolveParams { seed, ..SolveParams::default() });
+            let params = SolveParams { seed: seed + 1, max_iterations: Some(0), ..SolveParams::default() };
+            let second = solve(&problem, Method::Agh, &params, Some(&first), &CancelToken::new()).unwrap();
+            assert!(second.objective_value.unwrap() <= first.objective_value.unwrap() * (1.0 + 1e-9));
         }
     }
 

@@ -7,9 +7,9 @@ use crate::search::{ElasticSearch, LocalSearch, Market, Memory, SearchLimits, Se
 use crate::{Deployment, Stop};
 
 /// Share of perturbations that change the choice of configurations first and then find counts for it.
-const CHOICE_SHARE: f64 = 0.2;
+const CHOICE_SHARE: f64 = 0.4;
 /// Share of these that keep the choice and make its counts whole in another way.
-const FIX_SHARE: f64 = 0.5;
+const FIX_SHARE: f64 = 0.8;
 /// Moves tried from one choice after a count was made whole: a look at what promises most.
 const FIX_TRIES: usize = 2;
 /// Counts are not looked for where the choice costs more than this, in terms of the present total.
@@ -24,14 +24,20 @@ pub(super) struct Island<'a> {
     pub(super) rng: Pcg64Mcg,
     /// Where it starts.
     pub(super) start: Vec<Deployment>,
+    /// Whether a tree found whole counts for the choice at the start; `None` where none was asked.
+    pub(super) has_counts: Option<bool>,
     /// The start is a plan that the caller gave.
     pub(super) has_given_plan: bool,
 }
 
 impl<'a> Island<'a> {
-    /// Deploys the start, and looks for a better choice of configurations from there where that is done.
+    /// Deploys the start, and looks for a better choice of configurations from there where that is done. A plan that was given
+    /// is gone on from as it is.
     pub(super) fn begin(&mut self, market: &Market, focus: usize, limits: &SearchLimits<'_>) {
         self.search.state.set_deployments(&self.start);
+        if self.has_given_plan {
+            return;
+        }
         if let Some(elastic) = &mut self.elastic {
             elastic.choose(self.start.iter().map(|entry| entry.configuration as usize));
             elastic.settle(market, focus, limits);
@@ -69,7 +75,7 @@ impl<'a> Island<'a> {
 
     /// Deploys the present choice of configurations in its best whole counts. False, and nothing changed, where there is no
     /// such choice or it is not worth it.
-    fn take_counts(&mut self, tree_work: u64, stop: &Stop) -> bool {
+    pub(super) fn take_counts(&mut self, tree_work: u64, stop: &Stop) -> bool {
         let cutoff_usd = self.most_usd_of_counts();
         let Some(elastic) = &mut self.elastic else { return false };
         if !elastic.state().is_sound() || elastic.state().total_usd() >= cutoff_usd {
@@ -97,9 +103,9 @@ impl<'a> Island<'a> {
         true
     }
 
-    /// Deploys the present choice of configurations in whole counts, by a tree or one by one, whichever gives the better.
-    pub(super) fn take_better_counts(&mut self, market: &Market, tree_work: u64, limits: &SearchLimits<'_>) {
-        self.take_counts(tree_work, limits.stop);
+    /// Deploys the present choice of configurations with its counts made whole one by one, where that is better than what is
+    /// deployed.
+    pub(super) fn fix_counts_if_better(&mut self, market: &Market, limits: &SearchLimits<'_>) {
         let before = self.search.state.clone();
         if self.fix_counts(market, limits) && before.is_sound() {
             let is_better = self.search.state.is_sound() && self.search.state.total_usd() <= before.total_usd();
@@ -142,6 +148,19 @@ pub(super) fn best_choice<'a>(islands: &[Island<'a>]) -> Option<SearchState<'a>>
     let choices = islands.iter().filter_map(|island| island.elastic.as_ref()).map(ElasticSearch::state);
     let sound = choices.filter(|state| state.is_sound());
     sound.min_by(|left, right| left.total_usd().total_cmp(&right.total_usd())).cloned()
+}
+
+/// For each island the first one with the same choice of configurations: a tree finds the same counts for both.
+pub(super) fn first_with_choice(islands: &[Island<'_>]) -> Vec<usize> {
+    let choice = |island: &Island<'_>| -> Option<Vec<(usize, u32)>> {
+        island.elastic.as_ref().map(|elastic| elastic.state().deployments().collect())
+    };
+    let choices: Vec<_> = islands.iter().map(choice).collect();
+    let first = |index: usize| match &choices[index] {
+        None => index,
+        own => choices.iter().position(|other| other == own).unwrap_or(index),
+    };
+    (0..islands.len()).map(first).collect()
 }
 
 /// Tells each island what the others have found out about states.

@@ -9,8 +9,9 @@ use crate::{Problem, Switches, FEASIBILITY_TOLERANCE, NO_POOL};
 
 const NO_CONFIGURATION: u32 = u32::MAX;
 const NO_EFFECT: u32 = u32::MAX;
-/// Sizes considered for one opening.
-const MAX_SIZES: usize = 3;
+/// Sizes considered for one opening: those that the cuts choose, and beside them those of what it would replace.
+const MAX_CUT_SIZES: usize = 4;
+const MAX_SIZES: usize = MAX_CUT_SIZES + 2;
 
 /// Elementary steps, about, that listing a change, bounding it under one cut, and bounding a move take.
 const STEPS_PER_EFFECT: usize = 40;
@@ -188,7 +189,8 @@ impl Neighbourhood {
         self.work += (self.effects.len() * (STEPS_PER_EFFECT + STEPS_PER_BOUND * self.cuts.len())) as u64;
     }
 
-    /// The sizes that the cuts would choose for an opening.
+    /// Lists an opening in the sizes that the cuts would choose, and with as many GPUs as its (model, tier) has already: cuts
+    /// price what is short, and say little about how much of its own kind a change of TP/PP has to replace.
     fn push_openings(&mut self, state: &SearchState<'_>, position: usize) {
         let problem = state.problem();
         let a = self.cuts.kernel()[position] as usize;
@@ -202,18 +204,26 @@ impl Neighbourhood {
         }
         let mut sizes = [0_u32; MAX_SIZES];
         let mut count = 0;
-        // The latest cuts know the present state best.
-        for cut in (0..self.cuts.len()).rev() {
-            if count == MAX_SIZES {
-                break;
-            }
-            let replicas = self.cuts.worthwhile(cut, position, problem.replica_usd(a));
+        let mut add = |replicas: f64, max_count: usize| {
             for size in [replicas.ceil(), replicas.floor()] {
                 let size = (size as u32).clamp(1, most);
-                if count < MAX_SIZES && !sizes[..count].contains(&size) {
+                if count < max_count && !sizes[..count].contains(&size) {
                     sizes[count] = size;
                     count += 1;
                 }
+            }
+            count
+        };
+        let occupant = state.configuration_on(problem.pair(a));
+        let max_count = MAX_CUT_SIZES
+            + occupant.map_or(0, |occupant| {
+                let gpus = f64::from(state.replicas(occupant)) * problem.gpus_per_replica(occupant);
+                add(gpus / problem.gpus_per_replica(a), MAX_SIZES)
+            });
+        // The latest cuts know the present state best.
+        for cut in (0..self.cuts.len()).rev() {
+            if add(self.cuts.worthwhile(cut, position, problem.replica_usd(a)), max_count) == max_count {
+                break;
             }
         }
         for &size in &sizes[..count] {

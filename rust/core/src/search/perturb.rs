@@ -3,7 +3,7 @@
 use rand::{Rng, RngExt};
 
 use super::LocalSearch;
-use crate::search::ReplicaProgram;
+use crate::search::{Move, ReplicaProgram};
 use crate::Stop;
 
 /// Share of perturbations that are dives where some deployment has this many replicas.
@@ -11,7 +11,13 @@ const MANY_REPLICAS: u32 = 4;
 const DIVE_SHARE: f64 = 0.5;
 /// Configurations among which the one to open is chosen: at most.
 const CONTESTANTS: usize = 30;
-/// Share of the other perturbations that open something instead of taking something away.
+/// Share of the other perturbations that make one of the most promising moves though it costs more: that costs at most this
+/// by its bound, in terms of the present total, one of so many; and how many of them are moves of deep operators.
+const SIDESTEP_SHARE: f64 = 0.5;
+const SIDESTEP_BELOW: f64 = 1.1;
+const SIDESTEPS: usize = 16;
+const DEEP_SIDESTEP_SHARE: f64 = 0.3;
+/// Share of what remains that opens something instead of taking something away.
 const INSERTION_SHARE: f64 = 0.5;
 /// How a dive around the present state is confined: share of the deployments held fast, configurations let in from the
 /// kernel per deployment, whether one of the kernel has to be deployed, and whether the optimum is rounded at once.
@@ -130,7 +136,7 @@ impl LocalSearch<'_> {
         best
     }
 
-    /// Dives nearby; or opens something at random; or takes one to three deployments away, keeps them out at first, and
+    /// Dives nearby; or makes a promising move though it costs more; or opens something at random; or takes one to three deployments away, keeps them out at first, and
     /// fills the gap at random.
     pub fn perturb(&mut self, rng: &mut impl Rng, stop: &Stop) {
         let deployments: Vec<(usize, u32)> = self.state.deployments().collect();
@@ -141,6 +147,10 @@ impl LocalSearch<'_> {
         let are_many = deployments.iter().any(|entry| entry.1 >= MANY_REPLICAS);
         if are_many && rng.random_bool(DIVE_SHARE) {
             self.dive_nearby(rng, stop);
+            return;
+        }
+        if rng.random_bool(SIDESTEP_SHARE) {
+            self.sidestep(rng, stop);
             return;
         }
         if rng.random_bool(INSERTION_SHARE) {
@@ -156,6 +166,34 @@ impl LocalSearch<'_> {
         self.solves += 1;
         self.state.solve(f64::INFINITY);
         self.refill(rng, stop);
+    }
+
+    /// Makes one of the moves that promise most, at random, whether or not it improves; what it closes stays out at first.
+    ///
+    /// Source of the idea, to leave a local optimum by a move that costs a little more: Dueck and Scheuer, "Threshold
+    /// accepting", 1990.
+    fn sidestep(&mut self, rng: &mut impl Rng, stop: &Stop) {
+        self.neighbourhood.list(&self.state, &self.banned, &self.held);
+        let is_deep = rng.random_bool(DEEP_SIDESTEP_SHARE);
+        self.neighbourhood.propose(SIDESTEP_BELOW * self.state.total_usd(), is_deep, SIDESTEPS, self.switches);
+        let moves = &self.neighbourhood.moves;
+        if moves.is_empty() {
+            return;
+        }
+        let candidate = moves[rng.random_range(0..moves.len())];
+        self.make(&candidate);
+        self.banned.extend(self.changes.iter().filter(|change| change.to == 0).map(|change| change.configuration));
+        self.refill(rng, stop);
+    }
+
+    /// Makes a move, and gives back what is no longer needed.
+    fn make(&mut self, candidate: &Move) {
+        self.neighbourhood.changes(candidate, &mut self.changes);
+        self.state.apply(&self.changes);
+        self.solves += 1;
+        self.state.solve(f64::INFINITY);
+        self.trimmed.clear();
+        self.state.trim(&mut self.trimmed);
     }
 
     /// Opens a configuration at random in the place of others, and gives back what is no longer needed.
@@ -200,12 +238,7 @@ impl LocalSearch<'_> {
                 break;
             }
             let candidate = moves[rng.random_range(0..moves.len())];
-            self.neighbourhood.changes(&candidate, &mut self.changes);
-            self.state.apply(&self.changes);
-            self.solves += 1;
-            self.state.solve(f64::INFINITY);
-            self.trimmed.clear();
-            self.state.trim(&mut self.trimmed);
+            self.make(&candidate);
         }
         self.banned.clear();
     }
