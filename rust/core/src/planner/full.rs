@@ -1,58 +1,50 @@
 //! Full re-planning: deployments, too, are chosen anew, as far as that pays.
 //!
 //! Starts, in this order: what runs, with the cost of starting more inside the objective; where that ends dearer beside the
-//! relaxation than what was found before, a dive from the linear relaxation over what the market mixes and what ran, kept from call
-//! to call with its basis (first, where what runs is not enough); plans that were good before. Calls that dig, see [`Pace`], make
-//! more dives, move every other time within a wider kernel, and perturb the best until their work is done. What one call does
-//! not find, a later one finds, since its starts are the best that was found.
+//! [`Relaxation`] than what was found before, a dive from that, which is kept from call to call with its basis (first, where
+//! what runs is not enough); plans that were good before. Calls that dig, see [`Pace`], look for the best whole counts of what
+//! they have, make more dives, move every other time within a wider [`Kernel`], other configurations each time, and perturb the
+//! best until their work is done. What one call does not find, a later one finds, since its starts are the best that was found.
 //!
-//! Prices of the relaxation, and the configurations that they favour, follow the rates and are computed anew only after
-//! the rates have drifted, prices or pools have changed, or the relaxation's value seems off; and within a call whose first
-//! descents end far above that value, since it is then what the search moves within that is at fault.
+//! Prices, and the configurations that they favour, follow the rates and are computed anew only after the rates have drifted,
+//! prices or pools have changed, or they no longer agree with the relaxation; and within a call whose first descents end far
+//! above that, since it is then what the search moves within that is at fault.
 
 use rand_pcg::Pcg64Mcg;
 
+use super::call::{limits, search_from, Call, First, Kept, Next, Outcome};
 use super::found::{deployments, settle, Found};
+use super::kernel::Kernel;
 use super::pace::Pace;
+use super::relaxation::Relaxation;
+use super::worth::{is_worth_it, payback};
 use crate::agh::stream;
-use crate::search::{siblings, LocalSearch, Market, Ranking, ReplicaProgram, Running, SearchLimits, SearchState};
-use crate::{
-    construct, Deployment, PlannerParams, Problem, Result, RoutingProgram, SolveParams, Stop, Switches,
-    FEASIBILITY_TOLERANCE,
-};
+use crate::search::{CountTree, LocalSearch, Market, Running, SearchState};
+use crate::{construct, Deployment, PlannerParams, Problem, Result, SolveParams, Stop, Switches};
 
 /// Rates that have moved by more than this factor since the market was priced want new prices.
-const DRIFT: f64 = 1.5;
+const DRIFT: f64 = 2.0;
 /// Most rounds of column generation that renew the prices; few are needed, since they go on from what was mixed before.
 const MOST_ROUNDS: usize = 60;
-/// Configurations that the search moves within: at least, and more per query type.
-const KERNEL_SIZE: usize = 14;
-const KERNEL_SIZE_PER_TYPE: usize = 1;
-/// The same where a call digs for more, and how many times more or fewer GPUs other TP/PP of what the market mixes have.
-const WIDE_SIZE: usize = 24;
-const WIDE_SIZE_PER_TYPE: usize = 2;
-const SIBLING_RATIO: f64 = 2.0;
 /// Elementary steps of a call and of one that digs, with one query type, and the power by which they grow with the number
 /// of query types; see [`LocalSearch::work`].
-const LIGHT_WORK: f64 = 2.8e3;
-const DEEP_WORK: f64 = 2.2e4;
-const WORK_GROWTH: f64 = 2.0;
+const LIGHT_WORK: f64 = 2.9e3;
+const DEEP_WORK: f64 = 2.3e4;
+const WORK_GROWTH: f64 = 1.95;
 /// The same, at most, of the dive that every call may make and of each that one that digs makes, and about what new prices take.
 const DIVE_WORK: f64 = 1.2e3;
 const DEEP_DIVE_WORK: f64 = 6e3;
-const PRICING_WORK: f64 = 4e3;
+const PRICING_WORK: f64 = 6e3;
+/// The same, at most, of each tree for whole counts.
+const TREE_WORK: f64 = 2e3;
 /// The same, beyond setting up, for enlarging what was found so that it has headroom.
-const HEADROOM_WORK: f64 = 1.3e3;
+const HEADROOM_WORK: f64 = 2.0e3;
 const MOST_WORK: f64 = 1e8;
 /// More work, in terms of that of a light call, where what was found is not enough for the demand.
 const REPAIR: u64 = 2;
-/// Moves tried from one state.
-const TRIES: usize = 7;
 /// Plans that were good before and are kept as further starts, and those of them that a light call looks at.
 const ALTERNATIVES: usize = 4;
 const LIGHT_ALTERNATIVES: usize = 1;
-/// Perturbations of a call, which on tiny problems take next to no work.
-const MOST_PERTURBATIONS: usize = 200;
 /// Dives of a digging call that round at random.
 const RANDOM_DIVES: usize = 3;
 /// The first dive is given up where it cannot end below this, in terms of the best so far.
@@ -62,28 +54,20 @@ const DIVE_BELOW: f64 = 1.03;
 const GOOD: f64 = 0.004;
 const GOOD_KEPT: f64 = 0.003;
 const GOOD_SAVING_SHARE: f64 = 0.7;
-/// Configurations that dives are made over before those that no longer run are left out: at least, and more per query type.
-const MEMBERS: usize = 8;
-const MEMBERS_PER_TYPE: usize = 1;
 
 /// What full re-planning keeps from call to call.
 #[derive(Debug)]
 pub(super) struct Reoptimiser {
     market: Market,
-    /// Configurations that the market favours.
-    kernel: Vec<u32>,
-    /// More of them, within which every other call that digs moves.
-    wide_kernel: Vec<u32>,
+    kernel: Kernel,
     /// Rates that the market's prices follow, and those for which they were computed.
     rates: Vec<f64>,
     priced_rates: Vec<f64>,
-    /// The market's value when it was priced.
-    priced_usd: f64,
-    /// Prices or pools have changed since, or the value seems off.
+    /// Prices or pools have changed since, or the market no longer agrees with the relaxation.
     is_stale: bool,
     running: Running,
-    /// Replicas and routing in one linear program, over what the market mixes and what ran.
-    program: ReplicaProgram,
+    relaxation: Relaxation,
+    tree: CountTree,
     alternatives: Vec<Vec<Deployment>>,
     pace: Pace,
     calls: u64,
@@ -91,155 +75,26 @@ pub(super) struct Reoptimiser {
     digs: u64,
 }
 
-/// Deployments and what a plan with them costs, USD.
-#[derive(Debug)]
-pub(super) struct Next {
-    pub(super) deployments: Vec<Deployment>,
-    pub(super) usd: f64,
-    /// Their routing, solved.
-    pub(super) program: RoutingProgram,
-}
-
-/// What a call comes to.
-#[derive(Debug)]
-pub(super) enum Outcome {
-    /// Deployments better than what is kept by more than a change must save; `None` where there are none.
-    Next(Option<Next>),
-    /// What was found so far is so poor that the search wants to look beyond the kernel, for which all routes have to be
-    /// up to date.
-    Poor(First),
-}
-
-/// What the first descents of a call found: every plan with its cost, and the best with its routing.
-#[derive(Debug)]
-pub(super) struct First {
-    plans: Vec<(f64, Vec<Deployment>)>,
-    best: Option<(Vec<Deployment>, RoutingProgram)>,
-    work: u64,
-}
-
-/// What runs when a call begins.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Kept<'p> {
-    pub(super) deployments: &'p [Deployment],
-    /// Their routing, solved.
-    pub(super) program: &'p RoutingProgram,
-    /// It cannot meet every constraint.
-    pub(super) is_short: bool,
-    /// A change must save more than this share of its cost.
-    pub(super) least_saving_share: f64,
-}
-
-/// How much a call did.
-#[derive(Debug, Clone, Copy)]
-struct Effort {
-    digs: bool,
-    is_priced: bool,
-}
-
-/// What one call works with. `'c` is what outlives it.
-struct Call<'a, 'c> {
-    search: LocalSearch<'a>,
-    found: Found<'a>,
-    kept: Kept<'c>,
-    kept_state: SearchState<'a>,
-    running: &'a Running,
-    starts: &'c [Vec<Deployment>],
-    limits: SearchLimits<'c>,
-    stop: &'c Stop,
-}
-
-impl<'a, 'c> Call<'a, 'c> {
-    /// With `search` at what is kept.
-    fn new(
-        search: LocalSearch<'a>,
-        kept: Kept<'c>,
-        running: &'a Running,
-        starts: &'c [Vec<Deployment>],
-        stop: &'c Stop,
-    ) -> Self {
-        let kept_state = search.state.clone();
-        let found = Found { best: kept_state.clone(), plans: Vec::new() };
-        let limits = limits(work(kept_state.problem(), LIGHT_WORK), stop);
-        Self { search, found, kept, kept_state, running, starts, limits, stop }
-    }
-
-    fn problem(&self) -> &'a Problem {
-        self.kept_state.problem()
-    }
-
-    fn go_on_from(&mut self, first: First) {
-        self.found.plans = first.plans;
-        self.search.count_on(first.work);
-        if let Some((deployments, program)) = first.best {
-            self.found.best.set_deployments_of(&deployments, &program);
-        }
-    }
-
-    fn into_first(self) -> First {
-        let work = self.search.work();
-        let Found { best, plans } = self.found;
-        let best = best.is_sound().then(|| (deployments(&best), best.into_program()));
-        First { plans, best, work }
-    }
-
-    /// Begins with another market, within `kernel`, at what is kept.
-    fn begin_again(&mut self, market: &Market, kernel: Vec<u32>) {
-        let Kept { deployments, program, .. } = self.kept;
-        let search = search_from(self.problem(), market, kernel, self.running, deployments, program);
-        let spent = std::mem::replace(&mut self.search, search).work();
-        self.search.count_on(spent);
-    }
-
-    /// Descends from where the search is.
-    fn settle(&mut self) {
-        settle(&mut self.search, &self.limits);
-        self.found.take(&self.search.state);
-    }
-
-    /// Whether the best leaves queries unserved.
-    fn is_short(&self) -> bool {
-        unserved_per_h(self.problem(), &self.found.best) > least_unserved_per_h(self.problem())
-    }
-
-    fn is_done(&self) -> bool {
-        self.search.work() >= self.limits.work
-    }
-
-    /// Perturbs the best until the work is done.
-    fn perturb(&mut self, rng: &mut Pcg64Mcg) {
-        for _ in 0..MOST_PERTURBATIONS {
-            let best = &self.found.best;
-            if self.is_done() || !best.is_sound() || best.deployments().next().is_none() {
-                break;
-            }
-            self.search.state.clone_from(best);
-            self.search.perturb(rng, self.stop);
-            self.settle();
-        }
-    }
-}
-
 impl Reoptimiser {
     /// With prices for the numbers of `problem`.
-    pub(super) fn new(problem: &Problem) -> Self {
-        let mut reoptimiser = Self {
-            market: Market::of(problem, &Stop::never()),
-            kernel: Vec::new(),
-            wide_kernel: Vec::new(),
+    pub(super) fn new(problem: &Problem, seed: u64) -> Self {
+        let market = Market::of(problem, &Stop::never());
+        let mut kernel = Kernel::new(seed);
+        kernel.price(problem, &market);
+        Self {
+            kernel,
+            market,
             rates: problem.query_types.rate_per_h.clone(),
-            priced_rates: Vec::new(),
-            priced_usd: f64::INFINITY,
+            priced_rates: problem.query_types.rate_per_h.clone(),
             is_stale: false,
             running: Running::default(),
-            program: ReplicaProgram::new(&SearchState::new(problem, 1), &[]),
+            relaxation: Relaxation::new(problem),
+            tree: CountTree::default(),
             alternatives: Vec::new(),
             pace: Pace::new(),
             calls: 0,
             digs: 0,
-        };
-        reoptimiser.price_kernel(problem);
-        reoptimiser
+        }
     }
 
     /// Prices or pools have changed: those of the relaxation no longer hold.
@@ -251,20 +106,14 @@ impl Reoptimiser {
     pub(super) fn is_due(&self, problem: &Problem) -> bool {
         let rates = &problem.query_types.rate_per_h;
         let far = |(now, then): (&f64, &f64)| *now > DRIFT * then || *then > DRIFT * now;
-        // Where something goes unserved, a little less traffic may be worth more than all that is served costs.
-        let usd = self.market.value_after(&self.rates, rates);
-        let is_off = self.pace.has_credit() && far((&usd, &self.priced_usd));
-        self.is_stale || is_off || rates.iter().zip(&self.priced_rates).any(far)
+        self.is_stale || rates.iter().zip(&self.priced_rates).any(far)
     }
 
     /// The configurations whose routes have to be up to date otherwise.
     pub(super) fn looked_at(&self, kept: &[Deployment]) -> Vec<u32> {
         let mut configurations = self.kernel_with(self.alternatives.iter().flatten().chain(kept));
-        configurations.extend(self.program.members());
-        configurations.extend(&self.wide_kernel);
-        configurations.sort_unstable();
-        configurations.dedup();
-        configurations
+        configurations.extend(self.relaxation.program.members());
+        self.kernel.widened(&configurations)
     }
 
     /// Makes the next deployments out of what is `kept`. `first` is what the call found before it was `Poor`; unless
@@ -285,15 +134,18 @@ impl Reoptimiser {
         let stop = Stop::never();
         let kernel = self.kernel_with(starts.iter().flatten().chain(kept.deployments));
         let search = search_from(problem, &self.market, kernel, &running, kept.deployments, kept.program);
-        let mut call = Call::new(search, kept, &running, &starts, &stop);
+        let mut call = Call::new(search, kept, &running, &starts, work(problem, LIGHT_WORK), &stop);
         match first {
             Some(first) => call.go_on_from(first),
-            None => self.calls += 1,
+            None => {
+                self.calls += 1;
+                self.relax(&mut call, is_priced);
+            }
         }
-        let effort = if params.max_changes.is_some() {
+        let digs = if params.max_changes.is_some() {
             // Only what runs, and what is a few changes away from it.
             call.settle();
-            Effort { digs: false, is_priced }
+            false
         } else {
             let rests = is_first && self.begin(&mut call, is_priced);
             let is_off = !is_priced && self.pace.is_off(self.excess_of(&call.found.best));
@@ -313,15 +165,15 @@ impl Reoptimiser {
         });
         drop(kept_state);
         self.running = running;
-        self.pace.note(excess, effort.digs, effort.is_priced);
-        self.is_stale = self.pace.is_mispriced();
+        self.pace.note(excess, digs);
+        self.is_stale = self.pace.has_credit() && self.relaxation.is_mispriced();
+        next.iter().for_each(|next| self.kernel.keep(&next.deployments));
         self.remember(plans, next.as_ref().map_or(kept.deployments, |next| &next.deployments));
         Ok(Outcome::Next(next))
     }
 
     /// Descends from what runs and from a dive; true where what is found is so good that nothing else need be looked at.
     fn begin(&mut self, call: &mut Call<'_, '_>, is_priced: bool) -> bool {
-        prepare(&mut self.program, &call.search.state, &self.market, call.kept.deployments, is_priced);
         let is_enough = !call.kept.is_short && call.kept_state.is_sound();
         let share = if is_enough { GOOD_KEPT + GOOD_SAVING_SHARE * call.kept.least_saving_share } else { GOOD };
         // Where what runs is not enough, a descent from it takes many steps.
@@ -341,18 +193,31 @@ impl Reoptimiser {
         false
     }
 
+    /// Solves the relaxation for the present numbers, over new members where the market was priced anew.
+    fn relax(&mut self, call: &mut Call<'_, '_>, is_priced: bool) {
+        let (state, kept) = (&call.search.state, call.kept.deployments);
+        let work = if is_priced {
+            let (work, factor) = self.relaxation.renew(state, &self.market, kept, call.stop);
+            self.pace.rescale(factor);
+            work
+        } else {
+            self.relaxation.follow(state, &self.market, kept, call.stop)
+        };
+        call.search.count_on(work);
+    }
+
     /// Descends from where a dive to the nearest counts ends, unless it costs more than the best by the factor `below`.
     fn dive(&mut self, call: &mut Call<'_, '_>, below: f64) {
         let best = &call.found.best;
         let cutoff_usd = if best.is_sound() { below * best.total_usd() } else { f64::INFINITY };
         let max_work = work(call.problem(), DIVE_WORK);
-        if call.search.dive_with(&mut self.program, cutoff_usd, max_work, None::<&mut Pcg64Mcg>, call.stop) {
+        if call.search.dive_with(&mut self.relaxation.program, cutoff_usd, max_work, None::<&mut Pcg64Mcg>, call.stop) {
             call.settle();
         }
     }
 
-    /// What a call does after it has begun: little where it `rests`, more where it digs.
-    fn go_on(&mut self, call: &mut Call<'_, '_>, seed: u64, rests: bool, mut is_priced: bool) -> Result<Effort> {
+    /// What a call does after it has begun: little where it `rests`, more where it digs; whether it did.
+    fn go_on(&mut self, call: &mut Call<'_, '_>, seed: u64, rests: bool, mut is_priced: bool) -> Result<bool> {
         let problem = call.problem();
         if !call.found.best.is_sound() {
             call.limits.work += REPAIR * call.limits.work;
@@ -364,7 +229,7 @@ impl Reoptimiser {
             is_priced = true;
             let kernel = self.kernel_with(call.starts.iter().flatten().chain(call.kept.deployments));
             call.begin_again(&self.market, kernel);
-            prepare(&mut self.program, &call.search.state, &self.market, call.kept.deployments, is_priced);
+            self.relax(call, is_priced);
             self.dive(call, f64::INFINITY);
         }
         let must = is_priced || !call.found.best.is_sound();
@@ -393,31 +258,30 @@ impl Reoptimiser {
         if digs {
             call.perturb(&mut rng);
         }
-        Ok(Effort { digs, is_priced })
+        Ok(digs)
     }
 
-    /// Looks within a wider kernel, every other time, and makes more dives.
+    /// Looks within a wider kernel, every other time, for whole counts, and makes more dives.
     fn dig(&mut self, call: &mut Call<'_, '_>, rng: &mut Pcg64Mcg) {
         let is_short = call.is_short();
         self.digs += 1;
         if self.digs % 2 == 0 {
-            let mut kernel = self.wide_kernel.clone();
-            kernel.extend(call.search.kernel());
-            kernel.sort_unstable();
-            kernel.dedup();
+            let kernel = self.kernel.widened(call.search.kernel());
             call.search.move_within(&self.market, kernel);
+            self.kernel.draw(call.problem());
             if call.found.best.is_sound() {
                 call.search.state.clone_from(&call.found.best);
                 call.settle();
             }
         }
+        call.count(&mut self.tree, work(call.problem(), TREE_WORK));
         let max_work = work(call.problem(), DEEP_DIVE_WORK);
         for _ in 0..RANDOM_DIVES {
             if call.is_done() {
                 break;
             }
-            self.program.begin_again();
-            let (search, program) = (&mut call.search, &mut self.program);
+            let (search, program) = (&mut call.search, &mut self.relaxation.program);
+            program.begin_again();
             // Where a limit just suffices, what is rounded to near counts leaves more unserved.
             let is_found = match is_short {
                 true => search.dive_by_cost_with(program, f64::INFINITY, max_work, rng, call.stop),
@@ -431,7 +295,7 @@ impl Reoptimiser {
 
     /// What a state costs over the value of the relaxation, starts put aside.
     fn excess_of(&self, state: &SearchState<'_>) -> f64 {
-        (state.total_usd() - state.starting_usd()) / self.market.value_usd
+        (state.total_usd() - state.starting_usd()) / self.relaxation.value_usd()
     }
 
     /// `next` enlarged for the higher rates that `problem` has meanwhile; only routes of [`Reoptimiser::kernel_with`] what is
@@ -452,11 +316,7 @@ impl Reoptimiser {
 
     /// The configurations that the market favours and those of `entries`.
     pub(super) fn kernel_with<'d>(&self, entries: impl Iterator<Item = &'d Deployment>) -> Vec<u32> {
-        let mut kernel = self.kernel.clone();
-        kernel.extend(entries.map(|entry| entry.configuration));
-        kernel.sort_unstable();
-        kernel.dedup();
-        kernel
+        self.kernel.with(entries)
     }
 
     /// Lets the market follow the rates; whether it was priced anew.
@@ -473,20 +333,8 @@ impl Reoptimiser {
 
     fn renew(&mut self, problem: &Problem) {
         self.market.renew(problem, MOST_ROUNDS, &Stop::never());
-        self.price_kernel(problem);
-    }
-
-    fn price_kernel(&mut self, problem: &Problem) {
-        let size = KERNEL_SIZE + KERNEL_SIZE_PER_TYPE * problem.num_query_types();
-        let wide_size = WIDE_SIZE + WIDE_SIZE_PER_TYPE * problem.num_query_types();
-        let ranking = Ranking::new(problem, &self.market);
-        let mixture = self.market.mixture.iter().map(|entry| entry.0);
-        self.kernel = ranking.kernel(size, size / 2);
-        self.kernel.extend(mixture.clone());
-        self.wide_kernel = ranking.kernel(wide_size, wide_size / 2);
-        self.wide_kernel.extend(mixture.flat_map(|a| siblings(problem, a, SIBLING_RATIO)));
+        self.kernel.price(problem, &self.market);
         self.priced_rates.clone_from(&problem.query_types.rate_per_h);
-        self.priced_usd = self.market.value_usd;
         self.is_stale = false;
     }
 
@@ -517,97 +365,7 @@ impl Reoptimiser {
     }
 }
 
-/// A search at `deployments`, for about which `program` is solved.
-fn search_from<'a>(
-    problem: &'a Problem,
-    market: &Market,
-    kernel: Vec<u32>,
-    running: &'a Running,
-    deployments: &[Deployment],
-    program: &RoutingProgram,
-) -> LocalSearch<'a> {
-    let mut search = LocalSearch::new(problem, market, kernel, Switches::default());
-    search.set_running(running);
-    search.state.set_deployments_of(deployments, program);
-    search
-}
-
-/// Whether `best` is worth a change of what is kept.
-fn is_worth_it(
-    problem: &Problem,
-    params: &PlannerParams,
-    kept: Kept<'_>,
-    kept_state: &SearchState<'_>,
-    best: &SearchState<'_>,
-) -> bool {
-    if kept.is_short || !kept_state.is_sound() {
-        return true;
-    }
-    let (kept_usd, usd) = (kept_state.total_usd(), best.total_usd());
-    if !best.is_sound() || usd >= kept_usd {
-        return false;
-    }
-    // A query that could be served is worth a change in any case.
-    if unserved_per_h(problem, best) < unserved_per_h(problem, kept_state) - least_unserved_per_h(problem) {
-        return true;
-    }
-    kept_usd - usd > (params.min_saving_usd / payback(problem, params)).max(kept.least_saving_share * kept_usd)
-}
-
-/// Queries per hour that a state leaves unserved.
-fn unserved_per_h(problem: &Problem, state: &SearchState<'_>) -> f64 {
-    let rates = problem.query_types.rate_per_h.iter().enumerate();
-    rates.map(|(i, rate)| rate * (state.program().unmet(i) + state.program().shortage(i))).sum()
-}
-
-/// Fewer queries per hour than this are rounding.
-fn least_unserved_per_h(problem: &Problem) -> f64 {
-    FEASIBILITY_TOLERANCE * problem.query_types.rate_per_h.iter().sum::<f64>()
-}
-
-/// Brings the program that dives up to date, over what the market mixes and what runs or ran.
-fn prepare(
-    program: &mut ReplicaProgram,
-    state: &SearchState<'_>,
-    market: &Market,
-    kept: &[Deployment],
-    is_priced: bool,
-) {
-    let is_member = |entry: &Deployment| program.members().binary_search(&entry.configuration).is_ok();
-    if !is_priced && kept.iter().all(is_member) {
-        program.refresh(state);
-        return;
-    }
-    let mut members: Vec<u32> = market.mixture.iter().map(|entry| entry.0).collect();
-    members.extend(kept.iter().map(|entry| entry.configuration));
-    let most = MEMBERS + MEMBERS_PER_TYPE * state.problem().num_query_types();
-    if !is_priced && program.members().len() < most {
-        members.extend(program.members());
-    }
-    members.sort_unstable();
-    members.dedup();
-    *program = ReplicaProgram::new(state, &members);
-}
-
 /// Elementary steps of a call, of `one` with one query type.
 fn work(problem: &Problem, one: f64) -> u64 {
     (one * (problem.num_query_types() as f64).powf(WORK_GROWTH)).min(MOST_WORK) as u64
-}
-
-fn limits(work: u64, stop: &Stop) -> SearchLimits<'_> {
-    // Deep operators take longer than they are worth here.
-    SearchLimits {
-        solves: u64::MAX,
-        work,
-        tries: TRIES,
-        deep_tries: 0,
-        deep_below_usd: f64::NEG_INFINITY,
-        again_below_usd: f64::NEG_INFINITY,
-        stop,
-    }
-}
-
-/// The payback time as a share of the horizon.
-fn payback(problem: &Problem, params: &PlannerParams) -> f64 {
-    params.payback_h.unwrap_or(problem.horizon_h) / problem.horizon_h
 }

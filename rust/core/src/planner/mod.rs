@@ -7,15 +7,21 @@
 //! What cannot be met is no error: the plan then has [`Status::Degraded`], serves as many queries as it can, and its
 //! message says what is short. An error leaves planner and plan as they were.
 
+mod call;
+mod counts;
 mod found;
 mod full;
+mod kernel;
 mod next_plan;
 mod pace;
 mod params;
 mod rank;
+mod relaxation;
 mod transition;
+mod worth;
 
-use full::{First, Kept, Next, Outcome, Reoptimiser};
+use call::{First, Kept, Next, Outcome};
+use full::Reoptimiser;
 pub use params::{PlannerParams, TransitionCosts};
 use rank::Rank;
 pub use transition::{Action, Step, Transition};
@@ -94,7 +100,7 @@ impl Planner {
             }
         };
         let program = RoutingProgram::of_deployments(&problem, &plan.deployments);
-        let reoptimiser = Reoptimiser::new(&problem);
+        let reoptimiser = Reoptimiser::new(&problem, params.seed);
         let mut planner = Self {
             headroom: params.headroom,
             headroom_cost_share: 0.0,

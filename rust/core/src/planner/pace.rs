@@ -9,26 +9,22 @@ const DEBT: f64 = 9.0;
 const DEAR: f64 = 0.01;
 const VERY_DEAR: f64 = 0.03;
 const FORGOTTEN: f64 = 0.002;
+/// The most that a call forgets which dug and found no better, as a share.
+const MOST_FORGOTTEN: f64 = 0.05;
 /// The relaxation is priced anew at once where what was found costs this much more beside it than before, as a share.
 const OFF: f64 = 0.05;
-/// The relaxation is priced anew where the cost beside it has changed by this share, after so many calls at the earliest.
-const MISPRICED: f64 = 0.2;
-const FEWEST_CALLS: u64 = 10;
-
 /// The cost beside the relaxation over the calls so far, and the credit for digging.
 #[derive(Debug)]
 pub(super) struct Pace {
-    /// Cost over the value of the relaxation after the last calls, and when that was last priced.
+    /// Cost over the value of the relaxation after the last calls.
     excess: f64,
-    priced_excess: f64,
     credit: f64,
-    calls_since_priced: u64,
 }
 
 impl Pace {
     /// With full credit.
     pub(super) fn new() -> Self {
-        Self { excess: f64::INFINITY, priced_excess: f64::INFINITY, credit: MOST, calls_since_priced: 0 }
+        Self { excess: f64::INFINITY, credit: MOST }
     }
 
     /// Whether a call digs whose first descents ended at `excess`, the cost over the value of the relaxation. It does where
@@ -62,23 +58,23 @@ impl Pace {
         excess <= self.excess * (1.0 + share)
     }
 
-    /// Takes note of the `excess` that a call ended at.
-    pub(super) fn note(&mut self, excess: f64, digs: bool, is_priced: bool) {
-        self.calls_since_priced += 1;
-        if is_priced {
-            self.priced_excess = excess;
-            self.calls_since_priced = 0;
-            // What was found before was beside another value.
-            self.excess = excess;
+    /// Takes costs beside the relaxation for higher by `factor` from now on, since that has another value.
+    pub(super) fn rescale(&mut self, factor: f64) {
+        if factor.is_finite() && factor > 0.0 {
+            self.excess *= factor;
         }
-        let least = FORGOTTEN * self.excess;
-        let forgotten = if digs { (0.5 * (excess - self.excess)).max(least) } else { least };
-        self.excess = if excess.is_finite() { excess.min(self.excess + forgotten) } else { f64::INFINITY };
     }
 
-    /// Whether the value of the relaxation seems off.
-    pub(super) fn is_mispriced(&self) -> bool {
-        self.calls_since_priced >= FEWEST_CALLS && (self.excess / self.priced_excess - 1.0).abs() > MISPRICED
+    /// Takes note of the `excess` that a call ended at.
+    pub(super) fn note(&mut self, excess: f64, digs: bool) {
+        let least = FORGOTTEN * self.excess;
+        let forgotten = match digs {
+            true => (0.5 * (excess - self.excess)).min(MOST_FORGOTTEN * self.excess).max(least),
+            false => least,
+        };
+        if excess.is_finite() {
+            self.excess = excess.min(self.excess + forgotten);
+        }
     }
 }
 
@@ -89,7 +85,7 @@ mod tests {
     #[test]
     fn what_stays_dear_is_dug_for_at_once_and_then_in_less_than_half_of_the_calls() {
         let mut pace = Pace::new();
-        pace.note(1.0, false, true);
+        pace.note(1.0, false);
         let digs: Vec<bool> = (0..1000)
             .map(|call| {
                 let digs = pace.digs(1.1 * 1.1_f64.powi(call % 2), false, false);
@@ -106,20 +102,35 @@ mod tests {
     #[test]
     fn where_nothing_is_dear_some_calls_dig_all_the_same() {
         let mut pace = Pace::new();
-        pace.note(1.0, false, true);
+        pace.note(1.0, false);
         let digs = (0..1000).filter(|_| pace.digs(1.0, false, false)).count();
         assert!((300..450).contains(&digs), "{digs}");
     }
 
     #[test]
-    fn new_prices_are_asked_for_within_a_call_only_with_credit_and_make_what_was_found_before_void() {
+    fn new_prices_are_asked_for_within_a_call_only_with_credit() {
         let mut pace = Pace::new();
-        pace.note(1.0, false, true);
+        pace.note(1.0, false);
         assert!(pace.is_off(1.2) && pace.is_good(1.009, 0.01) && !pace.is_good(1.011, 0.01));
         // Every call has to dig, until there is only debt.
         (0..20).for_each(|_| assert!(pace.digs(1.2, false, true)));
         assert!(!pace.is_off(1.2) && !pace.has_credit());
-        pace.note(1.2, true, true);
+        pace.rescale(1.2);
         assert!(pace.is_good(1.2, 0.0));
+    }
+
+    #[test]
+    fn what_was_found_before_is_forgotten_little_by_little() {
+        let mut pace = Pace::new();
+        pace.note(1.0, false);
+        // What one call did not find is no measure of the next.
+        pace.note(3.0, true);
+        assert!(pace.is_good(1.04, 0.0) && !pace.is_good(1.06, 0.0));
+        pace.note(f64::INFINITY, true);
+        assert!(!pace.is_good(1.06, 0.0));
+        (0..100).for_each(|_| pace.note(3.0, true));
+        assert!(pace.is_good(2.9, 0.0));
+        pace.note(0.9, false);
+        assert!(pace.is_good(0.9, 0.0) && !pace.is_good(0.91, 0.0));
     }
 }

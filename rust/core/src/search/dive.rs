@@ -278,6 +278,12 @@ impl ReplicaProgram {
         self.solve(problem, f64::INFINITY, stop).then(|| self.simplex.objective() + self.constant_usd)
     }
 
+    /// The same for the ranges at first, from where the next dive begins.
+    pub fn relax_at_first(&mut self, problem: &Problem, stop: &Stop) -> Option<f64> {
+        self.begin_again();
+        self.begin(problem, f64::INFINITY, stop).then(|| self.simplex.objective() + self.constant_usd)
+    }
+
     fn replicas(&self, position: usize) -> f64 {
         f64::from(self.lowest[position]) + self.simplex.value(self.first_replicas + position)
     }

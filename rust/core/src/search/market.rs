@@ -138,12 +138,6 @@ impl Market {
         }
     }
 
-    /// The value that [`Market::follow`] would come to.
-    pub fn value_after(&self, before: &[f64], now: &[f64]) -> f64 {
-        let rates = before.iter().zip(now).zip(&self.routing.supply);
-        rates.fold(self.value_usd, |usd, ((&before, &now), &supply_usd)| usd + (growth(before, now) - 1.0) * supply_usd)
-    }
-
     /// The mixture in whole replicas, without what it asks for less than `least` replicas of.
     pub fn rounded(&self, least: f64) -> Vec<Deployment> {
         let asked = self.mixture.iter().filter(|entry| entry.1 > least);

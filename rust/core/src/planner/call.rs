@@ -1,0 +1,164 @@
+//! What one call of full re-planning works with.
+
+use rand_pcg::Pcg64Mcg;
+
+use super::found::{deployments, settle, Found};
+use super::worth::is_short;
+use crate::search::{LocalSearch, Market, Running, SearchLimits, SearchState};
+use crate::{Deployment, Problem, RoutingProgram, Stop, Switches};
+
+/// Moves tried from one state.
+const TRIES: usize = 7;
+/// Perturbations of a call, which on tiny problems take next to no work.
+const MOST_PERTURBATIONS: usize = 200;
+
+/// Deployments and what a plan with them costs, USD.
+#[derive(Debug)]
+pub(super) struct Next {
+    pub(super) deployments: Vec<Deployment>,
+    pub(super) usd: f64,
+    /// Their routing, solved.
+    pub(super) program: RoutingProgram,
+}
+
+/// What a call comes to.
+#[derive(Debug)]
+pub(super) enum Outcome {
+    /// Deployments better than what is kept by more than a change must save; `None` where there are none.
+    Next(Option<Next>),
+    /// What was found so far is so poor that the search wants to look beyond the kernel, for which all routes have to be
+    /// up to date.
+    Poor(First),
+}
+
+/// What the first descents of a call found: every plan with its cost, and the best with its routing.
+#[derive(Debug)]
+pub(super) struct First {
+    plans: Vec<(f64, Vec<Deployment>)>,
+    best: Option<(Vec<Deployment>, RoutingProgram)>,
+    work: u64,
+}
+
+/// What runs when a call begins.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Kept<'p> {
+    pub(super) deployments: &'p [Deployment],
+    /// Their routing, solved.
+    pub(super) program: &'p RoutingProgram,
+    /// It cannot meet every constraint.
+    pub(super) is_short: bool,
+    /// A change must save more than this share of its cost.
+    pub(super) least_saving_share: f64,
+}
+
+/// What one call works with. `'c` is what outlives it.
+pub(super) struct Call<'a, 'c> {
+    pub(super) search: LocalSearch<'a>,
+    pub(super) found: Found<'a>,
+    pub(super) kept: Kept<'c>,
+    pub(super) kept_state: SearchState<'a>,
+    pub(super) running: &'a Running,
+    pub(super) starts: &'c [Vec<Deployment>],
+    pub(super) limits: SearchLimits<'c>,
+    pub(super) stop: &'c Stop,
+}
+
+impl<'a, 'c> Call<'a, 'c> {
+    /// With `search` at what is kept, for about `work` elementary steps.
+    pub(super) fn new(
+        search: LocalSearch<'a>,
+        kept: Kept<'c>,
+        running: &'a Running,
+        starts: &'c [Vec<Deployment>],
+        work: u64,
+        stop: &'c Stop,
+    ) -> Self {
+        let kept_state = search.state.clone();
+        let found = Found { best: kept_state.clone(), plans: Vec::new() };
+        Self { search, found, kept, kept_state, running, starts, limits: limits(work, stop), stop }
+    }
+
+    pub(super) fn problem(&self) -> &'a Problem {
+        self.kept_state.problem()
+    }
+
+    pub(super) fn go_on_from(&mut self, first: First) {
+        self.found.plans = first.plans;
+        self.search.count_on(first.work);
+        if let Some((deployments, program)) = first.best {
+            self.found.best.set_deployments_of(&deployments, &program);
+        }
+    }
+
+    pub(super) fn into_first(self) -> First {
+        let work = self.search.work();
+        let Found { best, plans } = self.found;
+        let best = best.is_sound().then(|| (deployments(&best), best.into_program()));
+        First { plans, best, work }
+    }
+
+    /// Begins with another market, within `kernel`, at what is kept.
+    pub(super) fn begin_again(&mut self, market: &Market, kernel: Vec<u32>) {
+        let Kept { deployments, program, .. } = self.kept;
+        let search = search_from(self.problem(), market, kernel, self.running, deployments, program);
+        let spent = std::mem::replace(&mut self.search, search).work();
+        self.search.count_on(spent);
+    }
+
+    /// Descends from where the search is.
+    pub(super) fn settle(&mut self) {
+        settle(&mut self.search, &self.limits);
+        self.found.take(&self.search.state);
+    }
+
+    /// Whether the best leaves queries unserved.
+    pub(super) fn is_short(&self) -> bool {
+        is_short(self.problem(), &self.found.best)
+    }
+
+    pub(super) fn is_done(&self) -> bool {
+        self.search.work() >= self.limits.work
+    }
+
+    /// Perturbs the best until the work is done.
+    pub(super) fn perturb(&mut self, rng: &mut Pcg64Mcg) {
+        for _ in 0..MOST_PERTURBATIONS {
+            let best = &self.found.best;
+            if self.is_done() || !best.is_sound() || best.deployments().next().is_none() {
+                break;
+            }
+            self.search.state.clone_from(best);
+            self.search.perturb(rng, self.stop);
+            self.settle();
+        }
+    }
+}
+
+/// A search at `deployments`, for about which `program` is solved.
+pub(super) fn search_from<'a>(
+    problem: &'a Problem,
+    market: &Market,
+    kernel: Vec<u32>,
+    running: &'a Running,
+    deployments: &[Deployment],
+    program: &RoutingProgram,
+) -> LocalSearch<'a> {
+    let mut search = LocalSearch::new(problem, market, kernel, Switches::default());
+    search.set_running(running);
+    search.state.set_deployments_of(deployments, program);
+    search
+}
+
+/// Limits with `work` elementary steps.
+pub(super) fn limits(work: u64, stop: &Stop) -> SearchLimits<'_> {
+    // Deep operators take longer than they are worth here.
+    SearchLimits {
+        solves: u64::MAX,
+        work,
+        tries: TRIES,
+        deep_tries: 0,
+        deep_below_usd: f64::NEG_INFINITY,
+        again_below_usd: f64::NEG_INFINITY,
+        stop,
+    }
+}

@@ -1,0 +1,54 @@
+//! The best whole counts of the choices of configurations that a call has at hand.
+
+use super::call::Call;
+use super::found::deployments;
+use crate::search::{CountTree, SearchState};
+use crate::Deployment;
+
+/// Choices that are looked at.
+const CHOICES: usize = 3;
+/// Replicas of something from which the counts are worth a look of their own.
+const MANY_REPLICAS: u32 = 3;
+/// Price of shortage in terms of that in the search: counts have to serve everything.
+const SHORTAGE_FACTOR: f64 = 30.0;
+
+impl Call<'_, '_> {
+    /// Descends from where a tree of `max_work` elementary steps ends, for the choice of the best and those of other starts.
+    pub(super) fn count(&mut self, tree: &mut CountTree, max_work: u64) {
+        for choice in self.choices() {
+            if self.is_done() {
+                break;
+            }
+            let mut state = SearchState::elastic(self.problem(), choice.len());
+            state.set_running(self.running);
+            let searched = self.search.state.program();
+            state.price_shortage(|i| SHORTAGE_FACTOR * searched.shortage_usd(i));
+            state.set_deployments(&choice);
+            let best = &self.found.best;
+            let cutoff_usd = if best.is_sound() { best.total_usd() } else { f64::INFINITY };
+            // With fractions of replicas a choice costs least.
+            let may_be_better = state.is_solved() && state.total_usd() < cutoff_usd;
+            let is_found = may_be_better && tree.search(&mut state, cutoff_usd, max_work, self.stop).is_some();
+            self.search.count_on(state.program().work());
+            if is_found {
+                self.search.state.set_deployments(&tree.found);
+                self.settle();
+            }
+        }
+    }
+
+    /// What the best and other starts deploy, one replica of each, where something has many.
+    fn choices(&self) -> Vec<Vec<Deployment>> {
+        let best = deployments(&self.found.best);
+        let mut choices: Vec<Vec<Deployment>> = Vec::new();
+        for plan in std::iter::once(&best).chain(self.starts) {
+            let mut choice: Vec<Deployment> = plan.iter().map(|entry| Deployment { replicas: 1, ..*entry }).collect();
+            choice.sort_unstable_by_key(|entry| entry.configuration);
+            let has_many = plan.iter().any(|entry| entry.replicas >= MANY_REPLICAS);
+            if has_many && choices.len() < CHOICES && !choices.contains(&choice) {
+                choices.push(choice);
+            }
+        }
+        choices
+    }
+}
