@@ -85,19 +85,25 @@ impl Clone for RoutingProgram {
 impl RoutingProgram {
     /// The program of `problem` with room for `num_slots` deployments, none of them in use.
     pub fn new(problem: &Problem, num_slots: usize) -> Self {
-        Self::with_counts(problem, num_slots, false)
+        Self::with_counts(problem, &vec![true; num_slots], false)
     }
 
-    /// The program that adds replicas, not whole, to those of its slots where that pays, within budget and pools: a lower
+    /// The same with one row per slot, for deployments whose routes all load the same resource more, which are most:
+    /// [`RoutingProgram::free_slot`] tells which slots take a deployment.
+    pub fn lean(problem: &Problem, num_slots: usize) -> Self {
+        Self::with_counts(problem, &vec![false; num_slots], false)
+    }
+
+    /// The lean program that adds replicas, not whole, to those of its slots where that pays, within budget and pools: a lower
     /// bound on what any whole numbers from those of the slots on would cost.
     pub fn elastic(problem: &Problem, num_slots: usize) -> Self {
-        Self::with_counts(problem, num_slots, true)
+        Self::with_counts(problem, &vec![false; num_slots], true)
     }
 
-    /// The same with none of the deployments, and room for `num_slots`: quicker made than from nothing.
+    /// The same with none of the deployments, and lean room for `num_slots`: quicker made than from nothing.
     pub fn emptied(&self, problem: &Problem, num_slots: usize) -> Self {
         let slo_rows = (self.error_row.clone(), self.latency_row.clone());
-        Self::with_rows(problem, &vec![true; num_slots], self.is_elastic, slo_rows, self.shortage_usd.clone())
+        Self::with_rows(problem, &vec![false; num_slots], self.is_elastic, slo_rows, self.shortage_usd.clone())
     }
 
     /// The same with other deployments, by rising configuration, and room for no more: quicker made than from nothing.
@@ -126,7 +132,7 @@ impl RoutingProgram {
         })
     }
 
-    fn with_counts(problem: &Problem, num_slots: usize, is_elastic: bool) -> Self {
+    fn with_counts(problem: &Problem, slots: &[bool], is_elastic: bool) -> Self {
         let num_types = problem.num_query_types();
         let table = problem.route_table();
         let mut next_row = num_types as u32;
@@ -152,7 +158,7 @@ impl RoutingProgram {
             true => rows_where(&table.latency_excess),
             false => vec![NO_ROW; num_types],
         };
-        Self::with_rows(problem, &vec![true; num_slots], is_elastic, (error_row, latency_row), shortage_usd(problem))
+        Self::with_rows(problem, slots, is_elastic, (error_row, latency_row), shortage_usd(problem))
     }
 
     /// A program whose query types have these rows for their error and latency SLOs, and whose slots have, or have not, a row for
@@ -275,10 +281,11 @@ impl RoutingProgram {
     }
 
     /// A slot that can take `configuration`: one that held it before, or one free of basic columns.
-    pub fn free_slot(&self, configuration: usize) -> Option<usize> {
+    pub fn free_slot(&self, problem: &Problem, configuration: usize) -> Option<usize> {
+        let needs_both = loads_both(problem, configuration);
         let mut free = None;
         for slot in 0..self.num_slots() {
-            if self.replicas[slot] > 0 {
+            if self.replicas[slot] > 0 || (needs_both && self.memory_row[slot] == NO_ROW) {
                 continue;
             }
             if self.configuration[slot] as usize == configuration {
@@ -532,14 +539,16 @@ impl RoutingProgram {
         self.set_unserved_columns(problem);
     }
 
-    /// The same deployments in a fresh program with `num_slots` slots (at least as many as are in use).
-    pub fn rebuilt(&self, problem: &Problem, num_slots: usize) -> Self {
-        let mut program = Self::with_counts(problem, num_slots, self.is_elastic);
+    /// The same deployments in a fresh program with `num_slots` slots, more than are in use: these come first, and the next
+    /// one takes `configuration`.
+    pub fn rebuilt(&self, problem: &Problem, num_slots: usize, configuration: usize) -> Self {
+        let used: Vec<usize> = (0..self.num_slots()).filter(|&old| self.replicas[old] > 0).collect();
+        let mut slots: Vec<bool> = used.iter().map(|&old| self.memory_row[old] != NO_ROW).collect();
+        slots.resize(num_slots.max(used.len()), loads_both(problem, configuration));
+        let slo_rows = (self.error_row.clone(), self.latency_row.clone());
+        let mut program = Self::with_rows(problem, &slots, self.is_elastic, slo_rows, self.shortage_usd.clone());
         program.simplex.count_on_from(&self.simplex);
-        program.shortage_usd.clone_from(&self.shortage_usd);
-        program.set_unserved_columns(problem);
-        let used = (0..self.num_slots()).filter(|&old| self.replicas[old] > 0);
-        for (slot, old) in used.enumerate() {
+        for (slot, &old) in used.iter().enumerate() {
             program.set_replicas(problem, slot, self.configuration[old] as usize, self.replicas[old]);
             if let (Some(column), Some(old_column)) = (program.replica_column(slot), self.replica_column(old)) {
                 program.simplex.set_upper(column, self.simplex.upper(old_column));

@@ -59,7 +59,7 @@ impl Clone for SearchState<'_> {
 impl<'a> SearchState<'a> {
     /// Nothing deployed, with room for `num_slots` deployments; it grows when more are needed.
     pub fn new(problem: &'a Problem, num_slots: usize) -> Self {
-        Self::with_program(problem, RoutingProgram::new(problem, num_slots))
+        Self::with_program(problem, RoutingProgram::lean(problem, num_slots))
     }
 
     /// The same where a deployment of one replica stands for as many, not whole, as its traffic needs.
@@ -281,11 +281,12 @@ impl<'a> SearchState<'a> {
     }
 
     fn take_slot(&mut self, configuration: usize) -> usize {
-        if let Some(slot) = self.program.free_slot(configuration) {
+        if let Some(slot) = self.program.free_slot(self.problem, configuration) {
             return slot;
         }
         let used = self.deployments().count();
-        self.program = self.program.rebuilt(self.problem, (used + 4).max(self.program.num_slots()));
+        let num_slots = (used + 4).max(self.program.num_slots());
+        self.program = self.program.rebuilt(self.problem, num_slots, configuration);
         for slot in 0..self.program.num_slots() {
             if let Some(deployed) = self.program.configuration(slot) {
                 self.slot_of_pair[self.problem.pair(deployed)] = slot as u32;
