@@ -7,7 +7,7 @@ use crate::search::{ElasticSearch, LocalSearch, Market, Memory, SearchLimits, Se
 use crate::{Deployment, Stop};
 
 /// Share of perturbations that change the choice of configurations first and then find counts for it.
-const CHOICE_SHARE: f64 = 0.4;
+const CHOICE_SHARE: f64 = 0.7;
 /// Share of these that keep the choice and make its counts whole in another way.
 const FIX_SHARE: f64 = 0.8;
 /// Moves tried from one choice after a count was made whole: a look at what promises most.
