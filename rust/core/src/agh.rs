@@ -222,7 +222,7 @@ impl<'a> Run<'a> {
         for (index, &first) in first.iter().enumerate() {
             let (before, rest) = self.islands.split_at_mut(index);
             if let (Some(other), Some(island)) = (before.get(first), rest.first_mut()) {
-                if other.has_counts == Some(true) && !island.has_given_plan {
+                if other.has_counts == Some(true) {
                     island.search.state.clone_from(&other.search.state);
                 }
             }

@@ -2,8 +2,8 @@
 //!
 //! Rows, all scaled to be of order one: supply of every query type (equations), error SLO of the types that some route
 //! can break, under [`LatencyScope::Average`] the latency SLO likewise, storage and budget where stored tokens count
-//! towards them, then time and memory of every slot in replicas, or the one of them that all routes load more. Columns: unmet and shortage of every type, then the
-//! routes of every slot. The shortage columns are artificial: they keep the program feasible at a high price.
+//! towards them, then time and memory of every slot in replicas, or the one of them that all routes load more. Columns:
+//! unmet and shortage of every type, then the routes of every slot. The shortage columns are artificial: they keep the program feasible at a high price.
 
 mod prices;
 mod refresh;
@@ -102,18 +102,15 @@ impl RoutingProgram {
 
     /// The same with none of the deployments, and lean room for `num_slots`: quicker made than from nothing.
     pub fn emptied(&self, problem: &Problem, num_slots: usize) -> Self {
-        let slo_rows = (self.error_row.clone(), self.latency_row.clone());
-        Self::with_rows(problem, &vec![false; num_slots], self.is_elastic, slo_rows, self.shortage_usd.clone())
+        self.with_slots(problem, &vec![false; num_slots])
     }
 
     /// The same with other deployments, by rising configuration, and room for no more: quicker made than from nothing.
     pub fn with_deployments(&self, problem: &Problem, deployments: &[Deployment]) -> Self {
-        let slo_rows = (self.error_row.clone(), self.latency_row.clone());
-        let shortage_usd = self.shortage_usd.clone();
         let mut sorted = deployments.to_vec();
         sorted.sort_unstable_by_key(|deployment| deployment.configuration);
         let slots: Vec<bool> = sorted.iter().map(|one| loads_both(problem, one.configuration as usize)).collect();
-        let mut program = Self::with_rows(problem, &slots, self.is_elastic, slo_rows, shortage_usd);
+        let mut program = self.with_slots(problem, &slots);
         for (slot, deployment) in sorted.iter().enumerate() {
             program.set_replicas(problem, slot, deployment.configuration as usize, deployment.replicas);
         }
@@ -159,6 +156,12 @@ impl RoutingProgram {
             false => vec![NO_ROW; num_types],
         };
         Self::with_rows(problem, slots, is_elastic, (error_row, latency_row), shortage_usd(problem))
+    }
+
+    /// The same with other slots, none of them in use.
+    fn with_slots(&self, problem: &Problem, slots: &[bool]) -> Self {
+        let slo_rows = (self.error_row.clone(), self.latency_row.clone());
+        Self::with_rows(problem, slots, self.is_elastic, slo_rows, self.shortage_usd.clone())
     }
 
     /// A program whose query types have these rows for their error and latency SLOs, and whose slots have, or have not, a row for
@@ -399,9 +402,7 @@ impl RoutingProgram {
         if let Some(column) = self.replica_column(slot) {
             let replica_usd = problem.replica_usd(configuration);
             self.entries.clear();
-            self.entries.extend(
-                [time_row as u32, memory_row].iter().filter(|&&row| row != NO_ROW).map(|&row| (row as usize, -1.0)),
-            );
+            self.entries.extend(self.slot_rows(slot).map(|row| (row, -1.0)));
             if self.budget_row != NO_ROW {
                 let share = replica_usd / problem.budget_usd.max(f64::MIN_POSITIVE);
                 self.entries.push((self.budget_row as usize, share));
@@ -545,8 +546,7 @@ impl RoutingProgram {
         let used: Vec<usize> = (0..self.num_slots()).filter(|&old| self.replicas[old] > 0).collect();
         let mut slots: Vec<bool> = used.iter().map(|&old| self.memory_row[old] != NO_ROW).collect();
         slots.resize(num_slots.max(used.len()), loads_both(problem, configuration));
-        let slo_rows = (self.error_row.clone(), self.latency_row.clone());
-        let mut program = Self::with_rows(problem, &slots, self.is_elastic, slo_rows, self.shortage_usd.clone());
+        let mut program = self.with_slots(problem, &slots);
         program.simplex.count_on_from(&self.simplex);
         for (slot, &old) in used.iter().enumerate() {
             program.set_replicas(problem, slot, self.configuration[old] as usize, self.replicas[old]);

@@ -150,10 +150,12 @@ pub(super) fn best_choice<'a>(islands: &[Island<'a>]) -> Option<SearchState<'a>>
     sound.min_by(|left, right| left.total_usd().total_cmp(&right.total_usd())).cloned()
 }
 
-/// For each island the first one with the same choice of configurations: a tree finds the same counts for both.
+/// For each island the first one with the same choice of configurations, for both of which a tree finds the same counts; a plan
+/// that was given is left as it is.
 pub(super) fn first_with_choice(islands: &[Island<'_>]) -> Vec<usize> {
     let choice = |island: &Island<'_>| -> Option<Vec<(usize, u32)>> {
-        island.elastic.as_ref().map(|elastic| elastic.state().deployments().collect())
+        let elastic = island.elastic.as_ref().filter(|_| !island.has_given_plan)?;
+        Some(elastic.state().deployments().collect())
     };
     let choices: Vec<_> = islands.iter().map(choice).collect();
     let first = |index: usize| match &choices[index] {

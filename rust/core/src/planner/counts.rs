@@ -9,8 +9,6 @@ use crate::Deployment;
 const CHOICES: usize = 3;
 /// Replicas of something from which the counts are worth a look of their own.
 const MANY_REPLICAS: u32 = 3;
-/// Price of shortage in terms of that in the search: counts have to serve everything.
-const SHORTAGE_FACTOR: f64 = 30.0;
 
 impl Call<'_, '_> {
     /// Descends from where a tree of `max_work` elementary steps ends, for the choice of the best and those of other starts.
@@ -21,8 +19,7 @@ impl Call<'_, '_> {
             }
             let mut state = SearchState::elastic(self.problem(), choice.len());
             state.set_running(self.running);
-            let searched = self.search.state.program();
-            state.price_shortage(|i| SHORTAGE_FACTOR * searched.shortage_usd(i));
+            CountTree::price_shortage(&mut state, self.search.state.program());
             state.set_deployments(&choice);
             let best = &self.found.best;
             let cutoff_usd = if best.is_sound() { best.total_usd() } else { f64::INFINITY };

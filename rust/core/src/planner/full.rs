@@ -211,7 +211,11 @@ impl Reoptimiser {
         let best = &call.found.best;
         let cutoff_usd = if best.is_sound() { below * best.total_usd() } else { f64::INFINITY };
         let max_work = work(call.problem(), DIVE_WORK);
-        if call.search.dive_with(&mut self.relaxation.program, cutoff_usd, max_work, None::<&mut Pcg64Mcg>, call.stop) {
+        let stop = call.stop;
+        let is_found = call.search.dive_with(&mut self.relaxation.program, |program, problem, found| {
+            program.dive(problem, cutoff_usd, max_work, None::<&mut Pcg64Mcg>, stop, found)
+        });
+        if is_found {
             call.settle();
         }
     }
@@ -280,13 +284,14 @@ impl Reoptimiser {
             if call.is_done() {
                 break;
             }
-            let (search, program) = (&mut call.search, &mut self.relaxation.program);
-            program.begin_again();
-            // Where a limit just suffices, what is rounded to near counts leaves more unserved.
-            let is_found = match is_short {
-                true => search.dive_by_cost_with(program, f64::INFINITY, max_work, rng, call.stop),
-                false => search.dive_with(program, f64::INFINITY, max_work, Some(rng), call.stop),
-            };
+            let stop = call.stop;
+            self.relaxation.program.begin_again();
+            let is_found =
+                call.search.dive_with(&mut self.relaxation.program, |program, problem, found| match is_short {
+                    // Where a limit just suffices, what is rounded to near counts leaves more unserved.
+                    true => program.dive_by_cost(problem, f64::INFINITY, max_work, rng, stop, found),
+                    false => program.dive(problem, f64::INFINITY, max_work, Some(&mut *rng), stop, found),
+                });
             if is_found {
                 call.settle();
             }

@@ -9,11 +9,13 @@
 //! optimal rounding", 2014.
 
 use crate::search::SearchState;
-use crate::{Deployment, Stop};
+use crate::{Deployment, RoutingProgram, Stop};
 
 /// Improvements smaller than this, relative to the total, are not looked for.
 const LEAST_IMPROVEMENT: f64 = 1e-6;
 
+/// Price of shortage, in terms of that in the search, while counts are made whole: a replica more has to be cheaper.
+const SHORTAGE_FACTOR: f64 = 30.0;
 /// Distance from a whole number that counts as none: what rounding it away leaves short is priced many times over.
 const INTEGRALITY_TOLERANCE: f64 = 1e-8;
 /// Elementary steps more, in terms of those allowed, while nothing is found.
@@ -37,6 +39,12 @@ pub struct CountTree {
 }
 
 impl CountTree {
+    /// Prices shortage in `state` so that its whole counts serve everything, in terms of what it costs in the search that has
+    /// the `program`. Solve afterwards.
+    pub fn price_shortage(state: &mut SearchState<'_>, program: &RoutingProgram) {
+        state.price_shortage(|i| SHORTAGE_FACTOR * program.shortage_usd(i));
+    }
+
     /// Looks for the whole counts of the deployments of `state`, which is elastic, that cost least and less than
     /// `cutoff_usd`. Ends after `max_work` elementary steps, or where `stop` says so, with the best found; its cost, USD, or
     /// `None` where none was. Counts that leave a query type short are none. Leaves the counts of `state` in disorder.

@@ -275,13 +275,18 @@ impl ReplicaProgram {
 
     /// Optimum of the program for the present ranges, USD; `None` where there is none or time is over.
     pub fn relax(&mut self, problem: &Problem, stop: &Stop) -> Option<f64> {
-        self.solve(problem, f64::INFINITY, stop).then(|| self.simplex.objective() + self.constant_usd)
+        self.solve(problem, f64::INFINITY, stop).then(|| self.value_usd())
     }
 
     /// The same for the ranges at first, from where the next dive begins.
     pub fn relax_at_first(&mut self, problem: &Problem, stop: &Stop) -> Option<f64> {
         self.begin_again();
-        self.begin(problem, f64::INFINITY, stop).then(|| self.simplex.objective() + self.constant_usd)
+        self.begin(problem, f64::INFINITY, stop).then(|| self.value_usd())
+    }
+
+    /// Value at the last solve, USD.
+    fn value_usd(&self) -> f64 {
+        self.simplex.objective() + self.constant_usd
     }
 
     fn replicas(&self, position: usize) -> f64 {
@@ -403,7 +408,7 @@ impl ReplicaProgram {
         stop: &Stop,
     ) -> Option<f64> {
         self.fix(problem, position, replicas.min(self.highest[position]));
-        self.solve(problem, cutoff_usd, stop).then(|| self.simplex.objective() + self.constant_usd)
+        self.solve(problem, cutoff_usd, stop).then(|| self.value_usd())
     }
 
     fn branch(&self) -> Branch {

@@ -14,9 +14,6 @@ use crate::search::count_tree::{dearest_fractional, read_counts};
 use crate::search::{CountTree, LocalSearch, Market, Memory, SearchLimits, SearchState};
 use crate::{Deployment, Problem, Stop, Switches};
 
-/// Price of shortage, in terms of that in the search, while counts are made whole: a replica more has to be cheaper.
-const SHORTAGE_FACTOR: f64 = 30.0;
-
 /// A search over elastic states with the tree for their counts.
 #[derive(Debug, Clone)]
 pub struct ElasticSearch<'a> {
@@ -128,7 +125,7 @@ impl<'a> ElasticSearch<'a> {
     pub fn whole_counts(&mut self, cutoff_usd: f64, max_work: u64, stop: &Stop) -> Option<&[Deployment]> {
         let Self { search, counting, tree, .. } = self;
         counting.clone_from(&search.state);
-        counting.price_shortage(|i| SHORTAGE_FACTOR * search.state.program().shortage_usd(i));
+        CountTree::price_shortage(counting, search.state.program());
         tree.search(counting, cutoff_usd, max_work, stop)?;
         Some(&self.tree.found)
     }

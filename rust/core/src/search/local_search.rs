@@ -204,6 +204,11 @@ impl<'a> LocalSearch<'a> {
                 break;
             }
         }
+        self.trim();
+    }
+
+    /// Gives back the replicas that no traffic needs.
+    pub(super) fn trim(&mut self) {
         self.trimmed.clear();
         self.state.trim(&mut self.trimmed);
     }

@@ -3,8 +3,8 @@
 use rand::{Rng, RngExt};
 
 use super::LocalSearch;
-use crate::search::{Move, ReplicaProgram};
-use crate::Stop;
+use crate::search::ReplicaProgram;
+use crate::{Deployment, Problem, Stop};
 
 /// Share of perturbations that are dives where some deployment has this many replicas.
 const MANY_REPLICAS: u32 = 4;
@@ -48,67 +48,29 @@ impl LocalSearch<'_> {
                 program.force(self.state.problem(), position);
             }
         }
-        let found = match rounds {
-            true => program.round(self.state.problem(), rng, stop, &mut self.found),
-            false => program.dive(
-                self.state.problem(),
-                DIVE_BELOW * self.state.total_usd(),
-                u64::MAX,
-                Some(rng),
-                stop,
-                &mut self.found,
-            ),
-        };
-        self.take_dive(found);
-        self.solves += program.solves;
-        self.work_done += program.work();
+        let cutoff_usd = DIVE_BELOW * self.state.total_usd();
+        self.dive_with(&mut program, |program, problem, found| match rounds {
+            true => program.round(problem, rng, stop, found),
+            false => program.dive(problem, cutoff_usd, u64::MAX, Some(rng), stop, found),
+        });
     }
 
-    /// Goes to where a dive from `program`, which is kept, ends, see [`ReplicaProgram::dive`]; false where that is nowhere.
+    /// Goes to the deployments that `dive`, one of the dives of [`ReplicaProgram`], finds with `program`; false where it finds
+    /// none.
     pub fn dive_with(
         &mut self,
         program: &mut ReplicaProgram,
-        cutoff_usd: f64,
-        max_work: u64,
-        rng: Option<&mut impl Rng>,
-        stop: &Stop,
+        dive: impl FnOnce(&mut ReplicaProgram, &Problem, &mut Vec<Deployment>) -> bool,
     ) -> bool {
-        let problem = self.state.problem();
-        let before = (program.solves, program.work());
-        let found = program.dive(problem, cutoff_usd, max_work, rng, stop, &mut self.found);
-        self.take_dive_of(program, before, found)
-    }
-
-    /// The same with [`ReplicaProgram::dive_by_cost`].
-    pub fn dive_by_cost_with(
-        &mut self,
-        program: &mut ReplicaProgram,
-        cutoff_usd: f64,
-        max_work: u64,
-        rng: &mut impl Rng,
-        stop: &Stop,
-    ) -> bool {
-        let problem = self.state.problem();
-        let before = (program.solves, program.work());
-        let found = program.dive_by_cost(problem, cutoff_usd, max_work, rng, stop, &mut self.found);
-        self.take_dive_of(program, before, found)
-    }
-
-    fn take_dive_of(&mut self, program: &ReplicaProgram, (solves, work): (u64, u64), found: bool) -> bool {
-        self.take_dive(found);
-        self.solves += program.solves - solves;
+        let (solves, work) = (program.solves, program.work());
+        let is_found = dive(program, self.state.problem(), &mut self.found);
+        self.solves += 1 + program.solves - solves;
         self.work_done += program.work() - work;
-        found
-    }
-
-    /// Deploys what a dive found, if anything.
-    fn take_dive(&mut self, found: bool) {
-        self.solves += 1;
-        if found {
+        if is_found {
             self.state.set_deployments(&self.found);
-            self.trimmed.clear();
-            self.state.trim(&mut self.trimmed);
+            self.trim();
         }
+        is_found
     }
 
     /// A configuration of the kernel that is not deployed: of a few at random, the one that earns most at present prices.
@@ -136,8 +98,8 @@ impl LocalSearch<'_> {
         best
     }
 
-    /// Dives nearby; or makes a promising move though it costs more; or opens something at random; or takes one to three deployments away, keeps them out at first, and
-    /// fills the gap at random.
+    /// Dives nearby; or makes a promising move though it costs more; or opens something at random; or takes one to three
+    /// deployments away, keeps them out at first, and fills the gap at random.
     pub fn perturb(&mut self, rng: &mut impl Rng, stop: &Stop) {
         let deployments: Vec<(usize, u32)> = self.state.deployments().collect();
         if deployments.is_empty() {
@@ -176,24 +138,31 @@ impl LocalSearch<'_> {
         self.neighbourhood.list(&self.state, &self.banned, &self.held);
         let is_deep = rng.random_bool(DEEP_SIDESTEP_SHARE);
         self.neighbourhood.propose(SIDESTEP_BELOW * self.state.total_usd(), is_deep, SIDESTEPS, self.switches);
-        let moves = &self.neighbourhood.moves;
-        if moves.is_empty() {
+        if !self.make_one(rng) {
             return;
         }
-        let candidate = moves[rng.random_range(0..moves.len())];
-        self.make(&candidate);
         self.banned.extend(self.changes.iter().filter(|change| change.to == 0).map(|change| change.configuration));
         self.refill(rng, stop);
     }
 
-    /// Makes a move, and gives back what is no longer needed.
-    fn make(&mut self, candidate: &Move) {
-        self.neighbourhood.changes(candidate, &mut self.changes);
+    /// Makes one of the moves that were proposed, at random; false where there is none.
+    fn make_one(&mut self, rng: &mut impl Rng) -> bool {
+        let moves = &self.neighbourhood.moves;
+        if moves.is_empty() {
+            return false;
+        }
+        let candidate = moves[rng.random_range(0..moves.len())];
+        self.neighbourhood.changes(&candidate, &mut self.changes);
         self.state.apply(&self.changes);
+        self.solve_and_trim();
+        true
+    }
+
+    /// Routes over what is deployed, and gives back what is not needed.
+    fn solve_and_trim(&mut self) {
         self.solves += 1;
         self.state.solve(f64::INFINITY);
-        self.trimmed.clear();
-        self.state.trim(&mut self.trimmed);
+        self.trim();
     }
 
     /// Opens a configuration at random in the place of others, and gives back what is no longer needed.
@@ -218,10 +187,7 @@ impl LocalSearch<'_> {
         let cuts = &self.neighbourhood.cuts;
         let wanted = cuts.position(a).map_or(1.0, |at| cuts.worthwhile(0, at, problem.replica_usd(a)).round());
         self.state.set_replicas(a, (wanted.max(1.0) as u32).min(self.state.most_replicas(a)));
-        self.solves += 1;
-        self.state.solve(f64::INFINITY);
-        self.trimmed.clear();
-        self.state.trim(&mut self.trimmed);
+        self.solve_and_trim();
         self.refill(rng, stop);
     }
 
@@ -233,12 +199,9 @@ impl LocalSearch<'_> {
             }
             self.neighbourhood.list(&self.state, &self.banned, &self.held);
             self.neighbourhood.propose(self.state.total_usd(), false, 4, self.switches);
-            let moves = &self.neighbourhood.moves;
-            if moves.is_empty() {
+            if !self.make_one(rng) {
                 break;
             }
-            let candidate = moves[rng.random_range(0..moves.len())];
-            self.make(&candidate);
         }
         self.banned.clear();
     }
