@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
+from threading import Timer
 from typing import Any
 
 import numpy as np
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from helpers import arrays, feasible_plan, two_types
@@ -169,13 +170,21 @@ def test_any_bytes_make_a_problem_and_a_plan_or_an_error(
         },
     ),
 )
+@example("agh", {"max_iterations": 2**32 - 1})
+@example("agh", {"time_limit": 1e9})
 def test_any_setting_gives_a_plan_or_an_error(method: str, given_settings: dict[str, Any]) -> None:
     problem = two_types()
+    # What asks for years of work gets a second.
+    cancel = given_settings.get("cancel") or CancelToken()
+    timer = Timer(1.0, cancel.cancel)
+    timer.start()
     try:
-        plan = solve(problem, method, **given_settings)
+        plan = solve(problem, method, **{**given_settings, "cancel": cancel})
     except InvalidInputError as error:
         assert_named(error)
         return
+    finally:
+        timer.cancel()
     assert plan.method == method
     report = check(problem, plan)
     assert report.violations == []
