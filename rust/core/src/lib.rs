@@ -31,6 +31,7 @@ mod params;
 mod plan;
 mod planner;
 mod problem;
+pub mod replay;
 mod router;
 mod routing;
 pub mod search;
