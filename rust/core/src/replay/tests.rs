@@ -208,9 +208,10 @@ fn threads_and_the_order_of_deployments_change_nothing() {
     let one = replay(&requests, &deployment, &all, Dispatch::LeastOutstanding, 1, &token).unwrap();
     let many = replay(&requests, &deployment, &all, Dispatch::LeastOutstanding, 4, &token).unwrap();
     assert_eq!(one.deployments, many.deployments);
-    for n in 0..requests.len() {
-        assert_eq!(one.outcomes.latency_s[n].to_bits(), many.outcomes.latency_s[n].to_bits());
-        assert_eq!(one.outcomes.latency_s[n].is_nan(), deployment[n] == UNSERVED);
+    let pairs = one.outcomes.latency_s.iter().zip(&many.outcomes.latency_s);
+    for ((one_s, many_s), &d) in pairs.zip(&deployment) {
+        assert_eq!(one_s.to_bits(), many_s.to_bits());
+        assert_eq!(one_s.is_nan(), d == UNSERVED);
     }
 }
 
