@@ -11,7 +11,7 @@ import numpy as np
 from servemix import _core
 from servemix._changes import changed
 from servemix._columns import FloatArray
-from servemix._core import Plan, Problem
+from servemix._core import Plan, Problem, check
 from servemix._errors import InvalidInputError
 
 if TYPE_CHECKING:
@@ -207,32 +207,35 @@ def _at_given_figures(problem: Problem, plan: Plan, *, proves: bool = True) -> P
     ``proves`` says whether the worse problem asks for no more than was promised, so that without a
     plan of the one there is none of the other.
     """
-    if plan.objective_value is None:
-        proven = plan.status == "INFEASIBLE" and proves
-        return Plan.from_arrays(
+    if plan.objective_value is not None:
+        costed = Plan.from_arrays(
             problem,
             method=plan.method,
             seed=plan.seed,
-            status="INFEASIBLE" if proven else "NO_SOLUTION_FOUND",
+            # Optimal for the worse problem, which says nothing about the given one.
+            status="FEASIBLE",
             stop_reason=plan.stop_reason,
             runtime_s=plan.runtime_s,
-            deployments={"configuration": [], "replicas": []},
-            routing={"query_type": [], "configuration": [], "fraction": []},
-            unmet=[],
-            message=plan.message,
+            deployments=dict(plan.deployments),
+            routing=dict(plan.routing),
+            unmet=plan.unmet,
+            statistics=plan.statistics,
         )
+        # No plan leaves as feasible that the checker refuses.
+        if check(problem, costed).feasible:
+            return costed
+    proven = plan.status == "INFEASIBLE" and proves
     return Plan.from_arrays(
         problem,
         method=plan.method,
         seed=plan.seed,
-        # Optimal for the worse problem, which says nothing about the given one.
-        status="FEASIBLE",
+        status="INFEASIBLE" if proven else "NO_SOLUTION_FOUND",
         stop_reason=plan.stop_reason,
         runtime_s=plan.runtime_s,
-        deployments=dict(plan.deployments),
-        routing=dict(plan.routing),
-        unmet=plan.unmet,
-        statistics=plan.statistics,
+        deployments={"configuration": [], "replicas": []},
+        routing={"query_type": [], "configuration": [], "fraction": []},
+        unmet=[],
+        message=plan.message or "the plan does not meet every constraint within the tolerance",
     )
 
 

@@ -17,6 +17,7 @@ use rand_pcg::Pcg64Mcg;
 use crate::agh::island::{best_choice, first_with_choice, on_threads, share_memory, Island};
 use crate::agh::starts::Starts;
 use crate::bound;
+use crate::check::gate;
 use crate::search::{
     ElasticSearch, LocalSearch, Market, OperatorStatistics, Ranking, SearchLimits, SearchState, OPERATORS,
 };
@@ -309,7 +310,9 @@ impl<'a> Run<'a> {
             return Ok(greedy);
         }
         let (deployments, routing, unmet) = self.incumbent.solution();
-        Plan::from_solution(self.problem, deployments, &routing, unmet)
+        let plan = Plan::from_solution(self.problem, deployments, &routing, unmet)?;
+        // Coefficients many orders of magnitude apart can drown in the linear program.
+        Ok(if gate::accepts(self.problem, &plan) { plan } else { greedy })
     }
 
     /// Figures of the search: starts, epochs, linear programs, and per operator moves evaluated, applied and USD saved.

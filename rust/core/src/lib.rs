@@ -47,6 +47,7 @@ pub use files::{read_plan, read_problem, write_plan, write_problem};
 pub use params::{SolveParams, Switches, MAX_THREADS};
 pub use plan::{relative_gap, Cost, Deployment, Plan, Routing};
 pub use planner::{Action, Planner, PlannerParams, Step, Transition, TransitionCosts, Update};
+pub(crate) use problem::LEAST_SHARE;
 pub use problem::{
     Configurations, LatencyScope, Models, Pools, Problem, ProblemData, QueryTypes, RouteTable, Routes, Tiers,
     FEASIBILITY_TOLERANCE, NO_POOL,

@@ -125,6 +125,8 @@ impl Plan {
         for (i, &share) in self.unmet.iter().enumerate() {
             finite(share, || format!("unmet[{i}]"))?;
         }
+        // Plans keep this order; only others are looked through for what stands there twice.
+        let is_rising = self.deployments.is_sorted_by(|x, y| x.configuration < y.configuration);
         let mut seen = HashSet::new();
         for (index, deployment) in self.deployments.iter().enumerate() {
             let entry = |key: &str| format!("deployments[{index}].{key}");
@@ -132,7 +134,7 @@ impl Plan {
             if deployment.replicas == 0 {
                 return Err(Error::invalid(entry("replicas"), "must be at least 1, got 0"));
             }
-            if !seen.insert(deployment.configuration) {
+            if !is_rising && !seen.insert(deployment.configuration) {
                 let message = format!("{} is deployed twice", deployment.configuration);
                 return Err(Error::invalid(entry("configuration"), message));
             }
@@ -171,13 +173,15 @@ impl Routing {
                 return Err(Error::invalid(format!("routing.{column}"), message));
             }
         }
-        let mut seen = HashSet::with_capacity(self.fraction.len());
+        let key = |&index: &usize| (self.query_type[index], self.configuration[index]);
+        let is_rising = (0..self.fraction.len()).is_sorted_by(|x, y| key(x) < key(y));
+        let mut seen = HashSet::new();
         for (index, &fraction) in self.fraction.iter().enumerate() {
             let (i, a) = (self.query_type[index], self.configuration[index]);
             in_range(i, num_types, || format!("routing.query_type[{index}]"))?;
             in_range(a, num_configurations, || format!("routing.configuration[{index}]"))?;
             finite(fraction, || format!("routing.fraction[{index}]"))?;
-            if !seen.insert((i, a)) {
+            if !is_rising && !seen.insert((i, a)) {
                 let message = format!("repeats query_type {i}, configuration {a}");
                 return Err(Error::invalid(format!("routing[{index}]"), message));
             }

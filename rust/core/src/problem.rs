@@ -8,6 +8,7 @@ use std::collections::HashMap;
 use std::ops::Deref;
 
 pub use routes::RouteTable;
+pub(crate) use routes::LEAST_SHARE;
 use routes::{latency_usd, route_table};
 use validate::validate;
 

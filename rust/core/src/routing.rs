@@ -238,7 +238,7 @@ impl RoutingProgram {
                 self.entries.push((self.storage_row as usize, -share));
             }
             if self.budget_row != NO_ROW {
-                let share = problem.data_usd(i) / problem.budget_usd.max(f64::MIN_POSITIVE);
+                let share = problem.data_usd(i) / scale_of(problem.budget_usd);
                 self.entries.push((self.budget_row as usize, -share));
             }
             let (unmet_usd, shortage_usd) = self.unserved_usd(problem, i);
@@ -257,12 +257,13 @@ impl RoutingProgram {
             let hourly = problem.horizon_h * problem.storage_usd_per_gb_h;
             let used_usd = self.rental_usd + hourly * self.weights_gb + self.constant_usd;
             // As deployments may; a little less than the checker allows.
-            let most = 1.0 + 0.5 * FEASIBILITY_TOLERANCE;
-            self.simplex.set_rhs(self.budget_row as usize, most - used_usd / problem.budget_usd.max(f64::MIN_POSITIVE));
+            let most = (1.0 + 0.5 * FEASIBILITY_TOLERANCE) * scaled(problem.budget_usd);
+            self.simplex.set_rhs(self.budget_row as usize, most - used_usd / scale_of(problem.budget_usd));
         }
         for (pool, &row) in self.pool_row.iter().enumerate() {
             if row != NO_ROW {
-                let left = 1.0 - self.pool_gpus[pool] / problem.pools.max_gpus[pool].max(f64::MIN_POSITIVE);
+                let max_gpus = problem.pools.max_gpus[pool];
+                let left = scaled(max_gpus) - self.pool_gpus[pool] / scale_of(max_gpus);
                 self.simplex.set_rhs(row as usize, left.max(0.0));
             }
         }
@@ -404,14 +405,13 @@ impl RoutingProgram {
             self.entries.clear();
             self.entries.extend(self.slot_rows(slot).map(|row| (row, -1.0)));
             if self.budget_row != NO_ROW {
-                let share = replica_usd / problem.budget_usd.max(f64::MIN_POSITIVE);
+                let share = replica_usd / scale_of(problem.budget_usd);
                 self.entries.push((self.budget_row as usize, share));
             }
             if problem.pool(configuration) != NO_POOL {
                 let pool = problem.pool(configuration) as usize;
                 if self.pool_row[pool] != NO_ROW {
-                    let share =
-                        problem.gpus_per_replica(configuration) / problem.pools.max_gpus[pool].max(f64::MIN_POSITIVE);
+                    let share = problem.gpus_per_replica(configuration) / scale_of(problem.pools.max_gpus[pool]);
                     self.entries.push((self.pool_row[pool] as usize, share));
                 }
             }
@@ -505,7 +505,7 @@ impl RoutingProgram {
     pub fn read_limit_prices(&self, problem: &Problem, prices: &mut LimitPrices) {
         let price = |row: u32, limit: f64| match row {
             NO_ROW => 0.0,
-            row => -self.simplex.dual(row as usize).min(0.0) / limit.max(f64::MIN_POSITIVE),
+            row => -self.simplex.dual(row as usize).min(0.0) / scale_of(limit),
         };
         prices.budget = if self.is_elastic { price(self.budget_row, problem.budget_usd) } else { 0.0 };
         prices.pool.clear();
@@ -566,6 +566,20 @@ impl RoutingProgram {
     pub fn pivots(&self) -> u64 {
         self.simplex.pivots()
     }
+}
+
+/// What a limit's row is divided by: the limit, or 1 where that is 0.
+fn scale_of(limit: f64) -> f64 {
+    if limit > 0.0 {
+        limit
+    } else {
+        1.0
+    }
+}
+
+/// A limit in its own scale.
+fn scaled(limit: f64) -> f64 {
+    f64::from(u8::from(limit > 0.0))
 }
 
 /// Whether some routes of configuration `a` load time more and others memory: then each is a limit of its own.

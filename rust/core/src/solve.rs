@@ -2,6 +2,7 @@
 
 use std::time::Instant;
 
+use crate::check::gate;
 use crate::{agh, bnb, bound, construct, CancelToken, Error, Plan, Problem, Result, SolveParams, Status, Stop};
 
 /// A method that finds a plan.
@@ -63,7 +64,11 @@ pub fn solve(
         Method::Agh => agh::solve(problem, params, initial_plan, &stop),
         Method::Bnb => bnb::solve(problem, params, initial_plan, &stop),
     };
-    let mut plan = found?;
+    let mut plan = gate::admit(problem, found?);
+    if plan.status == Status::NoSolutionFound && bound::is_evidently_infeasible(problem) {
+        plan.status = Status::Infeasible;
+        plan.objective_bound = None;
+    }
     if params.bound && plan.objective_bound.is_none() && plan.status != Status::Infeasible {
         bound::certify(problem, &mut plan, false, params, &stop)?;
     }

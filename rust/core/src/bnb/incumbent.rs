@@ -2,7 +2,8 @@
 
 use super::routing::{deployed_usd, route, weights_gb, Routed};
 use super::tree::Incumbents;
-use crate::{check, Deployment, Plan, Problem, Result, Routing, Stop, NO_POOL};
+use crate::check::gate;
+use crate::{Deployment, Plan, Problem, Result, Routing, Stop, NO_POOL};
 
 /// The best plan so far and how many were tried.
 #[derive(Debug)]
@@ -78,8 +79,7 @@ impl<'p> Incumbent<'p> {
     /// Whether the checker agrees; coefficients many orders of magnitude apart can drown in the linear program.
     fn holds(&self, deployments: &[Deployment], routed: &Routed) -> bool {
         Plan::from_solution(self.problem, deployments.to_vec(), &routed.routing, routed.unmet.clone())
-            .and_then(|plan| check(self.problem, &plan))
-            .is_ok_and(|report| report.is_feasible())
+            .is_ok_and(|plan| gate::accepts(self.problem, &plan))
     }
 
     /// Routes over `deployments` and keeps the plan where it is the best; the replicas that the traffic needs, where

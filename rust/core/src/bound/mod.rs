@@ -9,6 +9,7 @@ mod column_generation;
 mod cover;
 mod cut;
 mod domain;
+mod evident;
 mod knapsack;
 mod load;
 mod master;
@@ -22,6 +23,7 @@ pub use domain::Domain;
 pub use prices::Prices;
 
 pub(crate) use column_generation::{Ending, Generator, Limits};
+pub(crate) use evident::is_evidently_infeasible;
 pub(crate) use knapsack::Knapsack;
 pub(crate) use master::Master;
 pub(crate) use mixture::{Mixture, WHOLE};

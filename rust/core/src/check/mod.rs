@@ -1,9 +1,8 @@
 //! Feasibility and cost of a plan, by the formulation alone: from the data as given, sharing no code and no derived
 //! figure with the methods that make plans, so that a mistake of theirs does not hide here.
 
+pub(crate) mod gate;
 mod report;
-
-use std::collections::{BTreeMap, HashMap};
 
 use crate::{Cost, Error, LatencyScope, Plan, Problem, ProblemData, Result, FEASIBILITY_TOLERANCE, NO_POOL};
 
@@ -13,7 +12,9 @@ pub use report::{CheckReport, Constraint, Violation};
 /// Checks `plan` against every constraint of `problem`, and what it claims of its cost against the cost that it has.
 ///
 /// A constraint holds where its excess is at most 1e-6 of its right-hand side. Where that is zero, 1 stands in for it
-/// for shares and errors, the SLO (at least 1 s) for latencies, and the capacity of one replica for capacities.
+/// for shares and errors, the SLO (at least 1 s) for latencies, and the capacity of one replica for capacities. Whole
+/// numbers have no tolerance: replicas and what is deployed of a (model, tier). A share below the tolerance that may not be
+/// there at all (negative, to what is not deployed, beyond the latency SLO of a route) counts as 0.
 ///
 /// # Errors
 /// [`Error::Invalid`] names an entry of the plan that has no meaning in this problem, such as an index out of range.
@@ -22,7 +23,7 @@ pub fn check(problem: &Problem, plan: &Plan) -> Result<CheckReport> {
     if !plan.status.has_plan() {
         return Ok(CheckReport { violations: Vec::new(), cost: None });
     }
-    let decisions = Decisions::read(problem.data(), plan)?;
+    let decisions = Decisions::read(problem, plan)?;
     let mut found = Violations::default();
     supply_and_bounds(&decisions, &mut found);
     activation(&decisions, &mut found);
@@ -38,8 +39,8 @@ pub fn check(problem: &Problem, plan: &Plan) -> Result<CheckReport> {
 /// The decision variables, and where in the data their routes are.
 struct Decisions<'a> {
     data: &'a ProblemData,
-    /// Replicas r of each deployed configuration.
-    replicas: BTreeMap<usize, f64>,
+    /// Replicas r of each deployed configuration, by rising configuration.
+    replicas: Vec<(usize, f64)>,
     /// Shares x with their query type, configuration and route.
     traffic: Vec<Traffic>,
     /// Shares u.
@@ -50,38 +51,41 @@ struct Traffic {
     query_type: usize,
     configuration: usize,
     route: usize,
+    /// As the plan has it.
+    given: f64,
+    /// What of it counts.
     share: f64,
+    is_deployed: bool,
 }
 
 impl<'a> Decisions<'a> {
-    fn read(data: &'a ProblemData, plan: &'a Plan) -> Result<Self> {
+    fn read(problem: &'a Problem, plan: &'a Plan) -> Result<Self> {
+        let data = problem.data();
+        let replicas = |one: &crate::Deployment| (one.configuration as usize, f64::from(one.replicas));
+        let mut replicas: Vec<(usize, f64)> = plan.deployments.iter().map(replicas).collect();
+        replicas.sort_unstable_by_key(|one| one.0);
+        let mut found =
+            Self { data, replicas, traffic: Vec::with_capacity(plan.routing.fraction.len()), unmet: &plan.unmet };
         let r = &plan.routing;
-        let mut wanted: HashMap<(u32, u32), usize> = HashMap::with_capacity(r.fraction.len());
-        for index in 0..r.fraction.len() {
-            wanted.insert((r.query_type[index], r.configuration[index]), index);
-        }
-        let mut route_of = vec![None; r.fraction.len()];
-        for (route, key) in data.routes.query_type.iter().zip(&data.routes.configuration).enumerate() {
-            if let Some(&index) = wanted.get(&(*key.0, *key.1)) {
-                route_of[index] = Some(route);
-            }
-        }
-        let traffic = route_of.into_iter().enumerate().map(|(index, route)| {
+        for (index, &given) in r.fraction.iter().enumerate() {
             let (query_type, configuration) = (r.query_type[index] as usize, r.configuration[index] as usize);
-            let message = format!("there is no route from query type {query_type} to configuration {configuration}");
-            let route = route.ok_or_else(|| Error::invalid(format!("routing[{index}]"), message))?;
-            Ok(Traffic { query_type, configuration, route, share: r.fraction[index] })
-        });
-        Ok(Self {
-            data,
-            replicas: plan
-                .deployments
-                .iter()
-                .map(|deployment| (deployment.configuration as usize, f64::from(deployment.replicas)))
-                .collect(),
-            traffic: traffic.collect::<Result<_>>()?,
-            unmet: &plan.unmet,
-        })
+            let route = position(problem, query_type, configuration).ok_or_else(|| {
+                let message =
+                    format!("there is no route from query type {query_type} to configuration {configuration}");
+                Error::invalid(format!("routing[{index}]"), message)
+            })?;
+            let is_deployed = found.replicas_of(configuration).is_some();
+            let may_be = is_deployed && !is_late(data, query_type, route);
+            let share = if given.abs() <= FEASIBILITY_TOLERANCE && !(may_be && given > 0.0) { 0.0 } else { given };
+            found.traffic.push(Traffic { query_type, configuration, route, given, share, is_deployed });
+        }
+        Ok(found)
+    }
+
+    /// Replicas of configuration `a` where it is deployed.
+    fn replicas_of(&self, a: usize) -> Option<f64> {
+        let index = self.replicas.binary_search_by_key(&a, |one| one.0).ok()?;
+        Some(self.replicas[index].1)
     }
 
     fn type_name(&self, i: usize) -> &str {
@@ -100,16 +104,28 @@ impl<'a> Decisions<'a> {
         f64::from(self.data.configurations.tp[a]) * f64::from(self.data.configurations.pp[a])
     }
 
-    /// Σ over the traffic of query type `i` of `value(route)·x`.
-    fn sum_of_type(&self, i: usize, value: impl Fn(usize) -> f64) -> f64 {
-        let of_type = self.traffic.iter().filter(|traffic| traffic.query_type == i);
-        of_type.map(|traffic| value(traffic.route) * traffic.share).sum()
+    /// Σ over the traffic of each query type of `value(type, route)·x`.
+    fn sum_by_type(&self, value: impl Fn(usize, usize) -> f64) -> Vec<f64> {
+        let mut sums = vec![0.0; self.unmet.len()];
+        for traffic in &self.traffic {
+            sums[traffic.query_type] += value(traffic.query_type, traffic.route) * traffic.share;
+        }
+        sums
+    }
+
+    /// Share of query type `i` that goes unserved.
+    fn unmet(&self, i: usize) -> f64 {
+        if self.unmet[i] < -FEASIBILITY_TOLERANCE {
+            self.unmet[i]
+        } else {
+            self.unmet[i].max(0.0)
+        }
     }
 
     fn storage_gb(&self) -> f64 {
-        let weights: f64 = self.replicas.keys().map(|&a| self.data.configurations.weights_gb[a]).sum();
-        let tokens: f64 = self.data.query_types.data_gb.iter().zip(self.unmet).map(|(gb, u)| gb * (1.0 - u)).sum();
-        weights + tokens
+        let weights: f64 = self.replicas.iter().map(|&(a, _)| self.data.configurations.weights_gb[a]).sum();
+        let data_gb = self.data.query_types.data_gb.iter().enumerate();
+        weights + data_gb.map(|(i, gb)| gb * (1.0 - self.unmet(i))).sum::<f64>()
     }
 
     fn cost(&self) -> Cost {
@@ -117,7 +133,7 @@ impl<'a> Decisions<'a> {
         let rental_per_h: f64 = self
             .replicas
             .iter()
-            .map(|(&a, replicas)| {
+            .map(|&(a, replicas)| {
                 let tier = data.configurations.tier[a] as usize;
                 data.tiers.gpu_usd_per_h[tier] * self.gpus(a) * replicas
             })
@@ -131,7 +147,7 @@ impl<'a> Decisions<'a> {
             })
             .sum();
         let unmet_per_h: f64 =
-            (0..q.name.len()).map(|i| q.rate_per_h[i] * q.unmet_usd_per_query[i] * self.unmet[i]).sum();
+            (0..q.name.len()).map(|i| q.rate_per_h[i] * q.unmet_usd_per_query[i] * self.unmet(i)).sum();
         Cost {
             rental: data.horizon_h * rental_per_h,
             storage: data.horizon_h * data.storage_usd_per_gb_h * self.storage_gb(),
@@ -141,13 +157,29 @@ impl<'a> Decisions<'a> {
     }
 }
 
+/// Where the data has the route from `query_type` to `configuration`. That of the problem's table is only a hint: most routes are
+/// found there at once, and what it says is looked up in the data.
+fn position(problem: &Problem, query_type: usize, configuration: usize) -> Option<usize> {
+    let r = &problem.data().routes;
+    let is_it =
+        |route: usize| r.query_type[route] as usize == query_type && r.configuration[route] as usize == configuration;
+    let hint = problem.find_route(query_type, configuration).map(|at| problem.route_table().source[at] as usize);
+    hint.filter(|&route| is_it(route)).or_else(|| (0..r.query_type.len()).find(|&route| is_it(route)))
+}
+
+/// Whether the latency SLO keeps all traffic of query type `i` off a route.
+fn is_late(data: &ProblemData, i: usize, route: usize) -> bool {
+    data.latency_scope == LatencyScope::Route && data.routes.latency_s[route] > data.query_types.latency_slo_s[i]
+}
+
 /// Σ_a x + u = 1, and x, u within their bounds.
 fn supply_and_bounds(d: &Decisions<'_>, found: &mut Violations) {
     for (index, traffic) in d.traffic.iter().enumerate() {
-        found.at_most(Constraint::Bounds, -traffic.share, 0.0, 1.0, || {
-            (format!("routing.fraction[{index}]"), format!("a share of {} is negative", show(traffic.share)))
+        found.at_most(Constraint::Bounds, -traffic.given, 0.0, 1.0, || {
+            (format!("routing.fraction[{index}]"), format!("a share of {} is negative", show(traffic.given)))
         });
     }
+    let routed = d.sum_by_type(|_, _| 1.0);
     for (i, &unmet) in d.unmet.iter().enumerate() {
         let entry = || format!("unmet[{i}]");
         found.at_most(Constraint::Bounds, -unmet, 0.0, 1.0, || {
@@ -158,7 +190,7 @@ fn supply_and_bounds(d: &Decisions<'_>, found: &mut Violations) {
             let (share, most) = (show(unmet), show(max_unmet));
             (entry(), format!("{}: a share of {share} goes unserved where {most} may", d.type_name(i)))
         });
-        let total = d.sum_of_type(i, |_| 1.0) + unmet;
+        let total = routed[i] + d.unmet(i);
         found.at_most(Constraint::Supply, (total - 1.0).abs(), 0.0, 1.0, || {
             let message = format!("{}: shares routed and unserved add up to {}, not to 1", d.type_name(i), show(total));
             (format!("query_types[{i}]"), message)
@@ -170,7 +202,7 @@ fn supply_and_bounds(d: &Decisions<'_>, found: &mut Violations) {
 fn activation(d: &Decisions<'_>, found: &mut Violations) {
     for (index, traffic) in d.traffic.iter().enumerate() {
         let a = traffic.configuration;
-        let deployed = f64::from(u8::from(d.replicas.contains_key(&a)));
+        let deployed = f64::from(u8::from(traffic.is_deployed));
         found.at_most(Constraint::Activation, traffic.share, deployed, 1.0, || {
             let message = format!(
                 "{}: a share of {} is routed to {} {}",
@@ -182,9 +214,9 @@ fn activation(d: &Decisions<'_>, found: &mut Violations) {
             (format!("routing[{index}]"), message)
         });
     }
-    for (&a, &replicas) in &d.replicas {
+    for &(a, replicas) in &d.replicas {
         let most = f64::from(d.data.configurations.max_replicas[a]);
-        found.at_most(Constraint::MaxReplicas, replicas, most, most, || {
+        found.at_most(Constraint::MaxReplicas, replicas, most, 0.0, || {
             let message = format!("{}: {replicas} replicas where {most} may be deployed", d.configuration_name(a));
             (format!("configurations[{a}]"), message)
         });
@@ -193,12 +225,12 @@ fn activation(d: &Decisions<'_>, found: &mut Violations) {
 
 /// Σ_{a on (j,k)} w_a ≤ 1.
 fn one_per_pair(d: &Decisions<'_>, found: &mut Violations) {
-    let mut deployed: BTreeMap<(u32, u32), f64> = BTreeMap::new();
-    for &a in d.replicas.keys() {
-        *deployed.entry((d.data.configurations.model[a], d.data.configurations.tier[a])).or_default() += 1.0;
-    }
-    for ((model, tier), count) in deployed {
-        found.at_most(Constraint::OnePerPair, count, 1.0, 1.0, || {
+    let c = &d.data.configurations;
+    let mut pairs: Vec<(u32, u32)> = d.replicas.iter().map(|&(a, _)| (c.model[a], c.tier[a])).collect();
+    pairs.sort_unstable();
+    for same in pairs.chunk_by(|x, y| x == y) {
+        let ((model, tier), count) = (same[0], same.len() as f64);
+        found.at_most(Constraint::OnePerPair, count, 1.0, 0.0, || {
             let (model_name, tier_name) = (&d.data.models.name[model as usize], &d.data.tiers.name[tier as usize]);
             let message = format!("{model_name} on {tier_name}: {count} TP/PP choices are deployed where 1 may be");
             (format!("models[{model}],tiers[{tier}]"), message)
@@ -208,24 +240,43 @@ fn one_per_pair(d: &Decisions<'_>, found: &mut Violations) {
 
 /// Time and KV memory of every configuration that is deployed or has traffic.
 fn capacities(d: &Decisions<'_>, found: &mut Violations) {
-    let (mut busy, mut memory_gb): (BTreeMap<usize, f64>, BTreeMap<usize, f64>) =
-        d.replicas.keys().map(|&a| ((a, 0.0), (a, 0.0))).unzip();
+    // Replicas, replicas that are busy and GB that are held of each.
+    let mut loads: Vec<(usize, f64, f64, f64)> =
+        d.replicas.iter().map(|&(a, replicas)| (a, replicas, 0.0, 0.0)).collect();
     for traffic in &d.traffic {
+        let a = traffic.configuration;
+        let at = match loads[..d.replicas.len()].binary_search_by_key(&a, |load| load.0) {
+            Ok(at) => at,
+            Err(_) if traffic.share == 0.0 => continue,
+            Err(_) => {
+                loads.push((a, 0.0, 0.0, 0.0));
+                loads.len() - 1
+            }
+        };
         let per_s = d.data.query_types.rate_per_h[traffic.query_type] / 3600.0 * traffic.share;
-        *busy.entry(traffic.configuration).or_default() += per_s * d.data.routes.busy_s[traffic.route];
-        *memory_gb.entry(traffic.configuration).or_default() += per_s * d.data.routes.kv_gb_s[traffic.route];
+        loads[at].2 += per_s * d.data.routes.busy_s[traffic.route];
+        loads[at].3 += per_s * d.data.routes.kv_gb_s[traffic.route];
     }
-    let replicas = |a: usize| d.replicas.get(&a).copied().unwrap_or(0.0);
-    for (&a, &busy) in &busy {
-        let (one, r) = (d.data.max_utilization, replicas(a));
+    if loads.len() > d.replicas.len() {
+        loads.sort_by_key(|load| load.0);
+        loads.dedup_by(|next, first| {
+            let is_same = next.0 == first.0;
+            if is_same {
+                (first.2, first.3) = (first.2 + next.2, first.3 + next.3);
+            }
+            is_same
+        });
+    }
+    for &(a, r, busy, _) in &loads {
+        let one = d.data.max_utilization;
         found.at_most(Constraint::Time, busy, one * r, one * r.max(1.0), || {
             let (busy, may) = (show(busy), show(one * r));
             let message = format!("{}: {busy} replicas are busy where {may} may be", d.configuration_name(a));
             (format!("configurations[{a}]"), message)
         });
     }
-    for (&a, &gb) in &memory_gb {
-        let (one, r) = (d.data.configurations.kv_cache_gb[a], replicas(a));
+    for &(a, r, _, gb) in &loads {
+        let one = d.data.configurations.kv_cache_gb[a];
         found.at_most(Constraint::Memory, gb, one * r, one * r.max(1.0), || {
             let (gb, has) = (show(gb), show(one * r));
             let message = format!("{}: {gb} GB of KV cache are held where there are {has}", d.configuration_name(a));
@@ -237,16 +288,19 @@ fn capacities(d: &Decisions<'_>, found: &mut Violations) {
 /// Error and latency SLOs.
 fn service_levels(d: &Decisions<'_>, found: &mut Violations) {
     let (q, r) = (&d.data.query_types, &d.data.routes);
-    for i in 0..q.name.len() {
-        let excess = d.sum_of_type(i, |route| r.error[route] - q.error_slo[i]);
+    let errors = d.sum_by_type(|i, route| r.error[route] - q.error_slo[i]);
+    let latencies_s = match d.data.latency_scope {
+        LatencyScope::Average => d.sum_by_type(|i, route| r.latency_s[route] - q.latency_slo_s[i]),
+        LatencyScope::Route => Vec::new(),
+    };
+    for (i, &excess) in errors.iter().enumerate() {
         found.at_most(Constraint::ErrorSlo, excess, 0.0, 1.0, || {
             let slo = show(q.error_slo[i]);
             let message = format!("{}: the mean error exceeds the SLO of {slo} by {}", d.type_name(i), show(excess));
             (format!("query_types[{i}]"), message)
         });
-        if d.data.latency_scope == LatencyScope::Average {
+        if let Some(&excess_s) = latencies_s.get(i) {
             let slo_s = q.latency_slo_s[i];
-            let excess_s = d.sum_of_type(i, |route| r.latency_s[route] - slo_s);
             found.at_most(Constraint::LatencySlo, excess_s, 0.0, slo_s.max(1.0), || {
                 let (slo, excess) = (show(slo_s), show(excess_s));
                 let message = format!("{}: the mean latency exceeds the SLO of {slo} s by {excess} s", d.type_name(i));
@@ -255,8 +309,7 @@ fn service_levels(d: &Decisions<'_>, found: &mut Violations) {
         }
     }
     if d.data.latency_scope == LatencyScope::Route {
-        let is_late = |traffic: &&Traffic| r.latency_s[traffic.route] > q.latency_slo_s[traffic.query_type];
-        for traffic in d.traffic.iter().filter(is_late) {
+        for traffic in d.traffic.iter().filter(|traffic| is_late(d.data, traffic.query_type, traffic.route)) {
             found.at_most(Constraint::LatencySlo, traffic.share, 0.0, 1.0, || {
                 let message = format!(
                     "{}: a share of {} takes {} s on {} where the SLO is {} s",
@@ -286,7 +339,7 @@ fn limits(d: &Decisions<'_>, found: &mut Violations) {
         ("storage_gb".to_owned(), format!("{gb} GB are stored where there is room for {capacity} GB"))
     });
     let mut used = vec![0.0; d.data.pools.name.len()];
-    for (&a, replicas) in &d.replicas {
+    for &(a, replicas) in &d.replicas {
         let pool = d.data.tiers.pool[d.data.configurations.tier[a] as usize];
         if pool != NO_POOL {
             used[pool as usize] += d.gpus(a) * replicas;

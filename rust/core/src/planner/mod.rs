@@ -26,6 +26,7 @@ pub use params::{PlannerParams, TransitionCosts};
 use rank::Rank;
 pub use transition::{Action, Step, Transition};
 
+use crate::check::gate;
 use crate::linear::LinearStatus;
 use crate::{
     solve, CancelToken, Deployment, Error, Method, Plan, Problem, ProblemData, Result, RoutingProgram, SolveParams,
@@ -340,7 +341,8 @@ impl Planner {
                 return Err(Error::Internal("the routing program has no solution".into()));
             }
         }
-        self.plan = next_plan::make(&self.problem, &self.program, &self.params)?;
+        let plan = next_plan::make(&self.problem, &self.program, &self.params)?;
+        self.plan = gate::admit_or_degrade(&self.problem, plan);
         Ok(())
     }
 

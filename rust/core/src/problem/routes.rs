@@ -3,7 +3,7 @@
 use super::{LatencyScope, ProblemData};
 
 /// A route that can carry no larger share than this is as good as none: the tolerance of a supply row is wider.
-const LEAST_SHARE: f64 = 1e-7;
+pub(crate) const LEAST_SHARE: f64 = 1e-7;
 
 /// Coefficients of the usable routes in structure of arrays, ordered by configuration and then by query type.
 ///

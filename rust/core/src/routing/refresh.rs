@@ -1,6 +1,6 @@
 //! Keeping a routing program while the numbers of its problem change.
 
-use super::{RoutingProgram, NO_CONFIGURATION, NO_ROW, SHORTAGE_TOLERANCE};
+use super::{scale_of, scaled, RoutingProgram, NO_CONFIGURATION, NO_ROW, SHORTAGE_TOLERANCE};
 use crate::{Problem, NO_POOL};
 
 /// Shortage costs this many times the dearest query, and this factor more where some is left.
@@ -173,8 +173,8 @@ impl RoutingProgram {
         }
         let spent_usd = self.rental_usd + hourly_usd * self.weights_gb;
         if self.budget_row != NO_ROW && spent_usd > problem.budget_usd * (1.0 + SHORTAGE_TOLERANCE) {
-            let budget_usd = problem.budget_usd.max(f64::MIN_POSITIVE);
-            self.simplex.set_rhs(self.budget_row as usize, 1.0 + hourly_usd * stored_gb / budget_usd);
+            let stored = hourly_usd * stored_gb / scale_of(problem.budget_usd);
+            self.simplex.set_rhs(self.budget_row as usize, scaled(problem.budget_usd) + stored);
             dropped = true;
         }
         dropped
