@@ -48,6 +48,9 @@ def arrays(**changes: Any) -> dict[str, Any]:
             "kv_cache_gb": [60.0, 150.0, 70.0],
             "max_replicas": [8, 4, 8],
             "max_num_seqs": [64, 32, None],
+            "max_utilization": [None, None, None],
+            "min_replicas": [1, 1, 1],
+            "pair": [None, None, None],
         },
         "routes": {
             "query_type": [0, 1, 0, 1, 0],

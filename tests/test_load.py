@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import pickle
 from pathlib import Path
 
 import pytest
@@ -27,10 +28,11 @@ def test_the_text_is_that_of_the_format() -> None:
     problem = two_types(storage_gb=None)
     text = json.loads(problem.to_json())
     given = arrays(storage_gb=None)
-    assert text.pop("format") == "servemix-problem/1"
+    assert text.pop("format") == "servemix-problem/2"
     assert text["storage_gb"] is None
     assert text["tiers"][1] == {"name": "a6000-fp16", "gpu_usd_per_h": 0.5, "pool": None}
     assert "max_num_seqs" not in text["configurations"][2]
+    assert not {"max_utilization", "min_replicas", "pair"} & text["configurations"][0].keys()
     assert text["routes"] == given["routes"]
     assert text.keys() == given.keys()
 
@@ -44,6 +46,19 @@ def test_the_text_is_that_of_the_format() -> None:
     first = {"configuration": 0, "replicas": 1, "tp": 1, "pp": 1}
     names = {"model": "llama-3.1-8b", "tier": "h100-fp16"}
     assert plan["deployments"][0] == {**first, **names}
+
+
+def test_operating_points_are_written_where_there_are_any() -> None:
+    problem = two_types(
+        configurations__max_utilization=[None, None, 0.7],
+        configurations__min_replicas=[1, None, 2],
+        configurations__pair=[None, None, 3],
+    )
+    text = json.loads(problem.to_json())
+    point = {"max_utilization": 0.7, "min_replicas": 2, "pair": 3}
+    assert point.items() <= text["configurations"][2].items()
+    assert not point.keys() & text["configurations"][1].keys()
+    assert pickle.loads(pickle.dumps(problem)) == problem
 
 
 def test_a_bad_entry_is_named_whether_the_file_is_gzipped_or_not(tmp_path: Path) -> None:

@@ -26,7 +26,7 @@ def test_the_attributes_are_the_columns_that_went_in() -> None:
         columns = getattr(problem, section)
         assert list(columns) == list(given[section])
         for key, column in columns.items():
-            none = {"pool": -1, "max_num_seqs": 0}.get(key)
+            none = {"pool": -1, "max_num_seqs": 0, "max_utilization": 0.0, "pair": -1}.get(key)
             assert list(column) == [
                 none if value is None else value for value in given[section][key]
             ]

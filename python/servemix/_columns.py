@@ -59,6 +59,9 @@ class Configurations(TypedDict):
     kv_cache_gb: FloatArray
     max_replicas: IntArray
     max_num_seqs: IntArray
+    max_utilization: FloatArray
+    min_replicas: IntArray
+    pair: IntArray
 
 
 class Routes(TypedDict):

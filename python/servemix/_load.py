@@ -12,7 +12,7 @@ __all__ = ["load_plan", "load_problem"]
 
 
 def load_problem(path: str | os.PathLike[str]) -> Problem:
-    """Read a problem from a servemix-problem/1 file.
+    """Read a problem from a servemix-problem/2 file.
 
     Parameters
     ----------

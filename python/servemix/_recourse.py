@@ -11,6 +11,7 @@ from servemix import _core
 from servemix._columns import FloatArray
 from servemix._core import Plan, Problem
 from servemix._errors import InvalidInputError
+from servemix._points import pairs_of, utilization_limits
 from servemix._robust import Inflation
 
 __all__ = ["Recourse", "solve_with_recourse"]
@@ -133,7 +134,8 @@ class _Search:
         self.gpus, self.pool = gpus, np.asarray(tiers["pool"])[c["tier"]]
         self.max_gpus = np.asarray(problem.pools["max_gpus"], dtype=np.float64)
         self.max_replicas = np.asarray(c["max_replicas"])
-        self.pair = np.asarray(c["model"]) * problem.num_tiers + np.asarray(c["tier"])
+        self.min_replicas = np.asarray(c["min_replicas"])
+        self.pair = pairs_of(problem)
         types = problem.query_types
         unserved_usd = float(types["unmet_usd_per_query"] @ types["rate_per_h"]) * problem.horizon_h
         #: Price of all queries above the largest share that may go unserved.
@@ -163,6 +165,7 @@ class _Search:
         held = self.gpus[at] * replicas
         broken = (
             bool((replicas > self.max_replicas[at]).any())
+            or bool((replicas < self.min_replicas[at]).any())
             or len(set(self.pair[at].tolist())) < len(at)
             or spent > problem.budget_usd
             or stored_gb > problem.storage_gb
@@ -216,7 +219,7 @@ class _Search:
         best: tuple[float, Deployment] | None = None
         while True:
             begun: Deployment = {} if best is None else best[1]
-            moves = [_with(begun, add=addition) for addition in self.additions]
+            moves = [self._with(begun, add=addition) for addition in self.additions]
             priced = ((self.cost(one), one) for one in moves)
             cost, deployed = min(priced, key=lambda one: one[0], default=(np.inf, begun))
             if not np.isfinite(cost) or (best is not None and cost >= best[0] * _LEAST):
@@ -246,37 +249,40 @@ class _Search:
         """More, fewer, and what helps most (without its rental, which a swap may free) for each."""
         helpful = []
         for addition in self.additions:
-            more = _with(deployed, add=addition)
+            more, a = self._with(deployed, add=addition), addition[0]
             yield more
-            helpful.append((self.cost(more) - addition[1] * self.usd[addition[0]], addition))
+            added = more[a] - deployed.get(a, 0)
+            helpful.append((self.cost(more) - added * self.usd[a], addition))
         best = [addition for _, addition in sorted(helpful)[:_SWAPPED_IN]]
         # Near a limit there is no telling what helps, so all is tried.
         near_limit = sum(bool(np.isfinite(value)) for value, _ in helpful) < len(helpful) // 2
         for gone in deployed:
-            fewer = _with(deployed, drop=gone)
+            fewer = self._with(deployed, drop=gone)
             yield fewer
             for addition in self.additions if near_limit else best:
                 if addition[0] != gone:
-                    yield _with(fewer, add=addition)
+                    yield self._with(fewer, add=addition)
+
+    def _with(
+        self, deployed: Deployment, *, add: tuple[int, int] | None = None, drop: int | None = None
+    ) -> Deployment:
+        """Deployments with replicas more, and one or, where there are many, an eighth fewer.
+
+        A deployment has no fewer than its least replicas; one that would is not there at all.
+        """
+        new = dict(deployed)
+        if drop is not None:
+            new[drop] -= max(1, new[drop] // 8)
+            if new[drop] < self.min_replicas[drop]:
+                del new[drop]
+        if add is not None:
+            a, count = add
+            new[a] = max(new.get(a, 0) + count, int(self.min_replicas[a]))
+        return new
 
 
 #: Factor of the cost below which a move is taken.
 _LEAST = 1.0 - _LEAST_SAVING
-
-
-def _with(
-    deployed: Deployment, *, add: tuple[int, int] | None = None, drop: int | None = None
-) -> Deployment:
-    """Deployments with replicas more, and one or, where there are many, an eighth fewer."""
-    new = dict(deployed)
-    if drop is not None:
-        new[drop] -= max(1, new[drop] // 8)
-        if new[drop] <= 0:
-            del new[drop]
-    if add is not None:
-        a, count = add
-        new[a] = new.get(a, 0) + count
-    return new
 
 
 def _kernel(problem: Problem, factors: Inflation, usd: FloatArray) -> tuple[list[int], FloatArray]:
@@ -302,7 +308,8 @@ def _kernel(problem: Problem, factors: Inflation, usd: FloatArray) -> tuple[list
         room = (ratio - 1.0) / (factor - 1.0) if factor > 1.0 else np.where(ratio >= 1.0, 1.0, 0.0)
         chance *= np.clip(room, 0.0, 1.0)
     load = types["rate_per_h"][i] / 3600.0 * routes["busy_s"]
-    served = np.minimum(1.0, problem.max_utilization / np.maximum(load, 1e-12))
+    utilization = utilization_limits(problem)
+    served = np.minimum(1.0, utilization[a] / np.maximum(load, 1e-12))
     value_usd = types["unmet_usd_per_query"][i] * types["rate_per_h"][i] * served * chance
     worth = value_usd / np.maximum(usd[a], 1e-9)
     per_configuration = np.bincount(a, weights=worth, minlength=problem.num_configurations)
@@ -315,10 +322,11 @@ def _kernel(problem: Problem, factors: Inflation, usd: FloatArray) -> tuple[list
         if len(chosen) >= _IN_ALL or per_configuration[one] <= 0.0:
             break
         chosen[int(one)] = None
-    enough = np.ones(problem.num_configurations)
+    least = problem.configurations["min_replicas"].astype(np.float64)
+    enough = least.copy()
     # The last of equals wins, so the most worthy route of each configuration comes last.
     order = np.argsort(worth, kind="stable")
     mean_factor = (1.0 + factors.latency) / 2.0
-    needed = np.ceil(load * mean_factor / problem.max_utilization)
-    enough[a[order]] = np.maximum(1.0, needed[order])
+    needed = np.maximum(least[a], np.ceil(load * mean_factor / utilization[a]))
+    enough[a[order]] = needed[order]
     return sorted(chosen), enough

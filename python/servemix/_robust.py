@@ -13,6 +13,7 @@ from servemix._changes import changed
 from servemix._columns import FloatArray
 from servemix._core import Plan, Problem, check
 from servemix._errors import InvalidInputError
+from servemix._points import utilization_limits
 
 if TYPE_CHECKING:
     from servemix._recourse import Recourse
@@ -143,10 +144,13 @@ def sample_scenarios(
 def _with_headroom(problem: Problem, headroom: float) -> Problem:
     if headroom == 0.0:
         return problem
-    memory_gb = problem.configurations["kv_cache_gb"] * (1.0 - headroom)
+    configurations, left = problem.configurations, 1.0 - headroom
     return changed(
         problem,
-        {"configurations.kv_cache_gb": memory_gb},
+        {
+            "configurations.kv_cache_gb": configurations["kv_cache_gb"] * left,
+            "configurations.max_utilization": configurations["max_utilization"] * left,
+        },
         max_utilization=problem.max_utilization * (1.0 - headroom),
     )
 
@@ -382,7 +386,7 @@ def _attack(
     error = routes["error"][at] * routing["fraction"]
     replicas = np.zeros(problem.num_configurations)
     replicas[plan.deployments["configuration"]] = plan.deployments["replicas"]
-    time_limit = problem.max_utilization * replicas
+    time_limit = utilization_limits(problem) * replicas
     error_limit = types["error_slo"] * np.bincount(
         routing["query_type"], weights=routing["fraction"], minlength=problem.num_query_types
     )

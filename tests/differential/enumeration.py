@@ -31,9 +31,17 @@ def optimum(problem: Arrays) -> float | None:
     hours = problem["horizon_h"]
     budget = np.inf if problem["budget_usd"] is None else problem["budget_usd"]
     best: float | None = None
-    for replicas in itertools.product(*(range(most + 1) for most in c["max_replicas"])):
+    ranges = (
+        [0, *range(least, most + 1)]
+        for least, most in zip(c["min_replicas"], c["max_replicas"], strict=True)
+    )
+    for replicas in itertools.product(*ranges):
         deployed = [a for a in range(count) if replicas[a]]
-        pairs = [(c["model"][a], c["tier"][a]) for a in deployed]
+        # A pair has a name of its own, or is that of a model and a tier.
+        pairs = [
+            (c["model"][a], c["tier"][a]) if c["pair"][a] is None else c["pair"][a]
+            for a in deployed
+        ]
         if len(set(pairs)) < len(pairs):
             continue
         taken = dict.fromkeys(range(len(pools["name"])), 0)
@@ -78,7 +86,8 @@ def _routing(problem: Arrays, replicas: tuple[int, ...], left_usd: float) -> flo
             if r["configuration"][n] == a:
                 per_s = q["rate_per_h"][r["query_type"][n]] / 3600.0
                 time[x], memory[x] = per_s * r["busy_s"][n], per_s * r["kv_gb_s"][n]
-        rows.append((time, problem["max_utilization"] * replicas[a]))
+        utilization = c["max_utilization"][a] or problem["max_utilization"]
+        rows.append((time, utilization * replicas[a]))
         rows.append((memory, c["kv_cache_gb"][a] * replicas[a]))
     supply = np.zeros((len(types), size))
     for i in types:

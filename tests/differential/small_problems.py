@@ -18,8 +18,8 @@ def grid(*values: float) -> st.SearchStrategy[float]:
 
 
 @st.composite
-def small_problems(draw: st.DrawFn) -> Arrays:
-    """Draw the arguments of ``Problem.from_arrays``."""
+def small_problems(draw: st.DrawFn, *, points: bool = True) -> Arrays:
+    """Draw the arguments of ``Problem.from_arrays``; about half have operating points, if any."""
     types = draw(st.integers(1, 3))
     models, tiers = draw(st.integers(1, 2)), draw(st.integers(1, 2))
     count = draw(st.integers(1, 4))
@@ -31,6 +31,11 @@ def small_problems(draw: st.DrawFn) -> Arrays:
     pairs = [(i, a) for a in range(count) for i in range(types)]
     routes = [pair for pair in pairs if draw(st.integers(0, 9)) < 8]
     no_pool = st.none()
+    has_points = points and draw(st.booleans())
+    max_replicas = column(st.integers(1, 3), count)
+    min_replicas = [draw(st.integers(1, most)) if has_points else 1 for most in max_replicas]
+    own = st.none() | grid(0.3, 0.6, 1.0) if has_points else st.none()
+    named_pair = st.none() | st.none() | st.integers(0, 1) if has_points else st.none()
     return {
         "name": "random",
         "horizon_h": draw(grid(1.0, 24.0)),
@@ -66,7 +71,10 @@ def small_problems(draw: st.DrawFn) -> Arrays:
             "pp": column(st.sampled_from([1, 2]), count),
             "weights_gb": column(grid(0.0, 8.0, 16.0, 40.0), count),
             "kv_cache_gb": column(grid(10.0, 45.0), count),
-            "max_replicas": column(st.integers(1, 3), count),
+            "max_replicas": max_replicas,
+            "max_utilization": column(own, count),
+            "min_replicas": min_replicas,
+            "pair": column(named_pair, count),
         },
         "routes": {
             "query_type": [i for i, _ in routes],

@@ -20,7 +20,7 @@ def explain(
     source: Annotated[
         str,
         typer.Argument(
-            metavar="SCENARIO", help="Scenario (file or built-in name) or servemix-problem/1 file."
+            metavar="SCENARIO", help="Scenario (file or built-in name) or servemix-problem/2 file."
         ),
     ],
     *,

@@ -62,14 +62,14 @@ def read_scenario(source: str, profiles: Sequence[str] = ()) -> Given:
 
 
 def read_problem(source: str) -> Given:
-    """Read a problem from a servemix-problem/1 file."""
+    """Read a problem from a servemix-problem/2 file."""
     from servemix import load_problem
     from servemix.scenario import builtin_scenarios
 
     path = Path(source)
     if not path.name.endswith(_PROBLEM_SUFFIXES) or (path.exists() and not _is_problem(source)):
         hint = "; try `servemix plan`" if path.exists() or source in builtin_scenarios() else ""
-        raise InvalidInputError(f"{source}: is no servemix-problem/1 file (.json, .json.gz){hint}")
+        raise InvalidInputError(f"{source}: is no servemix-problem/2 file (.json, .json.gz){hint}")
     with _naming(source):
         return Given(load_problem(source))
 

@@ -22,7 +22,7 @@ from servemix.cli.solving import check_output, end, report, run_solve
 
 
 def solve(
-    problem: Annotated[str, typer.Argument(help="File in servemix-problem/1 (.json, .json.gz).")],
+    problem: Annotated[str, typer.Argument(help="File in servemix-problem/2 (.json, .json.gz).")],
     *,
     method: Method = "agh",
     seed: Seed = 0,

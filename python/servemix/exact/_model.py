@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from servemix._columns import FloatArray, IntArray
+from servemix._points import pairs_of, utilization_limits
 
 if TYPE_CHECKING:
     from servemix import Problem
@@ -123,11 +124,12 @@ def build_model(problem: Problem, replicas: IntArray | None = None) -> MipModel:
             np.bincount(position, time, len(configurations)),
             np.bincount(position, memory, len(configurations)),
         )
-        useful = np.maximum(1.0, np.ceil(need * (1.0 - _ROUNDING)))
+        least = problem.configurations["min_replicas"][configurations].astype(np.float64)
+        useful = np.maximum(least, np.ceil(need * (1.0 - _ROUNDING)))
         most = np.minimum(limit[configurations], useful)
         lower_w, lower_r = np.zeros(len(most)), np.zeros(len(most))
     else:
-        most = limit[configurations].astype(np.float64)
+        most = least = limit[configurations].astype(np.float64)
         lower_w, lower_r = np.ones(len(most)), most
 
     q, c, hours = problem.query_types, problem.configurations, problem.horizon_h
@@ -152,8 +154,8 @@ def build_model(problem: Problem, replicas: IntArray | None = None) -> MipModel:
 
     rows = _RowBuilder(len(routes), num_types, num_configurations)
     rows.supply(i)
-    rows.activation(position, most)
-    rows.one_per_pair(c["model"][configurations], c["tier"][configurations])
+    rows.activation(position, least, most)
+    rows.one_per_pair(pairs_of(problem)[configurations])
     rows.capacity(position, time)
     rows.capacity(position, memory)
     rows.mean(i, problem.routes["error"][routes], q["error_slo"])
@@ -211,15 +213,17 @@ def _replica_limit(problem: Problem) -> FloatArray:
     with np.errstate(divide="ignore", invalid="ignore"):
         affordable = problem.budget_usd * loose / (problem.horizon_h * gpu_usd_per_h * gpus)
     limit = np.minimum(limit, np.where(gpu_usd_per_h > 0.0, np.floor(affordable), np.inf))
-    return np.where(c["weights_gb"] <= problem.storage_gb * loose, limit, 0.0)
+    limit = np.where(c["weights_gb"] <= problem.storage_gb * loose, limit, 0.0)
+    return np.where(limit >= c["min_replicas"], limit, 0.0)
 
 
 def _loads(problem: Problem, routes: IntArray) -> tuple[FloatArray, FloatArray]:
     """Replicas that a query type needs on a route if all of it goes there: by time, by memory."""
     r, q, c = problem.routes, problem.query_types, problem.configurations
     per_s = q["rate_per_h"][r["query_type"][routes]] / 3600.0
-    time = per_s * r["busy_s"][routes] / problem.max_utilization
-    return time, per_s * r["kv_gb_s"][routes] / c["kv_cache_gb"][r["configuration"][routes]]
+    a = r["configuration"][routes]
+    time = per_s * r["busy_s"][routes] / utilization_limits(problem)[a]
+    return time, per_s * r["kv_gb_s"][routes] / c["kv_cache_gb"][a]
 
 
 class _RowBuilder:
@@ -254,17 +258,16 @@ class _RowBuilder:
         one = np.ones(len(self.u))
         self.block("=", one, (query_type, self.x, 1.0), (np.arange(len(self.u)), self.u, 1.0))
 
-    def activation(self, position: IntArray, most: FloatArray) -> None:
+    def activation(self, position: IntArray, least: FloatArray, most: FloatArray) -> None:
         n = np.arange(len(self.w))
         self.block(
             "<", np.zeros(len(self.x)), (self.x, self.x, 1.0), (self.x, self.w[position], -1.0)
         )
-        self.block("<", np.zeros(len(n)), (n, self.w, 1.0), (n, self.r, -1.0))
+        self.block("<", np.zeros(len(n)), (n, self.w, least), (n, self.r, -1.0))
         self.block("<", np.zeros(len(n)), (n, self.r, 1.0), (n, self.w, -most))
 
-    def one_per_pair(self, model: IntArray, tier: IntArray) -> None:
-        key = model.astype(np.int64) * (int(tier.max(initial=0)) + 1) + tier
-        _, pair, size = np.unique(key, return_inverse=True, return_counts=True)
+    def one_per_pair(self, pairs: IntArray) -> None:
+        _, pair, size = np.unique(pairs, return_inverse=True, return_counts=True)
         several = size > 1
         row = np.cumsum(several) - 1
         kept = several[pair]

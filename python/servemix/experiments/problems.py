@@ -37,7 +37,7 @@ def load(name: str) -> Problem:
     Parameters
     ----------
     name
-        A servemix-problem/1 file (``.json``, ``.json.gz``), a scenario (file or built-in name), or
+        A servemix-problem/2 file (``.json``, ``.json.gz``), a scenario (file or built-in name), or
         a generated problem as in ``plain-6-6-10-x10-s1``: family, query types, models, tiers,
         factor of the rates, seed.
 

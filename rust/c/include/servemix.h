@@ -255,10 +255,10 @@ int32_t servemix_planner_plan(const ServemixPlanner *planner, ServemixPlan **pla
 // Frees a planner.
 void servemix_planner_free(ServemixPlanner *planner);
 
-// Makes a problem from the content of a servemix-problem/1 file, gzipped or not, of `length` bytes.
+// Makes a problem from the content of a servemix-problem/2 file, gzipped or not, of `length` bytes.
 int32_t servemix_problem_from_json(const char *json, size_t length, ServemixProblem **problem);
 
-// Reads a problem from a servemix-problem/1 file, gzipped or not.
+// Reads a problem from a servemix-problem/2 file, gzipped or not.
 int32_t servemix_problem_read(const char *path, ServemixProblem **problem);
 
 // Frees a problem.
@@ -329,10 +329,10 @@ const char *servemix_transition_message(const ServemixTransition *transition);
 // Frees a transition.
 void servemix_transition_free(ServemixTransition *transition);
 
-// Makes a problem from the content of a servemix-problem/1 file, gzipped or not, of `length` bytes.
+// Makes a problem from the content of a servemix-problem/2 file, gzipped or not, of `length` bytes.
 int32_t servemix_problem_from_json(const char *json, size_t length, ServemixProblem **problem);
 
-// Reads a problem from a servemix-problem/1 file, gzipped or not.
+// Reads a problem from a servemix-problem/2 file, gzipped or not.
 int32_t servemix_problem_read(const char *path, ServemixProblem **problem);
 
 // Frees a problem.

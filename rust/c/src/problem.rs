@@ -9,7 +9,7 @@ pub struct Problem {
     pub(crate) inner: servemix_core::Problem,
 }
 
-/// Makes a problem from the content of a servemix-problem/1 file, gzipped or not, of `length` bytes.
+/// Makes a problem from the content of a servemix-problem/2 file, gzipped or not, of `length` bytes.
 #[no_mangle]
 pub unsafe extern "C" fn servemix_problem_from_json(
     json: *const c_char,
@@ -25,7 +25,7 @@ pub unsafe extern "C" fn servemix_problem_from_json(
     })
 }
 
-/// Reads a problem from a servemix-problem/1 file, gzipped or not.
+/// Reads a problem from a servemix-problem/2 file, gzipped or not.
 #[no_mangle]
 pub unsafe extern "C" fn servemix_problem_read(path: *const c_char, problem: *mut *mut Problem) -> i32 {
     // SAFETY: the rules of the header.

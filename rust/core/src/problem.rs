@@ -1,5 +1,6 @@
 //! Immutable, validated problem data in columns, and the coefficients of the formulation derived from it once.
 
+mod data;
 mod routes;
 mod update;
 mod validate;
@@ -7,6 +8,7 @@ mod validate;
 use std::collections::HashMap;
 use std::ops::Deref;
 
+pub use data::{Configurations, LatencyScope, Models, Pools, ProblemData, QueryTypes, Routes, Tiers, NO_PAIR, NO_POOL};
 pub use routes::RouteTable;
 pub(crate) use routes::LEAST_SHARE;
 use routes::{latency_usd, route_table};
@@ -14,156 +16,11 @@ use validate::validate;
 
 use crate::Result;
 
-/// In [`Tiers::pool`]: the tier draws on no pool, its GPUs are not limited.
-pub const NO_POOL: u32 = u32::MAX;
-
 /// Relative tolerance of every constraint.
 pub const FEASIBILITY_TOLERANCE: f64 = 1e-6;
 
 /// The largest number that data may hold, limits apart: products and sums of such numbers stay finite.
 pub(crate) const LARGEST_NUMBER: f64 = 1e30;
-
-/// How the latency SLO of a query type is meant.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum LatencyScope {
-    /// No query is planned onto a route that misses its SLO.
-    #[default]
-    Route,
-    /// The mean over the served queries of a type meets the SLO.
-    Average,
-}
-
-impl LatencyScope {
-    /// The name in files and in Python.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Route => "route",
-            Self::Average => "average",
-        }
-    }
-
-    /// The inverse of [`LatencyScope::as_str`].
-    pub fn parse(text: &str) -> Option<Self> {
-        [Self::Route, Self::Average].into_iter().find(|scope| scope.as_str() == text)
-    }
-}
-
-/// Physical GPUs that several tiers may share.
-#[derive(Debug, Clone, Default, PartialEq)]
-pub struct Pools {
-    /// Unique names.
-    pub name: Vec<String>,
-    /// GPUs that exist; infinite where there is no limit, 0 where the pool is lost.
-    pub max_gpus: Vec<f64>,
-}
-
-/// Classes of requests.
-#[derive(Debug, Clone, Default, PartialEq)]
-pub struct QueryTypes {
-    /// Unique names.
-    pub name: Vec<String>,
-    /// Arrival rate λ, queries per hour.
-    pub rate_per_h: Vec<f64>,
-    /// Latency SLO Δ, seconds.
-    pub latency_slo_s: Vec<f64>,
-    /// Error SLO ε, fraction.
-    pub error_slo: Vec<f64>,
-    /// Price ρ of a second of latency of one query, USD.
-    pub latency_usd_per_s: Vec<f64>,
-    /// Price φ of a query not served, USD.
-    pub unmet_usd_per_query: Vec<f64>,
-    /// Largest share that may go unserved, in [0, 1].
-    pub max_unmet: Vec<f64>,
-    /// Stored tokens δ of the fully served type, GB.
-    pub data_gb: Vec<f64>,
-}
-
-/// Base LLMs.
-#[derive(Debug, Clone, Default, PartialEq)]
-pub struct Models {
-    /// Unique names.
-    pub name: Vec<String>,
-}
-
-/// GPU types at a precision.
-#[derive(Debug, Clone, Default, PartialEq)]
-pub struct Tiers {
-    /// Unique names.
-    pub name: Vec<String>,
-    /// Rental of one GPU, USD per hour.
-    pub gpu_usd_per_h: Vec<f64>,
-    /// Index of the pool that the tier draws on, or [`NO_POOL`].
-    pub pool: Vec<u32>,
-}
-
-/// What can be deployed, in whole replicas of `tp·pp` GPUs.
-#[derive(Debug, Clone, Default, PartialEq)]
-pub struct Configurations {
-    /// Index of the model.
-    pub model: Vec<u32>,
-    /// Index of the tier.
-    pub tier: Vec<u32>,
-    /// Tensor-parallel degree.
-    pub tp: Vec<u32>,
-    /// Pipeline-parallel depth.
-    pub pp: Vec<u32>,
-    /// Stored weights B, GB.
-    pub weights_gb: Vec<f64>,
-    /// Memory M of one replica left for KV cache, GB.
-    pub kv_cache_gb: Vec<f64>,
-    /// Most replicas R.
-    pub max_replicas: Vec<u32>,
-    /// The engine's batch limit; 0 where it is not known.
-    pub max_num_seqs: Vec<u32>,
-}
-
-/// Which query type can be served by which configuration, and how.
-#[derive(Debug, Clone, Default, PartialEq)]
-pub struct Routes {
-    /// Index of the query type.
-    pub query_type: Vec<u32>,
-    /// Index of the configuration.
-    pub configuration: Vec<u32>,
-    /// Share b of one replica's time that a query takes, replica·s per query.
-    pub busy_s: Vec<f64>,
-    /// KV-cache memory times the time that a query holds it, κ, GB·s per query.
-    pub kv_gb_s: Vec<f64>,
-    /// End-to-end latency D, seconds.
-    pub latency_s: Vec<f64>,
-    /// Error rate e, fraction.
-    pub error: Vec<f64>,
-}
-
-/// Everything that states a problem, in the units of the formulation, not yet validated.
-#[derive(Debug, Clone, PartialEq)]
-pub struct ProblemData {
-    /// Name, for people.
-    pub name: String,
-    /// Planning horizon H, hours.
-    pub horizon_h: f64,
-    /// Most that rental and storage may cost over the horizon, USD; infinite where there is no limit.
-    pub budget_usd: f64,
-    /// Storage capacity S, GB; infinite where there is no limit.
-    pub storage_gb: f64,
-    /// Storage price s, USD per GB and hour.
-    pub storage_usd_per_gb_h: f64,
-    /// Share of a replica's time that may be planned, in (0, 1].
-    pub max_utilization: f64,
-    /// How the latency SLO is meant.
-    pub latency_scope: LatencyScope,
-    /// GPU pools.
-    pub pools: Pools,
-    /// Query types.
-    pub query_types: QueryTypes,
-    /// Models.
-    pub models: Models,
-    /// Tiers.
-    pub tiers: Tiers,
-    /// Configurations.
-    pub configurations: Configurations,
-    /// Routes.
-    pub routes: Routes,
-}
 
 /// A validated, immutable problem: the data as given (by [`Deref`]) and the coefficients derived from it.
 #[derive(Debug, Clone, PartialEq)]
@@ -197,7 +54,8 @@ impl Problem {
     /// # Errors
     /// [`crate::Error::Invalid`] names the first entry that is out of range, not finite, negative, duplicate or of the
     /// wrong length.
-    pub fn new(data: ProblemData) -> Result<Self> {
+    pub fn new(mut data: ProblemData) -> Result<Self> {
+        data.configurations.fill_in();
         validate(&data)?;
         let c = &data.configurations;
         let num_configurations = c.model.len();
@@ -234,10 +92,14 @@ impl Problem {
         let data = &self.data;
         let c = &data.configurations;
         let num_configurations = c.model.len();
-        let mut ids: HashMap<(u32, u32), u32> = HashMap::new();
+        let mut ids: HashMap<(u32, u32, u32), u32> = HashMap::new();
         let mut members: Vec<Vec<u32>> = Vec::new();
         for a in 0..num_configurations {
-            let pair = *ids.entry((c.model[a], c.tier[a])).or_insert_with(|| {
+            let key = match c.pair[a] {
+                NO_PAIR => (c.model[a], c.tier[a], NO_PAIR),
+                pair => (0, 0, pair),
+            };
+            let pair = *ids.entry(key).or_insert_with(|| {
                 members.push(Vec::new());
                 members.len() as u32 - 1
             });
@@ -265,6 +127,9 @@ impl Problem {
             limit = limit.min((spendable / replica_usd).floor());
         }
         if c.weights_gb[a] > data.storage_gb * (1.0 + FEASIBILITY_TOLERANCE) {
+            limit = 0.0;
+        }
+        if limit < f64::from(c.min_replicas[a]) {
             limit = 0.0;
         }
         (replica_usd, limit.max(0.0) as u32)
@@ -299,7 +164,7 @@ impl Problem {
         self.data.routes.query_type.len()
     }
 
-    /// Number of pairs (model, tier) that have a configuration.
+    /// Number of pairs: of (model, tier) with a configuration, and of [`Configurations::pair`].
     #[inline]
     pub fn num_pairs(&self) -> usize {
         self.pair_start.len() - 1
@@ -311,7 +176,7 @@ impl Problem {
         self.data.pools.name.len()
     }
 
-    /// The pair (model, tier) of configuration `a`.
+    /// The pair of configuration `a`: at most one configuration of a pair is deployed.
     #[inline]
     pub fn pair(&self, a: usize) -> usize {
         self.pair[a] as usize
@@ -347,7 +212,20 @@ impl Problem {
         self.pool[a]
     }
 
-    /// Most replicas of configuration `a` that its own limit, its pool, the budget and the storage allow, each taken alone.
+    /// Share of a replica's time that may be planned with configuration `a`: its own, else the problem's.
+    #[inline]
+    pub fn max_utilization_of(&self, a: usize) -> f64 {
+        self.data.max_utilization_of(a)
+    }
+
+    /// Least replicas of configuration `a` where it is deployed, at least 1.
+    #[inline]
+    pub fn min_replicas(&self, a: usize) -> u32 {
+        self.data.configurations.min_replicas[a]
+    }
+
+    /// Most replicas of configuration `a` that its own limit, its pool, the budget and the storage allow, each taken alone;
+    /// 0 where these are fewer than a deployment has to have.
     #[inline]
     pub fn replica_limit(&self, a: usize) -> u32 {
         self.replica_limit[a]

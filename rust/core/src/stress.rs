@@ -203,6 +203,7 @@ impl Deployed {
             configurations.kv_cache_gb.push(all.kv_cache_gb[a]);
             configurations.max_replicas.push(all.max_replicas[a].max(deployment.replicas));
             configurations.max_num_seqs.push(all.max_num_seqs[a]);
+            configurations.max_utilization.push(all.max_utilization[a]);
         }
         let mut routes = Routes::default();
         let mut source = Vec::new();

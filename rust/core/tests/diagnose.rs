@@ -53,6 +53,7 @@ fn base() -> ProblemData {
             kv_cache_gb: vec![2.0; 2],
             max_replicas: vec![4; 2],
             max_num_seqs: vec![0; 2],
+            ..Configurations::default()
         },
         routes: Routes {
             query_type: vec![0, 1, 0, 1],

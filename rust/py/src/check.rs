@@ -14,8 +14,8 @@ use crate::problem::PyProblem;
 /// ----------
 /// constraint
 ///     Which kind: ``"bounds"``, ``"max_unmet"``, ``"supply"``, ``"activation"``,
-///     ``"max_replicas"``, ``"one_per_pair"``, ``"time"``, ``"memory"``, ``"error_slo"``,
-///     ``"latency_slo"``, ``"budget"``, ``"storage"``, ``"pools"`` or ``"claim"`` (the plan's own
+///     ``"max_replicas"``, ``"min_replicas"``, ``"one_per_pair"``, ``"time"``, ``"memory"``,
+///     ``"error_slo"``, ``"latency_slo"``, ``"budget"``, ``"storage"``, ``"pools"`` or ``"claim"`` (the plan's own
 ///     cost or bound is not what it says).
 /// entry
 ///     Where: an entry of the problem, such as ``configurations[3]``, or of the plan, such as

@@ -3,7 +3,7 @@
 use numpy::{PyArray1, PyArrayDescrMethods, PyArrayMethods, PyUntypedArray, PyUntypedArrayMethods};
 use pyo3::prelude::*;
 use pyo3::types::{PyBool, PyComplex, PyDict, PyList, PyString};
-use servemix_core::NO_POOL;
+use servemix_core::{NO_PAIR, NO_POOL};
 
 use crate::error::invalid;
 
@@ -68,8 +68,9 @@ impl<'py> Section<'py> {
         integers(&values, &entry)
     }
 
-    /// A column of pools, where `None` and -1 mean that there is none.
-    pub(crate) fn pools(&self, key: &str) -> PyResult<Vec<u32>> {
+    /// A column of pools or pairs, where `None` and -1 mean that there is none.
+    pub(crate) fn optional_indices(&self, key: &str) -> PyResult<Vec<u32>> {
+        const { assert!(NO_POOL == NO_PAIR) };
         let (values, entry) = self.column(key)?;
         each(&values, &entry, "integers", |value, entry| {
             if value.is_none() {
@@ -82,10 +83,27 @@ impl<'py> Section<'py> {
         })
     }
 
-    /// A column of counts that are 0 where they are not known, which `None` says too; all 0 where there is no column.
-    pub(crate) fn optional_counts(&self, key: &str, length: usize) -> PyResult<Vec<u32>> {
-        if !self.columns.contains(key)? || self.columns.get_item(key)?.is_none() {
-            return Ok(vec![0; length]);
+    /// Whether there is an optional column.
+    pub(crate) fn has(&self, key: &str) -> PyResult<bool> {
+        Ok(self.columns.contains(key)? && !self.columns.get_item(key)?.is_none())
+    }
+
+    /// A column of shares that are 0 where there is none, which `None` says too; all 0 where there is no column.
+    pub(crate) fn optional_shares(&self, key: &str, length: usize) -> PyResult<Vec<f64>> {
+        if !self.has(key)? {
+            return Ok(vec![0.0; length]);
+        }
+        let (values, entry) = self.column(key)?;
+        if values.is_instance_of::<PyUntypedArray>() && numeric_array(&values, &entry)?.is_some() {
+            return floats(&values, &entry);
+        }
+        each(&values, &entry, "numbers", |value, entry| if value.is_none() { Ok(0.0) } else { number_at(value, entry) })
+    }
+
+    /// A column of counts that are `none` where they are not known, which `None` says too; all so where there is no column.
+    pub(crate) fn optional_counts(&self, key: &str, length: usize, none: u32) -> PyResult<Vec<u32>> {
+        if !self.has(key)? {
+            return Ok(vec![none; length]);
         }
         let (values, entry) = self.column(key)?;
         if values.is_instance_of::<PyUntypedArray>() && numeric_array(&values, &entry)?.is_some() {
@@ -93,7 +111,7 @@ impl<'py> Section<'py> {
         }
         each(&values, &entry, "integers", |value, entry| {
             if value.is_none() {
-                return Ok(0);
+                return Ok(none);
             }
             narrow(value.py(), integer(value, entry)?, entry)
         })
@@ -258,6 +276,12 @@ pub(crate) fn array<'py, T: numpy::Element + Copy>(py: Python<'py>, values: &[T]
 /// A read-only array of indices.
 pub(crate) fn index_array<'py>(py: Python<'py>, values: &[u32]) -> Bound<'py, PyAny> {
     array(py, &values.iter().map(|&value| i64::from(value)).collect::<Vec<_>>())
+}
+
+/// A read-only array of indices, -1 where there is none.
+pub(crate) fn optional_index_array<'py>(py: Python<'py>, values: &[u32]) -> Bound<'py, PyAny> {
+    let index = |&value: &u32| if value == NO_POOL { -1 } else { i64::from(value) };
+    array(py, &values.iter().map(index).collect::<Vec<_>>())
 }
 
 /// A list of names.

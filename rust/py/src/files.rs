@@ -7,7 +7,7 @@ use crate::entry;
 use crate::plan::PyPlan;
 use crate::problem::PyProblem;
 
-/// Make a problem from the content of a servemix-problem/1 file; see `servemix.load_problem`.
+/// Make a problem from the content of a servemix-problem/2 file; see `servemix.load_problem`.
 #[pyfunction]
 #[pyo3(name = "_problem_from_json")]
 pub(crate) fn problem_from_json(py: Python<'_>, content: &[u8]) -> PyResult<PyProblem> {

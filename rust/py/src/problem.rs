@@ -7,11 +7,9 @@ use std::sync::Arc;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyDict, PyTuple};
-use servemix_core::{
-    Configurations, LatencyScope, Models, Pools, Problem, ProblemData, QueryTypes, Routes, Tiers, NO_POOL,
-};
+use servemix_core::{Configurations, LatencyScope, Models, Pools, Problem, ProblemData, QueryTypes, Routes, Tiers};
 
-use crate::convert::{array, index_array, limit, name_list, number, Section};
+use crate::convert::{array, index_array, limit, name_list, number, optional_index_array, Section};
 use crate::entry;
 use crate::error::invalid;
 use crate::files::return_or_write;
@@ -20,7 +18,7 @@ use crate::files::return_or_write;
 ///
 /// Made by `Problem.from_arrays` or `load_problem`. Its sections (`pools`, `query_types`, `models`,
 /// `tiers`, `configurations`, `routes`) are dicts of read-only columns with the keys of
-/// servemix-problem/1; names are lists. Safe to share between threads.
+/// servemix-problem/2; names are lists. Safe to share between threads.
 #[pyclass(name = "Problem", module = "servemix", frozen, weakref)]
 pub(crate) struct PyProblem {
     pub(crate) inner: Arc<Problem>,
@@ -63,7 +61,7 @@ impl PyProblem {
 
 #[pymethods]
 impl PyProblem {
-    /// Make a problem from columns; each section maps the keys of servemix-problem/1 to columns.
+    /// Make a problem from columns; each section maps the keys of servemix-problem/2 to columns.
     ///
     /// Parameters
     /// ----------
@@ -93,7 +91,12 @@ impl PyProblem {
     ///     Columns ``name``, ``gpu_usd_per_h``, ``pool`` (None or -1 for no pool).
     /// configurations
     ///     Columns ``model``, ``tier``, ``tp``, ``pp``, ``weights_gb``, ``kv_cache_gb``,
-    ///     ``max_replicas`` and, if known, ``max_num_seqs`` (None or 0 where it is not).
+    ///     ``max_replicas`` and, where there are any, ``max_num_seqs`` (the engine's batch limit),
+    ///     ``max_utilization`` (its own share of a replica's time that may be planned),
+    ///     ``min_replicas`` (least replicas of a deployment) and ``pair`` (a number; of
+    ///     configurations with the same one at most one is deployed, of those without one at most
+    ///     one per model and tier). None stands for "not known" or "the usual", as do 0, 0, 1
+    ///     and -1.
     /// routes
     ///     Columns ``query_type``, ``configuration``, ``busy_s``, ``kv_gb_s``, ``latency_s``,
     ///     ``error``.
@@ -266,14 +269,13 @@ impl PyProblem {
     fn tiers<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
         let tiers = &self.inner.tiers;
         self.section(py, 2, Some(&tiers.name), || {
-            let pool = |&pool: &u32| if pool == NO_POOL { -1 } else { i64::from(pool) };
-            let pools: Vec<i64> = tiers.pool.iter().map(pool).collect();
-            [("gpu_usd_per_h", array(py, &tiers.gpu_usd_per_h)), ("pool", array(py, &pools))]
+            [("gpu_usd_per_h", array(py, &tiers.gpu_usd_per_h)), ("pool", optional_index_array(py, &tiers.pool))]
         })
     }
 
     /// Configurations: `model`, `tier`, `tp`, `pp`, `weights_gb`, `kv_cache_gb`, `max_replicas`,
-    /// `max_num_seqs` (0 where it is not known).
+    /// `max_num_seqs` (0 where it is not known), `max_utilization` (0 where the problem's holds),
+    /// `min_replicas`, `pair` (-1 where the model and the tier are the pair).
     #[getter]
     fn configurations<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
         let configurations = &self.inner.configurations;
@@ -287,6 +289,9 @@ impl PyProblem {
                 ("kv_cache_gb", array(py, &configurations.kv_cache_gb)),
                 ("max_replicas", index_array(py, &configurations.max_replicas)),
                 ("max_num_seqs", index_array(py, &configurations.max_num_seqs)),
+                ("max_utilization", array(py, &configurations.max_utilization)),
+                ("min_replicas", index_array(py, &configurations.min_replicas)),
+                ("pair", optional_index_array(py, &configurations.pair)),
             ]
         })
     }
@@ -307,7 +312,7 @@ impl PyProblem {
         })
     }
 
-    /// The problem as a servemix-problem/1 file.
+    /// The problem as a servemix-problem/2 file.
     ///
     /// Parameters
     /// ----------
@@ -428,13 +433,14 @@ fn tiers_of(columns: &Bound<'_, PyAny>) -> PyResult<Tiers> {
     Ok(Tiers {
         name: section.names("name")?,
         gpu_usd_per_h: section.floats("gpu_usd_per_h")?,
-        pool: section.pools("pool")?,
+        pool: section.optional_indices("pool")?,
     })
 }
 
 fn configurations_of(columns: &Bound<'_, PyAny>) -> PyResult<Configurations> {
     let keys = ["model", "tier", "tp", "pp", "weights_gb", "kv_cache_gb", "max_replicas"];
-    let section = Section::new("configurations", columns, &keys, &["max_num_seqs"])?;
+    let section =
+        Section::new("configurations", columns, &keys, &["max_num_seqs", "max_utilization", "min_replicas", "pair"])?;
     let model = section.integers("model")?;
     Ok(Configurations {
         tier: section.integers("tier")?,
@@ -443,7 +449,10 @@ fn configurations_of(columns: &Bound<'_, PyAny>) -> PyResult<Configurations> {
         weights_gb: section.floats("weights_gb")?,
         kv_cache_gb: section.floats("kv_cache_gb")?,
         max_replicas: section.integers("max_replicas")?,
-        max_num_seqs: section.optional_counts("max_num_seqs", model.len())?,
+        max_num_seqs: section.optional_counts("max_num_seqs", model.len(), 0)?,
+        max_utilization: section.optional_shares("max_utilization", model.len())?,
+        min_replicas: section.optional_counts("min_replicas", model.len(), 1)?,
+        pair: if section.has("pair")? { section.optional_indices("pair")? } else { Vec::new() },
         model,
     })
 }

@@ -4,7 +4,7 @@
 pub(crate) mod gate;
 mod report;
 
-use crate::{Cost, Error, LatencyScope, Plan, Problem, ProblemData, Result, FEASIBILITY_TOLERANCE, NO_POOL};
+use crate::{Cost, Error, LatencyScope, Plan, Problem, ProblemData, Result, FEASIBILITY_TOLERANCE, NO_PAIR, NO_POOL};
 
 use report::{show, Violations};
 pub use report::{CheckReport, Constraint, Violation};
@@ -198,7 +198,7 @@ fn supply_and_bounds(d: &Decisions<'_>, found: &mut Violations) {
     }
 }
 
-/// x ≤ w, r ≤ R·w; w ≤ r is how a plan is written.
+/// x ≤ w, m·w ≤ r ≤ R·w.
 fn activation(d: &Decisions<'_>, found: &mut Violations) {
     for (index, traffic) in d.traffic.iter().enumerate() {
         let a = traffic.configuration;
@@ -215,22 +215,33 @@ fn activation(d: &Decisions<'_>, found: &mut Violations) {
         });
     }
     for &(a, replicas) in &d.replicas {
-        let most = f64::from(d.data.configurations.max_replicas[a]);
-        found.at_most(Constraint::MaxReplicas, replicas, most, 0.0, || {
-            let message = format!("{}: {replicas} replicas where {most} may be deployed", d.configuration_name(a));
+        let c = &d.data.configurations;
+        let (least, most) = (f64::from(c.min_replicas[a]), f64::from(c.max_replicas[a]));
+        let tell = |rule: String| {
+            let message = format!("{}: {replicas} replicas where {rule}", d.configuration_name(a));
             (format!("configurations[{a}]"), message)
-        });
+        };
+        found.at_most(Constraint::MaxReplicas, replicas, most, 0.0, || tell(format!("{most} may be deployed")));
+        found.at_most(Constraint::MinReplicas, least - replicas, 0.0, 0.0, || tell(format!("{least} are the least")));
     }
 }
 
-/// Σ_{a on (j,k)} w_a ≤ 1.
+/// Σ_{a in a pair} w_a ≤ 1, where a pair is one that the configurations name, else a model and a tier.
 fn one_per_pair(d: &Decisions<'_>, found: &mut Violations) {
     let c = &d.data.configurations;
-    let mut pairs: Vec<(u32, u32)> = d.replicas.iter().map(|&(a, _)| (c.model[a], c.tier[a])).collect();
+    let key = |a: usize| match c.pair[a] {
+        NO_PAIR => (c.model[a], c.tier[a], NO_PAIR),
+        pair => (0, 0, pair),
+    };
+    let mut pairs: Vec<(u32, u32, u32)> = d.replicas.iter().map(|&(a, _)| key(a)).collect();
     pairs.sort_unstable();
     for same in pairs.chunk_by(|x, y| x == y) {
-        let ((model, tier), count) = (same[0], same.len() as f64);
+        let ((model, tier, pair), count) = (same[0], same.len() as f64);
         found.at_most(Constraint::OnePerPair, count, 1.0, 0.0, || {
+            if pair != NO_PAIR {
+                let entry = format!("configurations.pair={pair}");
+                return (entry, format!("pair {pair}: {count} configurations are deployed where 1 may be"));
+            }
             let (model_name, tier_name) = (&d.data.models.name[model as usize], &d.data.tiers.name[tier as usize]);
             let message = format!("{model_name} on {tier_name}: {count} TP/PP choices are deployed where 1 may be");
             (format!("models[{model}],tiers[{tier}]"), message)
@@ -268,7 +279,8 @@ fn capacities(d: &Decisions<'_>, found: &mut Violations) {
         });
     }
     for &(a, r, busy, _) in &loads {
-        let one = d.data.max_utilization;
+        let own = d.data.configurations.max_utilization[a];
+        let one = if own > 0.0 { own } else { d.data.max_utilization };
         found.at_most(Constraint::Time, busy, one * r, one * r.max(1.0), || {
             let (busy, may) = (show(busy), show(one * r));
             let message = format!("{}: {busy} replicas are busy where {may} may be", d.configuration_name(a));

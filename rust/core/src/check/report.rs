@@ -17,7 +17,9 @@ pub enum Constraint {
     Activation,
     /// At most `max_replicas` of a configuration.
     MaxReplicas,
-    /// One TP/PP choice per model and tier.
+    /// At least `min_replicas` of a deployed configuration.
+    MinReplicas,
+    /// One configuration per pair: one TP/PP choice and operating point per model and tier.
     OnePerPair,
     /// The replicas have the time.
     Time,
@@ -46,6 +48,7 @@ impl Constraint {
             Self::Supply => "supply",
             Self::Activation => "activation",
             Self::MaxReplicas => "max_replicas",
+            Self::MinReplicas => "min_replicas",
             Self::OnePerPair => "one_per_pair",
             Self::Time => "time",
             Self::Memory => "memory",

@@ -41,6 +41,7 @@ fn data() -> ProblemData {
             kv_cache_gb: vec![60.0, 150.0, 70.0, 130.0],
             max_replicas: vec![8, 4, 8, 2],
             max_num_seqs: vec![0; 4],
+            ..Configurations::default()
         },
         routes: Routes {
             query_type: vec![0, 1, 0, 1, 0, 0],
@@ -131,6 +132,35 @@ fn traffic_to_what_is_not_deployed_and_too_many_replicas_are_reported() {
     let kinds = found(|data| data.pools.max_gpus[0] = 7.0, &twice);
     let over = kinds.iter().find(|kind| kind.0 == Constraint::OnePerPair).expect("is reported");
     assert_eq!((over.1.as_str(), over.2), ("models[0],tiers[0]", 1.0));
+}
+
+#[test]
+fn too_few_replicas_and_too_much_for_an_operating_point_are_reported() {
+    let one = good();
+    let few = found(|data| data.configurations.min_replicas = vec![1, 2, 1, 1], &one);
+    assert_only(&few, Constraint::MinReplicas, "configurations[1]", 1.0);
+    // 0.4 of a replica's time is planned.
+    let tight = |own: f64| found(|data| data.configurations.max_utilization = vec![own, 0.0, 0.0, 0.0], &one);
+    assert_only(&tight(0.3), Constraint::Time, "configurations[0]", 0.1);
+    assert_eq!(tight(0.4), []);
+    let loose = |data: &mut ProblemData| {
+        data.max_utilization = 0.3;
+        data.configurations.max_utilization = vec![0.5, 0.6, 0.0, 0.0];
+    };
+    assert_eq!(found(loose, &one), []);
+}
+
+#[test]
+fn one_configuration_of_a_pair_may_be_deployed_whatever_makes_the_pair() {
+    let both = found(|data| data.configurations.pair = vec![7, 7, NO_PAIR, NO_PAIR], &good());
+    assert_only(&both, Constraint::OnePerPair, "configurations.pair=7", 1.0);
+    let twice = plan(&[(0, 1), (1, 1), (3, 1)], &good_routes(), [0.0; 2]);
+    let apart = |data: &mut ProblemData| {
+        data.pools.max_gpus[0] = 7.0;
+        data.budget_usd = f64::INFINITY;
+        data.configurations.pair = vec![NO_PAIR, NO_PAIR, NO_PAIR, 7];
+    };
+    assert_eq!(found(apart, &twice), []);
 }
 
 fn good_routes() -> [(u32, u32, f64); 2] {
@@ -275,11 +305,15 @@ fn excesses(data: &ProblemData, plan: &Plan) -> Vec<(Constraint, f64)> {
     let mut gpus = vec![0.0; data.pools.name.len()];
     for a in 0..count {
         let size = f64::from(c.tp[a] * c.pp[a]);
-        rows.push((Constraint::Time, time[a] - data.max_utilization * replicas[a]));
+        let utilization = if c.max_utilization[a] > 0.0 { c.max_utilization[a] } else { data.max_utilization };
+        rows.push((Constraint::Time, time[a] - utilization * replicas[a]));
         rows.push((Constraint::Memory, memory[a] - c.kv_cache_gb[a] * replicas[a]));
         rows.push((Constraint::MaxReplicas, replicas[a] - f64::from(c.max_replicas[a])));
         rows.push((Constraint::Activation, x.iter().map(|row| row[a]).fold(0.0, f64::max) - replicas[a].min(1.0)));
-        let same = |b: &usize| c.model[*b] == c.model[a] && c.tier[*b] == c.tier[a];
+        let least = f64::from(c.min_replicas[a]) * replicas[a].min(1.0);
+        rows.push((Constraint::MinReplicas, least - replicas[a]));
+        let name = |b: usize| if c.pair[b] == NO_PAIR { (c.model[b], c.tier[b], 0) } else { (0, 0, 1 + c.pair[b]) };
+        let same = |b: &usize| name(*b) == name(a);
         rows.push((Constraint::OnePerPair, (0..count).filter(same).map(|b| replicas[b].min(1.0)).sum::<f64>() - 1.0));
         rental += data.horizon_h * data.tiers.gpu_usd_per_h[c.tier[a] as usize] * size * replicas[a];
         stored += if replicas[a] > 0.0 { c.weights_gb[a] } else { 0.0 };

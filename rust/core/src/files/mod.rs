@@ -1,4 +1,4 @@
-//! Reading and writing of problems (servemix-problem/1) and plans (servemix-plan/1), as JSON, gzipped where the name
+//! Reading and writing of problems (servemix-problem/2) and plans (servemix-plan/1), as JSON, gzipped where the name
 //! ends in `.gz`.
 
 mod parse;
@@ -16,7 +16,7 @@ use flate2::Compression;
 
 use crate::{Error, Plan, Problem, Result};
 
-/// Reads a problem from a servemix-problem/1 file, gzipped or not.
+/// Reads a problem from a servemix-problem/2 file, gzipped or not.
 ///
 /// # Errors
 /// [`Error::File`] where the file cannot be read, [`Error::Invalid`] as [`Problem::from_json`].

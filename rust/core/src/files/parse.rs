@@ -16,13 +16,13 @@ pub(super) trait Format {
     fn format(&self) -> &str;
 }
 
-/// The value in `bytes`, JSON or gzipped JSON, whose key `format` is `format`.
-pub(super) fn parse<T: DeserializeOwned + Format>(bytes: &[u8], format: &str) -> Result<T> {
+/// The value in `bytes`, JSON or gzipped JSON, whose key `format` is one of `formats`, the newest first.
+pub(super) fn parse<T: DeserializeOwned + Format>(bytes: &[u8], formats: &[&str]) -> Result<T> {
     let bytes = unpack(bytes)?;
     let bytes = object(&bytes)?;
     let error = match serde_json::from_slice::<T>(bytes) {
         Ok(value) => {
-            check_format(value.format(), format)?;
+            check_format(value.format(), formats)?;
             return Ok(value);
         }
         Err(error) => error,
@@ -33,7 +33,7 @@ pub(super) fn parse<T: DeserializeOwned + Format>(bytes: &[u8], format: &str) ->
         format: String,
     }
     if let Ok(head) = serde_json::from_slice::<Head>(bytes) {
-        check_format(&head.format, format)?;
+        check_format(&head.format, formats)?;
     }
     // Keeping track of the path costs time, so it is only done where there is something to name.
     let mut deserializer = serde_json::Deserializer::from_slice(bytes);
@@ -55,11 +55,12 @@ fn object(bytes: &[u8]) -> Result<&[u8]> {
     }
 }
 
-fn check_format(found: &str, expected: &str) -> Result<()> {
-    if found == expected {
+fn check_format(found: &str, expected: &[&str]) -> Result<()> {
+    if expected.contains(&found) {
         return Ok(());
     }
-    Err(Error::invalid("format", format!("is {found:?} where {expected:?} is expected")))
+    let expected: Vec<String> = expected.iter().map(|format| format!("{format:?}")).collect();
+    Err(Error::invalid("format", format!("is {found:?} where {} is expected", expected.join(" or "))))
 }
 
 fn unpack(bytes: &[u8]) -> Result<Cow<'_, [u8]>> {

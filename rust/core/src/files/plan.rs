@@ -84,7 +84,7 @@ impl Plan {
     /// [`Error::Invalid`] names the entry that is missing, unknown, of the wrong type, not finite or out of range, or
     /// the problem that it is for where that is another one.
     pub fn from_json(content: &[u8], problem: &Problem) -> Result<Self> {
-        let file: File = parse(content, FORMAT)?;
+        let file: File = parse(content, &[FORMAT])?;
         if file.problem != problem.name {
             let message = format!("is {:?} where {:?} is expected", file.problem, problem.name);
             return Err(Error::invalid("problem", message));

@@ -1,4 +1,4 @@
-//! servemix-problem/1.
+//! servemix-problem/2; /1, which has no operating points, is read as well.
 
 use serde::{Deserialize, Serialize};
 
@@ -6,10 +6,11 @@ use super::parse::{limit, nullable, parse, Format};
 use super::write::{json, Object};
 use crate::{
     Configurations, Error, LatencyScope, Models, Pools, Problem, ProblemData, QueryTypes, Result, Routes, Tiers,
-    NO_POOL,
+    NO_PAIR, NO_POOL,
 };
 
-const FORMAT: &str = "servemix-problem/1";
+const FORMAT: &str = "servemix-problem/2";
+const OLDER: &str = "servemix-problem/1";
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -87,6 +88,12 @@ struct Configuration {
     max_replicas: u32,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     max_num_seqs: Option<u32>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    max_utilization: Option<f64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    min_replicas: Option<u32>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pair: Option<u32>,
 }
 
 #[derive(Deserialize)]
@@ -101,16 +108,16 @@ struct RouteColumns {
 }
 
 impl Problem {
-    /// Reads a problem from the content of a servemix-problem/1 file, JSON or gzipped JSON.
+    /// Reads a problem from the content of a servemix-problem/2 or /1 file, JSON or gzipped JSON.
     ///
     /// # Errors
     /// [`Error::Invalid`] names the entry that is missing, unknown, of the wrong type, not finite or breaks a rule.
     pub fn from_json(content: &[u8]) -> Result<Self> {
-        let file: File = parse(content, FORMAT)?;
+        let file: File = parse(content, &[FORMAT, OLDER])?;
         Self::new(data(file)?).map_err(by_row)
     }
 
-    /// The problem as the content of a servemix-problem/1 file, from which [`Problem::from_json`] makes the same problem.
+    /// The problem as the content of a servemix-problem/2 file, from which [`Problem::from_json`] makes the same problem.
     pub fn to_json(&self) -> String {
         let data = self.data();
         let (q, t, c, r) = (&data.query_types, &data.tiers, &data.configurations, &data.routes);
@@ -161,6 +168,9 @@ impl Problem {
                     kv_cache_gb: c.kv_cache_gb[a],
                     max_replicas: c.max_replicas[a],
                     max_num_seqs: Some(c.max_num_seqs[a]).filter(|&limit| limit > 0),
+                    max_utilization: Some(c.max_utilization[a]).filter(|&share| share > 0.0),
+                    min_replicas: Some(c.min_replicas[a]).filter(|&least| least > 1),
+                    pair: Some(c.pair[a]).filter(|&pair| pair != NO_PAIR),
                 }),
             )
             .columns(
@@ -234,6 +244,23 @@ fn data(file: File) -> Result<ProblemData> {
             let entry = format!("configurations[{index}].max_num_seqs");
             return Err(Error::invalid(entry, "must be at least 1, or null where it is not known, got 0"));
         }
+        let newer = [
+            ("max_utilization", configuration.max_utilization.is_some()),
+            ("min_replicas", configuration.min_replicas.is_some()),
+            ("pair", configuration.pair.is_some()),
+        ];
+        if let Some((key, _)) = newer.into_iter().find(|&(_, is_there)| is_there && file.format == OLDER) {
+            let entry = format!("configurations[{index}].{key}");
+            return Err(Error::invalid(entry, format!("unknown field in {OLDER}; {FORMAT} has it")));
+        }
+        // What stands for "none" in the core would not be told from it.
+        if configuration.max_utilization == Some(0.0) {
+            let entry = format!("configurations[{index}].max_utilization");
+            return Err(Error::invalid(entry, "must be greater than 0 and at most 1, got 0"));
+        }
+        if configuration.pair == Some(NO_PAIR) {
+            return Err(Error::invalid(format!("configurations[{index}].pair"), format!("is {NO_PAIR}, out of range")));
+        }
         c.model.push(configuration.model);
         c.tier.push(configuration.tier);
         c.tp.push(configuration.tp);
@@ -242,6 +269,9 @@ fn data(file: File) -> Result<ProblemData> {
         c.kv_cache_gb.push(configuration.kv_cache_gb);
         c.max_replicas.push(configuration.max_replicas);
         c.max_num_seqs.push(configuration.max_num_seqs.unwrap_or(0));
+        c.max_utilization.push(configuration.max_utilization.unwrap_or(0.0));
+        c.min_replicas.push(configuration.min_replicas.unwrap_or(1));
+        c.pair.push(configuration.pair.unwrap_or(NO_PAIR));
     }
     Ok(data)
 }

@@ -92,11 +92,16 @@ fn errors_of_a_problem_name_the_entry() {
         ("\"max_replicas\": 64", "\"max_replicas\": 0", "configurations[0].max_replicas: must be at least 1"),
         (
             "\"max_replicas\": 64",
+            "\"max_replicas\": 64, \"min_replicas\": 2",
+            "configurations[0].min_replicas: unknown field in servemix-problem/1",
+        ),
+        (
+            "\"max_replicas\": 64",
             "\"max_replicas\": 1, \"max_num_seqs\": 0",
             "configurations[0].max_num_seqs: must be at least 1",
         ),
         ("\"route\"", "\"mean\"", "latency_scope: must be \"route\" or \"average\", got \"mean\""),
-        ("servemix-problem/1", "servemix-problem/2", "format: is \"servemix-problem/2\" where"),
+        ("servemix-problem/1", "servemix-problem/3", "format: is \"servemix-problem/3\" where"),
         ("servemix-problem/1\"", "servemix-plan/1\", \"x\": 1", "format: is \"servemix-plan/1\" where"),
         ("\"format\": \"servemix-problem/1\", ", "", "file: missing field `format`"),
     ] {
@@ -114,6 +119,33 @@ fn errors_of_a_problem_name_the_entry() {
     }
     let trailing = Problem::from_json(format!("{PROBLEM} 1").as_bytes()).expect_err("trailing").to_string();
     assert!(trailing.starts_with("file: trailing characters"), "{trailing}");
+}
+
+/// The documented problem with an operating point, in the newest format.
+fn with_point(keys: &str) -> Result<Problem> {
+    let text = PROBLEM.replacen("servemix-problem/1", "servemix-problem/2", 1);
+    Problem::from_json(text.replacen("\"max_replicas\": 64", &format!("\"max_replicas\": 64, {keys}"), 1).as_bytes())
+}
+
+#[test]
+fn operating_points_are_read_and_written_and_their_errors_name_the_entry() {
+    let own = with_point("\"max_utilization\": 0.4, \"min_replicas\": 3, \"pair\": 7").expect("a sound file");
+    assert_eq!((own.max_utilization_of(0), own.min_replicas(0), own.configurations.pair[0]), (0.4, 3, 7));
+    assert_eq!(Problem::from_json(own.to_json().as_bytes()), Ok(own));
+    let usual = with_point("\"max_utilization\": null, \"min_replicas\": null, \"pair\": null").expect("a sound file");
+    assert_eq!((usual.max_utilization_of(0), usual.min_replicas(0)), (0.9, 1));
+    assert_eq!(usual, problem());
+    assert!(!usual.to_json().contains("min_replicas"));
+    for (keys, expected) in [
+        ("\"max_utilization\": 0", "configurations[0].max_utilization: must be greater than 0"),
+        ("\"max_utilization\": 1.1", "configurations[0].max_utilization: must be greater than 0"),
+        ("\"min_replicas\": 0", "configurations[0].min_replicas: must be at least 1"),
+        ("\"min_replicas\": 65", "configurations[0].min_replicas: must be at most max_replicas, which is 64"),
+        ("\"pair\": -1", "configurations[0].pair: invalid value"),
+    ] {
+        let message = with_point(keys).expect_err(keys).to_string();
+        assert!(message.starts_with(expected), "{message}");
+    }
 }
 
 #[test]

@@ -21,11 +21,11 @@ pub struct RouteTable {
     pub configuration: Vec<u32>,
     /// Position of the route in [`crate::Routes`].
     pub source: Vec<u32>,
-    /// Replicas' time taken, `(λ/3600)·b`; to be at most `max_utilization · replicas`.
+    /// Replicas' time taken, `(λ/3600)·b`; to be at most `max_utilization_of(a) · replicas`.
     pub time: Vec<f64>,
     /// KV memory taken, `(λ/3600)·κ`, GB; to be at most `kv_cache_gb · replicas`.
     pub memory: Vec<f64>,
-    /// Replicas whose time is taken, `time / max_utilization`; to be at most `replicas`.
+    /// Replicas whose time is taken, `time / max_utilization_of(a)`; to be at most `replicas`.
     pub time_replicas: Vec<f64>,
     /// Replicas whose memory is taken, `memory / kv_cache_gb`; to be at most `replicas`.
     pub memory_replicas: Vec<f64>,
@@ -93,7 +93,7 @@ pub(super) fn is_usable(data: &ProblemData, route: usize) -> bool {
     };
     in_time
         && within(r.error[route] - q.error_slo[i], q.error_slo[i])
-        && per_s * r.busy_s[route] * LEAST_SHARE <= data.max_utilization * replicas
+        && per_s * r.busy_s[route] * LEAST_SHARE <= data.max_utilization_of(a) * replicas
         && per_s * r.kv_gb_s[route] * LEAST_SHARE <= c.kv_cache_gb[a] * replicas
 }
 
@@ -115,7 +115,9 @@ pub(super) fn route_table(data: &ProblemData) -> RouteTable {
         configuration: source.iter().map(|&route| r.configuration[route as usize]).collect(),
         time: column(&|route, i| per_s(i) * r.busy_s[route]),
         memory: column(&|route, i| per_s(i) * r.kv_gb_s[route]),
-        time_replicas: column(&|route, i| per_s(i) * r.busy_s[route] / data.max_utilization),
+        time_replicas: column(&|route, i| {
+            per_s(i) * r.busy_s[route] / data.max_utilization_of(r.configuration[route] as usize)
+        }),
         memory_replicas: column(&|route, i| {
             let kv_cache_gb = data.configurations.kv_cache_gb[r.configuration[route] as usize];
             per_s(i) * r.kv_gb_s[route] / kv_cache_gb

@@ -91,12 +91,13 @@ impl Problem {
     fn derive_route(&mut self, position: usize) {
         let (data, table) = (&self.data, &mut self.routes);
         let (route, i) = (table.source[position] as usize, table.query_type[position] as usize);
-        let kv_cache_gb = data.configurations.kv_cache_gb[table.configuration[position] as usize];
+        let a = table.configuration[position] as usize;
+        let kv_cache_gb = data.configurations.kv_cache_gb[a];
         let per_s = data.query_types.rate_per_h[i] / 3600.0;
         let (busy, memory) = (per_s * data.routes.busy_s[route], per_s * data.routes.kv_gb_s[route]);
         table.time[position] = busy;
         table.memory[position] = memory;
-        table.time_replicas[position] = busy / data.max_utilization;
+        table.time_replicas[position] = busy / data.max_utilization_of(a);
         table.memory_replicas[position] = memory / kv_cache_gb;
         table.latency_usd[position] = latency_usd(data, route);
     }

@@ -144,7 +144,19 @@ fn validate_configurations(data: &ProblemData) -> Result<()> {
     check_length("configurations", "kv_cache_gb", c.kv_cache_gb.len(), count)?;
     check_column("configurations", "kv_cache_gb", &c.kv_cache_gb, Range::Positive)?;
     check_count("configurations", "max_replicas", &c.max_replicas, count)?;
-    check_length("configurations", "max_num_seqs", c.max_num_seqs.len(), count)
+    check_length("configurations", "max_num_seqs", c.max_num_seqs.len(), count)?;
+    check_length("configurations", "max_utilization", c.max_utilization.len(), count)?;
+    for (index, &share) in c.max_utilization.iter().enumerate().filter(|(_, &share)| share != 0.0) {
+        check_number(share, Range::PositiveFraction, || format!("configurations.max_utilization[{index}]"))?;
+    }
+    check_count("configurations", "min_replicas", &c.min_replicas, count)?;
+    for (index, (&least, &most)) in c.min_replicas.iter().zip(&c.max_replicas).enumerate() {
+        if least > most {
+            let message = format!("must be at most max_replicas, which is {most}, got {least}");
+            return Err(Error::invalid(format!("configurations.min_replicas[{index}]"), message));
+        }
+    }
+    check_length("configurations", "pair", c.pair.len(), count)
 }
 
 fn validate_routes(data: &ProblemData) -> Result<()> {

@@ -21,7 +21,9 @@ fn enumerate(problem: &Problem, replicas: &mut Vec<u32>, a: usize, best: &mut Op
         return;
     }
     let pair_taken = (0..a).any(|other| replicas[other] > 0 && problem.pair(other) == problem.pair(a));
-    for count in 0..=if pair_taken { 0 } else { problem.configurations.max_replicas[a] } {
+    let c = &problem.configurations;
+    let counts = if pair_taken { 1..=0 } else { c.min_replicas[a]..=c.max_replicas[a] };
+    for count in std::iter::once(0).chain(counts) {
         replicas[a] = count;
         enumerate(problem, replicas, a + 1, best);
     }
@@ -65,7 +67,9 @@ pub(crate) fn value_of(problem: &Problem, replicas: &[u32], best: Option<f64>) -
             memory.push((x, table.memory[route]));
         }
         let count = f64::from(replicas[a]);
-        model.add_constraint(time, ComparisonOp::Le, problem.max_utilization * count);
+        let own = problem.configurations.max_utilization[a];
+        let utilization = if own > 0.0 { own } else { problem.max_utilization };
+        model.add_constraint(time, ComparisonOp::Le, utilization * count);
         model.add_constraint(memory, ComparisonOp::Le, problem.configurations.kv_cache_gb[a] * count);
     }
     for i in 0..num_types {
