@@ -22,7 +22,7 @@ fn enumerate(problem: &Problem, replicas: &mut Vec<u32>, a: usize, best: &mut Op
     }
     let pair_taken = (0..a).any(|other| replicas[other] > 0 && problem.pair(other) == problem.pair(a));
     let c = &problem.configurations;
-    let counts = if pair_taken { 1..=0 } else { c.min_replicas[a]..=c.max_replicas[a] };
+    let counts = (c.min_replicas[a]..=c.max_replicas[a]).filter(|_| !pair_taken);
     for count in std::iter::once(0).chain(counts) {
         replicas[a] = count;
         enumerate(problem, replicas, a + 1, best);
