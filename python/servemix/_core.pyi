@@ -347,6 +347,20 @@ def _stress(
     threads: int,
     cancel: CancelToken | None = None,
 ) -> dict[str, FloatArray]: ...
+def _replay(
+    columns: Columns,
+    deployment: npt.ArrayLike,
+    served: Columns,
+    *,
+    dispatch: str,
+    chunked_prefill: bool,
+    fused: bool,
+    prefix_caching: bool,
+    leap: bool,
+    threads: int,
+    cancel: CancelToken | None = None,
+) -> dict[str, Any]: ...
+def _summarise(columns: Columns, outcomes: Columns, slos: Columns) -> dict[str, Any]: ...
 def _reroute(
     problem: Problem, plan: Plan, *, lift_unmet: bool = False
 ) -> dict[str, Any] | None: ...

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 import servemix
 from servemix._errors import InvalidInputError
 from servemix.performance import build_arrays, build_problem
-from servemix.performance.build import MIN_REPLICA_LIMIT, service_curves
+from servemix.performance.build import MIN_REPLICA_LIMIT, configuration_curves
 from servemix.performance.configurations import enumerate_configurations
 from servemix.performance.routes import curve_of
 from servemix.scenario import builtin_scenarios, load_scenario, resolve
@@ -40,7 +40,7 @@ def test_every_route_has_the_figures_of_the_equations() -> None:
     written = scenario()
     resolved = resolve(written)
     configurations, _ = enumerate_configurations(resolved)
-    curves = service_curves(resolved, configurations)
+    curves = configuration_curves(resolved, configurations)
     found = routes(build_arrays(written)[0])
     expected = {}
     for i, entry in enumerate(written.query_types):
@@ -51,6 +51,7 @@ def test_every_route_has_the_figures_of_the_equations() -> None:
             memory_s = curve.weights_s[a] + curve.per_context_token_s[a] * batch * (h + f / 2)
             compute_s = curve.per_sequence_s[a] * batch
             step_s = max(memory_s, compute_s) + curve.step_fixed_s[a]
+            step_s += curve.step_sequence_s[a] * batch
             prefill_s = (
                 curve.prefill_fixed_s[a]
                 + curve.prefill_per_token_s[a] * h

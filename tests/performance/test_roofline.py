@@ -76,27 +76,32 @@ def test_perfect_hardware_gives_the_textbook_figures() -> None:
     assert curve.per_sequence_s[0] == pytest.approx(2 * (layers + head) / 989e12)
     assert curve.prefill_per_token_s[0] == pytest.approx(2 * layers / 989e12)
     assert curve.prefill_per_token2_s[0] == pytest.approx(2 * 32 * 32 * 128 / 989e12)
-    assert curve.step_fixed_s[0] == 0.0
+    assert fixed_s(curve)[0] == 0.0
     assert curve.prefill_fixed_s[0] == 0.0
+
+
+def fixed_s(curve: ServiceCurve) -> np.ndarray:
+    """What a step at a full batch takes beside memory and arithmetic."""
+    return np.asarray(curve.step_fixed_s + curve.step_sequence_s * curve.max_num_seqs)
 
 
 def test_tensor_parallelism_pays_two_ring_all_reduces_per_layer() -> None:
     curve = perfect(tp=(4,), batch=(16,))
     ring_s = 2 * (16 * 4096 * 2) * 3 / 4 / 450e9
-    assert curve.step_fixed_s[0] == pytest.approx(2 * 32 * ring_s)
+    assert fixed_s(curve)[0] == pytest.approx(2 * 32 * ring_s)
     assert curve.weights_s[0] == pytest.approx(perfect().weights_s[0] / 4)
 
 
 def test_a_pcie_gpu_pays_more_for_tensor_parallelism_than_an_nvlink_gpu() -> None:
     pcie, nvlink = (perfect(gpu=gpu, tp=(2,), batch=(64,)) for gpu in ("l40s", "h100"))
-    assert pcie.step_fixed_s[0] > 10 * nvlink.step_fixed_s[0]
+    assert fixed_s(pcie)[0] > 10 * fixed_s(nvlink)[0]
 
 
 def test_pipeline_stages_add_hops_and_multiply_throughput() -> None:
     curve = perfect(pp=(1, 4), hop_s=1e-4)
     assert curve.weights_s[0] == curve.weights_s[1]
     token_s = 3 * 4096 * 2 / 450e9
-    assert curve.step_fixed_s[1] == pytest.approx(3e-4 + token_s)
+    assert fixed_s(curve)[1] == pytest.approx(3e-4 + token_s)
     assert curve.prefill_fixed_s[1] == pytest.approx(3e-4)
     assert curve.busy_s(1000, 100)[1] == pytest.approx(curve.busy_s(1000, 100)[0] / 4, rel=0.1)
 
@@ -104,7 +109,7 @@ def test_pipeline_stages_add_hops_and_multiply_throughput() -> None:
 def test_a_group_beyond_one_node_uses_the_network() -> None:
     curve = perfect(tp=(8, 16), node_gb_per_s=10.0, node_latency_s=1e-5)
     ring_s = 2 * (4096 * 2) * 15 / 16 / 10e9
-    assert curve.step_fixed_s[1] == pytest.approx(64 * (ring_s + 1e-5))
+    assert fixed_s(curve)[1] == pytest.approx(64 * (ring_s + 1e-5))
 
 
 def test_kv_heads_are_copied_where_there_are_fewer_than_gpus() -> None:

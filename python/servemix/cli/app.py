@@ -13,7 +13,18 @@ import typer
 from typer.core import TyperGroup
 
 from servemix._errors import InternalError, InvalidInputError, MissingExtraError
-from servemix.cli import calibrate, catalog, check, compare, experiments, explain, fit, plan, solve
+from servemix.cli import (
+    calibrate,
+    catalog,
+    check,
+    compare,
+    experiments,
+    explain,
+    fit,
+    plan,
+    replay,
+    solve,
+)
 
 BAD_INPUT = 2
 INTERNAL_ERROR = 3
@@ -97,6 +108,7 @@ def _root(
 app.command("plan")(plan.plan)
 app.command("solve")(solve.solve)
 app.command("compare")(compare.compare)
+app.command("replay")(replay.replay)
 app.command("check")(check.check)
 app.command("explain")(explain.explain)
 app.command("catalog")(catalog.catalog)

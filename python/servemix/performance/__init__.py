@@ -10,7 +10,7 @@ latency, busy time and memory of a route follow from the curve in one place.
 (6, ())
 """
 
-from servemix.performance.build import MODELS, build_arrays, build_problem
+from servemix.performance.build import MODELS, build_arrays, build_problem, service_curves
 from servemix.performance.screening import Reason, Screened, Screening
 from servemix.performance.service_curve import ServiceCurve
 
@@ -22,4 +22,5 @@ __all__ = [
     "ServiceCurve",
     "build_arrays",
     "build_problem",
+    "service_curves",
 ]

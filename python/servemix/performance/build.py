@@ -16,6 +16,7 @@ from servemix.performance.error_rates import error_rates
 from servemix.performance.routes import Curves, RouteFigures, curve_of, route_figures
 from servemix.performance.screen import RouteChecks, screen
 from servemix.performance.screening import Reason, Screening
+from servemix.performance.service_curve import ServiceCurve
 from servemix.scenario import QueryType, ResolvedScenario, Scenario, checked_scenario
 
 if TYPE_CHECKING:
@@ -56,8 +57,24 @@ def build_problem(scenario: Scenario) -> tuple[Problem, Screening]:
     return Problem.from_arrays(**arrays), screening
 
 
-# absurd magnitudes overflow on the way; the figures are tested, with a message, at the end
-@np.errstate(over="ignore", invalid="ignore")
+def service_curves(scenario: Scenario) -> ServiceCurve | tuple[ServiceCurve, ...]:
+    """Return the service curve of every configuration of the built problem, in its order.
+
+    Returns
+    -------
+    ServiceCurve or tuple of ServiceCurve
+        Columns with one entry per configuration; one such curve per query type where the
+        performance model tells query types apart (``profile``, ``capability``).
+
+    Raises
+    ------
+    InvalidInputError
+        The scenario contradicts itself, or a number that it needs is not known.
+    """
+    _, _, curves = _build(scenario)
+    return curves
+
+
 def build_arrays(scenario: Scenario) -> tuple[dict[str, Any], Screening]:
     """Build the arguments of ``Problem.from_arrays`` for a scenario.
 
@@ -77,10 +94,20 @@ def build_arrays(scenario: Scenario) -> tuple[dict[str, Any], Screening]:
     InvalidInputError
         The scenario contradicts itself, or a number that it needs is not known.
     """
+    arrays, screening, _ = _build(scenario)
+    return arrays, screening
+
+
+# absurd magnitudes overflow on the way; the figures are tested, with a message, at the end
+@np.errstate(over="ignore", invalid="ignore")
+def _build(
+    scenario: Scenario,
+) -> tuple[dict[str, Any], Screening, ServiceCurve | tuple[ServiceCurve, ...]]:
+    """Build the arrays, the screening, and the curves of the configurations that are kept."""
     resolved = checked_scenario(scenario)
     scenario = resolved.scenario
     configurations, none = enumerate_configurations(resolved)
-    curves = service_curves(resolved, configurations)
+    curves = configuration_curves(resolved, configurations)
     figures = route_figures(scenario.query_types, curves)
     pairs = np.unique(np.stack([configurations.model, configurations.tier]), axis=1)
     rates = error_rates(resolved, map(tuple, pairs.T.tolist()), _modelled_errors(resolved))
@@ -162,10 +189,15 @@ def build_arrays(scenario: Scenario) -> tuple[dict[str, Any], Screening]:
             "error": error[at],
         },
     }
-    return arrays, screening
+    kept_curves = (
+        curves.take(kept)
+        if isinstance(curves, ServiceCurve)
+        else tuple(curve.take(kept) for curve in curves)
+    )
+    return arrays, screening, kept_curves
 
 
-def service_curves(resolved: ResolvedScenario, configurations: Configurations) -> Curves:
+def configuration_curves(resolved: ResolvedScenario, configurations: Configurations) -> Curves:
     """Ask the scenario's performance model for the service curves of its configurations.
 
     Raises

@@ -6,8 +6,9 @@ efficiencies, latencies and overheads from :mod:`servemix.catalog.calibration`::
     weights_s            = W / (tp·bandwidth)
     per_context_token_s  = KV bytes of a token on one GPU / bandwidth
     per_sequence_s       = 2·P_active / (tp·F)
-    step_fixed_s         = launches and collectives of all layers, sampling, hops between stages,
-                           and what of the host's work the GPU's does not hide
+    step_fixed_s         = launches and collectives of all layers, hops between stages, and what of
+                           the host's work the GPU's does not hide
+    step_sequence_s      = sampling, all-reduces and hops of a sequence's activations
     prefill_per_token_s  = 2·P_active/(tp·F) + all-reduces and hops of a token
     prefill_per_token2_s = 2·layers·heads·head_size/(tp·F)          causal attention
     ring all-reduce      = 2·bytes·(tp - 1)/tp / link
@@ -91,7 +92,7 @@ def roofline_curve(workload: Workload, coefficients: Mapping[str, npt.ArrayLike]
     busy_s = weights_s + gpu_s
     power = OVERLAP_POWER
     waits_for_host_s = (busy_s**power + host_s**power) ** (1.0 / power) - busy_s
-    sampling_s = batch * c["sequence_s"]
+    sequence_s = c["sequence_s"] + token_all_reduce_s + w.token_hops_s
     return ServiceCurve(
         model=w.model,
         tier=w.tier,
@@ -106,7 +107,8 @@ def roofline_curve(workload: Workload, coefficients: Mapping[str, npt.ArrayLike]
         weights_s=weights_s,
         per_context_token_s=w.context_token_s / c["kv_bandwidth_efficiency"],
         per_sequence_s=w.sequence_s / c["compute_efficiency"],
-        step_fixed_s=gpu_s + waits_for_host_s + sampling_s + w.hops_s + batch * w.token_hops_s,
+        step_fixed_s=gpu_s - batch * token_all_reduce_s + waits_for_host_s + w.hops_s,
+        step_sequence_s=sequence_s,
         kv_gb_per_token=w.kv_gb_per_token,
         kv_cache_gb=w.kv_cache_gb,
         weights_gb=w.weights_gb,

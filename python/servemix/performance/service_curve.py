@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -28,7 +28,8 @@ class ServiceCurve:
     With h prompt tokens, B sequences in a decode step and C context tokens in all of them::
 
         prefill_s(h)   = prefill_fixed_s + prefill_per_token_s·h + prefill_per_token2_s·h²
-        step_s(B, C)   = max(weights_s + per_context_token_s·C, per_sequence_s·B) + step_fixed_s
+        step_s(B, C)   = max(weights_s + per_context_token_s·C, per_sequence_s·B)
+                         + step_fixed_s + step_sequence_s·B
 
     The methods take token counts that broadcast against the configurations on the last axis: a
     scalar or an array of shape ``(A,)`` gives ``(A,)``; query types along ``h[:, None]`` give
@@ -52,6 +53,8 @@ class ServiceCurve:
         Arithmetic of one sequence, s per step.
     step_fixed_s
         Communication and launches of a step, s.
+    step_sequence_s
+        What each sequence adds to them (sampling, its activations on the links), s.
     kv_gb_per_token
         KV cache of one token on the whole replica, GB.
     kv_cache_gb
@@ -81,12 +84,13 @@ class ServiceCurve:
     kv_gb_per_token: Floats
     kv_cache_gb: Floats
     weights_gb: Floats
+    step_sequence_s: Floats = field(default_factory=lambda: np.zeros(1))
 
     def __post_init__(self) -> None:
         length = np.atleast_1d(np.asarray(self.tp)).shape[0]
-        for field in fields(self):
-            column = _column(field.name, getattr(self, field.name), length)
-            object.__setattr__(self, field.name, column)
+        for one in fields(self):
+            column = _column(one.name, getattr(self, one.name), length)
+            object.__setattr__(self, one.name, column)
 
     def __len__(self) -> int:
         return int(self.tp.shape[0])
@@ -112,8 +116,9 @@ class ServiceCurve:
         """One decode step of a micro-batch: its sequences, and context tokens in all of them, s."""
         context = np.asarray(context_tokens, dtype=np.float64)
         memory_s = self.weights_s + self.per_context_token_s * context
-        compute_s = self.per_sequence_s * np.asarray(sequences, dtype=np.float64)
-        return np.asarray(np.maximum(memory_s, compute_s) + self.step_fixed_s)
+        batch = np.asarray(sequences, dtype=np.float64)
+        fixed_s = self.step_fixed_s + self.step_sequence_s * batch
+        return np.asarray(np.maximum(memory_s, self.per_sequence_s * batch) + fixed_s)
 
     def tpot_s(self, prompt_tokens: Tokens, output_tokens: Tokens) -> Floats:
         """Time per output token at a full batch of such requests, s."""

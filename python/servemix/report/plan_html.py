@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from html import escape
 from typing import TYPE_CHECKING
 
@@ -33,16 +34,28 @@ def plan_html(problem: Problem, plan: Plan, *, known: ScenarioFigures | None = N
     known
         What the scenario tells beyond the problem.
     """
-    lines = "".join(f"<p>{escape(line)}</p>" for line in headline(problem, plan))
-    tables = plan_tables(problem, plan, known=known)
+    return tables_html(headline(problem, plan), plan_tables(problem, plan, known=known))
+
+
+def tables_html(lines: Sequence[str], tables: Sequence[Table]) -> str:
+    """Tell lines and tables as an HTML fragment."""
+    head = "".join(f"<p>{escape(line)}</p>" for line in lines)
     body = "".join(map(_html_table, tables))
-    return f'<div class="servemix-plan"><style>{_STYLE}</style>{lines}{body}</div>'
+    return f'<div class="servemix-plan"><style>{_STYLE}</style>{head}{body}</div>'
 
 
 def plan_page(problem: Problem, plan: Plan, *, known: ScenarioFigures | None = None) -> str:
     """Tell a plan as an HTML page that needs nothing beside it."""
-    fragment = plan_html(problem, plan, known=known)
-    head = f'<meta charset="utf-8"><title>{escape(plan.problem)}</title>'
+    return _page(plan.problem, plan_html(problem, plan, known=known))
+
+
+def tables_page(title: str, lines: Sequence[str], tables: Sequence[Table]) -> str:
+    """Tell lines and tables as an HTML page that needs nothing beside it."""
+    return _page(title, tables_html(lines, tables))
+
+
+def _page(title: str, fragment: str) -> str:
+    head = f'<meta charset="utf-8"><title>{escape(title)}</title>'
     style = "<style>body{font-family:system-ui,sans-serif;margin:2em}</style>"
     page = (
         f'<!DOCTYPE html>\n<html lang="en"><head>{head}{style}</head><body>{fragment}</body></html>'

@@ -12,6 +12,7 @@ mod plan;
 mod plan_problem;
 mod planner;
 mod problem;
+mod replay;
 mod router;
 mod solve;
 mod stress;
@@ -38,6 +39,8 @@ mod _core {
     use super::planner::PyPlanner;
     #[pymodule_export]
     use super::problem::{problem_from_arrays, PyProblem};
+    #[pymodule_export]
+    use super::replay::{_replay, _summarise};
     #[pymodule_export]
     use super::router::PyRouter;
     #[pymodule_export]

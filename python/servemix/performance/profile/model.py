@@ -236,7 +236,8 @@ def _with_coefficients(
         columns["weights_s"][a] = 0.0
         columns["per_sequence_s"][a] = 0.0
         columns["per_context_token_s"][a] = row.step_per_context_token_s
-        columns["step_fixed_s"][a] = row.step_fixed_s + row.step_per_sequence_s * batch
+        columns["step_fixed_s"][a] = row.step_fixed_s
+        columns["step_sequence_s"][a] = row.step_per_sequence_s
     return replace(base, **columns)
 
 

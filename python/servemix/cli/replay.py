@@ -1,0 +1,167 @@
+"""``servemix replay``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from servemix._errors import InvalidInputError
+from servemix.cli.console import print_json, print_line, print_table, progress
+from servemix.cli.inputs import read_plan, read_scenario
+from servemix.cli.options import Json, Output, Seed, Threads
+from servemix.cli.solving import check_output
+
+if TYPE_CHECKING:
+    from servemix.replay import Requests
+    from servemix.scenario import Scenario
+
+NOT_HELD = 1
+
+_ARRIVALS = ("poisson", "gamma", "series", "trace")
+
+
+def replay(
+    scenario: Annotated[
+        str, typer.Argument(help="Scenario file (.yaml, .toml, .json) or name of a built-in one.")
+    ],
+    plan: Annotated[str, typer.Argument(help="Plan of that scenario (.json, .json.gz).")],
+    *,
+    trace: Annotated[
+        list[Path] | None,
+        typer.Option("--trace", metavar="FILE", help="Requests to replay; may be given again."),
+    ] = None,
+    arrivals: Annotated[
+        str | None,
+        typer.Option(
+            "--arrivals",
+            help="poisson, gamma, series (the scenario's rates over time) or trace. Default: trace "
+            "where one is given, else poisson.",
+        ),
+    ] = None,
+    cv: Annotated[
+        float, typer.Option("--cv", min=0.01, max=100.0, help="Variation of gamma arrivals' gaps.")
+    ] = 3.0,
+    rate_scale: Annotated[
+        float, typer.Option("--rate-scale", min=1e-6, help="Factor on all rates.")
+    ] = 1.0,
+    keep_shape: Annotated[
+        bool,
+        typer.Option("--keep-shape", help="Scale a trace by copies that keep its bursts."),
+    ] = False,
+    duration: Annotated[
+        float, typer.Option("--duration", min=1.0, metavar="SECONDS", help="Period to draw.")
+    ] = 3600.0,
+    attainment: Annotated[
+        float, typer.Option("--attainment", min=0.0, max=1.0, help="Share that each type needs.")
+    ] = 0.99,
+    dispatch: Annotated[
+        str,
+        typer.Option(
+            "--dispatch", help="least_outstanding, round_robin, least_work or shared_queue."
+        ),
+    ] = "least_outstanding",
+    seed: Seed = 0,
+    seeds: Annotated[
+        int, typer.Option("--seeds", min=1, max=10_000, help="Draws, from --seed on.")
+    ] = 1,
+    threads: Threads = 1,
+    as_json: Json = False,
+    output: Output = None,
+) -> None:
+    """Replay a plan under requests: how many meet their SLOs, and where the others are lost.
+
+    Exit code 0 where every query type attains its share in every draw, 1 where one does not, 2
+    where a file or an option is not valid.
+    """
+    from servemix.replay import losses
+    from servemix.replay import replay as run
+    from servemix.replay.fleet import Fleet
+    from servemix.report.replay_tables import losses_table, replay_headline, replay_tables
+    from servemix.scenario import load_scenario
+
+    check_output(output)
+    kind = arrivals or ("trace" if trace else "poisson")
+    if kind not in _ARRIVALS:
+        raise InvalidInputError(f"--arrivals: must be one of {', '.join(_ARRIVALS)}, got {kind!r}")
+    given = read_scenario(scenario)
+    loaded = load_scenario(scenario)
+    read = read_plan(plan, given.problem)
+    fleet = Fleet.of(loaded)
+    replays = []
+    with progress(f"{scenario}: replaying"):
+        for draw in range(seed, seed + seeds):
+            requests = _requests(
+                loaded, kind, trace or [], cv, rate_scale, keep_shape, duration, draw
+            )
+            found = run(
+                loaded,
+                read,
+                requests,
+                dispatch=dispatch,  # type: ignore[arg-type]
+                seed=draw,
+                threads=threads,
+                fleet=fleet,
+            )
+            replays.append(found)
+        lost = losses(loaded, read, requests, seed=seed, fleet=fleet)
+    if output is not None:
+        if output.suffix == ".html":
+            from servemix._files import write_whole
+            from servemix.report.plan_html import tables_page
+
+            tables = [*replay_tables(replays[0], given.known), losses_table(lost)]
+            write_whole(output, tables_page(loaded.name, [replay_headline(replays[0])], tables))
+        else:
+            replays[0].to_json(output)
+    held = all(one.holds(attainment) for one in replays)
+    if as_json:
+        print_json(
+            {
+                "held": held,
+                "attainment": attainment,
+                "replays": [one.to_data() for one in replays],
+                "losses": [vars(loss) for loss in lost],
+            }
+        )
+    else:
+        for one in replays:
+            print_line(replay_headline(one))
+        print_line()
+        for table in (*replay_tables(replays[0], given.known), losses_table(lost)):
+            print_table(table)
+        verdict = "holds" if held else "does not hold"
+        print_line(f"The plan {verdict}: {attainment:.4g} of every query type is needed.")
+    raise typer.Exit(0 if held else NOT_HELD)
+
+
+def _requests(  # noqa: PLR0917
+    scenario: Scenario,
+    kind: str,
+    files: list[Path],
+    cv: float,
+    rate_scale: float,
+    keep_shape: bool,
+    duration_s: float,
+    seed: int,
+) -> Requests:
+    """Draw or read what is replayed."""
+    from servemix.replay import Requests
+
+    if kind == "trace":
+        from servemix.traces import read_trace
+
+        if not files:
+            raise InvalidInputError("--arrivals trace: no --trace was given")
+        requests = Requests.from_traces(scenario, [read_trace(file) for file in files])
+        if rate_scale == 1.0:
+            return requests
+        return requests.scaled(rate_scale, keep_shape=keep_shape, seed=seed)
+    if kind == "gamma":
+        return Requests.gamma(
+            scenario, cv=cv, duration_s=duration_s, seed=seed, rate_scale=rate_scale
+        )
+    if kind == "series":
+        return Requests.described(scenario, seed=seed, rate_scale=rate_scale)
+    return Requests.poisson(scenario, duration_s=duration_s, seed=seed, rate_scale=rate_scale)

@@ -1,0 +1,204 @@
+//! Replays of plans under requests, and what of them met the SLOs.
+
+use numpy::{PyArray1, PyArrayMethods, PyReadonlyArray1};
+use pyo3::prelude::*;
+use pyo3::types::PyDict;
+use servemix_core::replay::{
+    replay as core_replay, summarise, Dispatch, EngineSettings, Outcomes, Passes, Prefixes, Requests, Scheduling,
+    Served, Share, Slos, StepCurve, Summary, PERCENTILES,
+};
+use servemix_core::Error;
+
+use crate::convert::{floats, integers, unsigned, Section};
+use crate::entry;
+use crate::error::to_py;
+use crate::solve::PyCancelToken;
+
+/// Requests from a mapping of columns.
+fn requests(columns: &Bound<'_, PyAny>) -> PyResult<Requests> {
+    let required = ["arrival_s", "input_tokens", "output_tokens", "query_type"];
+    let given =
+        Section::new("requests", columns, &required, &["prefix_offset", "prefix_hashes", "prefix_block_tokens"])?;
+    let prefixes = match columns.get_item("prefix_hashes") {
+        Ok(hashes) => {
+            let hashes: PyReadonlyArray1<'_, u64> = hashes.extract()?;
+            let offset: PyReadonlyArray1<'_, u64> = columns.get_item("prefix_offset")?.extract()?;
+            Some(Prefixes {
+                block_tokens: columns.get_item("prefix_block_tokens")?.extract()?,
+                offset: offset.to_vec()?,
+                hashes: hashes.to_vec()?,
+            })
+        }
+        Err(_) => None,
+    };
+    Ok(Requests {
+        arrival_s: given.floats("arrival_s")?,
+        input_tokens: given.integers("input_tokens")?,
+        output_tokens: given.integers("output_tokens")?,
+        query_type: given.integers("query_type")?,
+        prefixes,
+    })
+}
+
+const CURVE: [&str; 8] = [
+    "prefill_fixed_s",
+    "prefill_per_token_s",
+    "prefill_per_token2_s",
+    "weights_s",
+    "per_context_token_s",
+    "per_sequence_s",
+    "step_fixed_s",
+    "step_sequence_s",
+];
+
+/// Deployments from a mapping of columns; replicas are counted by `replica_offset`, as there are several of each.
+fn deployments(columns: &Bound<'_, PyAny>, engine: EngineSettings) -> PyResult<Vec<Served>> {
+    let py = columns.py();
+    let counts = ["configuration", "lanes", "max_num_seqs", "max_num_batched_tokens", "replica_offset"];
+    let required: Vec<&str> =
+        CURVE.into_iter().chain(counts).chain(["kv_cache_tokens", "replica_from_s", "replica_until_s"]).collect();
+    let given = Section::new("deployments", columns, &required, &[])?;
+    let [configuration, lanes, seqs, batched, offset] = counts.map(|key| given.integers(key));
+    let (configuration, lanes, seqs, batched, offset) = (configuration?, lanes?, seqs?, batched?, offset?);
+    let (kv, from_s, until_s) =
+        (given.floats("kv_cache_tokens")?, given.floats("replica_from_s")?, given.limits("replica_until_s")?);
+    let curves = CURVE.iter().map(|key| given.floats(key)).collect::<PyResult<Vec<_>>>()?;
+    let count = configuration.len();
+    let same =
+        curves.iter().map(Vec::len).chain([lanes.len(), seqs.len(), batched.len(), kv.len()]).all(|n| n == count);
+    let rises = offset.windows(2).all(|pair| pair[0] <= pair[1]);
+    let ends = offset.len() == count + 1 && offset.last().is_some_and(|&end| end as usize == from_s.len());
+    if !(same && rises && ends && until_s.len() == from_s.len()) {
+        return Err(to_py(py, &Error::invalid("deployments", "columns of different lengths")));
+    }
+    let served = (0..count).map(|d| {
+        let when = offset[d] as usize..offset[d + 1] as usize;
+        Served {
+            configuration: configuration[d],
+            replicas: when.map(|r| (from_s[r], until_s[r])).collect(),
+            lanes: lanes[d],
+            curve: StepCurve {
+                prefill_fixed_s: curves[0][d],
+                prefill_per_token_s: curves[1][d],
+                prefill_per_token2_s: curves[2][d],
+                weights_s: curves[3][d],
+                per_context_token_s: curves[4][d],
+                per_sequence_s: curves[5][d],
+                step_fixed_s: curves[6][d],
+                step_sequence_s: curves[7][d],
+            },
+            // Truncated: a part of a token is not stored.
+            settings: EngineSettings {
+                max_num_seqs: seqs[d],
+                max_num_batched_tokens: batched[d],
+                kv_cache_tokens: kv[d] as u64,
+                ..engine
+            },
+        }
+    });
+    Ok(served.collect())
+}
+
+/// Replay requests on deployments; see `servemix.replay.replay`.
+#[pyfunction]
+#[pyo3(signature = (columns, deployment, served, *, dispatch, chunked_prefill, fused, prefix_caching, leap, threads, cancel=None))]
+#[allow(clippy::too_many_arguments, clippy::fn_params_excessive_bools)]
+pub(crate) fn _replay<'py>(
+    columns: &Bound<'py, PyAny>,
+    deployment: &Bound<'py, PyAny>,
+    served: &Bound<'py, PyAny>,
+    dispatch: &str,
+    chunked_prefill: bool,
+    fused: bool,
+    prefix_caching: bool,
+    leap: bool,
+    threads: &Bound<'py, PyAny>,
+    cancel: Option<&Bound<'py, PyCancelToken>>,
+) -> PyResult<Bound<'py, PyDict>> {
+    let py = columns.py();
+    let engine = EngineSettings {
+        scheduling: if chunked_prefill { Scheduling::ChunkedPrefill } else { Scheduling::PrefillFirst },
+        passes: if fused { Passes::Fused } else { Passes::Additive },
+        prefix_caching,
+        leap,
+        ..EngineSettings::default()
+    };
+    let dispatch = Dispatch::parse(dispatch).map_err(|error| to_py(py, &error))?;
+    let requests = requests(columns)?;
+    let served = deployments(served, engine)?;
+    let deployment: Vec<u32> = integers(deployment, "deployment")?;
+    let threads = usize::try_from(unsigned(threads, "threads")?).unwrap_or(usize::MAX);
+    let cancel = cancel.map(|token| &token.get().inner);
+    let found = entry::call_with_token(py, cancel, threads, |token| {
+        requests.validate(u32::MAX as usize)?;
+        core_replay(&requests, &deployment, &served, dispatch, threads, token)
+    })?;
+    let result = PyDict::new(py);
+    result.set_item("ttft_s", PyArray1::from_vec(py, found.outcomes.ttft_s))?;
+    result.set_item("latency_s", PyArray1::from_vec(py, found.outcomes.latency_s))?;
+    result.set_item("queue_s", PyArray1::from_vec(py, found.outcomes.queue_s))?;
+    result.set_item("duration_s", found.duration_s)?;
+    let column = |name: &str, of: &dyn Fn(&servemix_core::replay::DeploymentStats) -> f64| {
+        result.set_item(name, PyArray1::from_iter(py, found.deployments.iter().map(of)))
+    };
+    column("requests", &|stats| stats.requests as f64)?;
+    column("refused", &|stats| stats.refused as f64)?;
+    column("mean_batch", &|stats| stats.mean_batch)?;
+    column("busy", &|stats| stats.busy)?;
+    column("queue", &|stats| stats.queue)?;
+    column("kv_peak", &|stats| stats.kv_peak)?;
+    column("preemptions", &|stats| stats.preemptions as f64)?;
+    Ok(result)
+}
+
+/// Attainment and percentiles per query type, and of all requests in the last row; see `servemix.replay.Replay`.
+#[pyfunction]
+#[pyo3(signature = (columns, outcomes, slos))]
+pub(crate) fn _summarise<'py>(
+    columns: &Bound<'py, PyAny>,
+    outcomes: &Bound<'py, PyAny>,
+    slos: &Bound<'py, PyAny>,
+) -> PyResult<Bound<'py, PyDict>> {
+    let py = columns.py();
+    let requests = requests(columns)?;
+    let given = |key: &str| floats(&outcomes.get_item(key)?, key);
+    let outcomes = Outcomes { ttft_s: given("ttft_s")?, latency_s: given("latency_s")?, queue_s: given("queue_s")? };
+    let limits = Section::new("slos", slos, &["ttft_s", "tpot_s", "latency_s"], &[])?;
+    let slos = Slos {
+        ttft_s: limits.limits("ttft_s")?,
+        tpot_s: limits.limits("tpot_s")?,
+        latency_s: limits.limits("latency_s")?,
+    };
+    let rows = entry::call(py, || {
+        if outcomes.ttft_s.len() != requests.len()
+            || outcomes.latency_s.len() != requests.len()
+            || outcomes.queue_s.len() != requests.len()
+        {
+            return Err(Error::invalid("outcomes", "columns of different lengths"));
+        }
+        summarise(&requests, &outcomes, &slos)
+    })?;
+    let result = PyDict::new(py);
+    let count = |of: &dyn Fn(&Summary) -> u64| PyArray1::from_iter(py, rows.iter().map(|row| of(row) as i64));
+    result.set_item("requests", count(&|row| row.requests))?;
+    result.set_item("served", count(&|row| row.served))?;
+    for (name, of) in [
+        ("joint", (|row| row.joint) as fn(&Summary) -> Share),
+        ("ttft", |row| row.ttft),
+        ("tpot", |row| row.tpot),
+        ("latency", |row| row.latency),
+    ] {
+        let values: Vec<f64> = rows.iter().map(of).flat_map(|share| [share.value, share.low, share.high]).collect();
+        result.set_item(name, PyArray1::from_vec(py, values).reshape([rows.len(), 3])?)?;
+    }
+    for (name, of) in [
+        ("ttft_s", (|row| row.ttft_s) as fn(&Summary) -> [f64; 4]),
+        ("tpot_s", |row| row.tpot_s),
+        ("latency_s", |row| row.latency_s),
+        ("queue_s", |row| row.queue_s),
+    ] {
+        let values: Vec<f64> = rows.iter().flat_map(of).collect();
+        result.set_item(name, PyArray1::from_vec(py, values).reshape([rows.len(), PERCENTILES.len()])?)?;
+    }
+    Ok(result)
+}
