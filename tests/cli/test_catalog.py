@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 from typer.testing import CliRunner
 
@@ -29,3 +30,29 @@ def test_all_parts_are_listed_where_none_is_named() -> None:
     found = json.loads(CliRunner().invoke(app, ["catalog", "--json"]).stdout)
     assert set(found) == {"gpus", "models", "precisions", "accuracy"}
     assert all(found.values())
+
+
+def test_a_model_file_is_shown_with_what_was_assumed(tmp_path: Path) -> None:
+    path = tmp_path / "config.json"
+    path.write_text(
+        json.dumps(
+            {
+                "model_type": "mistral",
+                "num_hidden_layers": 4,
+                "hidden_size": 64,
+                "num_attention_heads": 8,
+                "intermediate_size": 128,
+                "vocab_size": 1000,
+                "sliding_window": 16,
+            }
+        )
+    )
+    shown = CliRunner().invoke(app, ["catalog", "model", str(path)]).stdout
+    assert "4 × sliding window" in shown
+    assert "two matrices, as usual for mistral" in shown
+    known = json.loads(
+        CliRunner().invoke(app, ["catalog", "model", "gpt-oss-20b", "--json"]).stdout
+    )
+    assert known["name"] == "gpt-oss-20b"
+    for arguments in (["catalog", "model"], ["catalog", "gpus", "h100"]):
+        assert CliRunner().invoke(app, arguments).exit_code != 0

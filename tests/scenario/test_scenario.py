@@ -265,3 +265,51 @@ JSON = st.recursive(
 def test_whatever_is_read_is_a_scenario_or_an_input_error(changes: dict[str, Any]) -> None:
     with contextlib.suppress(InvalidInputError):
         assert isinstance(scenario_from_data({**MINIMAL, **changes}), Scenario)
+
+
+CONFIG: dict[str, Any] = {
+    "model_type": "llama",
+    "num_hidden_layers": 4,
+    "hidden_size": 64,
+    "num_attention_heads": 8,
+    "intermediate_size": 128,
+    "vocab_size": 1000,
+    "tie_word_embeddings": False,
+}
+
+
+def test_a_model_may_be_its_configuration_file(tmp_path: Path) -> None:
+    folder = tmp_path / "tiny-llama"
+    folder.mkdir()
+    (folder / "config.json").write_text(json.dumps(CONFIG))
+    data = changed(models=[{"config": "tiny-llama/config.json", "kv_precision": "fp8"}])
+    path = tmp_path / "scenario.json"
+    path.write_text(json.dumps(data))
+    resolved = resolve(load_scenario(path))
+    assert resolved.model_entries[0].name == resolved.models[0].name == "tiny-llama"
+    assert resolved.models[0].layers == 4
+    assert resolved.models[0].kv_precision == "fp8"
+    assert scenario_from_data(scenario_to_data(load_scenario(path))) == load_scenario(path)
+
+
+def test_a_model_may_hold_its_configuration() -> None:
+    resolved = resolve(scenario_from_data(changed(models=[{"name": "mine", "config": CONFIG}])))
+    assert resolved.models[0].hidden_size == 64
+
+
+def test_a_configuration_that_cannot_be_read_is_named() -> None:
+    assert "models[0].config" in refused(changed(models=[{"config": "no/such/config.json"}]))
+    assert "models[0]" in refused(changed(models=[{"name": "m", "config": {"hidden_size": 1}}]))
+    both = {"name": "m", "model": "llama-3.1-8b", "config": CONFIG}
+    assert "either" in refused(changed(models=[both]))
+    assert "models[0].name" in refused(changed(models=[{}]))
+
+
+def test_a_spec_that_changes_the_layers_replaces_the_kinds_that_the_catalog_knows() -> None:
+    spec = {"layers": 10, "kv_heads": 2, "head_size": 64}
+    entry = {"name": "gpt-oss-20b", "spec": spec}
+    model = resolve(scenario_from_data(changed(models=[entry]))).models[0]
+    assert [(cache.kind, cache.layers) for cache in model.cache_layers] == [("full", 10)]
+    other = {"name": "gpt-oss-20b", "spec": {"max_context_tokens": 8192}}
+    kept = resolve(scenario_from_data(changed(models=[other]))).models[0]
+    assert kept.window_tokens == 128

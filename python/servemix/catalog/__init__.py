@@ -21,6 +21,7 @@ from servemix._errors import InvalidInputError, ServemixError
 from servemix.catalog._names import gpu_names, model_names, name_key
 from servemix.catalog.accuracy import PublishedError, published_error
 from servemix.catalog.calibration import Calibration, decode_calibration
+from servemix.catalog.config import read_config
 from servemix.catalog.entries import AccuracyFact, Gpu, Model, Tier
 from servemix.catalog.precision import PRECISION_ALIASES, PRECISIONS, Precision
 
@@ -42,6 +43,7 @@ __all__ = [
     "model",
     "models",
     "precision",
+    "read_config",
 ]
 
 Row = TypeVar("Row", bound="Gpu | Model | AccuracyFact")

@@ -7,8 +7,8 @@ from functools import lru_cache
 
 #: Tunings, checkpoint formats and versions: they change no size. The precision is asked for apart.
 _MODEL_ENDINGS = re.compile(
-    r"([-_.](instruct|chat|it|hf|kv|awq|gptq|dynamic|quantized|[bf]+p?16|fp8|int[48]|w\d+a\d+"
-    r"|v\d+(\.\d+)*))+$",
+    r"[-_.](instruct|chat|it|hf|kv|awq|gptq|dynamic|quantized|block|base|thinking|[bf]+p?16|fp8"
+    r"|(nv|mx)?fp4|int[48]|w\d+a\d+|v\d+(\.\d+)*|2[4-9]\d\d)$",
     re.IGNORECASE,
 )
 #: Makers, and what is the same in all boards of a name; a form such as PCIe is another GPU.
@@ -27,8 +27,10 @@ def model_names(name: str) -> list[str]:
     >>> model_names("meta-llama/Meta-Llama-3.1-8B-Instruct")[-1]
     'Llama-3.1-8B'
     """
-    bare = _MODEL_ENDINGS.sub("", name.rpartition("/")[2])
-    return [name, name.rpartition("/")[2], bare, re.sub(r"^meta-", "", bare, flags=re.IGNORECASE)]
+    names = [name, name.rpartition("/")[2]]
+    while (shorter := _MODEL_ENDINGS.sub("", names[-1])) != names[-1] and shorter:
+        names.append(shorter)
+    return [*names, re.sub(r"^meta-", "", names[-1], flags=re.IGNORECASE)]
 
 
 def gpu_names(name: str) -> list[str]:

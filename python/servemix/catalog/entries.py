@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from collections.abc import Iterable
+from typing import Annotated, Literal
 
 import msgspec
 
 from servemix.catalog._names import model_names, name_key
+from servemix.catalog.layers import CacheLayers
 from servemix.catalog.precision import ComputeFormat, Precision
 
 Positive = Annotated[float, msgspec.Meta(gt=0)]
@@ -15,6 +17,10 @@ Fraction = Annotated[float, msgspec.Meta(ge=0, le=1)]
 Efficiency = Annotated[float, msgspec.Meta(gt=0, le=1)]
 Count = Annotated[int, msgspec.Meta(ge=1, le=1_000_000)]
 Name = Annotated[str, msgspec.Meta(min_length=1, max_length=200)]
+KvPrecision = Literal["bf16", "fp8"]
+
+#: Bytes of one number in the KV cache.
+KV_BYTES: dict[str, float] = {"bf16": 2.0, "fp8": 1.0}
 
 
 class Gpu(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -80,6 +86,23 @@ class Model(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
         Shape of the transformer.
     tied_embeddings
         Whether input and output embeddings are one matrix.
+    caches
+        What the layers keep of a sequence, by kind; empty where all of them have ``kv_heads`` keys
+        and values of ``head_size``.
+    experts, experts_per_token, routed_params_b
+        Routed experts of a layer, how many of them answer a token, and the parameters of all routed
+        experts of all layers, 10⁹; None where there are none or they are not known.
+    embedding_params_b
+        Parameters of all embeddings, 10⁹; None takes the vocabulary times the hidden size.
+    max_context_tokens
+        Longest context, tokens.
+    precision, kv_precision
+        In which precision the checkpoint is stored, and the KV cache kept; None where not known. A
+        ``kv_precision`` of fp8 halves the cache.
+    family
+        Kind of architecture, as ``model_type`` names it.
+    parts, assumed
+        For people: what was understood of a ``config.json``, and what it does not say.
     siblings
         Other models of the very same size and shape; their accuracies are their own.
     unverified
@@ -96,6 +119,17 @@ class Model(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     vocab_size: Count
     tied_embeddings: bool = False
     active_params_b: Positive | None = None
+    caches: tuple[CacheLayers, ...] = ()
+    experts: Count | None = None
+    experts_per_token: Count | None = None
+    routed_params_b: Positive | None = None
+    embedding_params_b: Positive | None = None
+    max_context_tokens: Annotated[int, msgspec.Meta(ge=1)] | None = None
+    precision: Name | None = None
+    kv_precision: KvPrecision | None = None
+    family: str = ""
+    parts: tuple[str, ...] = ()
+    assumed: tuple[str, ...] = ()
     aliases: tuple[Name, ...] = ()
     siblings: tuple[Name, ...] = ()
     params_source: str = ""
@@ -122,18 +156,100 @@ class Model(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     @property
     def embedding_params(self) -> float:
         """Parameters of the embeddings, which quantisation leaves at 16 bits."""
+        if self.embedding_params_b is not None:
+            return min(self.embedding_params_b, self.params_b) * 1e9
         matrices = 1 if self.tied_embeddings else 2
         return min(float(matrices) * self.vocab_size * self.hidden_size, self.params_b * 1e9)
+
+    @property
+    def routed_params(self) -> float:
+        """Parameters of all routed experts; if not known, what a token passes by."""
+        if self.routed_params_b is not None:
+            return self.routed_params_b * 1e9
+        return max(self.params_b * 1e9 - self.active_params, 0.0)
+
+    @property
+    def layer_params(self) -> float:
+        """Parameters of the layers that a token passes through."""
+        if self.routed_params_b is None or not self.experts or not self.experts_per_token:
+            return max(self.active_params - self.embedding_params, 0.0)
+        dense = self.params_b * 1e9 - self.embedding_params - self.routed_params
+        return max(dense, 0.0) + self.routed_params * self.experts_per_token / self.experts
+
+    @property
+    def cache_layers(self) -> tuple[CacheLayers, ...]:
+        """What the layers keep of a sequence, by kind."""
+        if self.caches:
+            return self.caches
+        width = self.kv_heads * self.head_size
+        whole = CacheLayers(
+            kind="full",
+            layers=self.layers,
+            values_per_token=2 * width,
+            heads=self.kv_heads,
+            score_size=2.0 * self.heads * self.head_size,
+        )
+        return (whole,)
 
     def weights_gb(self, precision: Precision) -> float:
         """Weights of one copy at a precision, GB."""
         embeddings = self.embedding_params
         linear = self.params_b * 1e9 - embeddings
+        if precision.experts_only and self.routed_params_b is not None:
+            routed = min(self.routed_params, linear)
+            quantised = routed * precision.weight_bytes + (linear - routed) * 2.0
+            return (quantised + embeddings * 2.0) / 1e9
         return (linear * precision.weight_bytes + embeddings * 2.0) / 1e9
 
-    def kv_bytes_per_token(self, precision: Precision) -> float:
-        """KV cache of one token in all layers, bytes (keys and values)."""
-        return 2.0 * self.layers * self.kv_heads * self.head_size * precision.kv_bytes
+    def kv_bytes(self, precision: Precision) -> float:
+        """Bytes of one number in the KV cache."""
+        return precision.kv_bytes if self.kv_precision is None else KV_BYTES[self.kv_precision]
+
+    def kv_bytes_per_token(self, precision: Precision, tp: int = 1) -> float:
+        """KV cache that one further token of a long context takes in all layers, bytes.
+
+        Layers with a window or a state of fixed size do not grow; see
+        :meth:`window_bytes_per_token` and :meth:`state_bytes`.
+
+        Parameters
+        ----------
+        precision
+            Of the weights; it decides the cache's unless the model's ``kv_precision`` does.
+        tp
+            GPUs of a tensor-parallel group: sum over all of them, with the copies of keys and
+            values that there are fewer heads of than GPUs.
+        """
+        grows = (c for c in self.cache_layers if c.kind in ("full", "latent"))
+        return self._cache_bytes(grows, precision, tp)
+
+    def window_bytes_per_token(self, precision: Precision, tp: int = 1) -> float:
+        """KV cache of one token, in layers with a window, as long as it is in the window, bytes."""
+        return self._cache_bytes(
+            (c for c in self.cache_layers if c.kind == "window"), precision, tp
+        )
+
+    @property
+    def window_tokens(self) -> int:
+        """Tokens that layers with a window keep, the longest of them; 0 without any."""
+        return max((c.window_tokens or 0 for c in self.cache_layers), default=0)
+
+    def state_bytes(self, tp: int = 1) -> float:
+        """State of one sequence in layers with one of fixed size, bytes."""
+        states = (c for c in self.cache_layers if c.kind == "state")
+        return float(sum(c.layers * c.state_bytes * c.copies(tp) for c in states))
+
+    def cache_bytes(self, context_tokens: float, precision: Precision, tp: int = 1) -> float:
+        """KV cache and state of one sequence with so much context, bytes."""
+        in_window = min(context_tokens, self.window_tokens)
+        return (
+            self.kv_bytes_per_token(precision, tp) * context_tokens
+            + self.window_bytes_per_token(precision, tp) * in_window
+            + self.state_bytes(tp)
+        )
+
+    def _cache_bytes(self, layers: Iterable[CacheLayers], precision: Precision, tp: int) -> float:
+        kv_bytes = self.kv_bytes(precision)
+        return float(sum(c.bytes_per_token(kv_bytes) * c.copies(tp) for c in layers))
 
 
 class Tier(msgspec.Struct, frozen=True, kw_only=True):

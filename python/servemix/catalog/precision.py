@@ -6,7 +6,7 @@ from typing import Literal
 
 import msgspec
 
-ComputeFormat = Literal["bf16", "fp8", "int8"]
+ComputeFormat = Literal["bf16", "fp8", "int8", "fp4"]
 
 
 class Precision(msgspec.Struct, frozen=True, kw_only=True):
@@ -22,6 +22,8 @@ class Precision(msgspec.Struct, frozen=True, kw_only=True):
         Format of the matrix products, which decides the peak rate of the GPU that counts.
     kv_bytes
         Bytes per number in the KV cache; engines keep it at 16 bits unless told otherwise.
+    experts_only
+        Whether a mixture of experts has only its routed experts in this format.
     description
         One line for people.
     """
@@ -30,11 +32,16 @@ class Precision(msgspec.Struct, frozen=True, kw_only=True):
     weight_bytes: float
     compute: ComputeFormat
     kv_bytes: float = 2.0
+    experts_only: bool = False
     description: str = ""
 
 
 #: One 16-bit scale per group of 128 weights, as GPTQ and AWQ checkpoints have.
 _INT4_BYTES = 0.5 + 2.0 / 128.0
+#: One 8-bit scale per block of 16 (NVFP4) or 32 weights (MXFP4); one 32-bit scale per 128 × 128.
+_NVFP4_BYTES = 0.5 + 1.0 / 16.0
+_MXFP4_BYTES = 0.5 + 1.0 / 32.0
+_FP8_BLOCK_BYTES = 1.0 + 4.0 / 128.0**2
 
 PRECISIONS: dict[str, Precision] = {
     precision.name: precision
@@ -47,6 +54,25 @@ PRECISIONS: dict[str, Precision] = {
         ),
         Precision(
             name="fp8", weight_bytes=1.0, compute="fp8", description="8-bit float, W8A8 with FP8"
+        ),
+        Precision(
+            name="fp8-block",
+            weight_bytes=_FP8_BLOCK_BYTES,
+            compute="fp8",
+            description="8-bit float with a scale per block of 128 × 128, as DeepSeek stores it",
+        ),
+        Precision(
+            name="nvfp4",
+            weight_bytes=_NVFP4_BYTES,
+            compute="fp4",
+            description="4-bit float with a scale per 16 (NVFP4); weight-only without FP4 units",
+        ),
+        Precision(
+            name="mxfp4",
+            weight_bytes=_MXFP4_BYTES,
+            compute="fp4",
+            experts_only=True,
+            description="4-bit float with a scale per 32 (MXFP4); of a mixture only the experts",
         ),
         Precision(name="int8", weight_bytes=1.0, compute="int8", description="8-bit integer, W8A8"),
         Precision(
@@ -78,4 +104,7 @@ PRECISION_ALIASES: dict[str, str] = {
     "fp8-w8a8": "fp8",
     "int8-w8a8": "int8",
     "int4-w4a16": "int4",
+    "fp4": "nvfp4",
+    "fp8-blockwise": "fp8-block",
+    "fp8_block": "fp8-block",
 }

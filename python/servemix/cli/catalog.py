@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from enum import Enum
+from pathlib import Path
 from typing import Annotated, Any
 
 import msgspec
 import typer
 
 from servemix import catalog as shipped
+from servemix._errors import InvalidInputError
 from servemix.cli.console import print_json, print_table
 from servemix.cli.options import Json
 from servemix.report.tables import Table
@@ -22,11 +24,19 @@ class Section(str, Enum):
     models = "models"
     precisions = "precisions"
     accuracy = "accuracy"
+    model = "model"
 
 
 def catalog(
     section: Annotated[
         Section | None, typer.Argument(help="Only this part.", show_default=False)
+    ] = None,
+    source: Annotated[
+        str | None,
+        typer.Argument(
+            help="With model: the model's config.json, or its name in the catalog.",
+            show_default=False,
+        ),
     ] = None,
     find: Annotated[
         str, typer.Option("--find", help="Only rows whose name has this in it.", metavar="TEXT")
@@ -35,8 +45,14 @@ def catalog(
 ) -> None:
     """List the GPUs, models, precisions and published accuracies that scenarios can name.
 
-    Every row has its source; --json shows all of each row.
+    Every row has its source; --json shows all of each row. `servemix catalog model config.json`
+    shows what is understood of a model's configuration file, and what is assumed.
     """
+    if section is Section.model:
+        _show_model(source, as_json)
+        return
+    if source is not None:
+        raise InvalidInputError(f"{source!r}: only `catalog model` takes a file or a name")
     rows = _rows(find.casefold())
     wanted = [section.value] if section else list(rows)
     if as_json:
@@ -44,6 +60,46 @@ def catalog(
         return
     for name in wanted:
         print_table(_TABLES[name](rows[name]))
+
+
+def _show_model(source: str | None, as_json: bool) -> None:
+    if source is None:
+        raise InvalidInputError("catalog model: name a config.json or a model of the catalog")
+    path = Path(source)
+    is_file = path.suffix == ".json" or path.exists()
+    row = shipped.read_config(path) if is_file else shipped.model(source)
+    if as_json:
+        print_json(msgspec.to_builtins(row))
+    else:
+        print_table(model_table(row))
+
+
+def model_table(row: shipped.Model) -> Table:
+    """Say what is known of one model: its size, its layers, what it keeps of a sequence."""
+    bf16 = shipped.precision("bf16")
+    stored = shipped.precision(row.precision) if row.precision else bf16
+    cells = [
+        ("parameters", f"{row.params_b:,.6g}·10⁹"),
+        ("active", _figure(row.active_params_b, ",.6g") + ("·10⁹" if row.active_params_b else "")),
+        ("stored as", f"{row.precision or 'not known'}, {row.weights_gb(stored):,.4g} GB"),
+        ("KV cache", row.kv_precision or "16 bits unless told otherwise"),
+        ("KV cache per token", f"{row.kv_bytes_per_token(bf16):,.0f} bytes at 16 bits"),
+    ]
+    if row.window_tokens:
+        window = row.window_bytes_per_token(bf16)
+        cells.append(("… in a window", f"{window:,.0f} bytes, the last {row.window_tokens} tokens"))
+    if row.state_bytes():
+        cells.append(("state per sequence", f"{row.state_bytes() / 1e6:,.4g} MB"))
+    cells += [
+        ("heads / KV heads", f"{row.heads} / {row.kv_heads}; TP divides {row.heads}"),
+        ("hidden size", str(row.hidden_size)),
+        ("vocabulary", f"{row.vocab_size}" + (", embeddings tied" if row.tied_embeddings else "")),
+        ("longest context", _figure(row.max_context_tokens, ",d")),
+        *(("layers", part) for part in row.parts or (str(row.layers),)),
+        *(("assumed", what) for what in row.assumed),
+        ("source", row.config_source or row.params_source),
+    ]
+    return Table(f"{row.name} ({row.family or 'no family'})", ["", ""], cells)
 
 
 def _rows(find: str) -> dict[str, list[Any]]:
@@ -85,6 +141,7 @@ def _gpu_table(rows: list[shipped.Gpu]) -> Table:
 def _model_table(rows: list[shipped.Model]) -> Table:
     cells = [
         (
+            row.family or "–",
             row.name,
             _figure(row.params_b),
             _figure(row.active_params_b),
@@ -93,9 +150,18 @@ def _model_table(rows: list[shipped.Model]) -> Table:
             f"{row.heads}/{row.kv_heads}",
             row.config_source or row.params_source,
         )
-        for row in rows
+        for row in sorted(rows, key=lambda row: row.family)
     ]
-    columns = ["model", ">10⁹ params", ">active", ">layers", ">hidden", ">heads/KV", "source"]
+    columns = [
+        "family",
+        "model",
+        ">10⁹ params",
+        ">active",
+        ">layers",
+        ">hidden",
+        ">heads/KV",
+        "source",
+    ]
     return Table("Models", columns, cells)
 
 

@@ -84,6 +84,7 @@ def load_scenario(source: str | os.PathLike[str]) -> Scenario:
             raise InvalidInputError(f"{name}: cannot be read: {error}") from error
         label, suffix = name, path.suffix
     data = parse_text(text, suffix, label)
+    _anchor_configs(data, path.parent)
     try:
         return scenario_from_data(data)
     except InvalidInputError as error:
@@ -124,6 +125,14 @@ def checked_scenario(scenario: Scenario) -> ResolvedScenario:
         An entry breaks a rule; the message names it.
     """
     return resolve(convert(scenario_to_data(scenario), Scenario))
+
+
+def _anchor_configs(data: Any, folder: Path) -> None:
+    """Make the paths of models' configuration files start at the scenario's folder."""
+    models = data.get("models") if isinstance(data, dict) else None
+    for entry in models if isinstance(models, list) else ():
+        if isinstance(entry, dict) and isinstance(entry.get("config"), str):
+            entry["config"] = str(folder / entry["config"])
 
 
 def _builtin(name: str) -> str:

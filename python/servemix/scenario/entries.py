@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 
 from servemix.catalog import AccuracyFact
+from servemix.catalog.entries import KvPrecision
 
 Name = Annotated[str, msgspec.Meta(min_length=1, max_length=200)]
 Positive = Annotated[float, msgspec.Meta(gt=0)]
@@ -109,9 +110,14 @@ class ModelEntry(Entry, frozen=True, kw_only=True):
     Attributes
     ----------
     name
-        Name in the plan.
+        Name in the plan; where ``config`` is given, the file's where it is left out.
     model
         Name in the catalog; ``name`` where it is left out.
+    config
+        The model's ``config.json`` instead of a name in the catalog: a path, from the scenario's
+        folder, or what the file holds.
+    kv_precision
+        Format of its KV cache; what the checkpoint says, or 16 bits, where it is left out.
     precisions
         The only precisions it is served in; None means every precision of the GPUs.
     quantization
@@ -122,8 +128,10 @@ class ModelEntry(Entry, frozen=True, kw_only=True):
         Fields of ``servemix.catalog.Model`` that replace the catalog's, or all of them.
     """
 
-    name: Name
+    name: Annotated[str, msgspec.Meta(max_length=200)] = ""
     model: Name | None = None
+    config: Name | dict[str, Any] | None = None
+    kv_precision: KvPrecision | None = None
     precisions: Annotated[tuple[Name, ...], msgspec.Meta(min_length=1)] | None = None
     quantization: Name | None = None
     parallelism: Parallelism | None = None

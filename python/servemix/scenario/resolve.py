@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -15,8 +15,7 @@ from servemix.catalog import Gpu, Model, Tier
 from servemix.catalog._names import name_key
 from servemix.scenario.decoding import convert
 from servemix.scenario.entries import GpuEntry, ModelEntry, Parallelism, QueryType, Scenario
-
-Row = TypeVar("Row", Gpu, Model)
+from servemix.scenario.models import model_row, named_model
 
 
 @dataclass(frozen=True)
@@ -63,7 +62,10 @@ def resolve(scenario: Scenario) -> ResolvedScenario:
         message names the entry.
     """
     gpu_entries = tuple(_expanded(entry, GpuEntry) for entry in scenario.gpus)
-    model_entries = tuple(_expanded(entry, ModelEntry) for entry in scenario.models)
+    model_entries = tuple(
+        named_model(_expanded(entry, ModelEntry), f"models[{index}]")
+        for index, entry in enumerate(scenario.models)
+    )
     _unique("gpus", (entry.name for entry in gpu_entries))
     _unique("models", (entry.name for entry in model_entries))
     _unique("query_types", (entry.name for entry in scenario.query_types))
@@ -81,8 +83,7 @@ def resolve(scenario: Scenario) -> ResolvedScenario:
     _unique("tiers", (tier.name for tier in tiers))
 
     models = tuple(
-        _row(entry.model, entry, Model, catalog.model, f"models[{index}].model")
-        for index, entry in enumerate(model_entries)
+        model_row(entry, f"models[{index}]") for index, entry in enumerate(model_entries)
     )
     model_names = [entry.name for entry in model_entries]
     for index, query_type in enumerate(scenario.query_types):
@@ -130,25 +131,19 @@ def _unique(section: str, names: Iterable[str]) -> None:
             )
 
 
-def _row(
-    name: str | None,
-    entry: GpuEntry | ModelEntry,
-    to: type[Row],
-    look_up: Callable[[str], Row],
-    where: str,
-) -> Row:
+def _gpu_row(entry: GpuEntry, where: str) -> Gpu:
     """Take the catalog's row of a name with the fields of the entry's spec in place of its own."""
     try:
-        known = msgspec.structs.asdict(look_up(name or entry.name))
+        known = msgspec.structs.asdict(catalog.gpu(entry.gpu or entry.name))
     except InvalidInputError as error:
         if not entry.spec:
-            raise InvalidInputError(f"{where}: {error}") from None
-        known = {"name": name or entry.name}
-    return convert({**known, **entry.spec}, to, where.rpartition(".")[0] + ".spec")
+            raise InvalidInputError(f"{where}.gpu: {error}") from None
+        known = {"name": entry.gpu or entry.name}
+    return convert({**known, **entry.spec}, Gpu, f"{where}.spec")
 
 
 def _tiers(entry: GpuEntry, where: str) -> list[Tier]:
-    gpu = _row(entry.gpu, entry, Gpu, catalog.gpu, f"{where}.gpu")
+    gpu = _gpu_row(entry, where)
     price = gpu.usd_per_h if entry.usd_per_h is None else entry.usd_per_h
     if price is None:
         raise InvalidInputError(
