@@ -34,6 +34,8 @@ MODELS: dict[str, tuple[str, str | None]] = {
 
 #: Replicas that every configuration may have where the scenario sets no limit.
 MIN_REPLICA_LIMIT = 1024
+# What a problem may hold.
+MAX_REPLICA_LIMIT = 1_000_000
 
 
 def build_problem(scenario: Scenario) -> tuple[Problem, Screening]:
@@ -281,6 +283,6 @@ def _max_replicas(
     time = np.where(listed, per_s * figures.busy_s, 0.0).sum(axis=0) / scenario.max_utilization
     memory = np.where(listed, per_s * figures.kv_gb_s, 0.0).sum(axis=0) / configurations.kv_cache_gb
     needed = np.ceil(np.maximum(time, memory)) + 1.0
-    limit = np.clip(needed, MIN_REPLICA_LIMIT, 2**31 - 1).astype(np.int64)
+    limit = np.clip(needed, MIN_REPLICA_LIMIT, MAX_REPLICA_LIMIT).astype(np.int64)
     given = np.array([how.max_replicas or 0 for how in resolved.parallelism])[configurations.model]
     return np.where(given > 0, given, limit)

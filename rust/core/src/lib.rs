@@ -50,7 +50,7 @@ pub use planner::{Action, Planner, PlannerParams, Step, Transition, TransitionCo
 pub(crate) use problem::LEAST_SHARE;
 pub use problem::{
     Configurations, LatencyScope, Models, Pools, Problem, ProblemData, QueryTypes, RouteTable, Routes, Tiers,
-    FEASIBILITY_TOLERANCE, NO_PAIR, NO_POOL,
+    FEASIBILITY_TOLERANCE, MAX_REPLICAS, NO_PAIR, NO_POOL,
 };
 pub use router::{Router, RouterMode, UNSERVED};
 pub use routing::{LimitPrices, RoutingPrices, RoutingProgram};

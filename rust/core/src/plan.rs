@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use crate::{Error, Problem, Result, Status, StopReason};
+use crate::{Error, Problem, Result, Status, StopReason, MAX_REPLICAS};
 
 /// The parts of a plan's objective, in USD over the horizon.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
@@ -133,6 +133,10 @@ impl Plan {
             in_range(deployment.configuration, num_configurations, || entry("configuration"))?;
             if deployment.replicas == 0 {
                 return Err(Error::invalid(entry("replicas"), "must be at least 1, got 0"));
+            }
+            if deployment.replicas > MAX_REPLICAS {
+                let message = format!("must be at most {MAX_REPLICAS}, got {}", deployment.replicas);
+                return Err(Error::invalid(entry("replicas"), message));
             }
             if !is_rising && !seen.insert(deployment.configuration) {
                 let message = format!("{} is deployed twice", deployment.configuration);

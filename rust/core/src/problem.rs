@@ -19,8 +19,13 @@ use crate::Result;
 /// Relative tolerance of every constraint.
 pub const FEASIBILITY_TOLERANCE: f64 = 1e-6;
 
-/// The largest number that data may hold, limits apart: products and sums of such numbers stay finite.
-pub(crate) const LARGEST_NUMBER: f64 = 1e30;
+/// Most replicas of one configuration, in problems and plans: any sum of counts fits its integer with room to spare.
+pub const MAX_REPLICAS: u32 = 1_000_000;
+
+/// The range of numbers that data may hold beside 0, limits without an upper end: products of a few such numbers stay finite
+/// and above 0, and linear programs of them can be scaled. A rate below it counts as 0.
+pub(crate) const SMALLEST_NUMBER: f64 = 1e-18;
+pub(crate) const LARGEST_NUMBER: f64 = 1e18;
 
 /// A validated, immutable problem: the data as given (by [`Deref`]) and the coefficients derived from it.
 #[derive(Debug, Clone, PartialEq)]
@@ -40,6 +45,15 @@ pub struct Problem {
     data_usd: Vec<f64>,
 }
 
+/// A rate that has died away is 0.
+fn rate_that_counts(rate_per_h: f64) -> f64 {
+    if rate_per_h < SMALLEST_NUMBER {
+        0.0
+    } else {
+        rate_per_h
+    }
+}
+
 impl Deref for Problem {
     type Target = ProblemData;
 
@@ -57,6 +71,7 @@ impl Problem {
     pub fn new(mut data: ProblemData) -> Result<Self> {
         data.configurations.fill_in();
         validate(&data)?;
+        data.query_types.rate_per_h.iter_mut().for_each(|rate| *rate = rate_that_counts(*rate));
         let c = &data.configurations;
         let num_configurations = c.model.len();
         let mut problem = Self {

@@ -25,6 +25,12 @@ const SPARE_CUT_ROWS: usize = 2;
 /// Evaluations between two attempts to narrow the domain.
 const NARROWING_INTERVAL: u64 = 12;
 
+/// Evaluations in a row that change neither bound nor master program, relative to these, and the most of one run: rounding can
+/// make patterns look as if they paid that the program has already.
+const PATIENCE: u64 = 250;
+const LEAST_CHANGE: f64 = 1e-11;
+const MOST_EVALUATIONS: u64 = 50_000;
+
 /// How a run ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Ending {
@@ -126,7 +132,8 @@ impl<'r, 'p> Generator<'r, 'p> {
             self.master.add(self.relaxation, pattern, false);
         }
         self.best.patterns = at_start;
-        let end = self.evaluations.saturating_add(limits.max_evaluations);
+        let end = self.evaluations.saturating_add(limits.max_evaluations.min(MOST_EVALUATIONS));
+        let mut last_change = (self.evaluations, f64::NAN, f64::NAN);
         let mut smoothing = SMOOTHING;
         loop {
             let master_value = match self.master.solve(self.relaxation, stop) {
@@ -157,6 +164,18 @@ impl<'r, 'p> Generator<'r, 'p> {
             if self.evaluations >= end || stop.should_stop() {
                 return Ending::Stopped;
             }
+            if changes(last_change.1, master_value) || changes(last_change.2, self.best.value) {
+                last_change = (self.evaluations, master_value, self.best.value);
+            } else if self.evaluations - last_change.0 > PATIENCE {
+                last_change.0 = self.evaluations;
+                match self.end_of_stall() {
+                    Some(ending) => return ending,
+                    None => {
+                        smoothing = SMOOTHING;
+                        continue;
+                    }
+                }
+            }
             self.master.prices(self.relaxation, &mut self.proposed);
             self.proposed.blend(&self.best_prices, smoothing, &mut self.point);
             if !self.relaxation.evaluate(&self.point, domain, pool, stop, &mut self.evaluation) {
@@ -183,17 +202,25 @@ impl<'r, 'p> Generator<'r, 'p> {
             if added == 0 {
                 if smoothing == 0.0 && !improved {
                     // The prices of the master program are optimal up to its tolerances.
-                    if !self.master.uses_artificials() {
-                        return Ending::Converged;
-                    }
-                    if !self.master.raise_artificials() {
-                        return Ending::Artificial;
+                    if let Some(ending) = self.end_of_stall() {
+                        return ending;
                     }
                 }
                 smoothing = if smoothing > 0.2 { smoothing * 0.5 } else { 0.0 };
             } else {
                 smoothing = SMOOTHING;
             }
+        }
+    }
+
+    /// How a run ends whose prices can be improved no more; `None` where dearer artificial columns may still do so.
+    fn end_of_stall(&mut self) -> Option<Ending> {
+        if !self.master.uses_artificials() {
+            Some(Ending::Converged)
+        } else if !self.master.raise_artificials() {
+            Some(Ending::Artificial)
+        } else {
+            None
         }
     }
 
@@ -208,6 +235,7 @@ impl<'r, 'p> Generator<'r, 'p> {
     ) -> Ending {
         let mut knapsack = Knapsack::default();
         let mut built_for = usize::MAX;
+        let mut last_change = (self.evaluations, f64::NAN, f64::NAN);
         loop {
             if limits.cutoff.is_finite() {
                 // The first evaluation of a run is at the best prices: done here, it narrows the domain before that.
@@ -222,8 +250,17 @@ impl<'r, 'p> Generator<'r, 'p> {
                 }
             }
             let before = self.evaluations;
-            let part = Limits { max_evaluations: limits.max_evaluations.min(NARROWING_INTERVAL), ..limits };
+            // Where nothing changes any more, the run itself finds that out.
+            let is_stalled = self.evaluations - last_change.0 > PATIENCE;
+            let most = if is_stalled { u64::MAX } else { NARROWING_INTERVAL };
+            let part = Limits { max_evaluations: limits.max_evaluations.min(most), ..limits };
             let ending = self.run(domain, part, pool, stop);
+            if changes(last_change.1, self.master_value) || changes(last_change.2, self.best.value) {
+                last_change = (self.evaluations, self.master_value, self.best.value);
+            }
+            if is_stalled {
+                return ending;
+            }
             let interrupted = ending == Ending::Stopped && self.evaluations - before >= NARROWING_INTERVAL;
             if !interrupted || stop.should_stop() {
                 return ending;
@@ -286,4 +323,11 @@ impl<'r, 'p> Generator<'r, 'p> {
         }
         self.master = master;
     }
+}
+
+/// Whether a value has changed by more than rounding.
+fn changes(before: f64, now: f64) -> bool {
+    let difference = (now - before).abs();
+    // Also where one is infinite or no number.
+    difference.is_nan() || difference > LEAST_CHANGE * before.abs()
 }

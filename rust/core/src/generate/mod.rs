@@ -12,10 +12,12 @@
 //! # Ok::<(), servemix_core::Error>(())
 //! ```
 
+mod degenerate;
 mod limits;
 mod physical;
 mod random;
 
+pub use degenerate::degenerate;
 pub use physical::physical;
 pub use random::{small, wild};
 

@@ -273,7 +273,7 @@ impl DualSimplex {
                     continue;
                 }
                 if corrections == MAX_CORRECTIONS || self.is_dual_feasible() {
-                    return LinearStatus::Optimal;
+                    return self.optimal_if_finite();
                 }
                 corrections += 1;
                 self.restart();
@@ -284,7 +284,8 @@ impl DualSimplex {
                 Some(entering) => {
                     self.compute_column(entering);
                     if !self.pivot(leaving, entering, infeasibility) {
-                        if verified && self.pivots_since_refactorization == 0 {
+                        if self.pivots_since_refactorization == 0 {
+                            // Factorized anew it would come to the same.
                             return LinearStatus::PivotLimit;
                         }
                         self.refactorize();
@@ -305,5 +306,15 @@ impl DualSimplex {
             }
         }
         LinearStatus::PivotLimit
+    }
+
+    /// What overflowed violates no bound, and is no solution all the same.
+    fn optimal_if_finite(&self) -> LinearStatus {
+        let is_finite = self.objective.is_finite() && self.basic_value.iter().all(|value| value.is_finite());
+        if is_finite {
+            LinearStatus::Optimal
+        } else {
+            LinearStatus::PivotLimit
+        }
     }
 }

@@ -5,7 +5,7 @@
 
 use super::routes::{is_usable, latency_usd, route_table};
 use super::validate::{check_number, Range};
-use super::Problem;
+use super::{rate_that_counts, Problem};
 use crate::{Error, Result};
 
 impl Problem {
@@ -44,7 +44,7 @@ impl Problem {
     }
 
     pub(crate) fn check_rates(&self, rate_per_h: &[f64]) -> Result<()> {
-        check_array("rates", rate_per_h, self.num_query_types(), Range::NonNegative)
+        check_array("rates", rate_per_h, self.num_query_types(), Range::Rate)
     }
 
     pub(crate) fn check_prices(&self, gpu_usd_per_h: &[f64]) -> Result<()> {
@@ -59,7 +59,9 @@ impl Problem {
     /// that are looked at, [`Problem::derive_routes`] for all.
     pub(crate) fn put_rates(&mut self, rate_per_h: &[f64]) {
         let q = &mut self.data.query_types;
-        q.rate_per_h.copy_from_slice(rate_per_h);
+        for (rate, &new) in q.rate_per_h.iter_mut().zip(rate_per_h) {
+            *rate = rate_that_counts(new);
+        }
         for (i, usd) in self.unmet_usd.iter_mut().enumerate() {
             *usd = self.data.horizon_h * q.rate_per_h[i] * q.unmet_usd_per_query[i];
         }

@@ -2,13 +2,18 @@
 
 use std::collections::HashMap;
 
-use super::{ProblemData, LARGEST_NUMBER, NO_POOL};
+use super::{ProblemData, LARGEST_NUMBER, MAX_REPLICAS, NO_POOL, SMALLEST_NUMBER};
 use crate::{Error, Result};
+
+/// Largest tensor-parallel degree and pipeline-parallel depth.
+const MAX_PARALLEL: u32 = 10_000;
 
 /// The rule that a number must keep.
 #[derive(Clone, Copy)]
 pub(super) enum Range {
     NonNegative,
+    /// Non-negative, and below the smallest number as good as 0.
+    Rate,
     Positive,
     /// Positive, or infinite for "no limit".
     Limit,
@@ -24,16 +29,18 @@ pub(super) fn check_number(value: f64, range: Range, entry: impl FnOnce() -> Str
         "must be a finite number"
     } else {
         let (holds, message) = match range {
-            Range::NonNegative | Range::LimitOrZero => (value >= 0.0, "must not be negative"),
+            Range::NonNegative | Range::Rate | Range::LimitOrZero => (value >= 0.0, "must not be negative"),
             Range::Positive | Range::Limit => (value > 0.0, "must be greater than zero"),
             Range::Fraction => ((0.0..=1.0).contains(&value), "must lie between 0 and 1"),
             Range::PositiveFraction => (value > 0.0 && value <= 1.0, "must be greater than 0 and at most 1"),
         };
         let is_limit = matches!(range, Range::Limit | Range::LimitOrZero);
-        match (holds, value <= LARGEST_NUMBER || is_limit) {
-            (true, true) => return Ok(()),
-            (true, false) => "is too large to calculate with; at most 1e30",
-            (false, _) => message,
+        let may_be_tiny = value == 0.0 || matches!(range, Range::Rate | Range::Fraction);
+        match (holds, value <= LARGEST_NUMBER || is_limit, value >= SMALLEST_NUMBER || may_be_tiny) {
+            (true, true, true) => return Ok(()),
+            (true, false, _) => "is too large to calculate with; at most 1e18",
+            (true, _, false) => "is too small to calculate with; 0 or at least 1e-18",
+            (false, ..) => message,
         }
     };
     // Past this a number is only digits.
@@ -55,10 +62,14 @@ fn check_length(section: &str, column: &str, length: usize, expected: usize) -> 
     Err(Error::invalid(format!("{section}.{column}"), format!("has {length} entries where {expected} are expected")))
 }
 
-fn check_count(section: &str, column: &str, values: &[u32], expected: usize) -> Result<()> {
+fn check_count(section: &str, column: &str, values: &[u32], most: u32, expected: usize) -> Result<()> {
     check_length(section, column, values.len(), expected)?;
-    match values.iter().position(|&value| value == 0) {
-        Some(index) => Err(Error::invalid(format!("{section}.{column}[{index}]"), "must be at least 1, got 0")),
+    match values.iter().position(|value| !(1..=most).contains(value)) {
+        Some(index) => {
+            let bound = if values[index] == 0 { "at least 1".to_owned() } else { format!("at most {most}") };
+            let message = format!("must be {bound}, got {}", values[index]);
+            Err(Error::invalid(format!("{section}.{column}[{index}]"), message))
+        }
         None => Ok(()),
     }
 }
@@ -107,7 +118,7 @@ pub(super) fn validate(data: &ProblemData) -> Result<()> {
     }
     check_names("query_types", &q.name)?;
     for (column, values, range) in [
-        ("rate_per_h", &q.rate_per_h, Range::NonNegative),
+        ("rate_per_h", &q.rate_per_h, Range::Rate),
         ("latency_slo_s", &q.latency_slo_s, Range::NonNegative),
         ("error_slo", &q.error_slo, Range::NonNegative),
         ("latency_usd_per_s", &q.latency_usd_per_s, Range::NonNegative),
@@ -137,19 +148,19 @@ fn validate_configurations(data: &ProblemData) -> Result<()> {
     check_index("configurations", "model", &c.model, data.models.name.len(), None)?;
     check_length("configurations", "tier", c.tier.len(), count)?;
     check_index("configurations", "tier", &c.tier, data.tiers.name.len(), None)?;
-    check_count("configurations", "tp", &c.tp, count)?;
-    check_count("configurations", "pp", &c.pp, count)?;
+    check_count("configurations", "tp", &c.tp, MAX_PARALLEL, count)?;
+    check_count("configurations", "pp", &c.pp, MAX_PARALLEL, count)?;
     check_length("configurations", "weights_gb", c.weights_gb.len(), count)?;
     check_column("configurations", "weights_gb", &c.weights_gb, Range::NonNegative)?;
     check_length("configurations", "kv_cache_gb", c.kv_cache_gb.len(), count)?;
     check_column("configurations", "kv_cache_gb", &c.kv_cache_gb, Range::Positive)?;
-    check_count("configurations", "max_replicas", &c.max_replicas, count)?;
+    check_count("configurations", "max_replicas", &c.max_replicas, MAX_REPLICAS, count)?;
     check_length("configurations", "max_num_seqs", c.max_num_seqs.len(), count)?;
     check_length("configurations", "max_utilization", c.max_utilization.len(), count)?;
     for (index, &share) in c.max_utilization.iter().enumerate().filter(|(_, &share)| share != 0.0) {
         check_number(share, Range::PositiveFraction, || format!("configurations.max_utilization[{index}]"))?;
     }
-    check_count("configurations", "min_replicas", &c.min_replicas, count)?;
+    check_count("configurations", "min_replicas", &c.min_replicas, MAX_REPLICAS, count)?;
     for (index, (&least, &most)) in c.min_replicas.iter().zip(&c.max_replicas).enumerate() {
         if least > most {
             let message = format!("must be at most max_replicas, which is {most}, got {least}");

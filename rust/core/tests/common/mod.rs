@@ -2,6 +2,8 @@
 
 #![allow(dead_code)] // Each test program uses a part of it.
 
+pub(crate) mod examine;
+
 use microlp::{ComparisonOp, OptimizationDirection, SolveOutcome};
 use servemix_core::{LatencyScope, Problem, NO_POOL};
 

@@ -131,7 +131,7 @@ impl DualSimplex {
                 self.candidates.push((room.max(0.0), fall.abs(), row as u32));
             }
         }
-        if self.upper[entering] <= longest {
+        if self.upper[entering] <= longest && self.upper[entering].is_finite() {
             return Some(Limit::OwnBound);
         }
         let within = self.candidates.iter().filter(|&&(room, size, _)| room <= longest * size);

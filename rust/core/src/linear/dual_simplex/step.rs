@@ -101,7 +101,8 @@ impl DualSimplex {
             let (_, size, column) = self.candidates[best];
             let column = column as usize;
             slope -= size * self.upper[column];
-            if slope <= 0.0 || remaining == 1 {
+            // Also where it is no number any more: what has no other bound is not to be flipped.
+            if slope <= 0.0 || slope.is_nan() || remaining == 1 {
                 if slope > PRIMAL_TOLERANCE && self.upper[column].is_finite() {
                     // Even with every column at its helping bound the row stays violated.
                     break None;
@@ -232,7 +233,8 @@ impl DualSimplex {
         let n = self.num_columns;
         let pivot = self.column[leaving];
         let expected = self.alpha[entering];
-        if pivot.abs() < PIVOT_TOLERANCE || (pivot - expected).abs() > 1e-6 * (1.0 + pivot.abs()) {
+        let is_safe = pivot.abs() >= PIVOT_TOLERANCE && (pivot - expected).abs() <= 1e-6 * (1.0 + pivot.abs());
+        if !(is_safe && pivot.is_finite()) {
             return false;
         }
         let outgoing = self.head[leaving] as usize;
