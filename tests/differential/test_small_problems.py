@@ -41,7 +41,7 @@ def test_exact_is_the_optimum_by_enumeration(solver: str, arrays: Arrays) -> Non
 
 @pytest.mark.parametrize("method", ["gh", "agh", "bnb"])
 @FEW
-@given(arrays=small_problems(points=False))
+@given(arrays=small_problems())
 def test_heuristics_are_feasible_and_never_below_the_optimum(method: str, arrays: Arrays) -> None:
     problem = build(arrays)
     plan = solve(problem, method)
@@ -60,7 +60,7 @@ def test_heuristics_are_feasible_and_never_below_the_optimum(method: str, arrays
 
 
 @FEW
-@given(arrays=small_problems(points=False))
+@given(arrays=small_problems())
 def test_branch_and_bound_proves_what_enumeration_finds(arrays: Arrays) -> None:
     expected = optimum(arrays)
     plan = solve(build(arrays), "bnb", rel_gap=1e-7)
@@ -72,7 +72,7 @@ def test_branch_and_bound_proves_what_enumeration_finds(arrays: Arrays) -> None:
 
 
 @FEW
-@given(arrays=small_problems(points=False))
+@given(arrays=small_problems())
 def test_more_room_never_costs_more(arrays: Arrays) -> None:
     """Relaxing every limit cannot raise the optimum."""
     loose = copy.deepcopy(arrays)

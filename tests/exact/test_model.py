@@ -79,7 +79,7 @@ def test_limits_that_are_not_there_have_no_row() -> None:
 
 
 @settings(max_examples=100, deadline=None)
-@given(arrays=small_problems(points=False))
+@given(arrays=small_problems())
 def test_a_feasible_plan_meets_every_row_at_its_own_cost_and_comes_back(arrays: Arrays) -> None:
     problem = Problem.from_arrays(**arrays)
     plan = solve(problem, "gh")

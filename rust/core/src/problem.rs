@@ -227,6 +227,21 @@ impl Problem {
         self.pool[a]
     }
 
+    /// Whether `a` and `b` are operating points of the same replicas: one can become the other without anything being started.
+    pub fn are_same_replicas(&self, a: u32, b: u32) -> bool {
+        let c = &self.data.configurations;
+        let key = |a: usize| (c.model[a], c.tier[a], c.tp[a], c.pp[a], c.max_num_seqs[a]);
+        let (a, b) = (a as usize, b as usize);
+        let same = |column: &[f64]| column[a].to_bits() == column[b].to_bits();
+        a == b || (self.pair[a] == self.pair[b] && key(a) == key(b) && same(&c.weights_gb) && same(&c.kv_cache_gb))
+    }
+
+    /// The operating points of the replicas of `a`, itself included.
+    pub(crate) fn same_replicas(&self, a: usize) -> impl Iterator<Item = u32> + '_ {
+        let of_pair = self.pair_configurations(self.pair(a)).iter().copied();
+        of_pair.filter(move |&other| self.are_same_replicas(a as u32, other))
+    }
+
     /// Share of a replica's time that may be planned with configuration `a`: its own, else the problem's.
     #[inline]
     pub fn max_utilization_of(&self, a: usize) -> f64 {

@@ -597,7 +597,9 @@ fn shortage_usd(problem: &Problem) -> Vec<f64> {
     let serve_usd = |&route: &u32| {
         let (route, a) = (route as usize, table.configuration[route as usize] as usize);
         let load = table.load(route);
-        problem.replica_usd(a) * load.max(1.0).ceil() + problem.weights_usd(a) + table.latency_usd[route]
+        problem.replica_usd(a) * load.ceil().max(f64::from(problem.min_replicas(a)))
+            + problem.weights_usd(a)
+            + table.latency_usd[route]
     };
     (0..problem.num_query_types())
         .map(|i| {

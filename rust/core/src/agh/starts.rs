@@ -54,7 +54,7 @@ impl Starts<'_> {
     pub(super) fn deployments(&self) -> Vec<Vec<Deployment>> {
         let mut starts: Vec<Vec<Deployment>> = self.plans().map(|plan| plan.deployments.clone()).collect();
         if self.switches.coverage_ranking {
-            starts.extend([self.market.rounded(0.4), self.market.rounded(0.1)]);
+            starts.extend([0.4, 0.1].map(|least| self.market.rounded(self.ranking.problem(), least)));
         }
         starts.resize(ISLANDS.max(starts.len()), Vec::new());
         starts.truncate(if self.switches.multi_start { ISLANDS } else { 1 });
@@ -74,7 +74,8 @@ impl Starts<'_> {
 fn cheapest(problem: &Problem, size: usize) -> Vec<u32> {
     let mut order: Vec<u32> =
         (0..problem.num_configurations() as u32).filter(|&a| problem.replica_limit(a as usize) > 0).collect();
-    order.sort_by(|&a, &b| problem.replica_usd(a as usize).total_cmp(&problem.replica_usd(b as usize)));
+    let open_usd = |a: &u32| f64::from(problem.min_replicas(*a as usize)) * problem.replica_usd(*a as usize);
+    order.sort_by(|a, b| open_usd(a).total_cmp(&open_usd(b)));
     order.truncate(size);
     order
 }

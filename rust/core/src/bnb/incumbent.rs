@@ -60,9 +60,12 @@ impl<'p> Incumbent<'p> {
         let mut pairs: Vec<usize> = deployments.iter().map(|d| problem.pair(d.configuration as usize)).collect();
         pairs.sort_unstable();
         let unique = pairs.windows(2).all(|two| two[0] != two[1]);
-        let in_range = deployments
-            .iter()
-            .all(|d| (1..=problem.configurations.max_replicas[d.configuration as usize]).contains(&d.replicas));
+        let c = &problem.configurations;
+        let is_in_range = |d: &Deployment| {
+            let a = d.configuration as usize;
+            (c.min_replicas[a]..=c.max_replicas[a]).contains(&d.replicas)
+        };
+        let in_range = deployments.iter().all(is_in_range);
         let gb = weights_gb(problem, deployments);
         let mut gpus = vec![0.0; problem.num_pools()];
         for d in deployments {
@@ -106,9 +109,10 @@ impl<'p> Incumbent<'p> {
             self.unmet = routed.unmet;
             self.routing = routed.routing;
         }
-        let needed = |(d, load): (&Deployment, &f64)| Deployment {
-            configuration: d.configuration,
-            replicas: ((load - 1e-9).ceil().max(0.0) as u32).min(d.replicas),
+        let needed = |(d, load): (&Deployment, &f64)| {
+            let needed = (load - 1e-9).ceil().max(0.0) as u32;
+            let least = if needed > 0 { self.problem.min_replicas(d.configuration as usize) } else { 0 };
+            Deployment { configuration: d.configuration, replicas: needed.max(least).min(d.replicas) }
         };
         Some(deployments.iter().zip(&routed.load).map(needed).filter(|d| d.replicas > 0).collect())
     }

@@ -60,7 +60,7 @@ pub(crate) fn route(problem: &Problem, deployments: &[Deployment], stop: &Stop) 
             (i, 1.0),
             (rows.error + i, table.error_excess[route]),
             (rows.latency + i, average * table.latency_excess[route]),
-            (rows.first_load + 2 * slot, table.time[route] / problem.max_utilization),
+            (rows.first_load + 2 * slot, table.time_replicas[route]),
             (rows.first_load + 2 * slot + 1, table.memory[route] / problem.configurations.kv_cache_gb[a]),
         ];
         simplex.set_column(num_types + index, table.latency_usd[route], 1.0, &entries);

@@ -21,7 +21,7 @@ impl Domain {
             false => problem.replica_limit(a),
         };
         Self {
-            min: vec![1; problem.num_configurations()],
+            min: (0..problem.num_configurations()).map(|a| problem.min_replicas(a)).collect(),
             max: (0..problem.num_configurations()).map(limit).collect(),
             forced: vec![false; problem.num_pairs()],
         }

@@ -47,8 +47,10 @@ impl Mixture {
             }
         }
         let whole = |entry: &Entry| {
-            let most = f64::from(problem.replica_limit(entry.configuration as usize));
-            Deployment { configuration: entry.configuration, replicas: round(entry.replicas).clamp(0.0, most) as u32 }
+            let a = entry.configuration as usize;
+            let replicas = round(entry.replicas).clamp(0.0, f64::from(problem.replica_limit(a))) as u32;
+            let least = if replicas > 0 { problem.min_replicas(a) } else { 0 };
+            Deployment { configuration: entry.configuration, replicas: replicas.max(least) }
         };
         chosen.iter().map(whole).filter(|deployment| deployment.replicas > 0).collect()
     }

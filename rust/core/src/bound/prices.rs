@@ -45,11 +45,9 @@ impl Prices {
             let cost = |&route: &u32| {
                 let route = route as usize;
                 let a = table.configuration[route] as usize;
-                let share = (table.time[route] / problem.max_utilization)
-                    .max(table.memory[route] / problem.configurations.kv_cache_gb[a]);
                 match problem.replica_limit(a) {
                     0 => f64::INFINITY,
-                    _ => table.latency_usd[route] + share * problem.replica_usd(a),
+                    _ => table.latency_usd[route] + table.load(route) * problem.replica_usd(a),
                 }
             };
             let served = table.of_query_type(i).iter().map(cost).fold(f64::INFINITY, f64::min);

@@ -47,9 +47,13 @@ impl Domain {
                 least.usd = least.usd.min(replicas * problem.replica_usd(a) + problem.weights_usd(a));
                 least.gb = least.gb.min(problem.configurations.weights_gb[a]);
                 least.gpus = least.gpus.min(replicas * problem.gpus_per_replica(a));
-                // All configurations of a pair draw on the pool of its tier.
                 least.pool = problem.pool(a);
             }
+        }
+        // A pair across tiers may draw on several pools, and then on none for certain.
+        let is_elsewhere = |a: &u32| self.is_open(*a as usize) && problem.pool(*a as usize) != least.pool;
+        if problem.pair_configurations(pair).iter().any(is_elsewhere) {
+            (least.pool, least.gpus) = (NO_POOL, 0.0);
         }
         least
     }
@@ -87,7 +91,8 @@ impl Room {
         let mut most = part(usd, problem.replica_usd(a));
         if problem.pool(a) != NO_POOL {
             let pool = problem.pool(a) as usize;
-            let gpus = self.gpus[pool] - (needed.gpus[pool] - own.gpus);
+            let own_gpus = if own.pool == problem.pool(a) { own.gpus } else { 0.0 };
+            let gpus = self.gpus[pool] - (needed.gpus[pool] - own_gpus);
             most = most.min(part(gpus, problem.gpus_per_replica(a)));
         }
         // Also where something was infinite: that is no proof.
@@ -161,6 +166,9 @@ pub(crate) mod tests {
                 let members = problem.pair_configurations(pair);
                 let a = members[draw as usize % members.len()] as usize;
                 replicas[a] = draw / 7 % (domain.max[a] + 1);
+                if !domain.allows(a, replicas[a]) {
+                    replicas[a] = 0;
+                }
                 domain.forced[pair] = is_forced && replicas[a] > 0;
             }
             prop_assume!(fits(&problem, &replicas));

@@ -64,7 +64,7 @@ impl<'p> Relaxation<'p> {
         let table = problem.route_table();
         let mut relaxation = Self {
             problem,
-            time: table.time.iter().map(|time| time / problem.max_utilization).collect(),
+            time: table.time_replicas.clone(),
             memory: Vec::with_capacity(table.len()),
             binding: Vec::with_capacity(problem.num_configurations()),
             error_scale: vec![0.0; problem.num_query_types()],

@@ -144,6 +144,9 @@ mod tests {
             let members = problem.pair_configurations(pair);
             let a = members[*draw as usize % members.len()] as usize;
             replicas[a] = draw / 7 % (problem.replica_limit(a) + 1);
+            if replicas[a] < problem.min_replicas(a) {
+                replicas[a] = 0;
+            }
         }
         replicas
     }

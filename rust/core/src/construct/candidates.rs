@@ -15,9 +15,10 @@ const IDLE_SHARE: f64 = 0.2;
 pub(super) struct Candidate {
     /// Least that the whole type can cost on it, with error and latency priced.
     pub(super) value: f64,
-    /// Replicas that the whole type takes.
+    /// Replicas that the whole type takes, and that a deployment has at least.
     replicas: f64,
-    /// What a first replica takes of the budget.
+    least_replicas: f64,
+    /// What the first replicas take of the budget.
     pub(super) open_usd: f64,
     /// Position in the route table.
     pub(super) route: u32,
@@ -51,9 +52,10 @@ pub(super) struct Candidates {
 }
 
 /// The cheapest routes of a query type on one pair, with their cost: of all, of those within both SLOs, of those within
-/// the error SLO, and of those within the latency SLO. Mixes need both ends of each SLO.
+/// the error SLO, and of those within the latency SLO; mixes need both ends of each SLO. Where deployments may have to have several
+/// replicas, the same of all and of those within both SLOs where a type has these for itself.
 #[derive(Debug, Clone, Copy)]
-struct Cheapest([(f64, u32); 4]);
+struct Cheapest([(f64, u32); 6]);
 
 /// In [`Cheapest`]: no route yet.
 const NO_ROUTE: (f64, u32) = (f64::INFINITY, u32::MAX);
@@ -65,6 +67,17 @@ impl Cheapest {
             self.0[place] = (cost, route as u32);
         }
     }
+}
+
+/// How many replicas are paid for per replica that is used where all traffic that `a` can serve would not fill those that it has to
+/// have, of which there are several.
+fn idle_growth(problem: &Problem, a: usize) -> f64 {
+    if problem.min_replicas(a) == 1 {
+        return 1.0;
+    }
+    let table = problem.route_table();
+    let all: f64 = table.of_configuration(a).map(|route| table.load(route)).sum();
+    (f64::from(problem.min_replicas(a)) / all.max(f64::MIN_POSITIVE)).clamp(1.0, 1e6)
 }
 
 impl Candidates {
@@ -86,7 +99,7 @@ impl Candidates {
     #[inline]
     pub(super) fn least_new_rank(&self, candidate: &Candidate, demand: &Demand) -> f64 {
         let a = candidate.configuration as usize;
-        let idle = (1.0 / demand.share - candidate.replicas).max(0.0);
+        let idle = (candidate.least_replicas / demand.share - candidate.replicas).max(0.0);
         candidate.value
             + self.data_usd[demand.query_type]
             + (1.0 - demand.idle_value) * self.replica_usd[a] * idle
@@ -108,7 +121,10 @@ impl Candidates {
             latency: table.latency_excess[route as usize],
         }));
         loads.clear();
-        loads.extend(routes.iter().map(|&route| (table.configuration[route as usize], table.load(route as usize))));
+        loads.extend(routes.iter().map(|&route| {
+            let configuration = table.configuration[route as usize];
+            (configuration, idle_growth(problem, configuration as usize) * table.load(route as usize))
+        }));
         self.reprice(problem, &LimitPrices::default());
     }
 
@@ -187,9 +203,11 @@ impl Candidates {
         let c = &problem.configurations;
         self.unsorted.clear();
         // Where every route keeps the latency SLO, those within the error SLO are those within both.
-        let kinds = if problem.latency_scope == LatencyScope::Average { 4 } else { 2 };
+        let kinds = if problem.latency_scope == LatencyScope::Average { 0..4 } else { 0..2 };
+        let has_points = c.min_replicas.iter().any(|&least| least > 1);
+        let alone = if has_points { 4..6 } else { 4..4 };
         self.cheapest.clear();
-        self.cheapest.resize(num_types, Cheapest([NO_ROUTE; 4]));
+        self.cheapest.resize(num_types, Cheapest([NO_ROUTE; 6]));
         for pair in 0..problem.num_pairs() {
             let members = problem.pair_configurations(pair);
             let smallest =
@@ -201,13 +219,13 @@ impl Candidates {
                 }
             }
             for (i, Cheapest(found)) in self.cheapest.iter_mut().enumerate() {
-                for place in 0..kinds {
+                for place in kinds.clone().chain(alone.clone()) {
                     let (_, route) = found[place];
                     if route != NO_ROUTE.1 && found[..place].iter().all(|&(_, other)| other != route) {
                         self.unsorted.push((i as u32, route));
                     }
                 }
-                *found = [NO_ROUTE; 4];
+                *found = [NO_ROUTE; 6];
             }
         }
     }
@@ -217,14 +235,21 @@ impl Candidates {
         let table = problem.route_table();
         let replica_usd = self.replica_usd[a];
         let is_average = problem.latency_scope == LatencyScope::Average;
+        let least = f64::from(problem.min_replicas(a));
+        let growth = idle_growth(problem, a);
         for route in table.of_configuration(a) {
-            let replicas = table.load(route);
+            let replicas = growth * table.load(route);
             let usd = table.latency_usd[route] + replica_usd * replicas;
             // What a limit keeps it from covering is as dear as the dearest alternative could be.
             let shortfall = if replicas > limit { replicas / limit } else { 1.0 };
             let cost = usd * shortfall + IDLE_SHARE * replica_usd;
             let accurate = table.error_excess[route] <= 0.0;
             let cheapest = &mut self.cheapest[table.query_type[route] as usize];
+            let alone = cost + replica_usd * (least - replicas).max(0.0);
+            cheapest.offer(4, alone, route);
+            if accurate && (!is_average || table.latency_excess[route] <= 0.0) {
+                cheapest.offer(5, alone, route);
+            }
             cheapest.offer(0, cost, route);
             if !is_average {
                 if accurate {
@@ -279,7 +304,8 @@ impl Candidates {
                     Candidate {
                         value: price.value(point),
                         replicas: table.load(route as usize),
-                        open_usd: problem.replica_usd(a) + problem.weights_usd(a),
+                        least_replicas: f64::from(problem.min_replicas(a)),
+                        open_usd: f64::from(problem.min_replicas(a)) * problem.replica_usd(a) + problem.weights_usd(a),
                         route,
                         configuration,
                         pair: problem.pair(a) as u32,

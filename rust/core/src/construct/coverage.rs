@@ -9,9 +9,9 @@ use super::Scratch;
 pub(super) enum Coverage {
     /// Nothing: the types open their paths as they are filled.
     None,
-    /// One replica for every type that no deployment serves within its SLOs, the more types it covers the better.
+    /// One replica, or as many as there must be, for every type that no deployment serves within its SLOs, the more types it covers the better.
     EveryType,
-    /// One replica of those configurations whose best mix of traffic is worth most for their price, until every type
+    /// The same of those configurations whose best mix of traffic is worth most for their price, until every type
     /// has a share.
     Joint,
 }
@@ -49,6 +49,7 @@ fn cover_every_type(context: &Context<'_>, state: &mut State, order: &[u32]) {
     let has_path = |state: &State, i: usize| {
         state.slots.iter().any(|slot| problem.find_route(i, slot.configuration as usize).is_some_and(is_safe))
     };
+    let least = |a: usize| f64::from(problem.min_replicas(a));
     for &i in order {
         let i = i as usize;
         if !wants_path(i) || has_path(state, i) {
@@ -66,10 +67,10 @@ fn cover_every_type(context: &Context<'_>, state: &mut State, order: &[u32]) {
             for other in table.of_configuration(a).filter(|&other| is_safe(other)) {
                 let k = table.query_type[other] as usize;
                 if wants_path(k) && !has_path(state, k) {
-                    covered_usd += candidates.types[k].usd / table.load(other).max(1.0);
+                    covered_usd += candidates.types[k].usd / (table.load(other) / least(a)).max(1.0);
                 }
             }
-            let usd = candidates.replica_usd[a] + candidates.weights_usd[a];
+            let usd = least(a) * candidates.replica_usd[a] + candidates.weights_usd[a];
             let ratio = if context.switches.coverage_ranking { usd / covered_usd.max(f64::MIN_POSITIVE) } else { usd };
             if best.is_none_or(|(least, _)| ratio < least) {
                 best = Some((ratio, a));
@@ -77,7 +78,7 @@ fn cover_every_type(context: &Context<'_>, state: &mut State, order: &[u32]) {
         }
         if let Some((_, a)) = best {
             let slot = state.open(problem, a);
-            state.set_replicas(problem, slot, 1);
+            state.set_replicas(problem, slot, problem.min_replicas(a));
         }
     }
 }
@@ -117,13 +118,14 @@ fn cover_jointly(context: &Context<'_>, state: &mut State, scratch: &mut Scratch
             }
             find_mix(context, a, left, mix);
             let worth_usd: f64 = mix.iter().map(|part| part.worth_usd * part.share).sum();
-            let usd = (candidates.replica_usd[a] + candidates.weights_usd[a]).max(f64::MIN_POSITIVE);
+            let least = f64::from(problem.min_replicas(a));
+            let usd = (least * candidates.replica_usd[a] + candidates.weights_usd[a]).max(f64::MIN_POSITIVE);
             // Rounding must not let it rise.
             ratios[largest] = (worth_usd / usd).min(ratio);
             fresh = Some(largest);
         };
         let slot = state.open(problem, a);
-        state.set_replicas(problem, slot, 1);
+        state.set_replicas(problem, slot, problem.min_replicas(a));
         find_mix(context, a, left, mix);
         for part in mix.iter() {
             left[part.query_type as usize] -= part.share;
@@ -142,7 +144,7 @@ pub(super) struct MixPart {
     load: f64,
 }
 
-/// The most valuable traffic for one replica of configuration `a`: a fractional knapsack over the types.
+/// The most valuable traffic for the least replicas of configuration `a`, most often one: a fractional knapsack over the types.
 fn find_mix(context: &Context<'_>, a: usize, left: &[f64], mix: &mut Vec<MixPart>) {
     let Context { problem, candidates, .. } = *context;
     let table = problem.route_table();
@@ -165,7 +167,7 @@ fn find_mix(context: &Context<'_>, a: usize, left: &[f64], mix: &mut Vec<MixPart
     mix.sort_unstable_by(|x, y| {
         (y.worth_usd / y.load).total_cmp(&(x.worth_usd / x.load)).then(x.query_type.cmp(&y.query_type))
     });
-    let mut room = 1.0;
+    let mut room = f64::from(problem.min_replicas(a));
     for part in mix.iter_mut() {
         part.share = part.share.min(room / part.load);
         room = (room - part.share * part.load).max(0.0);

@@ -89,7 +89,7 @@ fn cost(context: &Context<'_>, state: &State, from: u32, to: usize) -> Option<Ex
         let allowances_usd = price.error * table.error_excess[route] + price.latency * table.latency_excess[route];
         usd += (table.latency_usd[route] + allowances_usd) * flow.fraction;
     }
-    let replicas = State::needed(time, memory).max(1.0);
+    let replicas = State::needed_of(problem, to, time, memory);
     if replicas > f64::from(problem.replica_limit(to)) {
         return None;
     }

@@ -79,13 +79,14 @@ fn limits_hit(problem: &Problem, state: &State, i: usize) -> Vec<String> {
         let a = table.configuration[route as usize] as usize;
         let slot = state.slot_index(problem.pair(a)).map(|slot| &state.slots[slot]);
         let active = slot.is_some_and(|slot| slot.configuration as usize == a);
-        let opening_usd = if active { 0.0 } else { problem.weights_usd(a) };
-        budget |= problem.replica_usd(a) + opening_usd > state.budget_left_usd;
+        let (opening_usd, least) =
+            if active { (0.0, 1.0) } else { (problem.weights_usd(a), f64::from(problem.min_replicas(a))) };
+        budget |= least * problem.replica_usd(a) + opening_usd > state.budget_left_usd;
         storage |= !active && c.weights_gb[a] > state.storage_left_gb;
         replicas |= slot.is_some_and(|slot| active && slot.replicas >= c.max_replicas[a]);
         if problem.pool(a) != NO_POOL {
             let g = problem.pool(a) as usize;
-            pools[g] |= problem.gpus_per_replica(a) > state.pool_left_gpus[g];
+            pools[g] |= least * problem.gpus_per_replica(a) > state.pool_left_gpus[g];
         }
     }
     let mut hit = Vec::new();

@@ -149,23 +149,25 @@ pub(super) fn best_placement(
         return None;
     }
     let replica_usd = candidates.replica_usd[a];
+    let opens = slot.is_none();
+    let least_replicas = if opens { f64::from(problem.min_replicas(a)) } else { 1.0 };
     // What is added costs at least what is used of it, and the part of the rest that nobody else is expected to use.
-    let added = demand.idle_value * table.load(route) + (1.0 - demand.idle_value) * table.load(route).max(1.0 / most);
+    let load = table.load(route);
+    let added = demand.idle_value * load + (1.0 - demand.idle_value) * load.max(least_replicas / most);
     if demand.by_coverage && least + replica_usd * added >= bound {
         return None;
     }
     let addable = state.addable(problem, a, replicas);
-    if addable < 1.0 {
+    if addable < least_replicas {
         return None;
     }
-    let opens = slot.is_none();
     let opening_usd = if opens { candidates.weights_usd[a] } else { 0.0 };
     for share in shares.into_iter().filter(|&share| share > 0.0) {
-        let needed = State::needed(time + per_time * share, memory + per_memory * share).max(1.0);
-        let added = (needed - f64::from(replicas)).clamp(1.0, addable);
+        let needed = State::needed_of(problem, a, time + per_time * share, memory + per_memory * share);
+        let added = (needed - f64::from(replicas)).clamp(least_replicas, addable);
         // Whole replicas used to the full may be the better start, the rest going elsewhere.
         for added in [added, added - 1.0] {
-            if added < 1.0 {
+            if added < least_replicas {
                 continue;
             }
             let total = f64::from(replicas) + added;
@@ -179,7 +181,7 @@ pub(super) fn best_placement(
             let mut usd = opening_usd + added * replica_usd;
             if demand.idle_value > 0.0 {
                 let load = (time + per_time * covered).max(memory + per_memory * covered);
-                usd -= demand.idle_value * replica_usd * (total - load).clamp(0.0, 1.0);
+                usd -= demand.idle_value * replica_usd * (total - load).clamp(0.0, least_replicas);
             }
             consider(rate(covered, usd, total));
         }

@@ -29,6 +29,9 @@ pub(super) fn squeeze(problem: &Problem, candidates: &Candidates, state: &mut St
             let replicas = state.slots[slot].replicas;
             // Far beyond the limit, more than one replica goes at a time.
             let several = ((0.25 * violation.min(1.0) * f64::from(replicas)) as u32).clamp(1, replicas);
+            // As many have to stay as a deployment must have.
+            let least = problem.min_replicas(state.slots[slot].configuration as usize);
+            let several = if replicas - several < least { replicas } else { several };
             for removed in [several, replicas] {
                 let relief = relief(problem, state, slot, removed, removed == replicas);
                 if relief <= 0.0 {

@@ -187,7 +187,14 @@ impl State {
         ceil(time.max(memory) - REPLICA_EPSILON)
     }
 
-    /// Most replicas that can be added to configuration `a`, which has `replicas`, within every limit.
+    /// The same for a deployment of configuration `a`: no fewer than it has to have.
+    #[inline]
+    pub(super) fn needed_of(problem: &Problem, a: usize, time: f64, memory: f64) -> f64 {
+        Self::needed(time, memory).max(f64::from(problem.min_replicas(a)))
+    }
+
+    /// Most replicas that can be added to configuration `a`, which has `replicas`, within every limit; 0 where a deployment
+    /// cannot have as many as it has to.
     #[inline]
     pub(super) fn addable(&self, problem: &Problem, a: usize, replicas: u32) -> f64 {
         let mut most = f64::from(problem.replica_limit(a)) - f64::from(replicas);
@@ -207,6 +214,9 @@ impl State {
         }
         if problem.pool(a) != NO_POOL {
             most = most.min(floor(self.pool_left_gpus[problem.pool(a) as usize] / problem.gpus_per_replica(a)));
+        }
+        if replicas == 0 && most < f64::from(problem.min_replicas(a)) {
+            return 0.0;
         }
         most
     }
@@ -373,6 +383,7 @@ impl State {
             let a = slot.configuration as usize;
             let needed = Self::needed(slot.time, slot.memory).max(0.0);
             let weights_usd = if needed == 0.0 { problem.weights_usd(a) } else { 0.0 };
+            let needed = if needed == 0.0 { needed } else { needed.max(f64::from(problem.min_replicas(a))) };
             (f64::from(slot.replicas) - needed) * problem.replica_usd(a) + weights_usd
         };
         self.slots.iter().map(idle_usd).sum()
@@ -384,7 +395,7 @@ impl State {
         while slot < self.slots.len() {
             let Slot { configuration, replicas, time, memory } = self.slots[slot];
             if self.flows.iter().any(|flow| flow.configuration == configuration) {
-                let needed = Self::needed(time, memory).max(1.0) as u32;
+                let needed = Self::needed_of(problem, configuration as usize, time, memory) as u32;
                 if needed < replicas {
                     self.set_replicas(problem, slot, needed);
                 }

@@ -103,9 +103,10 @@ fn change_deployment(
             break;
         }
         // A large deployment is there for a reason, a small one has no replica to spare.
+        let least = context.problem.min_replicas(configuration as usize);
         let pointless = match keep {
-            Keep::Nothing => slot.replicas > SMALL,
-            Keep::AllButOne => slot.replicas == 1,
+            Keep::Nothing => slot.replicas > SMALL.max(least),
+            Keep::AllButOne => slot.replicas <= least,
         };
         if !pointless {
             *left = left.saturating_sub(1);

@@ -40,10 +40,11 @@ pub(super) fn best_upgrade(
         }
         for &to in problem.pair_configurations(pair) {
             let to = to as usize;
-            if problem.gpus_per_replica(to) <= problem.gpus_per_replica(from)
+            let least = f64::from(problem.min_replicas(to));
+            if !is_larger(problem, from, to)
                 || to as u32 == demand.closed
-                || problem.gpus_per_replica(to) > gpus
-                || problem.replica_usd(to) + problem.weights_usd(to) > budget_usd
+                || least * problem.gpus_per_replica(to) > gpus
+                || least * problem.replica_usd(to) + problem.weights_usd(to) > budget_usd
             {
                 continue;
             }
@@ -58,6 +59,13 @@ pub(super) fn best_upgrade(
         }
     }
     best
+}
+
+/// Whether replicas of `to` have more GPUs than those of `from`, or as many at a point of less utilization: what is too slow at
+/// the one may be fast enough at the other.
+fn is_larger(problem: &Problem, from: usize, to: usize) -> bool {
+    let (gpus_from, gpus_to) = (problem.gpus_per_replica(from), problem.gpus_per_replica(to));
+    gpus_to > gpus_from || (gpus_to == gpus_from && problem.max_utilization_of(to) < problem.max_utilization_of(from))
 }
 
 /// Flows of a deployment that [`Traffic`] remembers.
@@ -136,7 +144,7 @@ fn placement(
 ) -> Option<Placement> {
     let old = from.configuration as usize;
     let to = problem.route_table().configuration[route] as usize;
-    let kept = State::needed(moved.time, moved.memory).max(1.0);
+    let kept = State::needed_of(problem, to, moved.time, moved.memory);
     // What the old replicas and weights give back is there for the new ones.
     let mut budget = state.budget_left_usd + f64::from(from.replicas) * problem.replica_usd(old);
     budget += problem.weights_usd(old) - problem.weights_usd(to);
@@ -177,7 +185,7 @@ fn placement(
     }
     let time = moved.time + table.time_replicas[route] * placement.share;
     let memory = moved.memory + table.memory_replicas[route] * placement.share;
-    let replicas = State::needed(time, memory).clamp(1.0, most);
+    let replicas = State::needed_of(problem, to, time, memory).min(most);
     let added_usd = changed_usd(replicas);
     placement.rank += if demand.by_coverage { added_usd / placement.share } else { added_usd };
     placement.usd_per_share += added_usd / placement.share;

@@ -55,7 +55,12 @@ fn simple_plan(problem: &Problem) -> Vec<f64> {
     let mut time = vec![0.0; problem.num_configurations()];
     let mut memory = vec![0.0; problem.num_configurations()];
     let needed = |a: usize, time: f64, memory: f64| {
-        (time / problem.max_utilization).max(memory / problem.configurations.kv_cache_gb[a]).ceil()
+        let needed = (time / problem.max_utilization_of(a)).max(memory / problem.configurations.kv_cache_gb[a]).ceil();
+        if needed > 0.0 {
+            needed.max(f64::from(problem.min_replicas(a)))
+        } else {
+            needed
+        }
     };
     for i in 0..problem.num_query_types() {
         let added_usd = |route: usize| {

@@ -5,8 +5,12 @@ use rand_pcg::Pcg64Mcg;
 
 use super::physical::log_uniform;
 use crate::{
-    Configurations, LatencyScope, Models, Pools, Problem, ProblemData, QueryTypes, Result, Routes, Tiers, NO_POOL,
+    Configurations, LatencyScope, Models, Pools, Problem, ProblemData, QueryTypes, Result, Routes, Tiers, NO_PAIR,
+    NO_POOL,
 };
+
+/// Least replicas of an operating point, at most.
+const MOST_LEAST: u32 = 20;
 
 /// How large and how tight a random problem may be.
 struct Ranges {
@@ -94,7 +98,8 @@ fn random(family: &str, seed: u64, ranges: &Ranges) -> Result<Problem> {
             .map(|_| if rng.random_bool(0.2) { NO_POOL } else { rng.random_range(0..num_pools as u32) })
             .collect(),
     };
-    let configurations = configurations(num_models, num_tiers, ranges, &mut rng);
+    let mut configurations = configurations(num_models, num_tiers, ranges, &mut rng);
+    add_points(&mut configurations, ranges, seed);
     let routes = routes(&query_types, &configurations, ranges, &mut rng);
     let data = ProblemData {
         name: format!("{family}-{num_types:02}-{num_models:02}-{num_tiers:02}-s{seed}"),
@@ -167,6 +172,41 @@ fn configurations(num_models: usize, num_tiers: usize, ranges: &Ranges, rng: &mu
         }
     }
     c
+}
+
+/// Gives the configurations of about half of the problems operating points: a utilization of their own, least replicas, other points
+/// of the same replicas, and now and then a pair of their own. A stream of its own leaves the rest of the problem as it is.
+fn add_points(c: &mut Configurations, ranges: &Ranges, seed: u64) {
+    let mut rng = Pcg64Mcg::seed_from_u64(seed ^ 0x9019_7500_0000_0000);
+    let has_points = rng.random_bool(0.5);
+    for a in 0..c.model.len() {
+        c.max_utilization.push(0.0);
+        c.min_replicas.push(1);
+        c.pair.push(NO_PAIR);
+        if has_points && rng.random_bool(0.6) {
+            c.max_utilization[a] = [0.3, 0.55, 0.8, 1.0][rng.random_range(0..4)];
+            c.min_replicas[a] = rng.random_range(1..=c.max_replicas[a].min(MOST_LEAST));
+        }
+        if has_points && rng.random_bool(0.1) {
+            c.pair[a] = rng.random_range(0..3);
+        }
+    }
+    let (mut a, first) = (0, c.model.len());
+    while has_points && a < first && c.model.len() < ranges.max_configurations.min(2 * first) {
+        if rng.random_bool(0.5) {
+            for column in
+                [&mut c.model, &mut c.tier, &mut c.tp, &mut c.pp, &mut c.max_replicas, &mut c.max_num_seqs, &mut c.pair]
+            {
+                column.push(column[a]);
+            }
+            for column in [&mut c.weights_gb, &mut c.kv_cache_gb] {
+                column.push(column[a]);
+            }
+            c.max_utilization.push([0.3, 0.55, 0.8, 1.0][rng.random_range(0..4)]);
+            c.min_replicas.push(rng.random_range(1..=c.max_replicas[a].min(MOST_LEAST)));
+        }
+        a += 1;
+    }
 }
 
 fn routes(q: &QueryTypes, c: &Configurations, ranges: &Ranges, rng: &mut Pcg64Mcg) -> Routes {

@@ -352,8 +352,11 @@ impl Reoptimiser {
         running.start_usd.extend((0..problem.num_configurations()).map(start_usd));
         running.replicas.clear();
         running.replicas.resize(problem.num_configurations(), 0);
+        running.total = kept.iter().map(|entry| u64::from(entry.replicas)).sum();
         for entry in kept {
-            running.replicas[entry.configuration as usize] = entry.replicas;
+            for a in problem.same_replicas(entry.configuration as usize) {
+                running.replicas[a as usize] = entry.replicas;
+            }
         }
     }
 

@@ -8,7 +8,7 @@ use crate::{Plan, Problem, FEASIBILITY_TOLERANCE};
 /// that leaves fewer queries short of capacity, then the cheaper one.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Rank {
-    /// Share of the budget and of the storage taken too much.
+    /// Share of the budget and of the storage taken too much, and of the replicas that there have to be too few.
     pub(super) excess: f64,
     /// Queries per hour that go unserved though they should not.
     pub(super) short_per_h: f64,
@@ -33,8 +33,13 @@ impl Rank {
         let spent_usd = plan.cost.map_or(0.0, |cost| cost.rental + cost.storage);
         let excess =
             |used: f64, limit: f64| (used / limit.max(f64::MIN_POSITIVE) - 1.0 - FEASIBILITY_TOLERANCE).max(0.0);
+        let too_few = |entry: &crate::Deployment| {
+            let least = problem.min_replicas(entry.configuration as usize);
+            f64::from(least.saturating_sub(entry.replicas)) / f64::from(least)
+        };
+        let too_few: f64 = plan.deployments.iter().map(too_few).sum();
         Self {
-            excess: excess(stored_gb, problem.storage_gb) + excess(spent_usd, problem.budget_usd),
+            excess: excess(stored_gb, problem.storage_gb) + excess(spent_usd, problem.budget_usd) + too_few,
             short_per_h: shares().map(short).sum(),
             usd: plan.objective_value.unwrap_or(f64::INFINITY),
         }

@@ -19,7 +19,7 @@ fn assert_honest(planner: &mut Planner) -> std::result::Result<(), TestCaseError
         Status::Feasible => prop_assert!(report.violations.is_empty(), "{:?}", report.violations),
         Status::Degraded => {
             prop_assert!(!report.violations.is_empty() && plan.message.is_some());
-            let admitted = [Constraint::MaxUnmet, Constraint::Budget, Constraint::Storage];
+            let admitted = [Constraint::MaxUnmet, Constraint::MinReplicas, Constraint::Budget, Constraint::Storage];
             let all_admitted = report.violations.iter().all(|violation| admitted.contains(&violation.constraint));
             prop_assert!(all_admitted, "{:?}", report.violations);
         }

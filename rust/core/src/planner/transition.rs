@@ -147,6 +147,13 @@ struct Walk<'p> {
 
 impl<'p> Walk<'p> {
     fn new(problem: &'p Problem, previous: &[Deployment], next: &[Deployment], costs: &'p TransitionCosts) -> Self {
+        // The same replicas at another operating point go on running.
+        let as_next = |entry: &Deployment| {
+            let same = |other: &&Deployment| problem.are_same_replicas(entry.configuration, other.configuration);
+            let configuration = next.iter().find(same).map_or(entry.configuration, |other| other.configuration);
+            Deployment { configuration, ..*entry }
+        };
+        let previous: Vec<Deployment> = previous.iter().map(as_next).collect();
         let mut configurations: Vec<u32> = previous.iter().chain(next).map(|entry| entry.configuration).collect();
         configurations.sort_unstable();
         configurations.dedup();
@@ -154,7 +161,7 @@ impl<'p> Walk<'p> {
             let replicas = |a: &u32| deployments.iter().find(|entry| entry.configuration == *a);
             configurations.iter().map(|a| replicas(a).map_or(0, |entry| entry.replicas)).collect()
         };
-        let (first, last) = (of(previous), of(next));
+        let (first, last) = (of(&previous), of(next));
         let program = RoutingProgram::of_capacity(problem, configurations.len());
         let is_limited = problem.budget_usd.is_finite() || problem.storage_gb.is_finite();
         let stores_tokens = is_limited && problem.query_types.data_gb.iter().any(|&gb| gb > 0.0);

@@ -276,12 +276,13 @@ fn sort_by_ratio(items: &mut [Item]) {
     items.sort_unstable_by(|left, right| right.ratio.partial_cmp(&left.ratio).unwrap_or(Ordering::Equal));
 }
 
-/// Value of the traffic in `items` for the best number of replicas of `a`, not whole and at least one, less the cost of
-/// those beyond the first and of what all of them take of the limits.
+/// Value of the traffic in `items` for the best number of replicas of `a`, not whole and at least as many as it has to have, less
+/// the cost of those beyond these and of what all of them take of the limits.
 fn elastic_value_usd(problem: &Problem, limits: &LimitPrices, a: usize, items: &mut [Item]) -> f64 {
     let priced_usd = limits.replica_usd(problem, a);
     let replica_usd = problem.replica_usd(a) + priced_usd;
-    let limits_usd = priced_usd + limits.weights_usd(problem, a);
+    let least = f64::from(problem.min_replicas(a));
+    let limits_usd = least * priced_usd + limits.weights_usd(problem, a);
     let most = f64::from(problem.replica_limit(a));
     let (mut load, mut usd, mut paying_load, mut paying_usd) = (0.0, 0.0, 0.0, 0.0);
     for item in items.iter() {
@@ -294,17 +295,17 @@ fn elastic_value_usd(problem: &Problem, limits: &LimitPrices, a: usize, items: &
         }
     }
     // In most cases the order of the traffic does not matter.
-    if load <= 1.0 {
+    if load <= least {
         return usd - limits_usd;
     }
-    if (1.0..=most).contains(&paying_load) {
-        return paying_usd + replica_usd - limits_usd;
+    if (least..=most).contains(&paying_load) {
+        return paying_usd + least * replica_usd - limits_usd;
     }
     sort_by_ratio(items);
     let (mut replicas, mut value_usd) = (0.0, 0.0);
     for item in items.iter() {
         let fits = item.load.min(most - replicas);
-        let free = (1.0_f64 - replicas).clamp(0.0, fits);
+        let free = (least - replicas).clamp(0.0, fits);
         value_usd += free * item.ratio + (fits - free) * (item.ratio - replica_usd).max(0.0);
         replicas += fits;
     }

@@ -40,8 +40,9 @@ pub struct ReplicaProgram {
     /// The present range of replicas, per member.
     lowest: Vec<u32>,
     highest: Vec<u32>,
-    /// Most replicas that all the traffic of a configuration could fill.
+    /// Most replicas that all the traffic of a configuration could fill, and the least of a deployment.
     useful: Vec<u32>,
+    least: Vec<u32>,
     budget_row: usize,
     storage_row: usize,
     pool_row: Vec<usize>,
@@ -95,6 +96,7 @@ impl ReplicaProgram {
             lowest: vec![0; members.len()],
             highest: Vec::new(),
             useful: members.iter().map(|&a| most_useful(problem, a as usize)).collect(),
+            least: members.iter().map(|&a| problem.min_replicas(a as usize)).collect(),
             budget_row,
             storage_row,
             pool_row,
@@ -224,7 +226,7 @@ impl ReplicaProgram {
     /// Has a member deployed, and no other configuration of its (model, tier).
     pub fn force(&mut self, problem: &Problem, position: usize) {
         self.close_siblings(problem, position);
-        self.set_range(position, 1.min(self.useful[position]), u32::MAX);
+        self.set_range(position, self.least[position].min(self.useful[position]), u32::MAX);
     }
 
     /// Passes the ranges on to the program: a replica count is its lowest value plus a column.
@@ -333,17 +335,17 @@ impl ReplicaProgram {
                 break;
             }
             let up = match &mut rng {
-                Some(rng) => rng.random::<f64>() < replicas.fract(),
-                None => replicas.fract() >= 0.5,
+                Some(rng) => rng.random::<f64>() < self.nearness(position, replicas),
+                None => self.nearness(position, replicas) >= 0.5,
             };
-            let (lowest, highest) = (self.lowest[position], self.highest[position]);
-            let (floor, ceiling) = (replicas.floor() as u32, (replicas.ceil() as u32).min(highest));
-            let (first, second) = if up { (ceiling, floor) } else { (floor, ceiling) };
+            let lowest = self.lowest[position];
+            let (below, above) = self.sides(position, replicas);
+            let (first, second) = if up { (above, below) } else { (below, above) };
             self.fix_near(problem);
-            self.fix(problem, position, first);
+            self.confine(problem, position, first);
             is_solved = self.solve(problem, cutoff_usd, stop);
-            if !is_solved && first != second && second >= lowest && !stop.should_stop() {
-                self.fix(problem, position, second);
+            if !is_solved && first != second && second.1 >= lowest && !stop.should_stop() {
+                self.confine(problem, position, second);
                 is_solved = self.solve(problem, cutoff_usd, stop);
             }
         }
@@ -378,12 +380,12 @@ impl ReplicaProgram {
             if self.work() >= last_work {
                 break;
             }
-            let floor = replicas.floor() as u32;
+            let (below, above) = self.sides(position, replicas);
             let before = self.branch();
-            let down_usd = self.fix_and_solve(problem, position, floor, cutoff_usd, stop);
+            let down_usd = self.confine_and_solve(problem, position, below, cutoff_usd, stop);
             let down = self.branch();
             self.go_to(before);
-            let up_usd = self.fix_and_solve(problem, position, floor + 1, cutoff_usd, stop);
+            let up_usd = self.confine_and_solve(problem, position, above, cutoff_usd, stop);
             let goes_down = match (down_usd, up_usd) {
                 (None, None) => return false,
                 (Some(down_usd), Some(up_usd)) => (down_usd <= up_usd) != rng.random_bool(DEARER_SHARE),
@@ -398,16 +400,16 @@ impl ReplicaProgram {
         true
     }
 
-    /// Solves with a count fixed; the optimum, USD, where there is one below `cutoff_usd`.
-    fn fix_and_solve(
+    /// Solves with a count confined to a range; the optimum, USD, where there is one below `cutoff_usd`.
+    fn confine_and_solve(
         &mut self,
         problem: &Problem,
         position: usize,
-        replicas: u32,
+        range: (u32, u32),
         cutoff_usd: f64,
         stop: &Stop,
     ) -> Option<f64> {
-        self.fix(problem, position, replicas.min(self.highest[position]));
+        self.confine(problem, position, range);
         self.solve(problem, cutoff_usd, stop).then(|| self.value_usd())
     }
 
@@ -459,17 +461,45 @@ impl ReplicaProgram {
             let replicas = self.replicas(position);
             let whole = replicas.round();
             let is_near = (replicas - whole).abs() <= NEAR_SHARE * replicas;
-            if whole >= 1.0 && is_near && self.lowest[position] < self.highest[position] {
-                self.fix(problem, position, whole as u32);
+            if whole >= f64::from(self.least[position]) && is_near && self.lowest[position] < self.highest[position] {
+                self.confine(problem, position, (whole as u32, whole as u32));
             }
         }
     }
 
-    fn fix(&mut self, problem: &Problem, position: usize, replicas: u32) {
-        self.set_range(position, replicas, replicas);
-        if replicas > 0 {
+    /// Lets a count that is not settled have only those between `range`, nothing or at least as many as a deployment has to have.
+    fn confine(&mut self, problem: &Problem, position: usize, (lowest, highest): (u32, u32)) {
+        self.set_range(position, lowest, highest);
+        if lowest > 0 {
             self.close_siblings(problem, position);
         }
+    }
+
+    /// The ranges on both sides of a count that is not settled: the whole numbers next to it, or nothing and all that a deployment
+    /// may have.
+    fn sides(&self, position: usize, replicas: f64) -> ((u32, u32), (u32, u32)) {
+        let (least, highest) = (self.least[position], self.highest[position]);
+        if least > 1 && replicas < f64::from(least) {
+            return ((0, 0), (least.min(highest), highest));
+        }
+        let (floor, ceiling) = (replicas.floor() as u32, (replicas.floor() as u32 + 1).min(highest));
+        ((floor, floor), (ceiling, ceiling))
+    }
+
+    /// How far a count that is not settled is from the side below it to that above, as a share.
+    fn nearness(&self, position: usize, replicas: f64) -> f64 {
+        let least = f64::from(self.least[position]);
+        if replicas < least {
+            replicas / least
+        } else {
+            replicas.fract()
+        }
+    }
+
+    /// Whether a count is one that a deployment may have, or nothing.
+    fn is_settled(&self, position: usize, replicas: f64) -> bool {
+        let least = f64::from(self.least[position]);
+        is_whole(replicas) && (replicas <= INTEGRALITY_TOLERANCE || replicas >= least - INTEGRALITY_TOLERANCE)
     }
 
     /// Takes the other configurations of a position's (model, tier) out.
@@ -516,7 +546,7 @@ impl ReplicaProgram {
         for (position, &a) in self.members.iter().enumerate() {
             let replicas = self.replicas(position);
             let usd = problem.replica_usd(a as usize);
-            if !is_whole(replicas) && usd > most_usd {
+            if !self.is_settled(position, replicas) && usd > most_usd {
                 most_usd = usd;
                 best = Some((position, replicas));
             }
@@ -527,15 +557,18 @@ impl ReplicaProgram {
     /// The count nearest to whole of those that are not; large counts first, since little depends on their fraction.
     fn choose_fractional(&self) -> Option<(usize, f64)> {
         let mut best: Option<(usize, f64)> = None;
-        let mut least = f64::INFINITY;
+        let mut nearest = f64::INFINITY;
         for position in 0..self.members.len() {
             let replicas = self.replicas(position);
-            if is_whole(replicas) {
+            if self.is_settled(position, replicas) {
                 continue;
             }
-            let error = (replicas - replicas.round()).abs() / replicas.max(LEAST_COUNT);
-            if error < least {
-                least = error;
+            let least = f64::from(self.least[position]);
+            let distance =
+                if replicas < least { replicas.min(least - replicas) } else { (replicas - replicas.round()).abs() };
+            let error = distance / replicas.max(LEAST_COUNT);
+            if error < nearest {
+                nearest = error;
                 best = Some((position, replicas));
             }
         }
@@ -551,8 +584,8 @@ fn is_whole(replicas: f64) -> bool {
 fn most_useful(problem: &Problem, a: usize) -> u32 {
     let table = problem.route_table();
     let loads = table.of_configuration(a).map(|route| table.load(route).max(INTEGRALITY_TOLERANCE));
-    let whole = loads.sum::<f64>().ceil().max(1.0);
-    (whole as u32).min(problem.replica_limit(a))
+    let whole = loads.sum::<f64>().ceil() as u32;
+    whole.max(problem.min_replicas(a)).min(problem.replica_limit(a))
 }
 
 /// What a row is divided by so that its right-hand side is of order one.

@@ -9,7 +9,7 @@
 //! Source: Gilmore and Gomory, "A linear programming approach to the cutting stock problem", 1961; Desrosiers and
 //! Lübbecke, "A primer in column generation", 2005.
 
-use super::pricing::{Item, Pricing};
+use super::pricing::{most_fraction, Item, Pricing};
 use crate::linear::{DualSimplex, LinearStatus};
 use crate::routing::LimitPrices;
 use crate::{Deployment, LatencyScope, Problem, RoutingPrices, Stop, NO_POOL};
@@ -138,9 +138,10 @@ impl Market {
         }
     }
 
-    /// The mixture in whole replicas, without what it asks for less than `least` replicas of.
-    pub fn rounded(&self, least: f64) -> Vec<Deployment> {
-        let asked = self.mixture.iter().filter(|entry| entry.1 > least);
+    /// The mixture in whole replicas, without what it asks for less than the share `least` of the replicas of that there have to be.
+    pub fn rounded(&self, problem: &Problem, least: f64) -> Vec<Deployment> {
+        let is_asked = |entry: &&(u32, f64)| entry.1 > least * f64::from(problem.min_replicas(entry.0 as usize));
+        let asked = self.mixture.iter().filter(is_asked);
         asked.map(|&(configuration, z)| Deployment { configuration, replicas: z.round().max(1.0) as u32 }).collect()
     }
 
@@ -299,10 +300,11 @@ impl<'a> Master<'a> {
         let table = self.problem.route_table();
         let mut items = Vec::new();
         for column in columns.iter().filter(|column| self.problem.replica_limit(column.configuration as usize) > 0) {
+            let most_fraction = most_fraction(self.problem, column.configuration as usize);
             items.clear();
             items.extend(column.loads.iter().map(|&(route, part)| {
                 let load = table.load(route as usize).max(1e-12);
-                Item { route, ratio: 0.0, load, profit: 0.0, fraction: (part / load).min(1.0) }
+                Item { route, ratio: 0.0, load, profit: 0.0, fraction: (part / load).min(most_fraction) }
             }));
             self.add(column.configuration as usize, &items);
         }

@@ -61,6 +61,8 @@ pub struct Neighbourhood {
     by_own: Vec<u32>,
     target_usd: f64,
     members: Vec<(usize, usize, u32)>,
+    /// Least replicas of a deployment, per kernel position.
+    least_replicas: Vec<u32>,
     operator: u8,
     upgrades: bool,
     is_limited: bool,
@@ -77,6 +79,7 @@ impl Neighbourhood {
     pub fn new(problem: &Problem, cuts: Cuts) -> Self {
         let any_pool = problem.pools.max_gpus.iter().any(|gpus| gpus.is_finite());
         Self {
+            least_replicas: cuts.kernel().iter().map(|&a| problem.min_replicas(a as usize)).collect(),
             cuts,
             effects: Vec::new(),
             closes: 0..0,
@@ -146,9 +149,9 @@ impl Neighbourhood {
             self.push(state, position, replicas, 0);
         }
         self.closes = 0..self.effects.len();
-        for &(position, _, replicas) in &members {
+        for &(position, a, replicas) in &members {
             let mut step = 1;
-            while step < replicas {
+            while step + problem.min_replicas(a) <= replicas {
                 self.push(state, position, replicas, replicas - step);
                 step *= 2;
             }
@@ -194,19 +197,19 @@ impl Neighbourhood {
     fn push_openings(&mut self, state: &SearchState<'_>, position: usize) {
         let problem = state.problem();
         let a = self.cuts.kernel()[position] as usize;
-        let most = problem.replica_limit(a);
+        let (least, most) = (problem.min_replicas(a), problem.replica_limit(a));
         if most == 0 {
             return;
         }
         if state.program().is_elastic() {
-            self.push(state, position, 0, 1);
+            self.push(state, position, 0, least);
             return;
         }
         let mut sizes = [0_u32; MAX_SIZES];
         let mut count = 0;
         let mut add = |replicas: f64, max_count: usize| {
             for size in [replicas.ceil(), replicas.floor()] {
-                let size = (size as u32).clamp(1, most);
+                let size = (size as u32).clamp(least, most);
                 if count < max_count && !sizes[..count].contains(&size) {
                     sizes[count] = size;
                     count += 1;
@@ -351,11 +354,14 @@ impl Neighbourhood {
             let left = self.left_gpus[effect.pool as usize].max(0.0) - same.map(|other| other.gpus).sum::<f64>();
             most = most.min((left * added / effect.gpus + 1e-9).floor());
         }
+        let kernel_position = effect.position as usize;
         if most < 1.0 {
             return None;
         }
         let to = effect.change.from + most as u32;
-        let kernel_position = effect.position as usize;
+        if to < self.least_replicas[kernel_position] {
+            return None;
+        }
         let mut known = self.first_fitted[kernel_position];
         while known != NO_EFFECT {
             if self.effects[known as usize].change.to == to {

@@ -88,6 +88,7 @@ impl LocalSearch<'_> {
             }
             let replica_usd = problem.replica_usd(a as usize);
             let replicas = cuts.worthwhile(cut, position, replica_usd).ceil().max(1.0) as u32;
+            let replicas = replicas.max(problem.min_replicas(a as usize));
             let cost_usd = f64::from(replicas) * replica_usd + problem.weights_usd(a as usize);
             let profit_usd = cuts.value_usd(cut, position, replicas) - cost_usd;
             if profit_usd > most_usd {
@@ -121,7 +122,9 @@ impl LocalSearch<'_> {
         }
         for _ in 0..rng.random_range(1..=3.min(deployments.len())) {
             let (configuration, replicas) = deployments[rng.random_range(0..deployments.len())];
-            let left = if replicas > 3 && rng.random_bool(0.5) { rng.random_range(1..replicas) } else { 0 };
+            let least = self.state.problem().min_replicas(configuration);
+            let is_large = replicas > least.max(3);
+            let left = if is_large && rng.random_bool(0.5) { rng.random_range(least..replicas) } else { 0 };
             self.state.set_replicas(configuration, left);
             self.banned.push(configuration as u32);
         }
@@ -186,7 +189,8 @@ impl LocalSearch<'_> {
         }
         let cuts = &self.neighbourhood.cuts;
         let wanted = cuts.position(a).map_or(1.0, |at| cuts.worthwhile(0, at, problem.replica_usd(a)).round());
-        self.state.set_replicas(a, (wanted.max(1.0) as u32).min(self.state.most_replicas(a)));
+        let wanted = (wanted.max(1.0) as u32).max(problem.min_replicas(a));
+        self.state.set_replicas(a, wanted.min(self.state.most_replicas(a)));
         self.solve_and_trim();
         self.refill(rng, stop);
     }

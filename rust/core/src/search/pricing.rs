@@ -113,7 +113,7 @@ fn merit_bound_usd(problem: &Problem, market: &Market, a: usize) -> f64 {
         sliced += (profit - table.load(route) * replica_usd).max(0.0);
         whole += profit.max(0.0);
     }
-    f64::min(sliced, whole - replica_usd)
+    f64::min(sliced, whole * most_fraction(problem, a) - replica_usd)
 }
 
 /// One replica of `a` with the traffic that is worth most, where that is more than it costs.
@@ -136,6 +136,13 @@ fn fill_of(problem: &Problem, market: &Market, a: u32, items: &mut Vec<Item>) ->
         }
     }
     (fill.merit_usd > 1e-7 * replica_usd).then_some(fill)
+}
+
+/// Most that one replica of `a` carries of a query type: where there are as many as there have to be, each its part of the whole type
+/// (`m·x ≤ m·w ≤ r`).
+#[inline]
+pub(super) fn most_fraction(problem: &Problem, a: usize) -> f64 {
+    1.0 / f64::from(problem.min_replicas(a))
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -168,6 +175,7 @@ pub(super) fn list_in_order(problem: &Problem, prices: &RoutingPrices, a: usize,
 /// Fills one replica of `a` with the traffic that is worth most; the value of the fill, USD.
 fn fill_replica(problem: &Problem, prices: &RoutingPrices, a: usize, items: &mut Vec<Item>) -> f64 {
     list_items(problem, prices, a, items);
+    let most_fraction = most_fraction(problem, a);
     let mut left = 1.0;
     let mut value = 0.0;
     let mut rest = items.as_mut_slice();
@@ -177,7 +185,7 @@ fn fill_replica(problem: &Problem, prices: &RoutingPrices, a: usize, items: &mut
         let Some((best, _)) = rest.iter().enumerate().max_by(by_ratio) else { break };
         rest.swap(0, best);
         let Some((item, others)) = std::mem::take(&mut rest).split_first_mut() else { break };
-        item.fraction = (left / item.load).min(1.0);
+        item.fraction = (left / item.load).min(most_fraction);
         left -= item.fraction * item.load;
         value += item.fraction * item.profit;
         rest = others;
@@ -197,7 +205,7 @@ fn spread_replicas(problem: &Problem, market: &Market, a: usize, items: &mut Vec
         load += item.fraction * item.load;
         value += item.fraction * item.profit;
     }
-    let part = 1.0 / load.max(1.0);
+    let part = 1.0 / load.max(f64::from(problem.min_replicas(a)));
     items.iter_mut().for_each(|item| item.fraction *= part);
     part * value
 }

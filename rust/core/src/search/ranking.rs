@@ -46,6 +46,11 @@ impl<'m> Ranking<'m> {
         ranking
     }
 
+    /// The problem that is looked at.
+    pub fn problem(&self) -> &'m Problem {
+        self.problem
+    }
+
     /// The configurations that fall the least short of earning their cost, by rising index: `with_one` of them with one
     /// replica, and `with_best` with as many replicas as are best.
     pub fn kernel(&self, with_one: usize, with_best: usize) -> Vec<u32> {
@@ -69,11 +74,11 @@ impl<'m> Ranking<'m> {
         kernel
     }
 
-    /// What a configuration falls short of earning its cost, USD, with the number of replicas from one to `most` that is
-    /// best for it; infinite where it cannot be deployed.
+    /// What a configuration falls short of earning its cost, USD, with the number of replicas up to `most` that is best for it,
+    /// at least as many as it has to have; infinite where it cannot be deployed.
     fn shortfall_usd(&self, a: usize, most: u32, items: &mut Vec<Item>) -> f64 {
         let (problem, market) = (self.problem, self.market);
-        let most = most.min(problem.replica_limit(a));
+        let most = most.max(problem.min_replicas(a)).min(problem.replica_limit(a));
         if most == 0 || problem.route_table().of_configuration(a).is_empty() {
             return f64::INFINITY;
         }
@@ -82,10 +87,10 @@ impl<'m> Ranking<'m> {
     }
 }
 
-/// What the best number of replicas of `a`, at least one, earns beyond their cost without weights, USD.
+/// What the best number of replicas of `a`, at least as many as it has to have, earns beyond their cost without weights, USD.
 fn best_profit_usd(problem: &Problem, market: &Market, a: usize, most: u32, items: &mut Vec<Item>) -> f64 {
     let replica_usd = problem.replica_usd(a) + market.limits.replica_usd(problem, a);
-    let most = f64::from(most);
+    let (least, most) = (f64::from(problem.min_replicas(a)), f64::from(most));
     // In most cases the order of the traffic does not matter.
     let table = problem.route_table();
     let (mut whole_load, mut whole_usd, mut paying_load, mut paying_usd) = (0.0, 0.0, 0.0, 0.0);
@@ -100,20 +105,20 @@ fn best_profit_usd(problem: &Problem, market: &Market, a: usize, most: u32, item
             }
         }
     }
-    if whole_load <= 1.0 {
-        return whole_usd - replica_usd;
+    if whole_load <= least {
+        return whole_usd - least * replica_usd;
     }
-    if (1.0..=most).contains(&paying_load) {
+    if (least..=most).contains(&paying_load) {
         return paying_usd;
     }
     list_in_order(problem, &market.routing, a, items);
     let (mut load, mut value) = (0.0, 0.0);
     for item in items.iter() {
-        // Beyond the first replica, traffic is taken as long as it pays for the capacity that it needs.
-        if load >= 1.0 && item.ratio <= replica_usd {
+        // Beyond the least replicas, traffic is taken as long as it pays for the capacity that it needs.
+        if load >= least && item.ratio <= replica_usd {
             break;
         }
-        let room = if item.ratio <= replica_usd { 1.0 } else { most };
+        let room = if item.ratio <= replica_usd { least } else { most };
         let taken = ((room - load) / item.load).min(1.0);
         load += taken * item.load;
         value += taken * item.profit;
@@ -121,5 +126,5 @@ fn best_profit_usd(problem: &Problem, market: &Market, a: usize, most: u32, item
             break;
         }
     }
-    value - load.max(1.0) * replica_usd
+    value - load.max(least) * replica_usd
 }

@@ -3,12 +3,14 @@
 /// Replicas that run before the search, per configuration. Starting more is part of a state's total, but of no limit.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Running {
-    /// Replicas that run, which start for nothing.
+    /// Replicas that run, which start for nothing; those of one operating point run at every other of the same replicas, too.
     pub replicas: Vec<u32>,
     /// Cost of starting one more, USD.
     pub start_usd: Vec<f64>,
     /// Most replicas started and stopped by moves.
     pub max_changes: Option<u32>,
+    /// Replicas that run in all.
+    pub total: u64,
 }
 
 impl Running {

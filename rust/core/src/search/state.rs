@@ -111,7 +111,7 @@ impl<'a> SearchState<'a> {
         let Some((running, most)) = self.running.and_then(|running| Some((running, running.max_changes?))) else {
             return false;
         };
-        let mut changed: u64 = running.replicas.iter().map(|&replicas| u64::from(replicas)).sum();
+        let mut changed = running.total;
         for (a, replicas) in self.deployments() {
             let before = running.replicas[a];
             changed = changed - u64::from(before) + u64::from(before.abs_diff(replicas));
@@ -138,7 +138,7 @@ impl<'a> SearchState<'a> {
         }
     }
 
-    /// Deploys `deployments` as far as limits allow: later ones give way.
+    /// Deploys `deployments` as far as limits allow: later ones give way. Each has at least the replicas that it has to have.
     pub fn set_deployments(&mut self, deployments: &[Deployment]) {
         self.put_deployments(deployments);
         self.solve(f64::INFINITY);
@@ -156,7 +156,8 @@ impl<'a> SearchState<'a> {
         for deployment in deployments {
             let configuration = deployment.configuration as usize;
             if self.slot_of_pair[self.problem.pair(configuration)] == NO_SLOT {
-                let replicas = deployment.replicas.min(self.most_replicas(configuration));
+                let wanted = deployment.replicas.max(self.problem.min_replicas(configuration));
+                let replicas = wanted.min(self.most_replicas(configuration));
                 self.set_replicas(configuration, replicas);
             }
         }
@@ -187,7 +188,8 @@ impl<'a> SearchState<'a> {
             .filter_map(|slot| Some((self.program.configuration(slot)?, self.program.replicas(slot))))
     }
 
-    /// Most replicas of `configuration` that its own limit and what is left of pools, budget and storage allow.
+    /// Most replicas of `configuration` that its own limit and what is left of pools, budget and storage allow; 0 where these
+    /// are fewer than it has to have.
     pub fn most_replicas(&self, configuration: usize) -> u32 {
         let problem = self.problem;
         let a = configuration;
@@ -216,7 +218,12 @@ impl<'a> SearchState<'a> {
         if problem.replica_usd(a) > 0.0 {
             extra = extra.min((left_usd / problem.replica_usd(a)).floor());
         }
-        current + extra.max(0.0) as u32
+        let most = current + extra.max(0.0) as u32;
+        if current == 0 && most < problem.min_replicas(a) {
+            0
+        } else {
+            most
+        }
     }
 
     /// Sets the replicas of `configuration` without solving. The pair must be free or hold this configuration, and
@@ -348,7 +355,8 @@ impl<'a> SearchState<'a> {
             let Some(configuration) = self.program.configuration(slot) else { continue };
             let from = self.program.replicas(slot);
             let load = self.program.load(slot);
-            let to = (load - LOAD_TOLERANCE * (1.0 + load)).ceil().max(0.0) as u32;
+            let needed = (load - LOAD_TOLERANCE * (1.0 + load)).ceil().max(0.0) as u32;
+            let to = if needed == 0 { 0 } else { needed.max(self.problem.min_replicas(configuration)) };
             // Where counts are open, only what is not needed at all goes.
             if to < from && (to == 0 || !self.program.is_elastic()) {
                 self.set_replicas(configuration, to);

@@ -32,6 +32,8 @@ fn random_change(state: &SearchState<'_>, rng: &mut Pcg64Mcg) -> Option<Change> 
         return None;
     }
     let to = rng.random_range(0..=most.min(from + 3));
+    // A deployment has at least as many as it has to have.
+    let to = if to > 0 { to.max(problem.min_replicas(a)) } else { 0 };
     (to != from).then_some(Change { configuration: a as u32, from, to })
 }
 
@@ -41,12 +43,17 @@ fn bound_usd(cuts: &Cuts, cut: usize, state: &SearchState<'_>) -> f64 {
     state.deployment_usd() + cuts.constant_usd(cut) - state.deployments().map(value).sum::<f64>()
 }
 
+/// `change` to the least replicas that a deployment has, or to none.
+fn one(problem: &Problem, change: Change) -> Change {
+    Change { to: if change.to > 0 { problem.min_replicas(change.configuration as usize) } else { 0 }, ..change }
+}
+
 /// A random choice of configurations within the limits, counts left open, solved.
 fn random_choice<'a>(problem: &'a Problem, rng: &mut Pcg64Mcg) -> SearchState<'a> {
     let mut state = SearchState::elastic(problem, 2);
     for _ in 0..rng.random_range(1..8) {
         if let Some(change) = random_change(&state, rng) {
-            state.apply(&[Change { to: change.to.min(1), ..change }]);
+            state.apply(&[one(problem, change)]);
             state.solve(f64::INFINITY);
         }
     }
@@ -117,7 +124,7 @@ proptest! {
         let nothing = key_of(&state);
         for _ in 0..12 {
             let Some(change) = random_change(&state, &mut rng) else { continue };
-            let change = if is_elastic { Change { to: change.to.min(1), ..change } } else { change };
+            let change = if is_elastic { one(&problem, change) } else { change };
             let key = key_of(&state);
             state.apply(&[change]);
             prop_assert_eq!(key_of(&state), key_after(key, &[change]));
@@ -237,7 +244,7 @@ proptest! {
         let market = Market::of(&problem, &Stop::never());
         let mut search = LocalSearch::new(&problem, &market, everything(&problem), Switches::default());
         let mut rng = Pcg64Mcg::new(u128::from(seed) | 1);
-        search.adopt(&market.rounded(0.1));
+        search.adopt(&market.rounded(&problem, 0.1));
         for _ in 0..10 {
             search.perturb(&mut rng, &Stop::never());
             prop_assert!(keeps_to_limits(&search.state));
@@ -315,7 +322,8 @@ proptest! {
             prop_assert!(elastic.total_usd() <= state.total_usd() + 1e-6 * (1.0 + state.total_usd().abs()));
             let Some(change) = random_change(&state, &mut rng) else { continue };
             if change.from > 0 {
-                state.apply(&[Change { to: change.to.max(1), ..change }]);
+                let to = change.to.max(problem.min_replicas(change.configuration as usize));
+                state.apply(&[Change { to, ..change }]);
                 prop_assert!(state.solve(f64::INFINITY));
             }
         }
@@ -384,7 +392,7 @@ proptest! {
         let mut rng = Pcg64Mcg::new(u128::from(seed) | 1);
         let mut state = random_choice(&problem, &mut rng);
         let Some((held, _)) = state.deployments().next() else { return Ok(()) };
-        let replicas = rng.random_range(1..=problem.replica_limit(held));
+        let replicas = rng.random_range(problem.min_replicas(held)..=problem.replica_limit(held));
         state.set_range(held, replicas, replicas);
         if !state.keeps_limits() || !state.solve(f64::INFINITY) {
             return Ok(());
@@ -395,7 +403,7 @@ proptest! {
         for _ in 0..6 {
             cuts.add_state(&state);
             if let Some(change) = random_change(&state, &mut rng).filter(|change| change.configuration as usize != held) {
-                state.apply(&[Change { to: change.to.min(1), ..change }]);
+                state.apply(&[one(&problem, change)]);
             }
             if !state.solve(f64::INFINITY) {
                 break;
@@ -426,6 +434,6 @@ proptest! {
         prop_assert!(keeps_to_limits(&state));
         prop_assert!(state.is_feasible() && state.total_usd() < cutoff_usd * (1.0 + 1e-6));
         // The choice is left with its counts open.
-        prop_assert!(search.state().deployments().all(|entry| entry.1 == 1));
+        prop_assert!(search.state().deployments().all(|entry| entry.1 == problem.min_replicas(entry.0)));
     }
 }

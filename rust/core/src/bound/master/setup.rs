@@ -37,11 +37,15 @@ impl CanBind {
         for pair in 0..problem.num_pairs() {
             let open = || problem.pair_configurations(pair).iter().map(|&a| a as usize).filter(|&a| domain.is_open(a));
             gb += open().map(|a| problem.configurations.weights_gb[a]).fold(0.0, f64::max);
-            let most = open().map(|a| problem.gpus_per_replica(a) * f64::from(domain.max[a])).fold(0.0, f64::max);
-            // All configurations of a pair draw on the pool of its tier.
-            if let Some(pool) = open().map(|a| problem.pool(a)).find(|&pool| pool != NO_POOL) {
-                gpus[pool as usize] += most;
-            }
+            let most = |pool: u32| {
+                let of_pool = open().filter(|&a| problem.pool(a) == pool);
+                of_pool.map(|a| problem.gpus_per_replica(a) * f64::from(domain.max[a])).fold(0.0, f64::max)
+            };
+            // A pair across tiers may draw on several pools.
+            let mut pools: Vec<u32> = open().map(|a| problem.pool(a)).filter(|&pool| pool != NO_POOL).collect();
+            pools.sort_unstable();
+            pools.dedup();
+            pools.iter().for_each(|&pool| gpus[pool as usize] += most(pool));
         }
         let pool = gpus.iter().zip(&problem.pools.max_gpus).map(|(gpus, most)| gpus > most).collect();
         Self { error, latency, storage: gb > problem.storage_gb, pool }

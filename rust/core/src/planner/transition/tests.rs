@@ -53,9 +53,21 @@ fn assert_within_limits(problem: &Problem, deployments: &[Deployment]) {
     assert!(deployments.iter().map(gb).sum::<f64>() <= problem.storage_gb * (1.0 + 1e-6));
 }
 
+/// What runs before a transition to `next`: replicas that go on at another operating point are at that already.
+fn before(problem: &Problem, previous: &Plan, next: &Plan) -> Vec<Deployment> {
+    let of = |entry: &Deployment| {
+        let goes_on = |other: &&Deployment| problem.are_same_replicas(entry.configuration, other.configuration);
+        let configuration = next.deployments.iter().find(goes_on).map_or(entry.configuration, |it| it.configuration);
+        Deployment { configuration, ..*entry }
+    };
+    let mut deployments: Vec<Deployment> = previous.deployments.iter().map(of).collect();
+    deployments.sort_by_key(|entry| entry.configuration);
+    deployments
+}
+
 /// The deployments after each step, the first ones included.
-fn simulate(previous: &Plan, transition: &Transition) -> Vec<Vec<Deployment>> {
-    let mut states = vec![previous.deployments.clone()];
+fn simulate(first: Vec<Deployment>, transition: &Transition) -> Vec<Vec<Deployment>> {
+    let mut states = vec![first];
     for step in &transition.steps {
         let mut state = states[states.len() - 1].clone();
         let found = state.iter().position(|entry| entry.configuration == step.configuration);
@@ -118,9 +130,10 @@ proptest! {
         let Some((problem, previous, next)) = two_plans(seed, &factors) else { return Ok(()) };
         let costs = TransitionCosts { start_usd: 1.0, ..TransitionCosts::default() };
         let transition = next.transition(&problem, &previous, &costs).unwrap();
-        let states = simulate(&previous, &transition);
+        let first = before(&problem, &previous, &next);
+        let states = simulate(first.clone(), &transition);
         prop_assert_eq!(states.last().unwrap(), &next.deployments);
-        let mut lowest = share(&problem, &previous.deployments);
+        let mut lowest = share(&problem, &first);
         for (state, step) in states[1..].iter().zip(&transition.steps) {
             assert_within_limits(&problem, state);
             let served = share(&problem, state);
@@ -156,4 +169,30 @@ fn nothing_to_change_takes_no_steps() {
     let (problem, previous, _) = (0..).find_map(|seed| two_plans(seed, &[1.0; 12])).unwrap();
     let transition = previous.transition(&problem, &previous, &TransitionCosts::default()).unwrap();
     assert!(transition.steps.is_empty() && transition.is_safe && transition.message.is_none());
+}
+
+#[test]
+fn replicas_go_on_at_another_operating_point_without_a_start() {
+    let mut found = 0;
+    for seed in 0..400 {
+        let problem = generate::small(seed).unwrap();
+        let c = &problem.configurations;
+        let points = (0..problem.num_configurations() as u32)
+            .flat_map(|a| (0..a).map(move |b| (a, b)))
+            .find(|&(a, b)| problem.are_same_replicas(a, b));
+        let Some((a, b)) = points else { continue };
+        let replicas = c.min_replicas[a as usize].max(c.min_replicas[b as usize]);
+        let deployed = |configuration| Plan {
+            deployments: vec![Deployment { configuration, replicas }],
+            unmet: vec![1.0; problem.num_query_types()],
+            cost: Some(crate::Cost::default()),
+            objective_value: Some(0.0),
+            ..Plan::none(&problem.name, "any", 0, crate::Status::Feasible, String::new())
+        };
+        let costs = TransitionCosts { start_usd: 1.0, ..TransitionCosts::default() };
+        let transition = deployed(a).transition(&problem, &deployed(b), &costs).unwrap();
+        assert_eq!((transition.steps.len(), transition.start_usd), (0, 0.0));
+        found += 1;
+    }
+    assert!(found > 20, "{found}");
 }
