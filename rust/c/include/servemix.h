@@ -174,13 +174,13 @@ int32_t servemix_solve(const ServemixProblem *problem,
                        const ServemixPlan *initial_plan,
                        ServemixPlan **plan);
 
-// Makes a plan for `problem` from the content of a servemix-plan/1 file, gzipped or not, of `length` bytes.
+// Makes a plan for `problem` from the content of a servemix-plan/2 or servemix-plan/1 file, gzipped or not, of `length` bytes.
 int32_t servemix_plan_from_json(const ServemixProblem *problem,
                                 const char *json,
                                 size_t length,
                                 ServemixPlan **plan);
 
-// Makes the content of a servemix-plan/1 file of a plan for `problem`, to be freed with servemix_string_free.
+// Makes the content of a servemix-plan/2 file of a plan for `problem`, to be freed with servemix_string_free.
 int32_t servemix_plan_to_json(const ServemixProblem *problem, const ServemixPlan *plan, char **json);
 
 // Frees a plan.
@@ -364,13 +364,13 @@ int32_t servemix_solve(const ServemixProblem *problem,
                        const ServemixPlan *initial_plan,
                        ServemixPlan **plan);
 
-// Makes a plan for `problem` from the content of a servemix-plan/1 file, gzipped or not, of `length` bytes.
+// Makes a plan for `problem` from the content of a servemix-plan/2 or servemix-plan/1 file, gzipped or not, of `length` bytes.
 int32_t servemix_plan_from_json(const ServemixProblem *problem,
                                 const char *json,
                                 size_t length,
                                 ServemixPlan **plan);
 
-// Makes the content of a servemix-plan/1 file of a plan for `problem`, to be freed with servemix_string_free.
+// Makes the content of a servemix-plan/2 file of a plan for `problem`, to be freed with servemix_string_free.
 int32_t servemix_plan_to_json(const ServemixProblem *problem, const ServemixPlan *plan, char **json);
 
 // Frees a plan.

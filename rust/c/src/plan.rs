@@ -77,7 +77,7 @@ pub unsafe extern "C" fn servemix_solve(
     })
 }
 
-/// Makes a plan for `problem` from the content of a servemix-plan/1 file, gzipped or not, of `length` bytes.
+/// Makes a plan for `problem` from the content of a servemix-plan/2 or servemix-plan/1 file, gzipped or not, of `length` bytes.
 #[no_mangle]
 pub unsafe extern "C" fn servemix_plan_from_json(
     problem: *const Problem,
@@ -94,7 +94,7 @@ pub unsafe extern "C" fn servemix_plan_from_json(
     })
 }
 
-/// Makes the content of a servemix-plan/1 file of a plan for `problem`, to be freed with servemix_string_free.
+/// Makes the content of a servemix-plan/2 file of a plan for `problem`, to be freed with servemix_string_free.
 #[no_mangle]
 pub unsafe extern "C" fn servemix_plan_to_json(
     problem: *const Problem,

@@ -14,7 +14,7 @@ pub(crate) fn problem_from_json(py: Python<'_>, content: &[u8]) -> PyResult<PyPr
     entry::call(py, || Problem::from_json(content)).map(PyProblem::new)
 }
 
-/// Make a plan from the content of a servemix-plan/1 file; see `servemix.load_plan`.
+/// Make a plan from the content of a servemix-plan/2 or servemix-plan/1 file; see `servemix.load_plan`.
 #[pyfunction]
 #[pyo3(name = "_plan_from_json")]
 pub(crate) fn plan_from_json(content: &[u8], problem: &Bound<'_, PyProblem>) -> PyResult<PyPlan> {

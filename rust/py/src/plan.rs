@@ -6,7 +6,7 @@ use std::hash::{Hash, Hasher};
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyDict, PyTuple};
-use servemix_core::{Deployment, Error, Plan, Routing, Status, StopReason, TransitionCosts};
+use servemix_core::{Deployment, Error, Plan, PlanDetails, Routing, Status, StopReason, TransitionCosts};
 
 use crate::convert::{array, floats, index_array, number, unsigned, Section};
 use crate::entry;
@@ -17,7 +17,7 @@ use crate::problem::PyProblem;
 use crate::router::PyRouter;
 use crate::transition::PyTransition;
 
-/// What to deploy and where to send each kind of request; attributes as in servemix-plan/1.
+/// What to deploy and where to send each kind of request; attributes as in servemix-plan/2.
 ///
 /// Returned by `solve`, `load_plan` and `Plan.from_arrays`.
 #[pyclass(name = "Plan", module = "servemix", frozen, weakref)]
@@ -324,12 +324,15 @@ impl PyPlan {
         report.call_method1("plan_html", (slf.get().problem.get(slf.py())?, slf))
     }
 
-    /// The plan as a servemix-plan/1 file.
+    /// The plan as a servemix-plan/2 file.
     ///
     /// Parameters
     /// ----------
     /// path
     ///     Where to write it, whole or not at all; gzipped where the name ends in ``.gz``.
+    /// details
+    ///     What the scenario knows beyond the problem (``servemix.performance.plan_details``), so
+    ///     that the file can be acted upon by itself.
     ///
     /// Returns
     /// -------
@@ -340,9 +343,25 @@ impl PyPlan {
     /// ------
     /// OSError
     ///     The file cannot be written; an older one is as it was.
-    #[pyo3(signature = (path=None))]
-    fn to_json(&self, py: Python<'_>, path: Option<&Bound<'_, PyAny>>) -> PyResult<Option<String>> {
-        let text = self.inner.to_json(&self.problem.get(py)?.get().inner);
+    /// InvalidInputError
+    ///     The details are those of another plan.
+    #[pyo3(signature = (path=None, *, details=None))]
+    fn to_json(
+        &self,
+        py: Python<'_>,
+        path: Option<&Bound<'_, PyAny>>,
+        details: Option<&Bound<'_, PyAny>>,
+    ) -> PyResult<Option<String>> {
+        let problem = self.problem.get(py)?;
+        let problem = &problem.get().inner;
+        let text = match details {
+            None => self.inner.to_json(problem),
+            Some(details) => {
+                let encoded = py.import("msgspec.json")?.call_method1("encode", (details,))?;
+                let encoded: &[u8] = encoded.extract()?;
+                entry::call(py, || self.inner.to_json_with(problem, &PlanDetails::from_json(encoded)?))?
+            }
+        };
         return_or_write(py, text, path)
     }
 

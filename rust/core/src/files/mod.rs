@@ -1,10 +1,14 @@
-//! Reading and writing of problems (servemix-problem/2) and plans (servemix-plan/1), as JSON, gzipped where the name
+//! Reading and writing of problems (servemix-problem/2) and plans (servemix-plan/2), as JSON, gzipped where the name
 //! ends in `.gz`.
 
+mod details;
 mod parse;
 mod plan;
+mod plan_rows;
 mod problem;
 mod write;
+
+pub use details::{Attainment as PlanAttainment, Basis, CurveRow, EngineDetails, PlanDetails, QueryTypeDetails};
 
 use std::fs;
 use std::io::Write as _;
@@ -24,7 +28,7 @@ pub fn read_problem(path: impl AsRef<Path>) -> Result<Problem> {
     Problem::from_json(&read(path.as_ref())?)
 }
 
-/// Reads a plan for `problem` from a servemix-plan/1 file, gzipped or not.
+/// Reads a plan for `problem` from a servemix-plan/2 or servemix-plan/1 file, gzipped or not.
 ///
 /// # Errors
 /// [`Error::File`] where the file cannot be read, [`Error::Invalid`] as [`Plan::from_json`].

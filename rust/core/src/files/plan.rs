@@ -1,12 +1,15 @@
-//! servemix-plan/1.
+//! servemix-plan/2, and servemix-plan/1 for reading.
 
 use serde::{Deserialize, Serialize};
 
+use super::details::{Attainment, Basis, PlanDetails};
 use super::parse::{nullable, parse, Format};
-use super::write::{json, Object};
+use super::plan_rows::{deployment_rows, query_type_rows, routing_columns, DeploymentRow, QueryTypeRow};
+use super::write::Object;
 use crate::{Cost, Deployment, Error, Plan, Problem, Result, Routing, Status, StopReason};
 
-const FORMAT: &str = "servemix-plan/1";
+const FORMAT: &str = "servemix-plan/2";
+const EARLIER: &str = "servemix-plan/1";
 
 /// How far a file's gap may be from the one that follows from its value and bound: it may have been rounded.
 const GAP_TOLERANCE: f64 = 1e-3;
@@ -18,6 +21,8 @@ struct File {
     problem: String,
     method: String,
     seed: u64,
+    #[serde(default, rename = "horizon_h")]
+    _horizon_h: Option<f64>,
     status: String,
     stop_reason: String,
     runtime_s: f64,
@@ -30,8 +35,14 @@ struct File {
     #[serde(deserialize_with = "nullable")]
     cost: Option<CostParts>,
     deployments: Vec<DeploymentRow>,
+    #[serde(default, rename = "query_types")]
+    _query_types: Vec<QueryTypeRow>,
     routing: RoutingColumns,
     unmet: Vec<f64>,
+    #[serde(default, rename = "attainment")]
+    _attainment: Option<Attainment>,
+    #[serde(default, rename = "basis")]
+    _basis: Option<Basis>,
     #[serde(default)]
     message: Option<String>,
 }
@@ -51,40 +62,29 @@ impl Format for File {
     }
 }
 
-/// The indices decide; the names beside them are for people.
-#[derive(Deserialize, Serialize)]
-#[serde(deny_unknown_fields)]
-struct DeploymentRow {
-    configuration: u32,
-    replicas: u32,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    model: Option<String>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    tier: Option<String>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    tp: Option<u32>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pp: Option<u32>,
-}
-
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct RoutingColumns {
     query_type: Vec<u32>,
     configuration: Vec<u32>,
     fraction: Vec<f64>,
+    #[serde(default, rename = "query_type_name")]
+    _query_type_name: Vec<String>,
+    #[serde(default, rename = "deployment")]
+    _deployment: Vec<String>,
 }
 
 impl Plan {
-    /// Reads a plan for `problem` from the content of a servemix-plan/1 file, JSON or gzipped JSON.
+    /// Reads a plan for `problem` from the content of a servemix-plan/2 or servemix-plan/1 file, JSON or gzipped JSON.
     ///
-    /// Its objective and cost are those that the file claims: the checker tells whether they are right.
+    /// Its objective and cost are those that the file claims: the checker tells whether they are right. Names and facts
+    /// beside the indices are for people and for tools that have no problem; they are not kept.
     ///
     /// # Errors
     /// [`Error::Invalid`] names the entry that is missing, unknown, of the wrong type, not finite or out of range, or
     /// the problem that it is for where that is another one.
     pub fn from_json(content: &[u8], problem: &Problem) -> Result<Self> {
-        let file: File = parse(content, &[FORMAT])?;
+        let file: File = parse(content, &[FORMAT, EARLIER])?;
         if file.problem != problem.name {
             let message = format!("is {:?} where {:?} is expected", file.problem, problem.name);
             return Err(Error::invalid("problem", message));
@@ -142,16 +142,32 @@ impl Plan {
         Err(Error::invalid("gap", message))
     }
 
-    /// The plan as the content of a servemix-plan/1 file, from which [`Plan::from_json`] makes the same plan but for
-    /// its statistics, which are not part of the file. `problem` gives the names that stand beside the indices.
+    /// The plan as the content of a servemix-plan/2 file, from which [`Plan::from_json`] makes the same plan but for
+    /// its statistics, which are not part of the file. `problem` gives the names and prices that stand beside the indices.
     pub fn to_json(&self, problem: &Problem) -> String {
-        let c = &problem.configurations;
-        let name = |names: &[String], index: Option<&u32>| names.get(*index? as usize).cloned();
+        self.write(problem, &PlanDetails::default())
+    }
+
+    /// The plan as [`Plan::to_json`] has it, complete by itself: with what `details` know beyond the problem, such as
+    /// the checkpoint of each model.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] where there are details, but not one per deployment or query type, or a number that is not
+    /// finite.
+    pub fn to_json_with(&self, problem: &Problem, details: &PlanDetails) -> Result<String> {
+        details.validate(self.deployments.len(), problem.num_query_types())?;
+        Ok(self.write(problem, details))
+    }
+
+    fn write(&self, problem: &Problem, details: &PlanDetails) -> String {
+        let deployments = deployment_rows(self, problem, details);
+        let routing = routing_columns(self, problem, &deployments);
         Object::new()
             .value("format", FORMAT)
             .value("problem", &self.problem)
             .value("method", &self.method)
             .value("seed", &self.seed)
+            .value("horizon_h", &problem.horizon_h)
             .value("status", self.status.as_str())
             .value("stop_reason", self.stop_reason.as_str())
             .value("runtime_s", &self.runtime_s)
@@ -167,29 +183,12 @@ impl Plan {
                     unmet: cost.unmet,
                 }),
             )
-            .rows(
-                "deployments",
-                self.deployments.iter().map(|deployment| {
-                    let a = deployment.configuration as usize;
-                    DeploymentRow {
-                        configuration: deployment.configuration,
-                        replicas: deployment.replicas,
-                        model: name(&problem.models.name, c.model.get(a)),
-                        tier: name(&problem.tiers.name, c.tier.get(a)),
-                        tp: c.tp.get(a).copied(),
-                        pp: c.pp.get(a).copied(),
-                    }
-                }),
-            )
-            .columns(
-                "routing",
-                [
-                    ("query_type", json(&self.routing.query_type)),
-                    ("configuration", json(&self.routing.configuration)),
-                    ("fraction", json(&self.routing.fraction)),
-                ],
-            )
+            .rows("deployments", deployments.into_iter())
+            .rows("query_types", query_type_rows(problem, details).into_iter())
+            .columns("routing", routing)
             .value("unmet", &self.unmet)
+            .value("attainment", &details.attainment)
+            .value("basis", &details.basis)
             .value("message", &self.message)
             .finish()
     }

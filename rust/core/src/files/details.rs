@@ -1,0 +1,134 @@
+//! What a plan file says beyond the problem: [`PlanDetails`].
+
+use serde::{Deserialize, Serialize};
+
+use crate::{Error, Result};
+
+/// What only the maker of a problem knows and a plan file carries, so that it can be acted upon without the scenario.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct PlanDetails {
+    /// One per deployment of the plan, in its order; or none.
+    pub deployments: Vec<EngineDetails>,
+    /// One per query type of the problem, in its order; or none.
+    pub query_types: Vec<QueryTypeDetails>,
+    /// Share of all requests that meet every SLO.
+    pub attainment: Option<Attainment>,
+    /// What the figures rest on.
+    pub basis: Option<Basis>,
+}
+
+/// How to start the engine of one deployment.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct EngineDetails {
+    /// What to load: a Hugging Face id or a path.
+    pub checkpoint: Option<String>,
+    /// Quantization method of the engine (vLLM `--quantization`); `None` where the checkpoint decides.
+    pub quantization: Option<String>,
+    /// GPU, as the catalog names it.
+    pub gpu: Option<String>,
+    /// GPUs in one node.
+    pub gpus_per_node: Option<u32>,
+    /// Precision of weights and arithmetic, as the catalog names it.
+    pub precision: Option<String>,
+    /// Format of the KV cache (vLLM `--kv-cache-dtype`).
+    pub kv_precision: Option<String>,
+    /// Tokens of one engine step at most.
+    pub max_num_batched_tokens: Option<u32>,
+    /// Longest sequence that the engine takes, tokens.
+    pub max_model_len: Option<u32>,
+    /// Share of a GPU's memory that the engine uses.
+    pub gpu_memory_utilization: Option<f64>,
+    /// KV cache of one replica, tokens.
+    pub kv_cache_tokens: Option<f64>,
+    /// Weights of one replica, GB.
+    pub weights_gb: Option<f64>,
+    /// Service curve of one pipeline lane.
+    pub curve: Option<CurveRow>,
+}
+
+/// Coefficients of a service curve, seconds; see [`crate::replay::StepCurve`].
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[allow(missing_docs)] // as in StepCurve
+pub struct CurveRow {
+    pub prefill_fixed_s: f64,
+    pub prefill_per_token_s: f64,
+    pub prefill_per_token2_s: f64,
+    pub weights_s: f64,
+    pub per_context_token_s: f64,
+    pub per_sequence_s: f64,
+    pub step_fixed_s: f64,
+    #[serde(default)]
+    pub step_sequence_s: f64,
+}
+
+/// What a query type asks for.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct QueryTypeDetails {
+    /// Tokens of the prompt.
+    pub input_tokens: Option<f64>,
+    /// Tokens of the answer.
+    pub output_tokens: Option<f64>,
+    /// Limit of the time to first token, s.
+    pub ttft_slo_s: Option<f64>,
+    /// Limit of the time per output token, s.
+    pub tpot_slo_s: Option<f64>,
+    /// Share of its requests that meet every SLO.
+    pub attainment: Option<Attainment>,
+}
+
+/// Share of requests that meet every SLO: what the plan was made for, and what a replay of it showed.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Attainment {
+    /// What was planned for.
+    pub planned: Option<f64>,
+    /// What a replay showed; `None` where the plan was never replayed.
+    pub replayed: Option<f64>,
+    /// Lower end of its 95 % interval.
+    pub low: Option<f64>,
+    /// Upper end of its 95 % interval.
+    pub high: Option<f64>,
+}
+
+/// What the figures of a plan rest on, for people.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Basis {
+    /// Name of the performance model.
+    pub performance_model: Option<String>,
+    /// Where its efficiencies or measurements come from.
+    pub calibration: Vec<String>,
+    /// Facts that nobody has verified.
+    pub unverified: Vec<String>,
+    /// What was assumed.
+    pub assumptions: Vec<String>,
+    /// What was replayed; `None` where the plan was never replayed.
+    pub replayed: Option<String>,
+}
+
+impl PlanDetails {
+    /// Reads details from their JSON form.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] names what is unknown or of the wrong type.
+    pub fn from_json(content: &[u8]) -> Result<Self> {
+        serde_json::from_slice(content).map_err(|error| Error::invalid("details", error.to_string()))
+    }
+
+    pub(super) fn validate(&self, deployments: usize, query_types: usize) -> Result<()> {
+        for (entry, length, expected) in [
+            ("details.deployments", self.deployments.len(), deployments),
+            ("details.query_types", self.query_types.len(), query_types),
+        ] {
+            if length != 0 && length != expected {
+                let message = format!("has {length} entries where {expected} are expected");
+                return Err(Error::invalid(entry, message));
+            }
+        }
+        Ok(())
+    }
+}
