@@ -38,14 +38,17 @@ def test_the_text_is_that_of_the_format() -> None:
 
     plan = json.loads(feasible_plan(problem, statistics={"starts": 1.0}).to_json())
     assert list(plan) == [
-        *("format", "problem", "method", "seed", "status", "stop_reason", "runtime_s"),
-        *("objective_value", "objective_bound", "gap", "cost", "deployments", "routing", "unmet"),
-        "message",
+        *("format", "problem", "method", "seed", "horizon_h", "status", "stop_reason"),
+        *("runtime_s", "objective_value", "objective_bound", "gap", "cost", "deployments"),
+        *("query_types", "routing", "unmet", "attainment", "basis", "message"),
     ]
     assert (plan["objective_bound"], plan["gap"], plan["message"]) == (None, None, None)
-    first = {"configuration": 0, "replicas": 1, "tp": 1, "pp": 1}
+    assert plan["format"] == "servemix-plan/2"
+    first = {"configuration": 0, "replicas": 1, "tp": 1, "pp": 1, "max_num_seqs": 64}
     names = {"model": "llama-3.1-8b", "tier": "h100-fp16"}
-    assert plan["deployments"][0] == {**first, **names}
+    figures = {"gpus": 1, "usd_per_h": 2.5, "weights_gb": 16.0, "max_replicas": 8}
+    name = {"name": "llama-3.1-8b-h100-fp16-tp1-pp1-seqs64"}
+    assert plan["deployments"][0] == {**first, **names, **figures, **name}
 
 
 def test_operating_points_are_written_where_there_are_any() -> None:

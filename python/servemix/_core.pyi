@@ -1,4 +1,5 @@
 import os
+from collections.abc import Mapping
 from typing import Any, Literal, final, overload
 
 import numpy.typing as npt
@@ -127,9 +128,11 @@ class Plan:
     @property
     def statistics(self) -> dict[str, float]: ...
     @overload
-    def to_json(self, path: None = None) -> str: ...
+    def to_json(self, path: None = None, *, details: Mapping[str, Any] | None = None) -> str: ...
     @overload
-    def to_json(self, path: str | os.PathLike[str]) -> None: ...
+    def to_json(
+        self, path: str | os.PathLike[str], *, details: Mapping[str, Any] | None = None
+    ) -> None: ...
     def router(self, seed: int = 0, *, mode: Literal["random", "deficit"] = "random") -> Router: ...
     def transition(
         self,

@@ -36,7 +36,7 @@ def load_problem(path: str | os.PathLike[str]) -> Problem:
 
 
 def load_plan(path: str | os.PathLike[str], problem: Problem) -> Plan:
-    """Read a plan from a servemix-plan/1 file.
+    """Read a plan from a servemix-plan/2 or servemix-plan/1 file.
 
     Parameters
     ----------

@@ -16,7 +16,7 @@ from servemix.report.tables import Table
 
 def check(
     problem: Annotated[str, typer.Argument(help="File in servemix-problem/2 (.json, .json.gz).")],
-    plan: Annotated[str, typer.Argument(help="File in servemix-plan/1 (.json, .json.gz).")],
+    plan: Annotated[str, typer.Argument(help="File in servemix-plan/2 (.json, .json.gz).")],
     as_json: Json = False,
 ) -> None:
     """Check a plan against its problem: every violated constraint, and the cost.

@@ -14,6 +14,7 @@ from servemix._errors import InvalidInputError
 
 if TYPE_CHECKING:
     from servemix import Plan, Problem
+    from servemix.export.details import PlanFacts
     from servemix.performance import Screening
     from servemix.report.scenario_figures import ScenarioFigures
 
@@ -32,11 +33,19 @@ class Given:
         What the building left out; None where the problem itself was given.
     known
         What the scenario tells beyond the problem; None where the problem itself was given.
+    facts
+        What the scenario adds to a plan file; None where the problem itself was given.
     """
 
     problem: Problem
     screening: Screening | None = None
     known: ScenarioFigures | None = None
+    facts: PlanFacts | None = None
+
+    def plan_json(self, plan: Plan) -> str:
+        """Return a plan as a servemix-plan/2 file, with all that is known."""
+        details = None if self.facts is None else self.facts.of(self.problem, plan)
+        return plan.to_json(details=details)
 
 
 def read_scenario(source: str, profiles: Sequence[str] = ()) -> Given:
@@ -49,6 +58,7 @@ def read_scenario(source: str, profiles: Sequence[str] = ()) -> Given:
     from servemix.scenario import load_scenario
 
     scenario = load_scenario(source)
+    from servemix.export.details import PlanFacts
     from servemix.performance import build_problem
     from servemix.report.scenario_figures import scenario_figures
 
@@ -58,7 +68,8 @@ def read_scenario(source: str, profiles: Sequence[str] = ()) -> Given:
 
             scenario = with_profiles(scenario, profiles)
         problem, screening = build_problem(scenario)
-    return Given(problem, screening, scenario_figures(scenario, screening))
+    facts = PlanFacts(scenario, screening.warnings)
+    return Given(problem, screening, scenario_figures(scenario, screening), facts)
 
 
 def read_problem(source: str) -> Given:
@@ -80,7 +91,7 @@ def read_either(source: str) -> Given:
 
 
 def read_plan(source: str, problem: Problem) -> Plan:
-    """Read a plan from a servemix-plan/1 file."""
+    """Read a plan from a servemix-plan/2 or servemix-plan/1 file."""
     from servemix import load_plan
 
     with _naming(source):

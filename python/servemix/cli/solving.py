@@ -68,11 +68,14 @@ def report(given: Given, plan: Plan, *, as_json: bool, output: Path | None) -> N
         if output.suffix == ".html":
             from servemix.report.plan_html import plan_page
 
-            write_whole(output, plan_page(given.problem, plan, known=given.known))
+            write_whole(
+                output,
+                plan_page(given.problem, plan, known=given.known, file=given.plan_json(plan)),
+            )
         else:
-            plan.to_json(output)
+            write_whole(output, given.plan_json(plan))
     if as_json:
-        print(plan.to_json())
+        print(given.plan_json(plan))
     else:
         _print_plan(given, plan)
 

@@ -44,9 +44,30 @@ def tables_html(lines: Sequence[str], tables: Sequence[Table]) -> str:
     return f'<div class="servemix-plan"><style>{_STYLE}</style>{head}{body}</div>'
 
 
-def plan_page(problem: Problem, plan: Plan, *, known: ScenarioFigures | None = None) -> str:
-    """Tell a plan as an HTML page that needs nothing beside it."""
-    return _page(plan.problem, plan_html(problem, plan, known=known))
+def plan_page(
+    problem: Problem, plan: Plan, *, known: ScenarioFigures | None = None, file: str | None = None
+) -> str:
+    """Tell a plan as an HTML page that needs nothing beside it.
+
+    Parameters
+    ----------
+    problem, plan, known
+        As for :func:`plan_html`.
+    file
+        The plan as a servemix-plan/2 file, which the page then shows the engines of and carries
+        whole, as JSON in ``script#servemix-plan``.
+    """
+    tables = plan_tables(problem, plan, known=known)
+    if file is None or plan.cost is None:
+        return _page(plan.problem, tables_html(headline(problem, plan), tables))
+    from servemix.export.plan_file import parse_plan_file
+    from servemix.report.engine_tables import engines_table
+
+    tables.insert(1, engines_table(parse_plan_file(file)))
+    # "</" would end the element; JSON may write the slash with a backslash.
+    data = file.replace("</", "<\\/").replace("<!--", "<\\u0021--")
+    script = f'<script type="application/json" id="servemix-plan">{data}</script>'
+    return _page(plan.problem, tables_html(headline(problem, plan), tables) + script)
 
 
 def tables_page(title: str, lines: Sequence[str], tables: Sequence[Table]) -> str:

@@ -116,6 +116,9 @@ class ModelEntry(Entry, frozen=True, kw_only=True):
     config
         The model's ``config.json`` instead of a name in the catalog: a path, from the scenario's
         folder, or what the file holds.
+    checkpoint
+        What an engine loads, a Hugging Face id or a path: one, or one per precision. Where it is
+        left out, the catalog's; only the plan file and what is exported of it name it.
     kv_precision
         Format of its KV cache; what the checkpoint says, or 16 bits, where it is left out.
     precisions
@@ -131,6 +134,7 @@ class ModelEntry(Entry, frozen=True, kw_only=True):
     name: Annotated[str, msgspec.Meta(max_length=200)] = ""
     model: Name | None = None
     config: Name | dict[str, Any] | None = None
+    checkpoint: Name | dict[Name, Name] | None = None
     kv_precision: KvPrecision | None = None
     precisions: Annotated[tuple[Name, ...], msgspec.Meta(min_length=1)] | None = None
     quantization: Name | None = None

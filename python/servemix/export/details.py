@@ -1,0 +1,136 @@
+"""What a plan file takes from the scenario: checkpoints, limits of the engines, tokens, caveats."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from servemix.catalog.checkpoints import Checkpoint, checkpoint
+from servemix.replay.fleet import CURVE_COLUMNS, DEFAULT_MAX_NUM_BATCHED_TOKENS, Fleet
+
+if TYPE_CHECKING:
+    from servemix import Plan, Problem
+    from servemix.scenario import ResolvedScenario, Scenario
+
+__all__ = ["PlanFacts"]
+
+#: Contexts are rounded down to whole blocks of the KV cache, as engines keep it.
+_BLOCK_TOKENS = 16
+
+
+@dataclass(frozen=True)
+class PlanFacts:
+    """What a scenario knows beyond its problem, ready for any plan of that problem.
+
+    It is what makes a plan file complete by itself: ``plan.to_json(path, details=facts.of(problem,
+    plan))``.
+
+    Attributes
+    ----------
+    scenario
+        The scenario of the problem.
+    warnings
+        What nobody has verified, as the screening says it.
+    """
+
+    scenario: Scenario
+    warnings: tuple[str, ...] = ()
+
+    @cached_property
+    def resolved(self) -> ResolvedScenario:
+        """The scenario with its names looked up."""
+        from servemix.scenario import checked_scenario
+
+        return checked_scenario(self.scenario)
+
+    @cached_property
+    def fleet(self) -> Fleet | None:
+        """Service curves of the configurations; None where the performance model has none."""
+        # This one model knows no engines, only what requests may cost.
+        return None if self.scenario.performance.model == "capability" else Fleet.of(self.scenario)
+
+    def of(self, problem: Problem, plan: Plan) -> dict[str, Any]:
+        """Return the details of a plan, as ``Plan.to_json`` takes them.
+
+        Parameters
+        ----------
+        problem, plan
+            A problem of this scenario, whatever its rates, and a plan for it.
+        """
+        scenario = self.scenario
+        query_types = [
+            {
+                "input_tokens": entry.input_tokens,
+                "output_tokens": entry.output_tokens,
+                "ttft_slo_s": entry.ttft_slo_s,
+                "tpot_slo_s": entry.tpot_slo_s,
+            }
+            for entry in scenario.query_types
+        ]
+        return {
+            "deployments": self._engines(problem, plan),
+            "query_types": query_types,
+            "basis": {
+                "performance_model": scenario.performance.model,
+                "calibration": [str(source) for source in scenario.sources],
+                "unverified": list(self.warnings),
+                "assumptions": [
+                    f"max_num_batched_tokens {DEFAULT_MAX_NUM_BATCHED_TOKENS:,} per engine step",
+                    f"max_utilization {problem.max_utilization:g} of a replica's time",
+                ],
+            },
+        }
+
+    def _engines(self, problem: Problem, plan: Plan) -> list[dict[str, Any]]:
+        scenario, resolved = self.scenario, self.resolved
+        c = problem.configurations
+        columns = (
+            None
+            if self.fleet is None
+            else self.fleet.deployments(plan, DEFAULT_MAX_NUM_BATCHED_TOKENS)
+        )
+        rows = []
+        for n, a in enumerate(np.asarray(plan.deployments["configuration"]).tolist()):
+            j, k = int(c["model"][a]), int(c["tier"][a])
+            model, tier = resolved.models[j], resolved.tiers[k]
+            found = self._checkpoint(j, tier.precision.name)
+            row: dict[str, Any] = {
+                "checkpoint": found.name,
+                "quantization": found.quantization,
+                "gpu": tier.gpu.name,
+                "gpus_per_node": tier.gpu.gpus_per_node,
+                "precision": tier.precision.name,
+                "kv_precision": "fp8" if _fp8_cache(model, tier) else "auto",
+                "max_num_batched_tokens": DEFAULT_MAX_NUM_BATCHED_TOKENS,
+                "gpu_memory_utilization": scenario.memory_utilization,
+            }
+            longest = model.max_context_tokens
+            if columns is not None:
+                lane_tokens = float(columns["kv_cache_tokens"][n])
+                row["max_num_batched_tokens"] = int(columns["max_num_batched_tokens"][n])
+                row["kv_cache_tokens"] = lane_tokens * int(c["pp"][a])
+                row["curve"] = {name: float(columns[name][n]) for name in CURVE_COLUMNS}
+                # An engine refuses to start where its cache cannot hold one longest sequence.
+                if longest is not None and lane_tokens < longest:
+                    longest = max(int(lane_tokens) // _BLOCK_TOKENS, 1) * _BLOCK_TOKENS
+            row["max_model_len"] = longest
+            rows.append(row)
+        return rows
+
+    def _checkpoint(self, model: int, precision: str) -> Checkpoint:
+        entry, row = self.resolved.model_entries[model], self.resolved.models[model]
+        given = entry.checkpoint
+        if isinstance(given, str):
+            return Checkpoint(given)
+        if isinstance(given, Mapping) and precision in given:
+            return Checkpoint(given[precision])
+        found = checkpoint(entry.model or entry.name, precision, stored_as=row.precision)
+        return found if found.name else checkpoint(row.name, precision, stored_as=row.precision)
+
+
+def _fp8_cache(model: Any, tier: Any) -> bool:
+    return bool(model.kv_precision == "fp8" or tier.precision.kv_bytes < 2.0)

@@ -1,0 +1,280 @@
+"""A plan file as it is read without its problem: servemix-plan/2, and /1 where it has names."""
+
+from __future__ import annotations
+
+import gzip
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated, Literal
+
+import msgspec
+
+from servemix._errors import InvalidInputError
+
+__all__ = ["Curve", "Deployment", "PlanFile", "QueryType", "parse_plan_file", "read_plan_file"]
+
+Count = Annotated[int, msgspec.Meta(ge=1)]
+Index = Annotated[int, msgspec.Meta(ge=0)]
+Positive = Annotated[float, msgspec.Meta(gt=0)]
+NonNegative = Annotated[float, msgspec.Meta(ge=0)]
+Share = Annotated[float, msgspec.Meta(ge=0, le=1)]
+
+#: Fractions may add up to slightly more than 1, as the checker allows.
+_TOLERANCE = 1e-6
+
+
+class _Row(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    pass
+
+
+class Curve(_Row, frozen=True, kw_only=True):
+    """Service curve of one pipeline lane: s, s per token and s per token²."""
+
+    prefill_fixed_s: NonNegative
+    prefill_per_token_s: NonNegative
+    prefill_per_token2_s: NonNegative
+    weights_s: NonNegative
+    per_context_token_s: NonNegative
+    per_sequence_s: NonNegative
+    step_fixed_s: NonNegative
+    step_sequence_s: NonNegative = 0.0
+
+
+class Deployment(_Row, frozen=True, kw_only=True):
+    """One deployment: replicas of a model on GPUs. What the file does not say is None.
+
+    Attributes
+    ----------
+    name
+        Unique within the plan, and the same from plan to plan as long as the engine is.
+    configuration, replicas, model, tier, tp, pp, max_num_seqs
+        As in the problem.
+    checkpoint, quantization, gpu, gpus_per_node, precision, kv_precision
+        What to load, and what it runs on.
+    max_num_batched_tokens, max_model_len, gpu_memory_utilization
+        Settings of the engine.
+    kv_cache_tokens, weights_gb
+        What one replica holds.
+    gpus, usd_per_h
+        Of all its replicas.
+    max_replicas
+        The most that the problem allows.
+    curve
+        Service curve of one pipeline lane.
+    """
+
+    configuration: Index
+    replicas: Count
+    name: str = ""
+    model: str = ""
+    tier: str = ""
+    tp: Count = 1
+    pp: Count = 1
+    checkpoint: str | None = None
+    quantization: str | None = None
+    gpu: str | None = None
+    gpus_per_node: Count | None = None
+    precision: str | None = None
+    kv_precision: str | None = None
+    max_num_seqs: Count | None = None
+    max_num_batched_tokens: Count | None = None
+    max_model_len: Count | None = None
+    gpu_memory_utilization: Positive | None = None
+    kv_cache_tokens: NonNegative | None = None
+    weights_gb: NonNegative | None = None
+    gpus: Count | None = None
+    usd_per_h: NonNegative | None = None
+    max_replicas: Count | None = None
+    curve: Curve | None = None
+
+    @property
+    def gpus_per_replica(self) -> int:
+        """GPUs of one replica."""
+        return self.tp * self.pp
+
+    @property
+    def nodes_per_replica(self) -> int:
+        """Nodes that one replica spans; 1 where the size of a node is not known."""
+        return -(-self.gpus_per_replica // (self.gpus_per_node or self.gpus_per_replica))
+
+
+class Attainment(_Row, frozen=True, kw_only=True):
+    """Share of requests that meet every SLO, as planned and as a replay showed it."""
+
+    planned: Share | None = None
+    replayed: Share | None = None
+    low: Share | None = None
+    high: Share | None = None
+
+
+class QueryType(_Row, frozen=True, kw_only=True):
+    """One query type: its demand, its tokens and its SLOs."""
+
+    name: str
+    rate_per_h: NonNegative
+    latency_slo_s: float | None = None
+    input_tokens: Positive | None = None
+    output_tokens: Positive | None = None
+    ttft_slo_s: Positive | None = None
+    tpot_slo_s: Positive | None = None
+    attainment: Attainment | None = None
+
+
+class Routing(_Row, frozen=True, kw_only=True):
+    """Where the queries of each type go, in columns."""
+
+    query_type: tuple[Index, ...] = ()
+    configuration: tuple[Index, ...] = ()
+    fraction: tuple[float, ...] = ()
+    query_type_name: tuple[str, ...] = ()
+    deployment: tuple[str, ...] = ()
+
+
+class Cost(_Row, frozen=True, kw_only=True):
+    """USD over the horizon."""
+
+    rental: float
+    storage: float
+    latency: float
+    unmet: float
+
+
+class Basis(_Row, frozen=True, kw_only=True):
+    """What the figures rest on."""
+
+    performance_model: str | None = None
+    calibration: tuple[str, ...] = ()
+    unverified: tuple[str, ...] = ()
+    assumptions: tuple[str, ...] = ()
+    replayed: str | None = None
+
+
+class PlanFile(_Row, frozen=True, kw_only=True):
+    """A plan with the names and facts that stand beside its indices.
+
+    Attributes
+    ----------
+    deployments, query_types
+        Rows; ``query_types`` is empty for servemix-plan/1.
+    routing, unmet
+        Where queries go, and the share of each query type that goes nowhere.
+    attainment, basis
+        What the plan promises, and what that rests on.
+    """
+
+    format: Literal["servemix-plan/2", "servemix-plan/1"]
+    problem: str
+    method: str
+    seed: Index
+    status: str
+    stop_reason: str
+    runtime_s: float
+    objective_value: float | None
+    objective_bound: float | None
+    gap: float | None
+    cost: Cost | None
+    deployments: tuple[Deployment, ...]
+    routing: Routing
+    unmet: tuple[float, ...]
+    horizon_h: Positive | None = None
+    query_types: tuple[QueryType, ...] = ()
+    attainment: Attainment | None = None
+    basis: Basis | None = None
+    message: str | None = None
+
+    def routes(self) -> Iterator[tuple[QueryType, list[tuple[Deployment, float]]]]:
+        """Go through the query types with where they go: deployments and fractions above zero.
+
+        The fractions are of the queries of the type; what goes unserved is not in them.
+        """
+        by_configuration = {row.configuration: row for row in self.deployments}
+        table = self.routing
+        for i, query_type in enumerate(self.query_types):
+            parts = [
+                (by_configuration[a], fraction)
+                for of, a, fraction in zip(
+                    table.query_type, table.configuration, table.fraction, strict=True
+                )
+                if of == i and fraction > 0.0
+            ]
+            yield query_type, parts
+
+
+def read_plan_file(path: str | os.PathLike[str]) -> PlanFile:
+    """Read a plan file by itself; JSON or gzipped JSON.
+
+    Raises
+    ------
+    OSError
+        The file cannot be read.
+    InvalidInputError
+        As :func:`parse_plan_file`.
+    """
+    try:
+        return parse_plan_file(Path(path).read_bytes())
+    except InvalidInputError as error:
+        raise InvalidInputError(f"{os.fspath(path)}: {error}") from None
+
+
+def parse_plan_file(content: str | bytes) -> PlanFile:
+    """Read the content of a plan file by itself.
+
+    Raises
+    ------
+    InvalidInputError
+        It is not a plan file, there is no plan in it, or an entry is wrong; the message names it.
+    """
+    data = content.encode() if isinstance(content, str) else content
+    try:
+        if data[:2] == b"\x1f\x8b":
+            data = gzip.decompress(data)
+        plan = msgspec.json.decode(data, type=PlanFile)
+    except (msgspec.MsgspecError, UnicodeError, OSError, EOFError, RecursionError) as error:
+        raise InvalidInputError(str(error)) from None
+    if plan.cost is None:
+        raise InvalidInputError(f"status: {plan.status}, so there is no plan to act upon")
+    return _with_names(plan)
+
+
+def _with_names(plan: PlanFile) -> PlanFile:
+    """Check that rows agree, and name what servemix-plan/1 leaves without a name."""
+    table, known = plan.routing, {row.configuration for row in plan.deployments}
+    lengths = {len(table.query_type), len(table.configuration), len(table.fraction)}
+    if len(lengths) != 1:
+        raise InvalidInputError("routing: columns of different lengths")
+    if len(known) != len(plan.deployments):
+        raise InvalidInputError("deployments: a configuration is deployed twice")
+    names: set[str] = set()
+    rows = []
+    for index, row in enumerate(plan.deployments):
+        if not (row.model and row.tier):
+            raise InvalidInputError(
+                f"deployments[{index}]: names no model and tier; write the plan anew with "
+                "`servemix plan SCENARIO -o FILE`"
+            )
+        name = row.name or f"{row.model}-{row.tier}-tp{row.tp}-pp{row.pp}"
+        if name in names and row.name:
+            raise InvalidInputError(f"deployments[{index}].name: {name!r} is there twice")
+        while name in names:
+            name = f"{name}-c{row.configuration}"
+        names.add(name)
+        rows.append(msgspec.structs.replace(row, name=name))
+    query_types = plan.query_types or tuple(
+        QueryType(name=f"query-type-{i}", rate_per_h=0.0) for i in range(len(plan.unmet))
+    )
+    totals = [0.0] * len(query_types)
+    for n, (i, a, fraction) in enumerate(
+        zip(table.query_type, table.configuration, table.fraction, strict=True)
+    ):
+        if i >= len(query_types):
+            raise InvalidInputError(f"routing.query_type[{n}]: there is no query type {i}")
+        if a not in known:
+            raise InvalidInputError(f"routing.configuration[{n}]: {a} is not deployed")
+        if not -_TOLERANCE <= fraction <= 1.0 + _TOLERANCE:
+            raise InvalidInputError(f"routing.fraction[{n}]: must lie between 0 and 1")
+        totals[i] += fraction
+    for i, total in enumerate(totals):
+        if total > 1.0 + _TOLERANCE:
+            raise InvalidInputError(f"routing.fraction: query type {i} has {total:g} in all")
+    return msgspec.structs.replace(plan, deployments=tuple(rows), query_types=query_types)
