@@ -71,7 +71,12 @@ def test_without_a_base_the_file_holds_the_query_types_alone(trace, tmp_path):
     output = tmp_path / "types.json"
     assert main(["calibrate", str(trace), "-k", "1", "-o", str(output)]) == 0
     (kind,) = json.loads(output.read_text())["query_types"]
-    assert set(kind) == {"name", "input_tokens", "output_tokens", "rate_per_h"}
+    means = {"name", "input_tokens", "output_tokens", "rate_per_h"}
+    assert set(kind) == {*means, "lengths", "arrivals", "trace"}
+    given = ["calibrate", str(trace), "-k", "1", "-o", str(output), "--no-distributions"]
+    assert main(given) == 0
+    (kind,) = json.loads(output.read_text())["query_types"]
+    assert set(kind) == means
 
 
 def test_the_series_is_written(trace, tmp_path):

@@ -88,6 +88,14 @@ def calibrate(
     tokens: Annotated[
         Tokens, typer.Option("--tokens", help="Which tokens -o writes: the mean or the high count.")
     ] = Tokens.mean,
+    distributions: Annotated[
+        bool,
+        typer.Option(
+            "--distributions/--no-distributions",
+            help="With -o: whether query types carry their distribution of lengths and their rates"
+            " over time, for replays.",
+        ),
+    ] = True,
     base: Annotated[
         str | None,
         typer.Option(
@@ -224,7 +232,10 @@ def calibrate(
             "tpot_slo_s": tpot_slo_s,
         }
         given = {key: limit for key, limit in slos.items() if limit is not None}
-        types = [part.query_types(rate=rate.value, tokens=tokens.value) for part in found]
+        types = [
+            part.query_types(rate=rate.value, tokens=tokens.value, distributions=distributions)
+            for part in found
+        ]
         entries = [{**entry, **given} for part in types for entry in part]
         note = f"{rate.value} rates, {tokens.value} tokens"
         write_scenario(output, entries, base=base, note=note)

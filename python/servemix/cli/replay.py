@@ -37,7 +37,8 @@ def replay(
         typer.Option(
             "--arrivals",
             help="poisson, gamma, series (the scenario's rates over time) or trace. Default: trace "
-            "where one is given, else poisson.",
+            "where one is given, else series where the scenario carries rates over time, else "
+            "poisson.",
         ),
     ] = None,
     cv: Annotated[
@@ -51,8 +52,14 @@ def replay(
         typer.Option("--keep-shape", help="Scale a trace by copies that keep its bursts."),
     ] = False,
     duration: Annotated[
-        float, typer.Option("--duration", min=1.0, metavar="SECONDS", help="Period to draw.")
-    ] = 3600.0,
+        float | None,
+        typer.Option(
+            "--duration",
+            min=1.0,
+            metavar="SECONDS",
+            help="Period to draw; by default an hour, or the length of the series.",
+        ),
+    ] = None,
     attainment: Annotated[
         float, typer.Option("--attainment", min=0.0, max=1.0, help="Share that each type needs.")
     ] = 0.99,
@@ -82,11 +89,15 @@ def replay(
     from servemix.scenario import load_scenario
 
     check_output(output)
-    kind = arrivals or ("trace" if trace else "poisson")
-    if kind not in _ARRIVALS:
+    kind = arrivals or ("trace" if trace else "")
+    if kind and kind not in _ARRIVALS:
         raise InvalidInputError(f"--arrivals: must be one of {', '.join(_ARRIVALS)}, got {kind!r}")
     given = read_scenario(scenario)
     loaded = load_scenario(scenario)
+    carries_series = any(entry.arrivals is not None for entry in loaded.query_types)
+    kind = kind or ("series" if carries_series else "poisson")
+    if kind == "series" and not carries_series:
+        raise InvalidInputError(f"--arrivals series: {loaded.name} carries no rates over time")
     read = read_plan(plan, given.problem)
     fleet = Fleet.of(loaded)
     replays = []
@@ -143,7 +154,7 @@ def _requests(  # noqa: PLR0917
     cv: float,
     rate_scale: float,
     keep_shape: bool,
-    duration_s: float,
+    duration: float | None,
     seed: int,
 ) -> Requests:
     """Draw or read what is replayed."""
@@ -158,10 +169,11 @@ def _requests(  # noqa: PLR0917
         if rate_scale == 1.0:
             return requests
         return requests.scaled(rate_scale, keep_shape=keep_shape, seed=seed)
+    if kind == "series":
+        return Requests.described(scenario, duration_s=duration, seed=seed, rate_scale=rate_scale)
+    duration_s = 3600.0 if duration is None else duration
     if kind == "gamma":
         return Requests.gamma(
             scenario, cv=cv, duration_s=duration_s, seed=seed, rate_scale=rate_scale
         )
-    if kind == "series":
-        return Requests.described(scenario, seed=seed, rate_scale=rate_scale)
     return Requests.poisson(scenario, duration_s=duration_s, seed=seed, rate_scale=rate_scale)

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 if TYPE_CHECKING:
-    from servemix.scenario import Scenario
+    from servemix.scenario import QueryType, Scenario
     from servemix.traces import Trace
 
 
@@ -18,7 +18,7 @@ def classify_trace(scenario: Scenario, trace: Trace) -> npt.NDArray[np.int64]:
     Query types of which the trace's name contains the ``trace`` label come into question, all of
     them where it contains none.
     """
-    labels = [getattr(entry, "trace", None) for entry in scenario.query_types]
+    labels = [entry.trace for entry in scenario.query_types]
     named = [i for i, label in enumerate(labels) if label and label in trace.name]
     return classify(scenario, trace.input_tokens, trace.output_tokens, named or range(len(labels)))
 
@@ -45,7 +45,9 @@ def classify(
     return np.asarray(candidates[best])
 
 
-def log_centre(entry: object) -> tuple[float, float]:
-    """Mean logarithms of prompt and answer of a query type."""
-    inputs, outputs = getattr(entry, "input_tokens"), getattr(entry, "output_tokens")  # noqa: B009
+def log_centre(entry: QueryType) -> tuple[float, float]:
+    """Mean logarithms of prompt and answer of a query type; those of its means for want of them."""
+    inputs, outputs = entry.input_tokens, entry.output_tokens
+    if entry.lengths is not None and entry.lengths.geometric_mean is not None:
+        inputs, outputs = entry.lengths.geometric_mean
     return float(np.log(inputs)), float(np.log(outputs))

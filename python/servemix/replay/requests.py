@@ -10,6 +10,12 @@ import numpy as np
 import numpy.typing as npt
 
 from servemix._errors import InvalidInputError
+from servemix.replay.arrivals import (
+    described_arrivals,
+    described_duration_s,
+    gamma_arrivals,
+    most_expected,
+)
 from servemix.replay.lengths import draw_lengths
 
 if TYPE_CHECKING:
@@ -203,7 +209,8 @@ class Requests:
         for i, entry in enumerate(scenario.query_types):
             rng = np.random.default_rng([seed, i])
             per_s = entry.rate_per_h * rate_scale / 3600.0
-            arrivals.append(_gamma_arrivals(rng, per_s, cv, duration_s))
+            _not_too_many(per_s * duration_s)
+            arrivals.append(gamma_arrivals(rng, per_s, cv, duration_s))
         kind = "Poisson arrivals" if cv == 1.0 else f"Gamma arrivals (CV {cv:g})"
         return _of_types(scenario, arrivals, seed, f"{kind} for {duration_s:g} s, seed {seed}")
 
@@ -251,20 +258,40 @@ class Requests:
         return _of_types(scenario, arrivals, seed, f"arrivals by a series, seed {seed}")
 
     @staticmethod
-    def described(scenario: Scenario, *, seed: int = 0, rate_scale: float = 1.0) -> Requests:
+    def described(
+        scenario: Scenario,
+        *,
+        duration_s: float | None = None,
+        seed: int = 0,
+        rate_scale: float = 1.0,
+    ) -> Requests:
         """Draw arrivals as the scenario itself describes them.
+
+        Rates follow the series that query types carry, with the bursts that they tell of; types
+        that carry none, and scenarios of which none does, are Poisson at their rates.
 
         Parameters
         ----------
+        duration_s
+            Length of the period, s; by default that of the longest series, or an hour.
         seed, rate_scale
             As in :meth:`poisson`.
 
         Raises
         ------
         InvalidInputError
-            The scenario carries no rates over time.
+            A parameter is out of range.
         """
-        raise InvalidInputError(f"{scenario.name}: it carries no rates over time")
+        entries = scenario.query_types
+        told_s = described_duration_s(entries)
+        period_s = (told_s or 3600.0) if duration_s is None else duration_s
+        if told_s is None:
+            return Requests.poisson(scenario, duration_s=period_s, seed=seed, rate_scale=rate_scale)
+        _positive(duration_s=period_s, rate_scale=rate_scale)
+        _not_too_many(most_expected(entries, period_s, rate_scale))
+        arrivals = described_arrivals(entries, period_s, rate_scale, seed)
+        about = f"arrivals as described for {period_s:g} s, seed {seed}"
+        return _of_types(scenario, arrivals, seed, about)
 
     def scaled(self, factor: float, *, keep_shape: bool = False, seed: int = 0) -> Requests:
         """Scale the rate: the same requests several times, or a random part of them.
@@ -315,29 +342,6 @@ class Requests:
 
 #: Jitter of a copy that keeps the shape of the arrivals, s.
 _JITTER_S = 2.0
-
-
-def _gamma_arrivals(rng: np.random.Generator, per_s: float, cv: float, duration_s: float) -> Floats:
-    """Arrivals in a period, the process being stationary: it has run for long before."""
-    if per_s <= 0.0:
-        return np.empty(0)
-    expected = per_s * duration_s
-    _not_too_many(expected)
-    shape = 1.0 / cv**2
-    blocks = [np.array([0.0])]
-    if cv != 1.0:
-        # the first gap is cut at a random place, as seen from a time that knows nothing of it
-        first = rng.gamma(shape + 1.0, 1.0 / (shape * per_s)) * rng.random()
-        blocks = [np.array([first])]
-    reached = blocks[0][-1]
-    while reached < duration_s:
-        count = int((duration_s - reached) * per_s + 4.0 * cv * np.sqrt(expected) + 16)
-        gaps = rng.gamma(shape, 1.0 / (shape * per_s), count)
-        block = reached + np.cumsum(gaps)
-        blocks.append(block)
-        reached = block[-1]
-    arrivals = np.concatenate(blocks if cv != 1.0 else blocks[1:] or [np.empty(0)])
-    return np.asarray(arrivals[arrivals < duration_s])
 
 
 def _of_types(

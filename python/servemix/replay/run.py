@@ -35,10 +35,6 @@ class ReplaySwitches(TypedDict, total=False):
     prefix_caching: bool
 
 
-#: What the core takes for a request that goes to no deployment.
-_UNSERVED = 2**32 - 1
-
-
 @dataclass(frozen=True, kw_only=True)
 class ReplaySettings:
     """How the engines of a replay work.
@@ -133,7 +129,7 @@ def replay(
     place = _assign(plan, requests, how.router, seed)
     outcome = _core._replay(
         columns,
-        np.where(place < 0, _UNSERVED, place),
+        place,
         deployments,
         dispatch=how.dispatch,
         chunked_prefill=how.chunked_prefill,

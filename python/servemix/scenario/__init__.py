@@ -16,7 +16,9 @@ from typing import Any
 from servemix._errors import InvalidInputError
 from servemix.scenario.decoding import convert, parse_text
 from servemix.scenario.entries import (
+    Arrivals,
     GpuEntry,
+    Lengths,
     ModelEntry,
     Parallelism,
     Performance,
@@ -27,7 +29,9 @@ from servemix.scenario.entries import (
 from servemix.scenario.resolve import ResolvedScenario, resolve
 
 __all__ = [
+    "Arrivals",
     "GpuEntry",
+    "Lengths",
     "ModelEntry",
     "Parallelism",
     "Performance",

@@ -6,6 +6,7 @@ the reference. Times are seconds, rates are per hour, money is USD, memory is GB
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Annotated, Any, Literal
 
 import msgspec
@@ -142,6 +143,60 @@ class ModelEntry(Entry, frozen=True, kw_only=True):
     spec: dict[str, Any] = {}
 
 
+class Lengths(Entry, frozen=True, kw_only=True):
+    """Distribution of the tokens of a query type's prompts and answers.
+
+    Attributes
+    ----------
+    shares
+        Shares of the requests, rising from 0 to 1.
+    input_tokens, output_tokens
+        Tokens that those shares of the requests do not exceed, one for each of ``shares``.
+    correlation
+        Rank correlation (Spearman's) of prompt and answer.
+    geometric_mean
+        Geometric means of prompt and answer, by which a trace's requests find their type; None
+        takes the type's mean tokens.
+    """
+
+    shares: Annotated[tuple[Fraction, ...], msgspec.Meta(min_length=2, max_length=1001)]
+    input_tokens: tuple[Positive, ...]
+    output_tokens: tuple[Positive, ...]
+    correlation: Annotated[float, msgspec.Meta(ge=-1, le=1)] = 0.0
+    geometric_mean: tuple[Positive, Positive] | None = None
+
+    def __post_init__(self) -> None:
+        rises = all(low < high for low, high in pairwise(self.shares))
+        if self.shares[0] != 0 or self.shares[-1] != 1 or not rises:
+            raise ValueError("`shares` must rise from 0 to 1")
+        for name in ("input_tokens", "output_tokens"):
+            tokens = getattr(self, name)
+            if len(tokens) != len(self.shares):
+                raise ValueError(f"`{name}` has {len(tokens)} values for {len(self.shares)} shares")
+            if any(low > high for low, high in pairwise(tokens)):
+                raise ValueError(f"`{name}` must not fall")
+
+
+class Arrivals(Entry, frozen=True, kw_only=True):
+    """How the requests of a query type come over time.
+
+    Attributes
+    ----------
+    rate_per_h
+        Arrival rate in each step, queries per hour.
+    step_s
+        Length of a step, s.
+    scatter_1s, scatter_10s
+        Variance over mean of the number that arrive in 1 s and in 10 s, within a step; 1 is
+        Poisson, more comes in bursts. Query types of one ``trace`` burst together.
+    """
+
+    rate_per_h: Annotated[tuple[NonNegative, ...], msgspec.Meta(min_length=1, max_length=100_000)]
+    step_s: Annotated[float, msgspec.Meta(ge=10)] = 60.0
+    scatter_1s: NonNegative = 1.0
+    scatter_10s: NonNegative = 1.0
+
+
 class QueryType(Entry, frozen=True, kw_only=True):
     """A class of requests, its demand and its SLOs.
 
@@ -173,6 +228,14 @@ class QueryType(Entry, frozen=True, kw_only=True):
         Largest share that may go unserved.
     data_gb
         Stored tokens of the fully served query type.
+    lengths
+        Distribution of tokens around those means, for replays; None means that every request has
+        the means.
+    arrivals
+        Rates over time, for replays; None means Poisson arrivals at ``rate_per_h``.
+    trace
+        Part of the name of the trace that it was calibrated on. Requests of a trace whose name
+        contains it are only ever given to query types that say so.
     """
 
     name: Name
@@ -190,6 +253,9 @@ class QueryType(Entry, frozen=True, kw_only=True):
     unmet_usd_per_query: NonNegative = 0.0
     max_unmet: Fraction = 0.0
     data_gb: NonNegative = 0.0
+    lengths: Lengths | None = None
+    arrivals: Arrivals | None = None
+    trace: Name | None = None
 
 
 class Performance(Entry, frozen=True, kw_only=True):

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from servemix._errors import InvalidInputError
 from servemix.traces.cluster import cluster
 from servemix.traces.demand import CalibratedType, Demand
+from servemix.traces.distributions import arrival_figures, length_quantiles
 from servemix.traces.rates import count_rates
 from servemix.traces.trace import Trace
 
@@ -115,6 +116,7 @@ def calibrate(
     inputs, outputs = split(trace.input_tokens), split(trace.output_tokens)
     images = None if trace.num_images is None else split(trace.num_images)
     types = []
+    arrived = np.split(trace.arrival_s[order], bounds)
     for place, name in enumerate(names):
         count = len(inputs[place])
         rate_per_h = rate_of_all_per_h * count / trace.num_requests
@@ -132,6 +134,8 @@ def calibrate(
                 peak_factor=float(peak_per_h[place]) / rate_per_h,
                 num_images=None if images is None else float(images[place].mean()),
                 model=model_of_type[place],
+                lengths=length_quantiles(inputs[place], outputs[place]),
+                arrivals=arrival_figures(arrived[place], trace.duration_s),
             )
         )
     return Calibration(

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from servemix._errors import InvalidInputError
+from servemix.traces.distributions import ArrivalFigures, LengthQuantiles
 from servemix.traces.rates import RateSeries
 
 __all__ = ["CalibratedType", "Demand"]
@@ -44,6 +45,9 @@ class CalibratedType:
         The model that was asked; None where types are not told apart by model.
     latency_s
         Observed latencies in seconds by name, such as ``ttft_p95``; empty where unknown.
+    lengths, arrivals
+        Distribution of tokens, and rates by the minute with their scatter; None where the source
+        does not tell single requests.
     """
 
     name: str
@@ -59,6 +63,8 @@ class CalibratedType:
     num_images: float | None = None
     model: str | None = None
     latency_s: Mapping[str, float] = field(default_factory=dict)
+    lengths: LengthQuantiles | None = None
+    arrivals: ArrivalFigures | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -95,7 +101,11 @@ class Demand:
         return sum(found.rate_per_h for found in self.types)
 
     def query_types(
-        self, *, rate: Literal["mean", "peak"] = "mean", tokens: Literal["mean", "high"] = "mean"
+        self,
+        *,
+        rate: Literal["mean", "peak"] = "mean",
+        tokens: Literal["mean", "high"] = "mean",
+        distributions: bool = False,
     ) -> list[dict[str, Any]]:
         """Entries for the section ``query_types`` of a scenario.
 
@@ -105,6 +115,9 @@ class Demand:
             Plan for the mean arrival rate or for the peak.
         tokens
             Plan for mean tokens or for those at the percentile.
+        distributions
+            Whether to add ``lengths``, ``arrivals`` and ``trace``, where the source tells them:
+            what a plan that holds is held against.
 
         Returns
         -------
@@ -135,6 +148,11 @@ class Demand:
                     "rate_per_h": round(per_h, 3),
                 }
             )
+            if distributions and found.lengths is not None:
+                entries[-1]["lengths"] = found.lengths.to_entry()
+            if distributions and found.arrivals is not None:
+                entries[-1]["arrivals"] = found.arrivals.to_entry()
+                entries[-1]["trace"] = self.name
         return entries
 
     def to_data(self) -> dict[str, Any]:

@@ -7,9 +7,9 @@ use servemix_core::replay::{
     replay as core_replay, summarise, Dispatch, EngineSettings, Outcomes, Passes, Prefixes, Requests, Scheduling,
     Served, Share, Slos, StepCurve, Summary, PERCENTILES,
 };
-use servemix_core::Error;
+use servemix_core::{Error, UNSERVED};
 
-use crate::convert::{floats, integers, unsigned, Section};
+use crate::convert::{floats, unsigned, Section};
 use crate::entry;
 use crate::error::to_py;
 use crate::solve::PyCancelToken;
@@ -99,6 +99,18 @@ fn deployments(columns: &Bound<'_, PyAny>, engine: EngineSettings) -> PyResult<V
     Ok(served.collect())
 }
 
+/// Places in the deployments, where -1 stands for a request that goes to none.
+fn places(values: &Bound<'_, PyAny>) -> PyResult<Vec<u32>> {
+    let py = values.py();
+    let given: PyReadonlyArray1<'_, i64> = values.extract()?;
+    let place = |(n, &place): (usize, &i64)| match u32::try_from(place) {
+        Ok(place) => Ok(place),
+        Err(_) if place == -1 => Ok(UNSERVED),
+        Err(_) => Err(to_py(py, &Error::invalid(format!("deployment[{n}]"), format!("is {place}, out of range")))),
+    };
+    given.as_array().iter().enumerate().map(place).collect()
+}
+
 /// Replay requests on deployments; see `servemix.replay.replay`.
 #[pyfunction]
 #[pyo3(signature = (columns, deployment, served, *, dispatch, chunked_prefill, fused, prefix_caching, leap, threads, cancel=None))]
@@ -126,7 +138,7 @@ pub(crate) fn _replay<'py>(
     let dispatch = Dispatch::parse(dispatch).map_err(|error| to_py(py, &error))?;
     let requests = requests(columns)?;
     let served = deployments(served, engine)?;
-    let deployment: Vec<u32> = integers(deployment, "deployment")?;
+    let deployment = places(deployment)?;
     let threads = usize::try_from(unsigned(threads, "threads")?).unwrap_or(usize::MAX);
     let cancel = cancel.map(|token| &token.get().inner);
     let found = entry::call_with_token(py, cancel, threads, |token| {

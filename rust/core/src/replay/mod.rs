@@ -13,6 +13,7 @@ mod curve;
 mod deployment;
 mod engine;
 mod outcome;
+mod plan;
 mod prefix;
 mod requests;
 mod schedule;
@@ -22,6 +23,7 @@ pub use attainment::{summarise, tpot_s, Share, Slos, Summary, PERCENTILES};
 pub use curve::StepCurve;
 pub use deployment::Served;
 pub use outcome::{DeploymentStats, Outcomes};
+pub use plan::{replay_plans, Phase, PlanReplay, ReplayParams, Replica};
 pub use requests::{Prefixes, Requests, MOST_TOKENS};
 pub use settings::{Dispatch, EngineSettings, Passes, Scheduling};
 
