@@ -14,7 +14,7 @@ from servemix._errors import InvalidInputError
 from servemix.catalog.calibration import COEFFICIENTS, Calibration, Coefficients
 from servemix.performance.evaluation import fit_and_judge, number_of_fits, predict_unseen
 from servemix.performance.fit import PRIORS, coefficients_of, fit_calibration
-from servemix.performance.measurements import Measurement, read_measurements
+from servemix.performance.measurements import Measurement, merged, read_measurements
 from servemix.performance.prediction import Points
 from servemix.performance.screen_points import screen_points
 
@@ -79,9 +79,10 @@ def test_the_fit_recovers_the_times_that_made_the_points() -> None:
     assert np.abs(predicted.ttft_s / points.ttft_s - 1).mean() < 0.03
     wait = {name: factors["prefill_wait"] for name, factors in fitted.engines.items()}
     assert wait["vllm"] / wait["trtllm"] == pytest.approx(0.5, rel=0.15)
-    compute = {name: factors["compute_efficiency"] for name, factors in fitted.gpus.items()}
-    ratio = compute["A100-80GB SXM"] / compute["H100-80GB SXM"]
-    assert ratio == pytest.approx(0.85, rel=0.08)
+    compute = fitted.values(
+        "vllm", ["A100-80GB SXM", "H100-80GB SXM"], ["ampere", "hopper"], ["bf16", "bf16"]
+    )["compute_efficiency"]
+    assert compute[0] / compute[1] == pytest.approx(0.85, rel=0.08)
 
 
 def test_a_few_wild_points_change_little() -> None:
@@ -183,8 +184,12 @@ def test_one_gpu_alone_is_judged_by_the_priors_where_it_is_unseen() -> None:
     assert tpot.points == len(one)
 
 
+@pytest.mark.slow
 def test_the_shipped_calibration_is_the_fit_to_the_shared_points(shared: Path) -> None:
-    points = Points(read_measurements(shared / "data" / "facts" / "latency_points.json").rows)
+    names = ("latency_points.json", "silicon_aggregated.csv")
+    points = Points(
+        merged([read_measurements(shared / "data/facts" / name) for name in names]).rows
+    )
     fitted = fit_calibration(points, screen_points(points))
     shipped = catalog.calibration()
     assert shipped.engines.keys() == fitted.engines.keys()

@@ -54,7 +54,8 @@ def test_a_lone_client_waits_for_no_other() -> None:
     points, found = predict(concurrency=1)
     curve = points.curve(coefficients_of(points, CALIBRATION))
     step_s = curve.tpot_s(1000.0, 200.0)
-    assert found.ttft_s == pytest.approx(curve.prefill_s(1000.0) + 1.5 * step_s)
+    alone_s = curve.first_token_s + curve.prefill_s(1000.0) + 1.5 * step_s
+    assert found.ttft_s == pytest.approx(alone_s)
     assert found.tpot_s == pytest.approx(step_s, rel=0.01)
 
 
@@ -64,3 +65,22 @@ def test_a_static_batch_is_prefilled_together() -> None:
     )
     assert 4.0 < eight.ttft_s[0] / one.ttft_s[0] < 8.0
     assert np.isnan(eight.output_tokens_per_s[0])
+
+
+def test_more_clients_than_the_cache_holds_wait_for_a_slot() -> None:
+    points, found = predict(concurrency=4096)
+    slots = points.slots[0]
+    assert 1 < slots < 4096
+    _, full = predict(concurrency=int(slots))
+    assert found.output_tokens_per_s == pytest.approx(full.output_tokens_per_s, rel=0.05)
+    assert found.ttft_s[0] > 10 * full.ttft_s[0]
+    assert found.tpot_s == pytest.approx(full.tpot_s, rel=0.05)
+
+
+def test_drafted_tokens_share_a_step() -> None:
+    steps = []
+    for drafts in (False, True):
+        points, _ = predict(model="DeepSeek-V3", tp=8, speculative=drafts)
+        curve = points.curve(coefficients_of(points, CALIBRATION))
+        steps.append(curve.step_s(16, 16_000.0)[0])
+    assert steps[1] == pytest.approx(steps[0] / CALIBRATION.defaults.accepted_tokens)

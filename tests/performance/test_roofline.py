@@ -138,7 +138,7 @@ def test_a_mixture_of_experts_reads_more_of_its_weights_as_the_batch_grows() -> 
     curve = perfect(model="mixtral", gpu="h200", batch=(1, 4, 64))
     head = mixtral.vocab_size * mixtral.hidden_size
     assert curve.weights_s[0] * 4800e9 == pytest.approx(
-        2 * (mixtral.active_params - mixtral.embedding_params + head)
+        2 * (mixtral.active_params - mixtral.embedding_params + head), rel=1e-3
     )
     assert curve.weights_s[0] < curve.weights_s[1] < curve.weights_s[2]
     assert curve.weights_s[2] * 4800e9 == pytest.approx(

@@ -21,7 +21,9 @@ Floats = npt.NDArray[np.float64]
 SHARES = (
     "bandwidth_efficiency",
     "kv_bandwidth_efficiency",
+    "expert_bandwidth_efficiency",
     "compute_efficiency",
+    "expert_compute_efficiency",
     "link_efficiency",
 )
 
@@ -35,20 +37,33 @@ class Coefficients(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
         Reached share of the memory bandwidth when weights are read.
     kv_bandwidth_efficiency
         The same when the KV cache is read.
+    expert_bandwidth_efficiency
+        The same when the routed experts that a batch touches are read.
     compute_efficiency
         Reached share of the dense peak rate in matrix products.
+    expert_compute_efficiency
+        The same in the prefill of a mixture of experts.
     link_efficiency
         Reached share of the link bandwidth in collectives.
     collective_latency_s
         Latency of one collective of a tensor-parallel group, s.
     layer_s
         Kernel launches and small kernels of one layer in a decode step, s.
+    expert_layer_s
+        The same for routing and grouped products, in each layer of a mixture of experts, s.
+    latent_layer_s, state_layer_s
+        The same, besides, of latent attention and of layers with a state, s.
     host_layer_s
         Work of the host per layer, s; it overlaps with the GPU's, so it counts where it is larger.
     sequence_s
         Sampling and scheduling of one sequence in a step, s.
     prefill_layer_s
         Fixed cost of a prefill per layer, s.
+    first_token_s
+        What a request waits for outside the engine's steps before its first token (tokenising, the
+        server, the way there), s; it occupies no GPU.
+    accepted_tokens
+        Tokens per step of a sequence where a model's own heads for multi-token prediction draft.
     prefill_wait
         Share of the other sequences' prefills, halved, that a first token waits for in a
         benchmark which starts all its sequences at once. Used to compare with such measurements
@@ -65,6 +80,13 @@ class Coefficients(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     sequence_s: Positive
     prefill_layer_s: Positive
     prefill_wait: Positive
+    expert_bandwidth_efficiency: Positive = 0.6
+    expert_compute_efficiency: Positive = 0.4
+    expert_layer_s: Positive = 20e-6
+    latent_layer_s: Positive = 10e-6
+    state_layer_s: Positive = 10e-6
+    first_token_s: Positive = 1e-9
+    accepted_tokens: Positive = 1.8
 
 
 #: Names of the coefficients.
@@ -72,14 +94,16 @@ COEFFICIENTS: tuple[str, ...] = Coefficients.__struct_fields__
 
 
 class Calibration(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Coefficients as fitted to measurements: default × factor of the engine × factor of the GPU.
+    """Coefficients as fitted to measurements: a default × factors.
+
+    The factors are those of the engine, the GPU, the GPU's family and the precision.
 
     Attributes
     ----------
     defaults
         For an engine and a GPU that nothing was measured on.
-    engines, gpus
-        Factors by engine and by the GPU's name in the catalog.
+    engines, gpus, families, precisions
+        Factors by engine, by the GPU's name in the catalog, by its family, and by precision.
     provenance
         For people: what was fitted to what, when, and how well it fits.
     """
@@ -87,10 +111,13 @@ class Calibration(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     defaults: Coefficients
     engines: dict[str, Factors] = {}
     gpus: dict[str, Factors] = {}
+    families: dict[str, Factors] = {}
+    precisions: dict[str, Factors] = {}
     provenance: Provenance = {}
 
     def __post_init__(self) -> None:
-        for kind, table in (("engines", self.engines), ("gpus", self.gpus)):
+        for kind in ("engines", "gpus", "families", "precisions"):
+            table: dict[str, Factors] = getattr(self, kind)
             for name, factors in table.items():
                 for unknown in factors.keys() - set(COEFFICIENTS):
                     raise InvalidInputError(
@@ -98,7 +125,13 @@ class Calibration(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
                         f"{', '.join(COEFFICIENTS)}"
                     )
 
-    def values(self, engine: str | None, gpus: Sequence[str]) -> dict[str, Floats]:
+    def values(
+        self,
+        engine: str | None,
+        gpus: Sequence[str],
+        families: Sequence[str] | None = None,
+        precisions: Sequence[str] | None = None,
+    ) -> dict[str, Floats]:
         """Coefficients for an engine on each of some GPUs, as columns of shape ``(len(gpus),)``.
 
         Parameters
@@ -107,6 +140,8 @@ class Calibration(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
             One of ``engines``; None takes the defaults.
         gpus
             Names as in the catalog; one without factors has the defaults.
+        families, precisions
+            Of each GPU and what is served on it; None has no factors.
 
         Raises
         ------
@@ -121,8 +156,11 @@ class Calibration(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
         columns = {}
         for name in COEFFICIENTS:
             value = getattr(self.defaults, name) * of_engine.get(name, 1.0)
-            of_gpu = [self.gpus.get(gpu, {}).get(name, 1.0) for gpu in gpus]
-            column = value * np.array(of_gpu, dtype=np.float64)
+            column = np.full(len(gpus), value, dtype=np.float64)
+            tables = ((self.gpus, gpus), (self.families, families), (self.precisions, precisions))
+            for table, keys in tables:
+                if keys is not None and table:
+                    column *= [table.get(key, {}).get(name, 1.0) for key in keys]
             columns[name] = np.minimum(column, 1.0) if name in SHARES else column
         return columns
 

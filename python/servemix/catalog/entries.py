@@ -30,14 +30,17 @@ class Gpu(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     ----------
     memory_gb
         Memory, GB (10⁹ bytes).
-    bf16_tflops, fp8_tflops, int8_tops
+    bf16_tflops, fp8_tflops, int8_tops, fp4_tflops
         Dense peak rates, 10¹² operations per second; None where the GPU lacks the format.
     memory_gb_per_s
         Memory bandwidth, GB/s.
     link_gb_per_s
         Bandwidth to the other GPUs of the node, per GPU and direction, GB/s.
     gpus_per_node
-        GPUs that share a node. Not in the published facts: eight is the usual server.
+        GPUs that reach each other over ``link_gb_per_s``: a server, or the NVLink domain of a rack.
+        Eight is the usual server.
+    family
+        Architecture, such as ``hopper``; GPUs of one family share what was measured on any.
     compute_efficiency, bandwidth_efficiency, collective_latency_s
         Reached share of the peak rates and latency of a collective; None leaves them to the
         performance model.
@@ -55,7 +58,9 @@ class Gpu(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     aliases: tuple[Name, ...] = ()
     fp8_tflops: Positive | None = None
     int8_tops: Positive | None = None
+    fp4_tflops: Positive | None = None
     gpus_per_node: Count = 8
+    family: str = ""
     compute_efficiency: Efficiency | None = None
     bandwidth_efficiency: Efficiency | None = None
     collective_latency_s: NonNegative | None = None
@@ -69,7 +74,12 @@ class Gpu(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
 
     def flops(self, compute: ComputeFormat) -> float | None:
         """Dense peak rate in a format, operations per second; None where the GPU lacks it."""
-        tera = {"bf16": self.bf16_tflops, "fp8": self.fp8_tflops, "int8": self.int8_tops}[compute]
+        tera = {
+            "bf16": self.bf16_tflops,
+            "fp8": self.fp8_tflops,
+            "int8": self.int8_tops,
+            "fp4": self.fp4_tflops,
+        }[compute]
         return None if tera is None else tera * 1e12
 
 
@@ -163,10 +173,11 @@ class Model(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 
     @property
     def routed_params(self) -> float:
-        """Parameters of all routed experts; if not known, what a token passes by."""
+        """Parameters of all routed experts; where a mixture's are not known, of all layers."""
         if self.routed_params_b is not None:
             return self.routed_params_b * 1e9
-        return max(self.params_b * 1e9 - self.active_params, 0.0)
+        layers = self.params_b * 1e9 - self.embedding_params
+        return max(layers, 0.0) if self.active_params_b is not None else 0.0
 
     @property
     def layer_params(self) -> float:
@@ -191,8 +202,23 @@ class Model(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
         )
         return (whole,)
 
-    def weights_gb(self, precision: Precision) -> float:
-        """Weights of one copy at a precision, GB."""
+    def weights_gb(self, precision: Precision, attention_dp: int = 1) -> float:
+        """Weights of one replica at a precision, GB.
+
+        Parameters
+        ----------
+        precision
+            Of the linear layers, or of the routed experts alone.
+        attention_dp
+            Copies of all that is not a routed expert.
+        """
+        whole = self._weights_gb(precision)
+        if attention_dp == 1:
+            return whole
+        routed_gb = min(self.routed_params * precision.weight_bytes / 1e9, whole)
+        return routed_gb + attention_dp * (whole - routed_gb)
+
+    def _weights_gb(self, precision: Precision) -> float:
         embeddings = self.embedding_params
         linear = self.params_b * 1e9 - embeddings
         if precision.experts_only and self.routed_params_b is not None:
@@ -246,6 +272,19 @@ class Model(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
             + self.window_bytes_per_token(precision, tp) * in_window
             + self.state_bytes(tp)
         )
+
+    def cache_shape(
+        self, precision: Precision, tp: int, longest_context: float
+    ) -> tuple[float, float]:
+        """Bytes of one token, and bytes of a sequence besides, of caches on a replica's stage.
+
+        A window that holds the longest context counts by the token, a shorter one as full.
+        """
+        per_token = self.kv_bytes_per_token(precision, tp)
+        window = self.window_bytes_per_token(precision, tp)
+        if self.window_tokens >= longest_context:
+            return per_token + window, self.state_bytes(tp)
+        return per_token, window * self.window_tokens + self.state_bytes(tp)
 
     def _cache_bytes(self, layers: Iterable[CacheLayers], precision: Precision, tp: int) -> float:
         kv_bytes = self.kv_bytes(precision)

@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 
 def fit(
     measurements: Annotated[
-        Path, typer.Argument(help="Measured points, JSON or CSV.", exists=True, dir_okay=False)
+        list[Path],
+        typer.Argument(help="Files of measured points, JSON or CSV.", exists=True, dir_okay=False),
     ],
     output: Annotated[
         Path | None,
@@ -44,10 +45,10 @@ def fit(
     """
     from servemix._files import write_whole
     from servemix.performance.evaluation import fit_and_judge, number_of_fits
-    from servemix.performance.measurements import read_measurements
+    from servemix.performance.measurements import merged, read_measurements
     from servemix.performance.prediction import Points
 
-    read = read_measurements(measurements)
+    read = merged([read_measurements(path) for path in measurements])
     points = Points(read.rows)
     with progress("Fitting", total=number_of_fits(points)) as shown:
         report = fit_and_judge(
@@ -59,7 +60,8 @@ def fit(
         )
     today = datetime.datetime.now(datetime.timezone.utc).date().isoformat()
     calibration = msgspec.structs.replace(
-        report.calibration, provenance=provenance(report, measurements.name, today)
+        report.calibration,
+        provenance=provenance(report, ", ".join(path.name for path in measurements), today),
     )
     if output is not None:
         text = msgspec.json.format(msgspec.json.encode(calibration), indent=1)

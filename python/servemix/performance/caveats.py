@@ -9,7 +9,7 @@ from servemix.performance.roofline import calibration_of, read_options
 from servemix.scenario import ResolvedScenario
 
 #: Peak rates by the format of arithmetic that they count for.
-_RATES = {"bf16": "bf16_tflops", "fp8": "fp8_tflops", "int8": "int8_tops"}
+_RATES = {"bf16": "bf16_tflops", "fp8": "fp8_tflops", "int8": "int8_tops", "fp4": "fp4_tflops"}
 #: Fields that are told to people and not computed with.
 _TEXTS = ("interconnect",)
 

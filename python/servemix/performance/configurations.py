@@ -34,7 +34,13 @@ class Configurations:
         Memory of all GPUs of a replica left for KV cache, GB; always positive.
     kv_gb_per_token
         KV cache of one token on all GPUs of a replica, GB. A KV head is copied where ``tp``
-        exceeds their number.
+        exceeds their number, a latent on every GPU of a tensor-parallel group.
+    attention_dp, expert_parallel
+        Copies of the attention among the ``tp`` GPUs of a stage, and GPUs that whole experts are
+        spread over.
+    kv_gb_per_sequence
+        What a sequence keeps whatever its context, GB; of ``kv_cache_gb`` it is taken off for a
+        full batch.
     """
 
     models: tuple[Model, ...]
@@ -47,6 +53,9 @@ class Configurations:
     weights_gb: Floats
     kv_cache_gb: Floats
     kv_gb_per_token: Floats
+    attention_dp: Integers
+    expert_parallel: Integers
+    kv_gb_per_sequence: Floats
 
     def __len__(self) -> int:
         return len(self.model)
@@ -91,6 +100,7 @@ def enumerate_configurations(
     gpu_gb = np.array([tier.gpu.memory_gb for tier in tiers])
     usable_gb = np.maximum(gpu_gb * scenario.memory_utilization - scenario.reserve_gb, 0.0)
     node = np.array([tier.gpu.gpus_per_node for tier in tiers])
+    longest = max(q.input_tokens + q.output_tokens for q in scenario.query_types)
     columns: list[tuple[NDArray[np.float64], ...]] = []
     none: dict[tuple[int, int], NoConfiguration] = {}
     for j, model in enumerate(resolved.models):
@@ -99,10 +109,13 @@ def enumerate_configurations(
         tp, pp = np.array(pairs).T
         batch = np.array(sorted(set(how.max_num_seqs)))
         allowed = np.array(resolved.allowed_tiers[j], dtype=int)
-        weights_gb = np.array([model.weights_gb(tier.precision) for tier in tiers])
-        kv_gb = np.array([model.kv_bytes_per_token(tier.precision) for tier in tiers]) / 1e9
+        copies = how.attention_dp
+        weights_gb = np.array([model.weights_gb(tier.precision, copies) for tier in tiers])
+        # shape (tiers, pairs, 2): bytes a token, bytes a sequence
+        kv_gb = _cache_gb(model, tiers, tp, copies, longest)
 
-        possible = (model.heads % tp == 0) & (pp <= model.layers)
+        group = np.maximum(tp // copies, 1)
+        possible = (model.heads % group == 0) & (tp % copies == 0) & (pp <= model.layers)
         one_node = tp <= node[allowed, None]
         possible = possible & (one_node | how.multi_node_tp)  # (tiers, pairs)
         total_gb = usable_gb[allowed, None] * (tp * pp)
@@ -111,17 +124,24 @@ def enumerate_configurations(
 
         position, pair = np.nonzero(fits)
         position, pair = np.repeat(position, len(batch)), np.repeat(pair, len(batch))
-        tier = allowed[position]
+        tier, of_batch = allowed[position], np.tile(batch, int(fits.sum()))
+        kept_gb = kv_gb[tier, pair, 1] * of_batch * pp[pair]
+        room = kv_cache_gb[position, pair] - kept_gb > 0.0
+        tier, pair, position = tier[room], pair[room], position[room]
+        of_batch, kept_gb = of_batch[room], kept_gb[room]
         columns.append(
             (
                 np.full(len(tier), j),
                 tier,
                 tp[pair],
                 pp[pair],
-                np.tile(batch, int(fits.sum())),
+                of_batch,
                 weights_gb[tier],
-                kv_cache_gb[position, pair],
-                kv_gb[tier] * np.maximum(tp[pair] / model.kv_heads, 1.0),
+                kv_cache_gb[position, pair] - kept_gb,
+                kv_gb[tier, pair, 0],
+                np.full(len(tier), copies),
+                tp[pair] if how.expert_parallel and model.routed_params else np.ones(len(tier)),
+                kv_gb[tier, pair, 1],
             )
         )
         for k in range(len(tiers)):
@@ -133,7 +153,7 @@ def enumerate_configurations(
             k = int(allowed[row])
             largest_gb = float(total_gb[row, possible[row]].max(initial=-np.inf))
             none[j, k] = _why_none(weights_gb[k], largest_gb, tiers[k])
-    model_, tier_, tp_, pp_, batch_, weights, cache, per_token = (
+    model_, tier_, tp_, pp_, batch_, weights, cache, per_token, dp_, ep_, kept = (
         np.concatenate(column) for column in zip(*columns, strict=True)
     )
     found = Configurations(
@@ -147,8 +167,24 @@ def enumerate_configurations(
         weights_gb=weights,
         kv_cache_gb=cache,
         kv_gb_per_token=per_token,
+        attention_dp=dp_.astype(np.int64),
+        expert_parallel=ep_.astype(np.int64),
+        kv_gb_per_sequence=kept,
     )
     return found, none
+
+
+def _cache_gb(
+    model: Model, tiers: tuple[Tier, ...], tp: Integers, copies: int, longest: float
+) -> Floats:
+    """Cache of a token and of a sequence besides on a replica, GB, shape (tiers, pairs, 2)."""
+    distinct = {
+        (tier.precision, degree): model.cache_shape(tier.precision, degree, longest)
+        for tier in tiers
+        for degree in {max(int(t) // copies, 1) for t in tp}
+    }
+    found = [[distinct[tier.precision, max(int(t) // copies, 1)] for t in tp] for tier in tiers]
+    return np.array(found) / 1e9
 
 
 def _why_none(weights_gb: float, largest_gb: float, tier: Tier) -> NoConfiguration:

@@ -8,12 +8,12 @@ some GPUs and models still holds on others.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
+from servemix import catalog
 from servemix.catalog.calibration import COEFFICIENTS, SHARES, Calibration, Coefficients
 from servemix.performance.prediction import Points
 from servemix.performance.robust import robust_fit
@@ -29,18 +29,28 @@ Bools = npt.NDArray[np.bool_]
 PRIORS: dict[str, tuple[float, float]] = {
     "bandwidth_efficiency": (0.85, 0.1),
     "kv_bandwidth_efficiency": (0.85, 0.1),
+    "expert_bandwidth_efficiency": (0.7, 0.15),
     "compute_efficiency": (0.6, 0.3),
+    "expert_compute_efficiency": (0.3, 0.3),
     "link_efficiency": (0.4, 0.4),
     "collective_latency_s": (10e-6, 0.4),
     "layer_s": (10e-6, 0.4),
+    "expert_layer_s": (20e-6, 0.4),
+    "latent_layer_s": (10e-6, 0.5),
+    "state_layer_s": (10e-6, 0.5),
     "host_layer_s": (30e-6, 0.4),
     "sequence_s": (10e-6, 0.4),
     "prefill_layer_s": (100e-6, 0.4),
     "prefill_wait": (0.1, 0.2),
+    "first_token_s": (10e-3, 0.6),
+    "accepted_tokens": (1.8, 0.2),
 }
 #: Spread of the logarithm of an engine's factors.
 ENGINE_SPREAD: dict[str, float] = {
     "compute_efficiency": 0.1,
+    "expert_bandwidth_efficiency": 0.1,
+    "expert_compute_efficiency": 0.2,
+    "expert_layer_s": 0.3,
     **dict.fromkeys(
         (
             "link_efficiency",
@@ -53,6 +63,7 @@ ENGINE_SPREAD: dict[str, float] = {
         0.6,
     ),
     "prefill_wait": 1.0,
+    "first_token_s": 1.0,
 }
 #: Engines that launch every kernel from Python: another order of magnitude, which the others'
 #: defaults are not to follow.
@@ -65,7 +76,23 @@ EAGER_COEFFICIENTS = (
     "prefill_layer_s",
 )
 #: Spread of the logarithm of a GPU's factors.
-GPU_SPREAD: dict[str, float] = {"bandwidth_efficiency": 0.07, "compute_efficiency": 0.3}
+GPU_SPREAD: dict[str, float] = {"bandwidth_efficiency": 0.05, "compute_efficiency": 0.15}
+#: The same of a GPU's family and of a precision.
+FAMILY_SPREAD: dict[str, float] = {
+    "bandwidth_efficiency": 0.07,
+    "expert_bandwidth_efficiency": 0.07,
+    "compute_efficiency": 0.15,
+    "expert_compute_efficiency": 0.15,
+    "host_layer_s": 0.2,
+    "layer_s": 0.15,
+}
+PRECISION_SPREAD: dict[str, float] = {
+    "bandwidth_efficiency": 0.07,
+    "expert_bandwidth_efficiency": 0.1,
+    "compute_efficiency": 0.2,
+    "expert_compute_efficiency": 0.2,
+    "layer_s": 0.1,
+}
 
 #: Expected relative error of TPOT and TTFT: what one residual of 1 stands for.
 TPOT_ERROR, TTFT_ERROR = 0.2, 0.4
@@ -74,11 +101,11 @@ _DIFFERENCE = 1e-5
 
 @dataclass(frozen=True)
 class _Parameter:
-    """The logarithm of a default (``engine`` and ``gpu`` None) or of a factor."""
+    """The logarithm of a default (``level`` empty) or of a factor of one of a level's members."""
 
     coefficient: str
-    engine: str | None = None
-    gpu: str | None = None
+    level: str = ""
+    member: str = ""
     mean: float = 0.0
     sd: float = 1.0
 
@@ -146,10 +173,17 @@ def coefficients_of(points: Points, calibration: Calibration) -> dict[str, Float
     columns = {name: np.empty(len(points)) for name in COEFFICIENTS}
     engines = np.array([row.engine for row in points.rows])
     gpus = [row.gpu for row in points.rows]
+    families = [catalog.gpu(gpu).family for gpu in gpus]
+    precisions = [row.precision for row in points.rows]
     for engine in np.unique(engines):
         of_engine = np.flatnonzero(engines == engine)
         known = str(engine) if engine in calibration.engines else None
-        values = calibration.values(known, [gpus[i] for i in of_engine])
+        values = calibration.values(
+            known,
+            [gpus[i] for i in of_engine],
+            [families[i] for i in of_engine],
+            [precisions[i] for i in of_engine],
+        )
         for name, column in columns.items():
             column[of_engine] = values[name]
     return columns
@@ -160,31 +194,43 @@ def _parameters(points: Points) -> list[_Parameter]:
         _Parameter(name, mean=float(np.log(value)), sd=spread)
         for name, (value, spread) in PRIORS.items()
     ]
-    engines = [
-        _Parameter(name, engine=engine, sd=_engine_spread(engine, name, spread))
-        for engine in sorted({row.engine for row in points.rows})
-        for name, spread in ENGINE_SPREAD.items()
+    members = _members(points)
+    spreads = {
+        "engines": ENGINE_SPREAD,
+        "gpus": GPU_SPREAD,
+        "families": FAMILY_SPREAD,
+        "precisions": PRECISION_SPREAD,
+    }
+    factors = [
+        _Parameter(name, level, member, sd=_spread(level, member, name, spread))
+        for level, table in spreads.items()
+        for member in sorted(set(members[level].tolist()))
+        for name, spread in table.items()
     ]
-    gpus = [
-        _Parameter(name, gpu=gpu, sd=spread)
-        for gpu in sorted({row.gpu for row in points.rows})
-        for name, spread in GPU_SPREAD.items()
-    ]
-    return defaults + engines + gpus
+    return defaults + factors
 
 
-def _engine_spread(engine: str, name: str, spread: float) -> float:
-    return EAGER_SPREAD if engine in EAGER_ENGINES and name in EAGER_COEFFICIENTS else spread
+def _members(points: Points) -> dict[str, npt.NDArray[np.str_]]:
+    """Return the member of each level that every point belongs to."""
+    family = {name: catalog.gpu(name).family for name in {row.gpu for row in points.rows}}
+    return {
+        "engines": np.array([row.engine for row in points.rows]),
+        "gpus": np.array([row.gpu for row in points.rows]),
+        "families": np.array([family[row.gpu] for row in points.rows]),
+        "precisions": np.array([row.precision for row in points.rows]),
+    }
+
+
+def _spread(level: str, member: str, name: str, spread: float) -> float:
+    eager = level == "engines" and member in EAGER_ENGINES and name in EAGER_COEFFICIENTS
+    return EAGER_SPREAD if eager else spread
 
 
 def _membership(points: Points, parameters: list[_Parameter]) -> Floats:
     """Whether a parameter counts for a point, shape (n, p)."""
-    engines = np.array([row.engine for row in points.rows])
-    gpus = np.array([row.gpu for row in points.rows])
+    members = _members(points)
     columns = [
-        np.ones(len(points))
-        if p.engine is None and p.gpu is None
-        else (engines == p.engine if p.gpu is None else gpus == p.gpu).astype(np.float64)
+        (members[p.level] == p.member).astype(np.float64) if p.level else np.ones(len(points))
         for p in parameters
     ]
     return np.stack(columns, axis=1)
@@ -192,15 +238,16 @@ def _membership(points: Points, parameters: list[_Parameter]) -> Floats:
 
 def _calibration(parameters: list[_Parameter], theta: Floats) -> Calibration:
     defaults: dict[str, float] = {}
-    engines: dict[str, dict[str, float]] = {}
-    gpus: dict[str, dict[str, float]] = {}
+    factors: dict[str, dict[str, dict[str, float]]] = {}
     for parameter, value in zip(parameters, np.exp(theta).tolist(), strict=True):
-        table: Mapping[str, object]
-        if parameter.engine is not None:
-            table = engines.setdefault(parameter.engine, {})
-        elif parameter.gpu is not None:
-            table = gpus.setdefault(parameter.gpu, {})
-        else:
-            table = defaults
+        table = defaults
+        if parameter.level:
+            table = factors.setdefault(parameter.level, {}).setdefault(parameter.member, {})
         table[parameter.coefficient] = float(f"{value:.4g}")
-    return Calibration(defaults=Coefficients(**defaults), engines=engines, gpus=gpus)
+    return Calibration(
+        defaults=Coefficients(**defaults),
+        engines=factors.get("engines", {}),
+        gpus=factors.get("gpus", {}),
+        families=factors.get("families", {}),
+        precisions=factors.get("precisions", {}),
+    )

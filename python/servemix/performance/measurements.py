@@ -6,7 +6,8 @@ import csv
 import io
 import math
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -15,15 +16,23 @@ import msgspec
 from servemix import catalog
 from servemix._errors import InvalidInputError
 from servemix.catalog import Gpu, Model, Precision
+from servemix.catalog.entries import KvPrecision
+from servemix.performance.silicon import (
+    from_silicon,
+    is_silicon,
+    speculative_runs,
+    spread_runs,
+)
 
 Kind = Literal["serving", "static_batch", "max_throughput"]
 
 #: Profiles that do not name the engine they ran on: eager-mode vLLM of 2023 in all of them.
 ENGINE_OF_PROFILE = {"splitwise-sim": "vllm-2023", "muxserve": "vllm-2023", "helix": "vllm-2023"}
 ENGINE_NAMES = {"tensorrt-llm": "trtllm"}
-#: Runs of InferenceMAX, as aiconfigurator's sample names them (by date), draw both lengths evenly
+#: Runs of InferenceMAX, as aiconfigurator's sample names them (by date, or by ``cfg`` and a number,
+#: of which many are the same runs with the same figures), draw both lengths evenly
 #: from 80 % to 100 % of what is asked for (``--random-range-ratio 0.8``).
-INFERENCEMAX_RUN = re.compile(r"id=20\d\d_\d\d_\d\d_")
+INFERENCEMAX_RUN = re.compile(r"id=(20\d\d_\d\d_\d\d_|.*_cfg\d+$)")
 INFERENCEMAX_MEAN_LENGTH = 0.9
 #: Kinds in the wild that are one of ours: a closed loop of ``batch`` clients.
 KINDS: dict[str, Kind] = {
@@ -59,6 +68,15 @@ class Measurement(msgspec.Struct, frozen=True, kw_only=True):
         Mean time to the first token and per further token, s; NaN where not measured.
     output_tokens_per_s
         Of the whole replica; NaN where not measured.
+    dp, ep
+        Copies of the attention and GPUs that whole experts are spread over; a stage has ``tp·dp``
+        GPUs.
+    kv_precision
+        Format of the KV cache; None for that of the model.
+    version
+        Of the engine; empty where it is not known.
+    speculative
+        Whether the model's own heads draft tokens.
     waits
         Whether ``ttft_s`` includes waiting for a free slot, as whoever measured it says.
     source
@@ -72,6 +90,11 @@ class Measurement(msgspec.Struct, frozen=True, kw_only=True):
     engine: str
     tp: int = 1
     pp: int = 1
+    dp: int = 1
+    ep: int = 1
+    kv_precision: KvPrecision | None = None
+    version: str = ""
+    speculative: bool = False
     concurrency: int = 0
     prompt_tokens: float
     output_tokens: float = 1.0
@@ -122,19 +145,60 @@ def read_measurements(path: str | Path) -> Measurements:
     return parse_rows(rows, str(path))
 
 
+def merged(reads: Sequence[Measurements]) -> Measurements:
+    """Put the rows of several files together; a row that two files have by one id counts once.
+
+    The last file's row is taken, and where any of them says that TTFT includes waiting, it does.
+    """
+    waits = {_id(row) for read in reads for row in read.rows if row.waits} - {""}
+    kept: dict[str, Measurement] = {}
+    for number, read in enumerate(reads):
+        for position, row in enumerate(read.rows):
+            kept[_id(row) or f"{number}.{position}"] = row
+    rows = tuple(
+        msgspec.structs.replace(row, waits=row.waits or _id(row) in waits) for row in kept.values()
+    )
+    left_out: Counter[str] = Counter()
+    for read in reads:
+        left_out.update(read.left_out)
+    twice = sum(len(read.rows) for read in reads) - len(rows)
+    if twice:
+        left_out["in two of the files"] = twice
+    return Measurements(rows=rows, left_out=dict(left_out))
+
+
+def _id(row: Measurement) -> str:
+    return row.source.rpartition("id=")[2] if "id=" in row.source else ""
+
+
 def parse_rows(rows: Iterable[Mapping[str, Any]], where: str = "measurements") -> Measurements:
     """Turn raw rows into measurements, as :func:`read_measurements` tells."""
     found: list[Measurement] = []
-    left_out: dict[str, int] = {}
+    left_out: Counter[str] = Counter()
+    seen: set[bytes] = set()
+    rows = list(rows)
+    drafting, spread = speculative_runs(rows), spread_runs(rows)
     for index, row in enumerate(rows):
         label = f"{where}[{index}]"
         try:
-            found.append(_measurement(row, label))
+            if index in spread:
+                raise _LeftOutError(
+                    "a run whose TP does not divide the attention heads: GPUs of several replicas"
+                )
+            one = _measurement({**row, "speculative": True} if index in drafting else row, label)
+            if (same := _without_source(one)) in seen:
+                raise _LeftOutError("the same figures at the same setting as another row")
+            seen.add(same)
+            found.append(one)
         except _LeftOutError as reason:
-            left_out[str(reason)] = left_out.get(str(reason), 0) + 1
+            left_out[str(reason)] += 1
     if not found:
-        raise InvalidInputError(f"{where}: no row to use ({left_out or 'the file is empty'})")
-    return Measurements(rows=tuple(found), left_out=left_out)
+        raise InvalidInputError(f"{where}: no row to use ({dict(left_out) or 'the file is empty'})")
+    return Measurements(rows=tuple(found), left_out=dict(left_out))
+
+
+def _without_source(row: Measurement) -> bytes:
+    return msgspec.json.encode(msgspec.structs.replace(row, source="", waits=False))
 
 
 class _LeftOutError(Exception):
@@ -163,6 +227,8 @@ def _measurement(row: Mapping[str, Any], label: str) -> Measurement:
     kind_name = str(row.get("kind") or "serving")
     if kind_name not in KINDS:
         raise _LeftOutError(f"kind {kind_name!r} is not one that is fitted")
+    if is_silicon(row):
+        row = from_silicon(row)
     if row.get("config"):
         row = _from_config(row)
     if kind_name == "per_layer_prompt":
@@ -182,19 +248,26 @@ def _measurement(row: Mapping[str, Any], label: str) -> Measurement:
         raise InvalidInputError(f"{label}.isl: missing")
     output_tokens = _number(row, label, "osl")
     source = str(row.get("source") or "")
+    model = _catalog_name(catalog.model, _text(row, label, "model"))
+    tp = _count(row, label, "tp")
     drawn = INFERENCEMAX_MEAN_LENGTH if INFERENCEMAX_RUN.search(source) else 1.0
     return Measurement(
         kind=KINDS[kind_name],
-        model=_catalog_name(catalog.model, _text(row, label, "model")),
+        model=model,
         gpu=_catalog_name(catalog.gpu, _text(row, label, "gpu")),
         precision=_catalog_name(catalog.precision, _bare(_text(row, label, "precision"))),
         engine=_engine(_text(row, label, "engine")),
-        tp=_count(row, label, "tp"),
+        tp=tp,
         pp=_count(row, label, "pp"),
+        dp=_count(row, label, "dp"),
+        ep=_count(row, label, "ep"),
+        kv_precision=_kv_precision(row, label),
+        version=str(row.get("version") or ""),
+        speculative=_flag(row, "speculative"),
         concurrency=0 if math.isnan(concurrency) else int(concurrency),
         prompt_tokens=drawn * prompt_tokens,
         output_tokens=1.0 if math.isnan(output_tokens) else drawn * output_tokens,
-        waits=str(row.get("queueing_suspected") or "").lower() in ("true", "1", "yes"),
+        waits=_flag(row, "queueing_suspected"),
         source=source,
         **seconds,
     )
@@ -248,6 +321,17 @@ def _count(row: Mapping[str, Any], label: str, key: str) -> int:
     if number != int(number):
         raise InvalidInputError(f"{label}.{key}: {number} is not a whole number")
     return int(number)
+
+
+def _flag(row: Mapping[str, Any], key: str) -> bool:
+    return str(row.get(key) or "").lower() in ("true", "1", "yes")
+
+
+def _kv_precision(row: Mapping[str, Any], label: str) -> KvPrecision | None:
+    written = str(row.get("kv_precision") or "")
+    if written in ("", "bf16", "fp8"):
+        return written or None  # type: ignore[return-value]
+    raise InvalidInputError(f"{label}.kv_precision: {written!r} is neither bf16 nor fp8")
 
 
 def _bare(text: str) -> str:

@@ -6,11 +6,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
+import msgspec
 import numpy as np
 import numpy.typing as npt
 
 from servemix import catalog
 from servemix.catalog import Tier
+from servemix.performance.closed_loop import closed_loop
 from servemix.performance.measurements import Measurement
 from servemix.performance.roofline import roofline_curve
 from servemix.performance.service_curve import ServiceCurve
@@ -21,8 +23,6 @@ Bools = npt.NDArray[np.bool_]
 
 #: Batches that a saturated engine is tried with.
 PEAK_BATCHES = tuple(2**k for k in range(13))
-#: Steps that a request waits for on average before the engine takes it up: it arrives during one.
-ARRIVAL_STEPS = 0.5
 #: Share of GPU memory that engines use, as vLLM's default, for the batch of a saturated replica.
 MEMORY_UTILIZATION = 0.9
 
@@ -119,6 +119,16 @@ class Points:
         micro_batch = np.ceil(self.batch / self._column("pp"))
         return _workload(self.rows, micro_batch.astype(np.int64))
 
+    @cached_property
+    def slots(self) -> Floats:
+        """Sequences that the KV cache holds to their end, at least one."""
+        w = self.workload
+        state_gb = 0.0 if w.kv_gb_per_sequence is None else w.kv_gb_per_sequence
+        tokens = self.prompt_tokens + self.output_tokens
+        slots = np.maximum(w.kv_cache_gb / (tokens * w.kv_gb_per_token + state_gb), 1.0)
+        # where our own count of the memory leaves none, the benchmark shows that there was some
+        return np.where(w.kv_cache_gb > 0.0, slots, np.inf)
+
     def curve(self, coefficients: Mapping[str, npt.ArrayLike]) -> ServiceCurve:
         """Service curves of the rows under some coefficients."""
         return roofline_curve(self.workload, coefficients)
@@ -132,15 +142,20 @@ class Points:
             As for :func:`roofline_curve`, a number or a column of shape ``(n,)`` each.
         """
         curve = self.curve(coefficients)
-        h, f = self.prompt_tokens, self.output_tokens
-        prefill_s = curve.prefill_s(h)
-        step_s = curve.tpot_s(h, f)
+        loop = closed_loop(
+            curve,
+            self.batch,
+            self.prompt_tokens,
+            self.output_tokens,
+            slots=self.slots,
+            prefill_wait=np.asarray(coefficients["prefill_wait"]),
+        )
+        prefill_s = curve.prefill_s(self.prompt_tokens)
         further_s = (prefill_s - curve.prefill_fixed_s) / curve.pp
         batch_prefill_s = prefill_s + (self.batch - 1.0) * further_s
-        waits_s = np.asarray(coefficients["prefill_wait"]) * (batch_prefill_s - prefill_s) / 2.0
-        first_s = prefill_s + (1.0 + ARRIVAL_STEPS) * step_s + waits_s
-        ttft_s = np.where(self.static, batch_prefill_s, first_s)
-        tpot_s = np.where(self.static, step_s, curve.loaded_tpot_s(h, f, first_s))
+        step_s = curve.tpot_s(self.prompt_tokens, self.output_tokens)
+        ttft_s = np.where(self.static, batch_prefill_s, loop.ttft_s)
+        tpot_s = np.where(self.static, step_s, loop.tpot_s)
         throughput = self._throughput(ttft_s, tpot_s)
         throughput[self.static] = np.nan
         if self.peak.any():
@@ -170,10 +185,16 @@ def _workload(rows: Sequence[Measurement], batch: npt.NDArray[np.int64]) -> Work
     model = np.array([models.index(row.model) for row in rows])
     tier = np.array([kinds.index((row.gpu, row.precision)) for row in rows])
     tp, pp = np.array([row.tp for row in rows]), np.array([row.pp for row in rows])
-    weights_gb = np.array([[m.weights_gb(t.precision) for t in tiers] for m in found])[model, tier]
-    kv_bytes = np.array([[m.kv_bytes_per_token(t.precision) for t in tiers] for m in found])
-    kv_heads = np.array([m.kv_heads for m in found])[model]
-    memory_gb = np.array([t.gpu.memory_gb for t in tiers])[tier] * tp * pp * MEMORY_UTILIZATION
+    dp = np.array([row.dp for row in rows])
+    weights_gb = np.array(
+        [
+            found[j].weights_gb(tiers[k].precision, int(d))
+            for j, k, d in zip(model, tier, dp, strict=True)
+        ]
+    )
+    caches = np.array([_cache_gb(row) for row in rows]).reshape(-1, 2)
+    gpus = tp * dp * pp
+    memory_gb = np.array([t.gpu.memory_gb for t in tiers])[tier] * gpus * MEMORY_UTILIZATION
     return Workload(
         models=found,
         tiers=tiers,
@@ -184,8 +205,22 @@ def _workload(rows: Sequence[Measurement], batch: npt.NDArray[np.int64]) -> Work
         max_num_seqs=batch,
         weights_gb=weights_gb,
         kv_cache_gb=np.maximum(memory_gb - weights_gb, 0.0),
-        kv_gb_per_token=kv_bytes[model, tier] / 1e9 * np.maximum(tp / kv_heads, 1.0),
+        kv_gb_per_token=caches[:, 0],
+        dp=dp,
+        ep=np.array([row.ep for row in rows]),
+        kv_gb_per_sequence=caches[:, 1],
+        speculative=np.array([row.speculative for row in rows]),
     )
+
+
+def _cache_gb(row: Measurement) -> tuple[float, float]:
+    """KV cache of one token, and what a sequence keeps besides, GB."""
+    model = catalog.model(row.model)
+    if row.kv_precision is not None:
+        model = msgspec.structs.replace(model, kv_precision=row.kv_precision)
+    context = row.prompt_tokens + row.output_tokens
+    per_token, per_sequence = model.cache_shape(catalog.precision(row.precision), row.tp, context)
+    return per_token / 1e9, per_sequence / 1e9
 
 
 def _peak_throughput(rows: Sequence[Measurement], coefficients: dict[str, Floats]) -> Floats:

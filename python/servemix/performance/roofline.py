@@ -21,6 +21,7 @@ al. (vLLM), SOSP 2023 and Agrawal et al. (Sarathi-Serve), OSDI 2024.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated, Any
 
 import msgspec
@@ -58,12 +59,16 @@ class RooflineOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
         Coefficients to set by hand, for every GPU and engine.
     network
         Links between pipeline stages and between nodes.
+    accepted_tokens
+        Tokens that a step of speculative decoding gives a sequence on average, as measured on your
+        own load; 1 without it.
     """
 
     engine: str | None = "vllm"
     calibration: str | None = None
     coefficients: dict[str, Positive] = {}
     network: Network = Network()
+    accepted_tokens: Annotated[float, msgspec.Meta(ge=1, le=64)] = 1.0
 
 
 def roofline_curve(workload: Workload, coefficients: Mapping[str, npt.ArrayLike]) -> ServiceCurve:
@@ -80,10 +85,15 @@ def roofline_curve(workload: Workload, coefficients: Mapping[str, npt.ArrayLike]
     w = workload
     c = {name: np.asarray(coefficients[name], dtype=np.float64) for name in COEFFICIENTS}
     batch = w.max_num_seqs
-    weights_s = w.step_weights_s / c["bandwidth_efficiency"]
+    weights_s = (
+        w.step_dense_s / c["bandwidth_efficiency"]
+        + w.step_experts_s / c["expert_bandwidth_efficiency"]
+    )
     token_all_reduce_s = w.token_all_reduce_s / c["link_efficiency"]
     gpu_s = (
-        w.layers * c["layer_s"]
+        w.layers * (c["layer_s"] + np.where(w.has_experts, c["expert_layer_s"], 0.0))
+        + w.latent_layers * c["latent_layer_s"]
+        + w.state_layers * c["state_layer_s"]
         + w.num_collectives * c["collective_latency_s"]
         + w.node_collectives_s
         + batch * token_all_reduce_s
@@ -92,7 +102,16 @@ def roofline_curve(workload: Workload, coefficients: Mapping[str, npt.ArrayLike]
     busy_s = weights_s + gpu_s
     power = OVERLAP_POWER
     waits_for_host_s = (busy_s**power + host_s**power) ** (1.0 / power) - busy_s
-    sequence_s = c["sequence_s"] + token_all_reduce_s + w.token_hops_s
+    sequence_s = (
+        c["sequence_s"]
+        + token_all_reduce_s
+        + w.token_hops_s
+        + w.sequence_state_s / c["kv_bandwidth_efficiency"]
+    )
+    efficiency = np.where(w.has_experts, c["expert_compute_efficiency"], c["compute_efficiency"])
+    # a step of speculative decoding gives a sequence several tokens, and computes each of them
+    tokens = 1.0 if w.speculative is None else np.where(w.speculative, c["accepted_tokens"], 1.0)
+    fixed_s = gpu_s - batch * token_all_reduce_s + waits_for_host_s + w.hops_s
     return ServiceCurve(
         model=w.model,
         tier=w.tier,
@@ -100,15 +119,14 @@ def roofline_curve(workload: Workload, coefficients: Mapping[str, npt.ArrayLike]
         pp=w.pp,
         max_num_seqs=batch,
         prefill_fixed_s=w.layers * c["prefill_layer_s"] + w.hops_s,
-        prefill_per_token_s=w.token_s / c["compute_efficiency"]
-        + token_all_reduce_s
-        + w.token_hops_s,
+        prefill_per_token_s=w.token_s / efficiency + token_all_reduce_s + w.token_hops_s,
         prefill_per_token2_s=w.token2_s / c["compute_efficiency"],
-        weights_s=weights_s,
-        per_context_token_s=w.context_token_s / c["kv_bandwidth_efficiency"],
-        per_sequence_s=w.sequence_s / c["compute_efficiency"],
-        step_fixed_s=gpu_s - batch * token_all_reduce_s + waits_for_host_s + w.hops_s,
-        step_sequence_s=sequence_s,
+        weights_s=weights_s / tokens,
+        per_context_token_s=w.context_token_s / c["kv_bandwidth_efficiency"] / tokens,
+        per_sequence_s=w.sequence_s / efficiency,
+        step_fixed_s=fixed_s / tokens,
+        step_sequence_s=sequence_s / tokens,
+        first_token_s=c["first_token_s"],
         kv_gb_per_token=w.kv_gb_per_token,
         kv_cache_gb=w.kv_cache_gb,
         weights_gb=w.weights_gb,
@@ -141,16 +159,31 @@ def configuration_curve(configurations: Configurations, options: RooflineOptions
         tiers=c.tiers,
         model=c.model,
         tier=c.tier,
-        tp=c.tp,
+        tp=c.tp // c.attention_dp,
         pp=c.pp,
         max_num_seqs=c.max_num_seqs,
         weights_gb=c.weights_gb,
         kv_cache_gb=c.kv_cache_gb,
         kv_gb_per_token=c.kv_gb_per_token,
         network=options.network,
+        dp=c.attention_dp,
+        ep=c.expert_parallel,
+        kv_gb_per_sequence=c.kv_gb_per_sequence,
     )
     of_tier = tier_coefficients(c.tiers, options)
-    return roofline_curve(workload, {name: column[c.tier] for name, column in of_tier.items()})
+    curve = roofline_curve(workload, {name: column[c.tier] for name, column in of_tier.items()})
+    return accepting(replace(curve, tp=c.tp), options.accepted_tokens)
+
+
+def accepting(curve: ServiceCurve, tokens: float) -> ServiceCurve:
+    """Service curves where speculative decoding gives each sequence some tokens a step on average.
+
+    The step's time is shared by the tokens; the arithmetic of the target model is done for each.
+    """
+    if tokens == 1.0:
+        return curve
+    shared = ("weights_s", "per_context_token_s", "step_fixed_s", "step_sequence_s")
+    return replace(curve, **{name: getattr(curve, name) / tokens for name in shared})
 
 
 def tier_coefficients(tiers: Sequence[Tier], options: RooflineOptions) -> dict[str, Floats]:
@@ -158,7 +191,12 @@ def tier_coefficients(tiers: Sequence[Tier], options: RooflineOptions) -> dict[s
 
     A number in the options counts first, then one on the GPU itself, then the calibration.
     """
-    values = calibration_of(options).values(options.engine, [tier.gpu.name for tier in tiers])
+    values = calibration_of(options).values(
+        options.engine,
+        [tier.gpu.name for tier in tiers],
+        [tier.gpu.family for tier in tiers],
+        [tier.precision.name for tier in tiers],
+    )
     for name in ("compute_efficiency", "bandwidth_efficiency", "collective_latency_s"):
         own = [getattr(tier.gpu, name) for tier in tiers]
         values[name] = np.array(

@@ -55,6 +55,8 @@ class ServiceCurve:
         Communication and launches of a step, s.
     step_sequence_s
         What each sequence adds to them (sampling, its activations on the links), s.
+    first_token_s
+        What a request waits for outside the engine's steps before its first token, s.
     kv_gb_per_token
         KV cache of one token on the whole replica, GB.
     kv_cache_gb
@@ -85,6 +87,7 @@ class ServiceCurve:
     kv_cache_gb: Floats
     weights_gb: Floats
     step_sequence_s: Floats = field(default_factory=lambda: np.zeros(1))
+    first_token_s: Floats = field(default_factory=lambda: np.zeros(1))
 
     def __post_init__(self) -> None:
         length = np.atleast_1d(np.asarray(self.tp)).shape[0]
@@ -127,13 +130,14 @@ class ServiceCurve:
 
     def ttft_s(self, prompt_tokens: Tokens, output_tokens: Tokens) -> Floats:
         """Time to the first token, waiting for a replica left out, s."""
-        return self.prefill_s(prompt_tokens) + self.tpot_s(prompt_tokens, output_tokens)
+        prefill_s = self.prefill_s(prompt_tokens) + self.first_token_s
+        return prefill_s + self.tpot_s(prompt_tokens, output_tokens)
 
     def latency_s(self, prompt_tokens: Tokens, output_tokens: Tokens) -> Floats:
         """Prefill and all decode steps of one request at a full batch, s."""
         steps = np.asarray(output_tokens, dtype=np.float64)
         tpot_s = self.tpot_s(prompt_tokens, output_tokens)
-        return np.asarray(self.prefill_s(prompt_tokens) + steps * tpot_s)
+        return np.asarray(self.first_token_s + self.prefill_s(prompt_tokens) + steps * tpot_s)
 
     def busy_s(self, prompt_tokens: Tokens, output_tokens: Tokens) -> Floats:
         """Share of the replica's time that one request takes, replica·s.

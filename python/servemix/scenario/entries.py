@@ -89,6 +89,11 @@ class Parallelism(Entry, frozen=True, kw_only=True):
         Batch limits of the engine to choose from (vLLM ``--max-num-seqs``), per pipeline stage.
     max_replicas
         Most replicas of one configuration; None sets no limit that a plan could feel.
+    attention_dp
+        Copies of the attention among the ``tp`` GPUs of a stage, each with ``tp / attention_dp`` of
+        them and its share of the sequences.
+    expert_parallel
+        Whether a mixture's experts are spread over the GPUs of a stage whole, not each in parts.
     multi_node_tp
         Whether a tensor-parallel group may reach beyond one node.
     """
@@ -102,6 +107,8 @@ class Parallelism(Entry, frozen=True, kw_only=True):
         256,
     )
     max_replicas: Count | None = None
+    attention_dp: Degree = 1
+    expert_parallel: bool = False
     multi_node_tp: bool = False
 
 

@@ -155,7 +155,8 @@ def _tiers(entry: GpuEntry, where: str) -> list[Tier]:
             precision = catalog.precision(name)
         except InvalidInputError as error:
             raise InvalidInputError(f"{where}.precisions[{index}]: {error}") from None
-        if gpu.flops(precision.compute) is None:
+        # 4-bit floats run as weights alone where the GPU lacks their arithmetic
+        if precision.compute != "fp4" and gpu.flops(precision.compute) is None:
             raise InvalidInputError(
                 f"{where}.precisions[{index}]: {gpu.name} has no {precision.compute} arithmetic, "
                 f"which {name} takes"
