@@ -21,11 +21,14 @@ from servemix.replay.losses import Loss, losses
 from servemix.replay.replica import ReplicaReplay, replay_replica
 from servemix.replay.requests import Requests
 from servemix.replay.result import Replay
+from servemix.replay.rolling import Phase, PlannerLoop
 from servemix.replay.run import ReplaySettings, replay
 
 __all__ = [
     "DEFAULT_MAX_NUM_BATCHED_TOKENS",
     "Loss",
+    "Phase",
+    "PlannerLoop",
     "Replay",
     "ReplaySettings",
     "ReplicaReplay",

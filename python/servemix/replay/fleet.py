@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +11,7 @@ import numpy.typing as npt
 
 from servemix._errors import InvalidInputError
 from servemix.performance.service_curve import ServiceCurve
+from servemix.replay.rolling import Phase, windows
 
 if TYPE_CHECKING:
     from servemix import Plan
@@ -82,36 +84,53 @@ class Fleet:
         return Fleet(curves, tuple(names))
 
     def deployments(self, plan: Plan, max_num_batched_tokens: int) -> dict[str, Any]:
-        """Return the columns of a plan's deployments, one entry each, in the plan's order.
+        """Return the columns of a plan's deployments, one entry each, by rising configuration.
 
         Parameters
         ----------
+        plan, max_num_batched_tokens
+            As in :meth:`deployments_over`, for one plan that always holds.
+        """
+        return self.deployments_over((Phase(0.0, plan),), max_num_batched_tokens)
+
+    def deployments_over(
+        self, phases: Sequence[Phase], max_num_batched_tokens: int
+    ) -> dict[str, Any]:
+        """Return the columns of all deployments of plans, one entry each, by configuration.
+
+        Parameters
+        ----------
+        phases
+            The plans, each from its time on.
         max_num_batched_tokens
             Tokens of one step; raised to the batch limit where that is larger.
         """
-        configuration = np.asarray(plan.deployments["configuration"], dtype=np.int64)
-        replicas = np.asarray(plan.deployments["replicas"], dtype=np.int64)
-        curve = self._curve_of(plan, configuration)
-        offset = np.concatenate([[0], np.cumsum(replicas)])
+        deployed = [phase.plan.deployments["configuration"] for phase in phases]
+        configuration = np.unique(np.concatenate(deployed).astype(np.int64))
+        curve = self._curve_of(phases, configuration)
+        offset, from_s, until_s = windows(phases, configuration)
         return {
             "configuration": configuration,
             **engine_columns(curve, max_num_batched_tokens),
             "replica_offset": offset,
-            "replica_from_s": np.zeros(offset[-1]),
-            "replica_until_s": np.full(offset[-1], np.inf),
+            "replica_from_s": from_s,
+            "replica_until_s": until_s,
         }
 
-    def _curve_of(self, plan: Plan, configuration: npt.NDArray[np.int64]) -> ServiceCurve:
+    def _curve_of(
+        self, phases: Sequence[Phase], configuration: npt.NDArray[np.int64]
+    ) -> ServiceCurve:
         if isinstance(self.curve, ServiceCurve):
             return self.curve.take(configuration)
         curves = [curve.take(configuration) for curve in self.curve]
         weight = np.zeros((len(curves), len(configuration)))
         place = {int(a): n for n, a in enumerate(configuration)}
-        routing = plan.routing
-        for i, a, share in zip(
-            routing["query_type"], routing["configuration"], routing["fraction"], strict=True
-        ):
-            weight[i, place[int(a)]] += share
+        for phase in phases:
+            routing = phase.plan.routing
+            for i, a, share in zip(
+                routing["query_type"], routing["configuration"], routing["fraction"], strict=True
+            ):
+                weight[i, place[int(a)]] += share
         weight = np.where(weight.sum(axis=0) > 0.0, weight, 1.0)
         weight /= weight.sum(axis=0)
         mean = {

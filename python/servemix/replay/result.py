@@ -13,6 +13,7 @@ import numpy.typing as npt
 if TYPE_CHECKING:
     from servemix import Plan
     from servemix.replay.requests import Requests
+    from servemix.replay.rolling import Phase
     from servemix.scenario import Scenario
 
 Floats = npt.NDArray[np.float64]
@@ -125,6 +126,8 @@ class Replay:
     requests
         Columns per request: ``arrival_s``, ``query_type``, ``deployment`` (-1: none), ``ttft_s``,
         ``tpot_s``, ``latency_s``, ``queue_s`` (NaN where there is none).
+    phases
+        The plans and when they held from; more than one with a planner in the loop.
     """
 
     scenario: str
@@ -136,6 +139,7 @@ class Replay:
     total: TypeReplay
     deployments: tuple[DeploymentReplay, ...]
     requests: dict[str, npt.NDArray[Any]] = field(repr=False)
+    phases: tuple[Phase, ...] = field(default=(), repr=False)
 
     @property
     def attainment(self) -> float:
@@ -163,6 +167,7 @@ class Replay:
         outcome: dict[str, Any],
         summary: dict[str, Any],
         seed: int,
+        phases: tuple[Phase, ...] = (),
     ) -> Replay:
         """Put together what the core returned."""
         names = [*(entry.name for entry in scenario.query_types), "all"]
@@ -194,6 +199,7 @@ class Replay:
             total=rows[-1],
             deployments=_deployments(deployments, names, outcome),
             requests=columns,
+            phases=phases,
         )
 
     def to_data(self) -> dict[str, Any]:

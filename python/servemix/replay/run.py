@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, TypedDict
 
@@ -14,6 +15,7 @@ from servemix._errors import InvalidInputError
 from servemix.replay.fleet import DEFAULT_MAX_NUM_BATCHED_TOKENS, Fleet
 from servemix.replay.requests import Requests
 from servemix.replay.result import Replay, slos_of
+from servemix.replay.rolling import Phase, PlannerLoop
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
@@ -74,6 +76,7 @@ def replay(
     seed: int = 0,
     threads: int = 1,
     fleet: Fleet | None = None,
+    planner: PlannerLoop | None = None,
     cancel: CancelToken | None = None,
     **changed: Unpack[ReplaySwitches],
 ) -> Replay:
@@ -96,6 +99,8 @@ def replay(
         Threads; deployments run side by side. The result does not depend on it.
     fleet
         The curves of the scenario, where several plans of it are replayed.
+    planner
+        Plans anew while the requests come, beginning with ``plan``; see :class:`PlannerLoop`.
     cancel
         Ends the replay early.
     **changed
@@ -125,8 +130,9 @@ def replay(
             f"query_type: {int(requests.query_type.max())} is out of range for {num_types} types"
         )
     columns = requests.columns()
-    deployments = fleet.deployments(plan, how.max_num_batched_tokens)
-    place = _assign(plan, requests, how.router, seed)
+    phases = (Phase(0.0, plan),) if planner is None else planner.phases(plan, requests)
+    deployments = fleet.deployments_over(phases, how.max_num_batched_tokens)
+    place = _assign(phases, deployments["configuration"], requests, how.router, seed)
     outcome = _core._replay(
         columns,
         place,
@@ -151,16 +157,27 @@ def replay(
         outcome=outcome,
         summary=summary,
         seed=seed,
+        phases=phases,
     )
 
 
 def _assign(
-    plan: Plan, requests: Requests, router: Literal["deficit", "random"], seed: int
+    phases: Sequence[Phase],
+    configuration: npt.NDArray[np.int64],
+    requests: Requests,
+    router: Literal["deficit", "random"],
+    seed: int,
 ) -> npt.NDArray[np.int64]:
-    """Place in the plan's deployments of each request; -1 where the plan leaves it unserved."""
-    configuration = np.asarray(plan.deployments["configuration"], dtype=np.int64)
+    """Place in the deployments of each request; -1 where its plan leaves it unserved."""
     if not len(requests):
         return np.empty(0, dtype=np.int64)
-    picked = np.asarray(plan.router(seed=seed, mode=router).pick_many(requests.query_type))
+    begins = np.searchsorted(requests.arrival_s, [phase.ready_s for phase in phases])
+    begins[0] = 0
+    ends = [*begins[1:].tolist(), len(requests)]
+    picked = np.full(len(requests), -1, dtype=np.int64)
+    for n, (phase, begin, end) in enumerate(zip(phases, begins.tolist(), ends, strict=True)):
+        if begin < end:
+            picks = phase.plan.router(seed=seed + n, mode=router)
+            picked[begin:end] = picks.pick_many(requests.query_type[begin:end])
     place = np.searchsorted(configuration, np.maximum(picked, 0))
     return np.where(picked < 0, -1, place).astype(np.int64)
