@@ -34,7 +34,7 @@ def test_json_has_every_draw_and_the_losses(plan: str, capsys: pytest.CaptureFix
     run(["replay", "azure-2023", plan, "--duration", "60", "--seeds", "2", "--json"])
     data = json.loads(capsys.readouterr().out)
     assert [one["seed"] for one in data["replays"]] == [0, 1]
-    assert len(data["losses"]) == 4
+    assert len(data["losses"]) == 5
 
 
 def test_a_trace_is_replayed(plan: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

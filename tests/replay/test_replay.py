@@ -75,6 +75,7 @@ def test_causes_are_added_one_after_the_other() -> None:
     requests = Requests.poisson(SCENARIO, duration_s=600.0, seed=5)
     lost = losses(SCENARIO, PLAN, requests)
     assert [loss.cause for loss in lost] == [
+        "own lengths",
         "queue and batch",
         "spread of lengths",
         "drift",

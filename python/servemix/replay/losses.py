@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 #: Steps in which rates are counted, s: slower changes are drift, faster ones bursts.
 DRIFT_STEP_S = 300.0
+#: Time between two requests that are not to meet, s.
+APART_S = 1e5
 
 
 @dataclass(frozen=True)
@@ -47,11 +49,12 @@ def losses(
 ) -> tuple[Loss, ...]:
     """Add the causes of missed SLOs one after the other.
 
-    1. *queue and batch*: Poisson arrivals at the requests' mean rates, all of a query type with its
+    1. *own lengths*: every request on a replica that is idle, so that no sizing mends what misses;
+    2. *queue and batch*: Poisson arrivals at the requests' mean rates, all of a query type with its
        mean lengths;
-    2. *spread of lengths*: the same arrivals with lengths drawn from the requests' own;
-    3. *drift*: rates that follow those of the requests in steps of five minutes;
-    4. *bursts*: the requests as they are.
+    3. *spread of lengths*: the same arrivals with lengths drawn from the requests' own;
+    4. *drift*: rates that follow those of the requests in steps of five minutes;
+    5. *bursts*: the requests as they are.
 
     An entry may be above the one before it: a request with fewer tokens than the mean is easier.
 
@@ -67,7 +70,9 @@ def losses(
     uniform = np.sort(rng.random(count)) * period_s
     shuffled = rng.permutation(count)
     drift = _redrawn_within_steps(requests, rng)
+    everyone = np.arange(count)
     stages = (
+        ("own lengths", _at(requests, everyone.astype(np.float64) * APART_S, everyone)),
         ("queue and batch", _mean_lengths(_at(requests, uniform, shuffled))),
         ("spread of lengths", _at(requests, uniform, shuffled)),
         ("drift", drift),

@@ -237,6 +237,17 @@ class Replay:
         tables = "\n\n".join(text_table(table) for table in replay_tables(self))
         return f"{replay_headline(self)}\n\n{tables}"
 
+    def plot(self, path: str | os.PathLike[str]) -> None:
+        """Draw TTFT over time and its distribution, per query type (extra ``plot``).
+
+        See Also
+        --------
+        servemix.replay.plot.plot_replay
+        """
+        from servemix.replay.plot import plot_replay
+
+        plot_replay(self, path)
+
     def _repr_html_(self) -> str:
         from servemix.report.plan_html import tables_html
         from servemix.report.replay_tables import replay_headline, replay_tables
