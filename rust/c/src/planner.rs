@@ -1,8 +1,8 @@
 //! Planners.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::Mutex;
 
-use servemix_core::{Error, Planner as Inner, PlannerParams as Params, Result, Update as InnerUpdate};
+use servemix_core::{Planner as Inner, PlannerParams as Params, Result, Update as InnerUpdate};
 
 use crate::entry::{call, elements, free, get, give, place};
 use crate::{Plan, Problem};
@@ -178,9 +178,14 @@ unsafe fn next(
                 changed.pools = column(update.pools, update.num_pools)?;
                 changed.failed = column(update.failed, update.num_failed)?;
             }
-            let broken =
-                |_: PoisonError<_>| Error::Internal("an earlier call broke this planner: make a new one".into());
-            work(&mut *planner.inner.lock().map_err(broken)?, &changed).map(Plan::new)
+            let mut inner = planner.inner.lock().unwrap_or_else(|interrupted| {
+                // A panic has interrupted a call: back to the plan and the numbers before it.
+                let mut inner = interrupted.into_inner();
+                inner.recover();
+                planner.inner.clear_poison();
+                inner
+            });
+            work(&mut inner, &changed).map(Plan::new)
         })
     })
 }

@@ -53,6 +53,9 @@ mod _core {
 
     #[pymodule_init]
     fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
+        // A caught panic is an InternalError and nothing on the host's stderr. The hook is that of this library's own copy of
+        // the standard library, so that no other library of the process sees it.
+        std::panic::set_hook(Box::new(|_| {}));
         // For benchmarks, which refuse to time such a build.
         module.add("_DEBUG", cfg!(debug_assertions))?;
         module.add("__version__", env!("CARGO_PKG_VERSION"))

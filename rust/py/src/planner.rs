@@ -1,9 +1,9 @@
 //! The class `Planner`.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard};
 
 use pyo3::prelude::*;
-use servemix_core::{Error, Method, Plan, Planner, PlannerParams, Problem, Result, SolveParams, Update};
+use servemix_core::{Method, Plan, Planner, PlannerParams, Problem, Result, SolveParams, Update};
 
 use crate::convert::{floats, integers, number, unsigned};
 use crate::entry;
@@ -42,7 +42,9 @@ use crate::problem::PyProblem;
 ///     default), so that the next rise of the traffic need not change them again, as far as that
 ///     costs at most the second as a share of the cost without (0.01 by default).
 /// max_changes
-///     Most replicas started and stopped by one call, lost ones not counted; None for no limit.
+///     Most replicas started and stopped by one call, lost ones not counted; None for no limit. A
+///     larger change is made over several calls, those parts first that serve queries, then those
+///     that save most.
 ///
 /// Raises
 /// ------
@@ -66,10 +68,15 @@ enum Mode {
 }
 
 impl PyPlanner {
-    /// The planner, waited for; only while detached from the interpreter.
+    /// The planner, waited for; only while detached from the interpreter. One that a panic has interrupted is set to the
+    /// plan and the numbers before that call.
     fn lock(&self) -> Result<MutexGuard<'_, Planner>> {
-        let broken = |_: PoisonError<_>| Error::Internal("an earlier call broke this planner: make a new one".into());
-        self.planner.lock().map_err(broken)
+        Ok(self.planner.lock().unwrap_or_else(|interrupted| {
+            let mut planner = interrupted.into_inner();
+            planner.recover();
+            self.planner.clear_poison();
+            planner
+        }))
     }
 
     fn wrap(&self, py: Python<'_>, (plan, numbers): (Plan, Numbers)) -> PyPlan {

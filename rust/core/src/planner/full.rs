@@ -142,11 +142,7 @@ impl Reoptimiser {
                 self.relax(&mut call, is_priced);
             }
         }
-        let digs = if params.max_changes.is_some() {
-            // Only what runs, and what is a few changes away from it.
-            call.settle();
-            false
-        } else {
+        let digs = {
             let rests = is_first && self.begin(&mut call, is_priced);
             let is_off = !is_priced && self.pace.is_off(self.excess_of(&call.found.best));
             if !has_all_routes && (is_off || !call.found.best.is_sound()) {
@@ -346,13 +342,11 @@ impl Reoptimiser {
     fn set_running(&mut self, problem: &Problem, params: &PlannerParams, kept: &[Deployment]) {
         let running = &mut self.running;
         let payback = payback(problem, params);
-        running.max_changes = params.max_changes;
         running.start_usd.clear();
         let start_usd = |a| params.transition.replica_usd(problem, a) / payback;
         running.start_usd.extend((0..problem.num_configurations()).map(start_usd));
         running.replicas.clear();
         running.replicas.resize(problem.num_configurations(), 0);
-        running.total = kept.iter().map(|entry| u64::from(entry.replicas)).sum();
         for entry in kept {
             for a in problem.same_replicas(entry.configuration as usize) {
                 running.replicas[a as usize] = entry.replicas;

@@ -15,6 +15,7 @@ mod kernel;
 mod next_plan;
 mod pace;
 mod params;
+mod partial;
 mod rank;
 mod relaxation;
 mod transition;
@@ -23,6 +24,7 @@ mod worth;
 use call::{First, Kept, Next, Outcome};
 use full::Reoptimiser;
 pub use params::{PlannerParams, TransitionCosts};
+use partial::changes;
 use rank::Rank;
 pub use transition::{Action, Step, Transition};
 
@@ -63,6 +65,8 @@ pub struct Planner {
     /// Headroom that is tried next, and what that of the present plan cost, as a share, when it was taken over.
     headroom: f64,
     headroom_cost_share: f64,
+    /// Where `max_changes` left a change unfinished: the deployments that it leads to.
+    target: Option<Vec<Deployment>>,
     plan: Plan,
 }
 
@@ -79,6 +83,13 @@ impl Numbers {
         self.rates.clone_from(&data.query_types.rate_per_h);
         self.prices.clone_from(&data.tiers.gpu_usd_per_h);
         self.pools.clone_from(&data.pools.max_gpus);
+    }
+
+    /// Whether these are the numbers of a problem.
+    fn is_of(&self, data: &ProblemData) -> bool {
+        self.rates == data.query_types.rate_per_h
+            && self.prices == data.tiers.gpu_usd_per_h
+            && self.pools == data.pools.max_gpus
     }
 }
 
@@ -111,8 +122,10 @@ impl Planner {
             program,
             reoptimiser,
             before: Numbers::default(),
+            target: None,
             plan,
         };
+        planner.lose_surplus();
         planner.lose_pools();
         planner.route()?;
         Ok(planner)
@@ -139,6 +152,21 @@ impl Planner {
         &self.problem
     }
 
+    /// Sets a planner that a panic has interrupted to the numbers before that call and its last plan, with new working memory.
+    pub fn recover(&mut self) {
+        let before = std::mem::take(&mut self.before);
+        if before.rates.len() == self.problem.num_query_types() {
+            // They were valid before.
+            self.problem.put_rates(&before.rates);
+            let _ = self.problem.set_prices(&before.prices);
+            let _ = self.problem.set_pools(&before.pools);
+        }
+        self.problem.derive_routes();
+        self.has_old_routes = false;
+        self.target = None;
+        self.begin_anew(&self.plan.deployments.clone());
+    }
+
     /// The next plan with the deployments of the present one, as far as they still exist, routed at least cost.
     ///
     /// # Errors
@@ -147,6 +175,11 @@ impl Planner {
         self.check(update)?;
         self.before.clone_from(self.problem.data());
         self.apply(update);
+        if !self.before.is_of(self.problem.data())
+            || update.failed.is_some_and(|failed| failed.iter().any(|&lost| lost > 0))
+        {
+            self.target = None;
+        }
         if let Err(error) = self.route() {
             self.restore();
             return Err(error);
@@ -161,8 +194,13 @@ impl Planner {
     /// As [`Planner::reroute`].
     pub fn replan(&mut self, update: &Update<'_>) -> Result<&Plan> {
         self.reroute(update)?;
+        if self.go_on_to_target() {
+            return Ok(&self.plan);
+        }
         if self.reoptimiser.is_due(&self.problem) {
-            self.renew_routes();
+            if self.renew_routes() {
+                self.route()?;
+            }
         } else if self.has_old_routes {
             let looked_at = self.reoptimiser.looked_at(&self.plan.deployments);
             looked_at.iter().for_each(|&a| self.problem.derive_routes_of(a as usize));
@@ -170,14 +208,25 @@ impl Planner {
         let next = match self.improve(None)? {
             Outcome::Next(next) => next,
             Outcome::Poor(first) => {
-                self.renew_routes();
-                match self.improve(Some(first))? {
+                // What was found refers to the routes that there were.
+                let first = if self.renew_routes() { None } else { Some(first) };
+                if first.is_none() {
+                    self.route()?;
+                }
+                match self.improve(first)? {
                     Outcome::Next(next) => next,
                     // Not where all routes are up to date.
                     Outcome::Poor(_) => None,
                 }
             }
         };
+        if let (Some(next), Some(most)) = (&next, self.params.max_changes) {
+            if changes(&self.plan.deployments, &next.deployments) > u64::from(most) {
+                self.set_target(next);
+                self.go_on_to_target();
+                return Ok(&self.plan);
+            }
+        }
         if let Some(next) = next {
             if !self.take_over_with_headroom(&next) && self.take_over(&next.deployments, &next.program, f64::INFINITY) {
                 self.headroom_cost_share = 0.0;
@@ -295,76 +344,104 @@ impl Planner {
 
     /// Takes the last update back.
     fn restore(&mut self) {
-        // They were valid before.
-        let _ = self.problem.set_rates(&self.before.rates);
-        let _ = self.problem.set_prices(&self.before.prices);
-        let _ = self.problem.set_pools(&self.before.pools);
-        self.has_old_routes = false;
-        self.program = RoutingProgram::of_deployments(&self.problem, &self.plan.deployments);
+        self.recover();
+    }
+
+    /// Gives up replicas beyond a configuration's limit.
+    fn lose_surplus(&mut self) {
+        for slot in 0..self.program.num_slots() {
+            let Some(a) = self.program.configuration(slot) else { continue };
+            let most = self.problem.configurations.max_replicas[a];
+            if self.program.replicas(slot) > most {
+                self.program.set_replicas(&self.problem, slot, a, most);
+            }
+        }
     }
 
     /// Gives up what no longer fits a pool, the idlest deployments first.
     fn lose_pools(&mut self) {
         for pool in 0..self.problem.num_pools() as u32 {
             let max_gpus = self.problem.pools.max_gpus[pool as usize];
-            while let Some((slot, a)) = self.idlest(pool, max_gpus) {
-                self.program.set_replicas(&self.problem, slot, a, self.program.replicas(slot) - 1);
+            while let Some((slot, a, lost)) = self.idlest(pool, max_gpus) {
+                self.program.set_replicas(&self.problem, slot, a, self.program.replicas(slot) - lost);
             }
         }
     }
 
-    /// The deployment of a pool with the most spare replicas, where the pool is overdrawn.
-    fn idlest(&self, pool: u32, max_gpus: f64) -> Option<(usize, usize)> {
+    /// The deployment of a pool with the most spare replicas, where the pool is overdrawn, and how many it loses: as many as
+    /// are too many, but no more than leave it the idlest.
+    fn idlest(&self, pool: u32, max_gpus: f64) -> Option<(usize, usize, u32)> {
         debug_assert_ne!(pool, NO_POOL);
         let (mut used_gpus, mut most, mut idlest) = (0.0, f64::NEG_INFINITY, None);
+        let mut second = f64::NEG_INFINITY;
         for slot in 0..self.program.num_slots() {
             let Some(a) = self.program.configuration(slot).filter(|&a| self.problem.pool(a) == pool) else { continue };
             let replicas = f64::from(self.program.replicas(slot));
             used_gpus += replicas * self.problem.gpus_per_replica(a);
             let spare = replicas - self.program.load(slot);
             if spare > most || idlest.is_none() {
+                second = most;
                 (most, idlest) = (spare, Some((slot, a)));
+            } else {
+                second = second.max(spare);
             }
         }
-        idlest.filter(|_| used_gpus > max_gpus * (1.0 + 1e-9))
+        let (slot, a) = idlest.filter(|_| used_gpus > max_gpus * (1.0 + 1e-9))?;
+        let surplus = (used_gpus - max_gpus) / self.problem.gpus_per_replica(a);
+        let lost = surplus.min(most - second).floor().clamp(1.0, f64::from(self.program.replicas(slot)));
+        Some((slot, a, lost as u32))
     }
 
     /// Routes for the present numbers and makes the plan of it.
     fn route(&mut self) -> Result<()> {
-        if self.program.is_outgrown(&self.problem) {
-            self.program = RoutingProgram::of_deployments(&self.problem, &self.deployments());
-        }
-        if !self.solve_routing() {
-            // A basis that has gone bad: from scratch.
-            self.program = RoutingProgram::of_deployments(&self.problem, &self.deployments());
-            if !self.solve_routing() {
-                return Err(Error::Internal("the routing program has no solution".into()));
-            }
-        }
-        let plan = next_plan::make(&self.problem, &self.program, &self.params)?;
-        self.plan = gate::admit_or_degrade(&self.problem, plan);
+        self.plan = route(&self.problem, &mut self.program, &self.params)?;
         Ok(())
-    }
-
-    fn solve_routing(&mut self) -> bool {
-        self.program.price_shortage_last(&self.problem);
-        self.program.refresh(&self.problem);
-        self.program.drop_broken_limits(&self.problem);
-        if self.program.solve(f64::INFINITY) != LinearStatus::Optimal {
-            return false;
-        }
-        !self.program.press_shortage(&self.problem) || self.program.solve(f64::INFINITY) == LinearStatus::Optimal
     }
 
     fn deployments(&self) -> Vec<Deployment> {
         next_plan::deployments(&self.program)
     }
 
-    fn renew_routes(&mut self) {
-        if std::mem::take(&mut self.has_old_routes) {
-            self.problem.derive_routes();
+    /// Brings all routes up to date; true where that made the routing program anew, which then has to be solved.
+    fn renew_routes(&mut self) -> bool {
+        let is_new = std::mem::take(&mut self.has_old_routes) && self.problem.derive_routes();
+        if is_new {
+            self.begin_anew(&self.deployments());
+        }
+        is_new
+    }
+
+    /// Makes all that refers to routes by their position anew.
+    fn begin_anew(&mut self, deployments: &[Deployment]) {
+        self.program = RoutingProgram::of_deployments(&self.problem, deployments);
+        self.reoptimiser = Reoptimiser::new(&self.problem, self.params.seed);
+    }
+}
+
+/// Solves the routing of a program's deployments and makes the plan of it.
+fn route(problem: &Problem, program: &mut RoutingProgram, params: &PlannerParams) -> Result<Plan> {
+    if program.is_outgrown(problem) {
+        *program = RoutingProgram::of_deployments(problem, &next_plan::deployments(program));
+    }
+    if !solve_routing(problem, program) {
+        // A basis that has gone bad: from scratch.
+        *program = RoutingProgram::of_deployments(problem, &next_plan::deployments(program));
+        if !solve_routing(problem, program) {
+            return Err(Error::Internal("the routing program has no solution".into()));
         }
     }
+    let plan = next_plan::make(problem, program, params)?;
+    Ok(gate::admit_or_degrade(problem, plan))
+}
+
+fn solve_routing(problem: &Problem, program: &mut RoutingProgram) -> bool {
+    program.price_shortage_last(problem);
+    program.refresh(problem);
+    program.drop_broken_limits(problem);
+    if program.solve(f64::INFINITY) != LinearStatus::Optimal {
+        return false;
+    }
+    !program.press_shortage(problem) || program.solve(f64::INFINITY) == LinearStatus::Optimal
 }
 
 /// Refuses what a planner could not keep: two configurations on one (model, tier).

@@ -60,7 +60,8 @@ pub struct PlannerParams {
     /// Most that headroom may cost, as a share of the cost without; 0.01 by default. What it did cost is what a change
     /// must save beyond `min_saving_share`. With very many replicas headroom costs its share; with few it is often free.
     pub max_headroom_cost_share: f64,
-    /// Most replicas started and stopped in one replan, forced ones not counted; no limit by default.
+    /// Most replicas started and stopped in one replan, forced ones not counted; no limit by default. A change that takes more is
+    /// made over several calls, those parts of it first that serve queries, then those that save most.
     pub max_changes: Option<u32>,
 }
 

@@ -67,18 +67,20 @@ impl Problem {
         }
     }
 
-    /// Derives the coefficients of every route from the rates.
-    pub(crate) fn derive_routes(&mut self) {
+    /// Derives the coefficients of every route from the rates. True where other routes than before can carry a share that
+    /// counts: then every position in the route table is another one.
+    pub(crate) fn derive_routes(&mut self) -> bool {
         let usable = (0..self.num_routes()).filter(|&route| is_usable(&self.data, route)).count();
         let is_same = usable == self.routes.len()
             && self.routes.source.iter().all(|&route| is_usable(&self.data, route as usize));
         if !is_same {
             self.routes = route_table(&self.data);
-            return;
+            return true;
         }
         for position in 0..self.routes.len() {
             self.derive_route(position);
         }
+        false
     }
 
     /// Derives the coefficients of the routes of configuration `a` from the rates.

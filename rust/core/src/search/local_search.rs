@@ -305,9 +305,6 @@ impl<'a> LocalSearch<'a> {
             tried += 1;
             self.trial.clone_from(&self.state);
             self.trial.apply(&self.changes);
-            if self.trial.changes_too_much() {
-                continue;
-            }
             self.solves += 1;
             let solved = self.trial.solve(target_usd);
             let statistics = &mut self.statistics[usize::from(candidate.operator)];
@@ -319,8 +316,7 @@ impl<'a> LocalSearch<'a> {
                     self.memory.note(trial_key, self.trial.total_usd(), self.trial.is_feasible());
                 }
                 let is_sound = self.trial.is_feasible() || !needs_feasible;
-                let is_allowed = is_sound && (self.trimmed.is_empty() || !self.trial.changes_too_much());
-                if is_allowed && self.trial.is_solved() && self.trial.total_usd() < target_usd {
+                if is_sound && self.trial.is_solved() && self.trial.total_usd() < target_usd {
                     statistics.applied += 1;
                     statistics.saved_usd += total_usd - self.trial.total_usd();
                     std::mem::swap(&mut self.state, &mut self.trial);

@@ -1,4 +1,4 @@
-//! What runs already, for a search that changes it: what starting more costs, and how much may change.
+//! What runs already, for a search that changes it: what starting more costs.
 
 /// Replicas that run before the search, per configuration. Starting more is part of a state's total, but of no limit.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -7,10 +7,6 @@ pub struct Running {
     pub replicas: Vec<u32>,
     /// Cost of starting one more, USD.
     pub start_usd: Vec<f64>,
-    /// Most replicas started and stopped by moves.
-    pub max_changes: Option<u32>,
-    /// Replicas that run in all.
-    pub total: u64,
 }
 
 impl Running {

@@ -106,19 +106,6 @@ impl<'a> SearchState<'a> {
             .map_or(0.0, |running| running.starting_usd(configuration, to) - running.starting_usd(configuration, from))
     }
 
-    /// Whether more replicas are started and stopped than may be, compared with what runs.
-    pub fn changes_too_much(&self) -> bool {
-        let Some((running, most)) = self.running.and_then(|running| Some((running, running.max_changes?))) else {
-            return false;
-        };
-        let mut changed = running.total;
-        for (a, replicas) in self.deployments() {
-            let before = running.replicas[a];
-            changed = changed - u64::from(before) + u64::from(before.abs_diff(replicas));
-        }
-        changed > u64::from(most)
-    }
-
     /// The routing program of the deployments, for good.
     pub fn into_program(self) -> RoutingProgram {
         self.program
