@@ -95,7 +95,7 @@ def losses_table(lost: Sequence[Loss]) -> Table:
         "Where requests are lost: attainment as each cause is added",
         ["cause", ">met every SLO"],
         [[loss.cause, percent(loss.attainment, 2)] for loss in lost],
-        note="Idle replicas first, then Poisson arrivals of mean lengths; last the requests as sent.",
+        note="Idle replicas first, then Poisson arrivals of mean lengths; last what was replayed.",
     )
 
 
