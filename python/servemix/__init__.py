@@ -1,6 +1,7 @@
 """Plan LLM serving on heterogeneous GPUs: what to deploy and where to send each kind of request."""
 
 from servemix._certificate import diagnose, lower_bound
+from servemix._classify import classify
 from servemix._core import (
     CancelToken,
     CheckReport,
@@ -48,6 +49,7 @@ __all__ = [
     "Violation",
     "__version__",
     "check",
+    "classify",
     "diagnose",
     "load_plan",
     "load_problem",

@@ -20,6 +20,7 @@ from servemix.cli import (
     compare,
     experiments,
     explain,
+    export,
     fit,
     plan,
     replay,
@@ -109,6 +110,7 @@ app.command("plan")(plan.plan)
 app.command("solve")(solve.solve)
 app.command("compare")(compare.compare)
 app.command("replay")(replay.replay)
+app.command("export")(export.export)
 app.command("check")(check.check)
 app.command("explain")(explain.explain)
 app.command("catalog")(catalog.catalog)

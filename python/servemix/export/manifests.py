@@ -1,0 +1,95 @@
+"""What a target renders: files, and notes on what it cannot express."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import yaml
+
+from servemix.export.named import NamedPlan
+
+__all__ = ["Export", "ExportOptions", "Writer"]
+
+
+@dataclass(frozen=True)
+class ExportOptions:
+    """What a person may set for all targets.
+
+    Attributes
+    ----------
+    namespace
+        Namespace of objects; None leaves it to whoever applies them.
+    image
+        Container image of the engine; it has to serve the OpenAI API with vLLM's options.
+    prometheus
+        Address of the Prometheus server that autoscalers ask.
+    gateway
+        Name of the Gateway that routes hang on.
+    engine_address
+        Address of an engine outside Kubernetes, with ``{name}`` (the deployment), ``{replica}``
+        (from 0) and ``{port}`` (8000 plus a running number).
+    """
+
+    namespace: str | None = None
+    image: str = "vllm/vllm-openai:latest"
+    prometheus: str = "http://prometheus-operated.monitoring.svc:9090"
+    gateway: str = "servemix-gateway"
+    engine_address: str = "127.0.0.1:{port}"
+
+
+@dataclass(frozen=True)
+class Export:
+    """A plan in another project's terms.
+
+    Attributes
+    ----------
+    target
+        Name of the target.
+    files
+        Content by file name.
+    notes
+        What the target cannot express, and what was assumed; the files say it as well.
+    """
+
+    target: str
+    files: dict[str, str]
+    notes: tuple[str, ...]
+
+
+@dataclass
+class Writer:
+    """Collects the files of one target, each with a heading that says which plan made it."""
+
+    target: str
+    plan: NamedPlan
+    files: dict[str, str] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
+
+    def note(self, text: str) -> None:
+        """Say what the target cannot express; once, however often it comes up."""
+        if text not in self.notes:
+            self.notes.append(text)
+
+    def yaml(self, name: str, *documents: Any, about: Sequence[str] = ()) -> None:
+        """Add a file of YAML documents."""
+        texts = [
+            yaml.safe_dump(document, sort_keys=False, width=1000, allow_unicode=True)
+            for document in documents
+        ]
+        self.text(name, "---\n".join(texts), about=about)
+
+    def text(self, name: str, content: str, *, about: Sequence[str] = ()) -> None:
+        """Add a file whose comments begin with ``#``."""
+        lines = [*self.plan.provenance, *about]
+        heading = "".join(f"# {' '.join(line.split())}\n" for line in lines)
+        self.files[name] = f"{heading}\n{content.rstrip()}\n"
+
+    def done(self) -> Export:
+        """Return the files; every note stands at the head of each."""
+        files = {}
+        for name, content in self.files.items():
+            heading = "".join(f"# note: {' '.join(note.split())}\n" for note in self.notes)
+            files[name] = heading + content
+        return Export(self.target, files, tuple(self.notes))

@@ -1,0 +1,1 @@
+"""One module per export target; each has a function ``render``."""
