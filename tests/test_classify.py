@@ -13,7 +13,9 @@ from servemix.scenario import load_scenario
 def test_a_request_as_its_query_type_says_is_of_that_type() -> None:
     scenario = load_scenario("azure-2023")
     for entry in scenario.query_types:
-        assert classify(scenario, entry.input_tokens, entry.output_tokens) == entry.name
+        assert entry.lengths is not None
+        assert entry.lengths.geometric_mean is not None
+        assert classify(scenario, *entry.lengths.geometric_mean) == entry.name
 
 
 def test_it_repeats_what_the_calibration_and_the_replay_do() -> None:

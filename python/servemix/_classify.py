@@ -9,6 +9,8 @@ from servemix._errors import InvalidInputError
 
 if TYPE_CHECKING:
     from servemix.export.plan_file import PlanFile
+    from servemix.export.plan_file import QueryType as FileQueryType
+    from servemix.scenario import QueryType as ScenarioQueryType
     from servemix.scenario import Scenario
 
 __all__ = ["classify"]
@@ -47,13 +49,25 @@ def classify(
             raise InvalidInputError(f"{name}: must be a finite number above 0, got {value}")
     nearest: tuple[float, str] | None = None
     for entry in plan.query_types:
-        if not (entry.input_tokens and entry.output_tokens):
+        centre = _centre(entry)
+        if centre is None:
             continue
-        distance = math.log(input_tokens / entry.input_tokens) ** 2
+        distance = math.log(input_tokens / centre[0]) ** 2
         if output_tokens_hint is not None:
-            distance += math.log(output_tokens_hint / entry.output_tokens) ** 2
+            distance += math.log(output_tokens_hint / centre[1]) ** 2
         if nearest is None or distance < nearest[0]:
             nearest = (distance, entry.name)
     if nearest is None:
         raise InvalidInputError("query_types: none of them says its input_tokens and output_tokens")
     return nearest[1]
+
+
+def _centre(entry: FileQueryType | ScenarioQueryType) -> tuple[float, float] | None:
+    """Geometric means of prompt and answer; the means for want of them."""
+    lengths = getattr(entry, "lengths", entry)
+    typical: tuple[float, float] | None = getattr(lengths, "geometric_mean", None)
+    if typical is not None:
+        return typical
+    if entry.input_tokens and entry.output_tokens:
+        return entry.input_tokens, entry.output_tokens
+    return None

@@ -66,6 +66,7 @@ class PlanFacts:
             {
                 "input_tokens": entry.input_tokens,
                 "output_tokens": entry.output_tokens,
+                "geometric_mean": None if entry.lengths is None else entry.lengths.geometric_mean,
                 "ttft_slo_s": entry.ttft_slo_s,
                 "tpot_slo_s": entry.tpot_slo_s,
             }

@@ -109,13 +109,17 @@ class Attainment(_Row, frozen=True, kw_only=True):
 
 
 class QueryType(_Row, frozen=True, kw_only=True):
-    """One query type: its demand, its tokens and its SLOs."""
+    """One query type: its demand, its tokens and its SLOs.
+
+    ``geometric_mean`` is that of its prompts and answers, by which requests are assigned to it.
+    """
 
     name: str
     rate_per_h: NonNegative
     latency_slo_s: float | None = None
     input_tokens: Positive | None = None
     output_tokens: Positive | None = None
+    geometric_mean: tuple[Positive, Positive] | None = None
     ttft_slo_s: Positive | None = None
     tpot_slo_s: Positive | None = None
     attainment: Attainment | None = None

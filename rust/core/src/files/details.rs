@@ -72,6 +72,8 @@ pub struct QueryTypeDetails {
     pub input_tokens: Option<f64>,
     /// Tokens of the answer.
     pub output_tokens: Option<f64>,
+    /// Geometric means of prompt and answer, tokens, by which requests are assigned to query types.
+    pub geometric_mean: Option<[f64; 2]>,
     /// Limit of the time to first token, s.
     pub ttft_slo_s: Option<f64>,
     /// Limit of the time per output token, s.

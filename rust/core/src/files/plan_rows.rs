@@ -69,6 +69,8 @@ pub(super) struct QueryTypeRow {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     output_tokens: Option<f64>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    geometric_mean: Option<[f64; 2]>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     ttft_slo_s: Option<f64>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     tpot_slo_s: Option<f64>,
@@ -145,6 +147,7 @@ pub(super) fn query_type_rows(problem: &Problem, details: &PlanDetails) -> Vec<Q
                 latency_slo_s: q.latency_slo_s[i],
                 input_tokens: known.input_tokens,
                 output_tokens: known.output_tokens,
+                geometric_mean: known.geometric_mean,
                 ttft_slo_s: known.ttft_slo_s,
                 tpot_slo_s: known.tpot_slo_s,
                 attainment: known.attainment,
