@@ -38,6 +38,7 @@ __all__ = [
     "accuracy",
     "calibration",
     "error_of",
+    "find_model",
     "gpu",
     "gpus",
     "model",
@@ -108,6 +109,18 @@ def model(name: str) -> Model:
         The catalog has no such model; the message names the nearest ones.
     """
     return _find(models(), model_names(name), "model")
+
+
+def find_model(name: str) -> Model | None:
+    """Look up a model as :func:`model` does; None where the catalog has none."""
+    by_key = _models_by_key()
+    keys = (name_key(other) for other in model_names(name))
+    return next((by_key[key] for key in keys if key in by_key), None)
+
+
+@cache
+def _models_by_key() -> dict[str, Model]:
+    return {name_key(name): row for row in models() for name in _names_of(row)}
 
 
 def precision(name: str) -> Precision:

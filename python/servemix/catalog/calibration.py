@@ -93,6 +93,13 @@ class Coefficients(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
 COEFFICIENTS: tuple[str, ...] = Coefficients.__struct_fields__
 
 
+class Interval(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Lowest and highest measured/predicted that nine of ten points out of sample had."""
+
+    low: Positive
+    high: Positive
+
+
 class Calibration(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Coefficients as fitted to measurements: a default × factors.
 
@@ -104,6 +111,11 @@ class Calibration(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
         For an engine and a GPU that nothing was measured on.
     engines, gpus, families, precisions
         Factors by engine, by the GPU's name in the catalog, by its family, and by precision.
+    models
+        Names of the models that were measured.
+    intervals
+        Per figure (``tpot_s``, ``ttft_s``, ``output_tokens_per_s``) and distance from the
+        measurements (``measured``, ``partly new``, ``new``), how far a prediction may be off.
     provenance
         For people: what was fitted to what, when, and how well it fits.
     """
@@ -113,6 +125,8 @@ class Calibration(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     gpus: dict[str, Factors] = {}
     families: dict[str, Factors] = {}
     precisions: dict[str, Factors] = {}
+    models: tuple[str, ...] = ()
+    intervals: dict[str, dict[str, Interval]] = {}
     provenance: Provenance = {}
 
     def __post_init__(self) -> None:

@@ -91,6 +91,7 @@ def provenance(report: FitReport, source: str, date: str) -> Provenance:
         found[f"mean_error_{regime.replace(' ', '_')}"] = {
             name: round(error.mean, 4) for name, error in figures.items() if error is not None
         }
+    found["coverage_of_90_percent_intervals"] = dict(report.coverage)
     return found
 
 

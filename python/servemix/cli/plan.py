@@ -93,7 +93,9 @@ def _print_screening(screening: Screening, dropped: bool) -> None:
     if not dropped and next(screening.screened(), None) is not None:
         print_line("With --dropped: of each that was dropped, why, and what would keep it.")
         print_line()
+    for interval in screening.intervals:
+        print_line(f"accuracy: {interval.sentence()}")
     for warning in screening.warnings:
         print_line(f"note: {warning}")
-    if screening.warnings:
+    if screening.warnings or screening.intervals:
         print_line()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -10,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from servemix._errors import InvalidInputError
-from servemix.performance.caveats import caveats
+from servemix.performance.caveats import caveats, intervals
 from servemix.performance.configurations import Configurations, enumerate_configurations
 from servemix.performance.error_rates import error_rates
 from servemix.performance.routes import Curves, RouteFigures, curve_of, route_figures
@@ -153,6 +154,7 @@ def _build(
         ttft_s=figures.ttft_s[at],
         tpot_s=figures.tpot_s[at],
     )
+    screening = replace(screening, intervals=intervals(resolved))
     arrays = {
         "name": scenario.name,
         "horizon_h": scenario.horizon_h,

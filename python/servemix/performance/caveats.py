@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from servemix.catalog import Model, Tier
+from servemix.performance.intervals import FigureIntervals, intervals_of_scenario
 from servemix.performance.roofline import calibration_of, read_options
 from servemix.scenario import ResolvedScenario
 
@@ -28,6 +29,14 @@ def caveats(resolved: ResolvedScenario) -> list[str]:
                 "there, with errors as on unseen GPUs or more (docs/performance-models.md)"
             )
     return found
+
+
+def intervals(resolved: ResolvedScenario) -> tuple[FigureIntervals, ...]:
+    """Say how far the figures of a scenario's models and GPUs may be off (roofline)."""
+    performance = resolved.scenario.performance
+    if performance.model != "roofline":
+        return ()
+    return intervals_of_scenario(resolved, calibration_of(read_options(performance.options)))
 
 
 def unverified_numbers(models: Iterable[Model], tiers: Sequence[Tier]) -> list[str]:

@@ -19,6 +19,7 @@ from servemix import catalog
 from servemix._errors import InvalidInputError
 from servemix.catalog.calibration import Calibration
 from servemix.performance.fit import coefficients_of, fit_calibration
+from servemix.performance.intervals import coverage_left_out, intervals_of
 from servemix.performance.prediction import Points, Predicted
 from servemix.performance.screen_points import Screened, screen_points
 
@@ -84,6 +85,9 @@ class FitReport(msgspec.Struct, frozen=True, kw_only=True):
         Points that the fit saw, and how many of them came from where.
     screened
         Points that were not fitted, by reason.
+    coverage
+        Share of the points within the 90 % interval that the residuals of all other sets give, by
+        fits that saw neither their GPU nor their model.
     """
 
     calibration: Calibration
@@ -97,6 +101,7 @@ class FitReport(msgspec.Struct, frozen=True, kw_only=True):
     rows_fitted: int
     sources: dict[str, int]
     screened: dict[str, int]
+    coverage: dict[str, float]
 
 
 def fit_and_judge(
@@ -148,8 +153,14 @@ def fit_and_judge(
         impossible=~everything,
         set_aside=~everything,
     )
+    calibration = msgspec.structs.replace(
+        calibration,
+        models=tuple(sorted({row.model for row in points.rows})),
+        intervals=intervals_of(points, screened.waits, on_hidden, hidden, unseen),
+    )
     return FitReport(
         calibration=calibration,
+        coverage=coverage_left_out(points, screened.waits, unseen),
         fitted=tuple(set_errors(points, screened, fitted)),
         held_out=tuple(set_errors(points, screened, on_hidden, hidden)),
         unseen=tuple(set_errors(points, screened, unseen)),

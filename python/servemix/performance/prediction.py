@@ -121,10 +121,10 @@ class Points:
 
     @cached_property
     def slots(self) -> Floats:
-        """Sequences that the KV cache holds to their end, at least one."""
+        """Sequences that the KV cache holds on average, half way through, at least one."""
         w = self.workload
         state_gb = 0.0 if w.kv_gb_per_sequence is None else w.kv_gb_per_sequence
-        tokens = self.prompt_tokens + self.output_tokens
+        tokens = self.prompt_tokens + self.output_tokens / 2.0
         slots = np.maximum(w.kv_cache_gb / (tokens * w.kv_gb_per_token + state_gb), 1.0)
         # where our own count of the memory leaves none, the benchmark shows that there was some
         return np.where(w.kv_cache_gb > 0.0, slots, np.inf)

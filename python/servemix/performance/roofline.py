@@ -32,6 +32,7 @@ from servemix import catalog
 from servemix._errors import InvalidInputError
 from servemix.catalog import Tier
 from servemix.catalog.calibration import COEFFICIENTS, Calibration, read_calibration
+from servemix.performance.intervals import unfavourable
 from servemix.performance.service_curve import ServiceCurve
 from servemix.performance.workload import Network, Workload
 
@@ -142,7 +143,11 @@ def service_curves(resolved: ResolvedScenario, configurations: Configurations) -
         An option is unknown or out of range, or the engine is not calibrated.
     """
     options = read_options(resolved.scenario.performance.options)
-    return configuration_curve(configurations, options)
+    curve = configuration_curve(configurations, options)
+    confidence = resolved.scenario.confidence
+    if confidence is None:
+        return curve
+    return unfavourable(curve, configurations, calibration_of(options), confidence)
 
 
 def configuration_curve(configurations: Configurations, options: RooflineOptions) -> ServiceCurve:

@@ -5,11 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from enum import IntEnum
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from servemix._errors import InvalidInputError
+
+if TYPE_CHECKING:
+    from servemix.performance.intervals import FigureIntervals
 
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
@@ -98,6 +102,9 @@ class Screening:
         Per route of the problem, seconds.
     warnings
         What a reader must know about the numbers used.
+    intervals
+        How far predicted figures may be off, per distance from what was measured; empty where the
+        performance model has no intervals.
     """
 
     query_types: tuple[str, ...]
@@ -114,6 +121,7 @@ class Screening:
     tpot_s: Floats
     notes: dict[tuple[int, int, int], str] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
+    intervals: tuple[FigureIntervals, ...] = ()
 
     def counts(self) -> dict[str, int]:
         """Count the (query type, model, tier) per reason, ``route`` for those that have one."""

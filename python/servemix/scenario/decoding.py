@@ -131,7 +131,7 @@ def convert(data: Any, to: type[Converted], where: str = "") -> Converted:
     if not isinstance(data, Mapping):
         raise InvalidInputError(f"{where or 'scenario'}: must be a mapping of keys to values")
     try:
-        unknown = list(_unknown_keys(data, inspect.type_info(to), where))
+        unknown = list(_unknown_keys(data, _type_info(to), where))
         if unknown:
             raise InvalidInputError(_told(unknown))
         for entry, number in _not_finite(data, where):
@@ -141,6 +141,16 @@ def convert(data: Any, to: type[Converted], where: str = "") -> Converted:
         raise InvalidInputError(f"{where or 'scenario'}: contains itself") from error
     except msgspec.ValidationError as error:
         raise InvalidInputError(_named(str(error), where)) from error
+
+
+#: What msgspec knows of a type, asked for once: a scenario converts many entries of one type.
+_TYPES: dict[type, inspect.Type] = {}
+
+
+def _type_info(kind: type) -> inspect.Type:
+    if kind not in _TYPES:
+        _TYPES[kind] = inspect.type_info(kind)
+    return _TYPES[kind]
 
 
 def _told(unknown: list[tuple[str, str]]) -> str:

@@ -297,6 +297,9 @@ class Scenario(Entry, frozen=True, kw_only=True):
         Share of a replica's time that may be planned.
     latency_scope
         ``route``: no query on a path that misses its latency SLO; ``average``: the mean meets it.
+    confidence
+        Plan with the unfavourable end of the predicted figures' interval of this confidence, such
+        as 0.9; None plans with the figures themselves.
     memory_utilization
         Share of a GPU's memory that the engine may use (vLLM ``--gpu-memory-utilization``).
     reserve_gb
@@ -323,6 +326,7 @@ class Scenario(Entry, frozen=True, kw_only=True):
     storage_usd_per_gb_h: NonNegative = 0.0
     max_utilization: Share = 0.9
     latency_scope: Literal["route", "average"] = "route"
+    confidence: Annotated[float, msgspec.Meta(gt=0, lt=1)] | None = None
     memory_utilization: Share = 0.9
     reserve_gb: NonNegative = 0.0
     pools: tuple[Pool, ...] = ()

@@ -46,8 +46,7 @@ def model_row(entry: ModelEntry, where: str) -> Model:
     """
     name = entry.model or entry.name
     try:
-        config = entry.config
-        found = catalog.model(name) if config is None else _of_config(config, where)
+        found = _found(entry, name, where)
     except InvalidInputError as error:
         if not entry.spec:
             where += ".model" if entry.config is None else ""
@@ -65,6 +64,14 @@ def model_row(entry: ModelEntry, where: str) -> Model:
             for key in ("routed_params_b", "embedding_params_b"):
                 known.pop(key, None)
     return _with_kv(convert({**known, **entry.spec}, Model, f"{where}.spec"), entry)
+
+
+def _found(entry: ModelEntry, name: str, where: str) -> Model:
+    if entry.config is not None:
+        return _of_config(entry.config, where)
+    if entry.spec and catalog.find_model(name) is None:
+        raise InvalidInputError(name)  # the spec says it all; nobody reads this
+    return catalog.model(name)
 
 
 def _with_kv(row: Model, entry: ModelEntry) -> Model:
