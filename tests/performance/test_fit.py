@@ -153,7 +153,13 @@ def test_the_report_counts_what_it_did() -> None:
         assert tpot is not None
         assert tpot.mean <= tpot.p90
         assert tpot.mean < 0.15
-    assert report.calibration == fit_calibration(points, screen_points(points))
+    fitted = fit_calibration(points, screen_points(points))
+    assert (report.calibration.defaults, report.calibration.engines) == (
+        fitted.defaults,
+        fitted.engines,
+    )
+    assert report.calibration.models == ("Llama-3.1-70B", "Llama-3.1-8B")
+    assert all(0.0 <= share <= 1.0 for share in report.coverage.values())
 
 
 def test_where_nothing_can_be_fitted_the_priors_stand() -> None:
