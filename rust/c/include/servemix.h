@@ -130,6 +130,11 @@ typedef struct {
   const uint32_t *failed;
   // Number of deployments.
   size_t num_failed;
+  // Replicas that take traffic now, of each configuration of the problem. With them the plan made is the one in force: its
+  // deployments are what should run now, its routing goes to replicas that are ready and stay.
+  const uint32_t *ready;
+  // Number of configurations.
+  size_t num_ready;
 } ServemixUpdate;
 
 // One step of a transition.
@@ -142,7 +147,7 @@ typedef struct {
   uint32_t replicas;
   // Seconds until what starts serves; 0 for a stop.
   double start_s;
-  // Share of all queries that can be served after the step, every SLO met.
+  // Share of all queries that the step's routing serves, every SLO met.
   double served_share;
 } ServemixTransitionStep;
 
@@ -311,6 +316,27 @@ int32_t servemix_transition_step(const ServemixTransition *transition,
                                  size_t index,
                                  ServemixTransitionStep *step);
 
+// Number of routes of a step's routing.
+int32_t servemix_transition_step_num_routes(const ServemixTransition *transition,
+                                            size_t index,
+                                            size_t *num_routes);
+
+// Copies where traffic goes from a step on, as servemix_plan_routing does: for a start once the replicas are ready, for a stop
+// before they drain.
+int32_t servemix_transition_step_routing(const ServemixTransition *transition,
+                                         size_t index,
+                                         uint32_t *query_types,
+                                         uint32_t *configurations,
+                                         double *fractions,
+                                         size_t capacity);
+
+// Makes a router by the fractions of a step's routing; `mode` and `seed` as for servemix_router_new.
+int32_t servemix_transition_step_router(const ServemixTransition *transition,
+                                        size_t index,
+                                        const char *mode,
+                                        uint64_t seed,
+                                        ServemixRouter **router);
+
 // Whether no moment serves less than the poorer of both plans.
 bool servemix_transition_is_safe(const ServemixTransition *transition);
 
@@ -460,6 +486,27 @@ size_t servemix_transition_num_steps(const ServemixTransition *transition);
 int32_t servemix_transition_step(const ServemixTransition *transition,
                                  size_t index,
                                  ServemixTransitionStep *step);
+
+// Number of routes of a step's routing.
+int32_t servemix_transition_step_num_routes(const ServemixTransition *transition,
+                                            size_t index,
+                                            size_t *num_routes);
+
+// Copies where traffic goes from a step on, as servemix_plan_routing does: for a start once the replicas are ready, for a stop
+// before they drain.
+int32_t servemix_transition_step_routing(const ServemixTransition *transition,
+                                         size_t index,
+                                         uint32_t *query_types,
+                                         uint32_t *configurations,
+                                         double *fractions,
+                                         size_t capacity);
+
+// Makes a router by the fractions of a step's routing; `mode` and `seed` as for servemix_router_new.
+int32_t servemix_transition_step_router(const ServemixTransition *transition,
+                                        size_t index,
+                                        const char *mode,
+                                        uint64_t seed,
+                                        ServemixRouter **router);
 
 // Whether no moment serves less than the poorer of both plans.
 bool servemix_transition_is_safe(const ServemixTransition *transition);

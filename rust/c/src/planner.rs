@@ -79,6 +79,11 @@ pub struct Update {
     pub failed: *const u32,
     /// Number of deployments.
     pub num_failed: usize,
+    /// Replicas that take traffic now, of each configuration of the problem. With them the plan made is the one in force: its
+    /// deployments are what should run now, its routing goes to replicas that are ready and stay.
+    pub ready: *const u32,
+    /// Number of configurations.
+    pub num_ready: usize,
 }
 
 /// Sets every setting to its default: start-ups cost and take nothing, a change has to save a little, and headroom is taken
@@ -177,6 +182,7 @@ unsafe fn next(
                 changed.prices = column(update.prices, update.num_prices)?;
                 changed.pools = column(update.pools, update.num_pools)?;
                 changed.failed = column(update.failed, update.num_failed)?;
+                changed.ready = column(update.ready, update.num_ready)?;
             }
             let mut inner = planner.inner.lock().unwrap_or_else(|interrupted| {
                 // A panic has interrupted a call: back to the plan and the numbers before it.

@@ -14,7 +14,7 @@ const _: () = assert!(SERVEMIX_UNSERVED == servemix_core::UNSERVED);
 
 /// Chooses the deployment of each request by the fractions of a plan.
 pub struct Router {
-    inner: Inner,
+    pub(crate) inner: Inner,
 }
 
 /// Makes a router by the fractions of a plan. `mode` is "random" (independent draws) or "deficit" (no count ever differs

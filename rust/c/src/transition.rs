@@ -2,10 +2,10 @@
 
 use std::ffi::{c_char, CString};
 
-use servemix_core::{Action, Transition as Inner, TransitionCosts};
+use servemix_core::{Action, RouterMode, Step, Transition as Inner, TransitionCosts};
 
-use crate::entry::{call, free, get, give, place, quietly, text};
-use crate::{Plan, PlannerParams, Problem};
+use crate::entry::{call, copy, free, get, give, place, quietly, string, text};
+use crate::{Plan, PlannerParams, Problem, Router};
 
 /// Start replicas and wait until they serve.
 pub const SERVEMIX_ACTION_START: i32 = 0;
@@ -30,7 +30,7 @@ pub struct TransitionStep {
     pub replicas: u32,
     /// Seconds until what starts serves; 0 for a stop.
     pub start_s: f64,
-    /// Share of all queries that can be served after the step, every SLO met.
+    /// Share of all queries that the step's routing serves, every SLO met.
     pub served_share: f64,
 }
 
@@ -72,11 +72,7 @@ pub unsafe extern "C" fn servemix_transition_step(
 ) -> i32 {
     // SAFETY: the rules of the header.
     call(|| unsafe {
-        let (steps, place) = (&get(transition, "transition")?.inner.steps, place(step, "step")?);
-        let Some(step) = steps.get(index) else {
-            let message = format!("is {index}, out of range for {} entries", steps.len());
-            return Err(servemix_core::Error::invalid("index", message));
-        };
+        let (place, step) = (place(step, "step")?, step_of(transition, index)?);
         place.write(TransitionStep {
             action: match step.action {
                 Action::Start => SERVEMIX_ACTION_START,
@@ -88,6 +84,58 @@ pub unsafe extern "C" fn servemix_transition_step(
             served_share: step.served_share,
         });
         Ok(())
+    })
+}
+
+/// Number of routes of a step's routing.
+#[no_mangle]
+pub unsafe extern "C" fn servemix_transition_step_num_routes(
+    transition: *const Transition,
+    index: usize,
+    num_routes: *mut usize,
+) -> i32 {
+    // SAFETY: the rules of the header.
+    call(|| unsafe {
+        let number = step_of(transition, index)?.routing.fraction.len();
+        place(num_routes, "num_routes").map(|place| _ = place.write(number))
+    })
+}
+
+/// Copies where traffic goes from a step on, as servemix_plan_routing does: for a start once the replicas are ready, for a stop
+/// before they drain.
+#[no_mangle]
+pub unsafe extern "C" fn servemix_transition_step_routing(
+    transition: *const Transition,
+    index: usize,
+    query_types: *mut u32,
+    configurations: *mut u32,
+    fractions: *mut f64,
+    capacity: usize,
+) -> i32 {
+    // SAFETY: the rules of the header.
+    call(|| unsafe {
+        let routing = &step_of(transition, index)?.routing;
+        copy(routing.query_type.iter().copied(), query_types, capacity, "query_types")?;
+        copy(routing.configuration.iter().copied(), configurations, capacity, "configurations")?;
+        copy(routing.fraction.iter().copied(), fractions, capacity, "fractions")
+    })
+}
+
+/// Makes a router by the fractions of a step's routing; `mode` and `seed` as for servemix_router_new.
+#[no_mangle]
+pub unsafe extern "C" fn servemix_transition_step_router(
+    transition: *const Transition,
+    index: usize,
+    mode: *const c_char,
+    seed: u64,
+    router: *mut *mut Router,
+) -> i32 {
+    // SAFETY: the rules of the header.
+    call(|| unsafe {
+        give(router, "router", || {
+            let mode = RouterMode::parse(string(mode, "mode")?)?;
+            Ok(Router { inner: step_of(transition, index)?.router(mode, seed)? })
+        })
     })
 }
 
@@ -131,6 +179,13 @@ pub unsafe extern "C" fn servemix_transition_message(transition: *const Transiti
 pub unsafe extern "C" fn servemix_transition_free(transition: *mut Transition) {
     // SAFETY: the rules of the header.
     unsafe { free(transition) };
+}
+
+unsafe fn step_of<'t>(transition: *const Transition, index: usize) -> servemix_core::Result<&'t Step> {
+    // SAFETY: the rules of the header.
+    let steps = unsafe { &get(transition, "transition")?.inner.steps };
+    let message = || format!("is {index}, out of range for {} entries", steps.len());
+    steps.get(index).ok_or_else(|| servemix_core::Error::invalid("index", message()))
 }
 
 /// Something of a transition, or `otherwise` for NULL.

@@ -41,6 +41,8 @@ pub struct RoutingProgram {
     status: Option<LinearStatus>,
     /// The program minimises the queries that are not served instead of the cost.
     counts_unserved: bool,
+    /// What a dollar of latency counts for there; 0 where any routing that serves as many is as good.
+    latency_weight: f64,
     /// Replicas beyond those of a slot are columns; see [`RoutingProgram::elastic`].
     is_elastic: bool,
     pool_row: Vec<u32>,
@@ -75,6 +77,7 @@ impl Clone for RoutingProgram {
         self.constant_usd = source.constant_usd;
         self.status = source.status;
         self.counts_unserved = source.counts_unserved;
+        self.latency_weight = source.latency_weight;
         self.is_elastic = source.is_elastic;
         self.pool_row.clone_from(&source.pool_row);
         self.pool_gpus.clone_from(&source.pool_gpus);
@@ -211,6 +214,7 @@ impl RoutingProgram {
             constant_usd: (0..num_types).map(|i| problem.data_usd(i)).sum(),
             status: None,
             counts_unserved: false,
+            latency_weight: 0.0,
             is_elastic,
             pool_row,
             pool_gpus: vec![0.0; problem.num_pools()],
@@ -397,7 +401,8 @@ impl RoutingProgram {
                 self.entries.push((time_row, table.time_replicas[route]));
                 self.entries.push((memory_row as usize, table.memory_replicas[route]));
             }
-            let usd = if self.counts_unserved { 0.0 } else { table.latency_usd[route] };
+            let weight = if self.counts_unserved { self.latency_weight } else { 1.0 };
+            let usd = weight * table.latency_usd[route];
             self.put_column(column, usd, 1.0);
         }
         if let Some(column) = self.replica_column(slot) {

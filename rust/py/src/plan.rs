@@ -460,7 +460,7 @@ pub(crate) fn cost_dict<'py>(py: Python<'py>, cost: &servemix_core::Cost) -> PyR
 }
 
 /// A copy of a dict of columns that is made once.
-fn columns<'py, const N: usize>(
+pub(crate) fn columns<'py, const N: usize>(
     py: Python<'py>,
     cell: &PyOnceLock<Py<PyDict>>,
     build: impl FnOnce() -> [(&'static str, Bound<'py, PyAny>); N],
@@ -475,7 +475,7 @@ fn columns<'py, const N: usize>(
     columns.bind(py).copy()
 }
 
-fn seed_of(value: &Bound<'_, PyAny>) -> PyResult<u64> {
+pub(crate) fn seed_of(value: &Bound<'_, PyAny>) -> PyResult<u64> {
     unsigned(value, "seed")
 }
 

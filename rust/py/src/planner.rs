@@ -160,6 +160,11 @@ impl PyPlanner {
     ///     where they are as before.
     /// failed
     ///     Replicas lost of each deployment of the present plan, in its order; None for none.
+    /// ready
+    ///     Replicas that take traffic now, of each configuration of the problem. With it, the plan
+    ///     returned is the one in force on the way to ``planner.plan``: its deployments are what
+    ///     should run now, and its routing sends traffic only to replicas that are ready and stay.
+    ///     None (the default) takes what is planned as ready.
     /// mode
     ///     ``"full"`` chooses deployments anew as far as a change pays for itself, for use every
     ///     few minutes; ``"routing"`` keeps them, for use every second.
@@ -175,7 +180,8 @@ impl PyPlanner {
     /// InvalidInputError
     ///     An entry is NaN, infinite or negative, or an array has the wrong length; the message
     ///     names it, and planner and plan are as before.
-    #[pyo3(signature = (rates=None, prices=None, pools=None, failed=None, mode="full"))]
+    #[pyo3(signature = (rates=None, prices=None, pools=None, failed=None, mode="full", *, ready=None))]
+    #[allow(clippy::too_many_arguments)]
     fn replan(
         &self,
         py: Python<'_>,
@@ -184,6 +190,7 @@ impl PyPlanner {
         pools: Option<&Bound<'_, PyAny>>,
         failed: Option<&Bound<'_, PyAny>>,
         mode: &str,
+        ready: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<PyPlan> {
         let mode = match mode {
             "full" => Mode::Full,
@@ -194,19 +201,21 @@ impl PyPlanner {
         let prices = prices.map(|values| floats(values, "prices")).transpose()?;
         let pools = pools.map(|values| floats(values, "pools")).transpose()?;
         let failed = failed.map(|values| integers(values, "failed")).transpose()?;
+        let ready = ready.map(|values| integers(values, "ready")).transpose()?;
         let next = entry::call(py, || {
             let update = Update {
                 rates: rates.as_deref(),
                 prices: prices.as_deref(),
                 pools: pools.as_deref(),
                 failed: failed.as_deref(),
+                ready: ready.as_deref(),
             };
             let mut planner = self.lock()?;
-            match mode {
+            let plan = match mode {
                 Mode::Full => planner.replan(&update)?,
                 Mode::Routing => planner.reroute(&update)?,
             };
-            Ok(snapshot(&planner))
+            Ok((plan.clone(), Numbers::of(planner.numbers())))
         })?;
         Ok(self.wrap(py, next))
     }

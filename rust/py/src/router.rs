@@ -2,7 +2,7 @@
 
 use numpy::{IntoPyArray, PyArray1};
 use pyo3::prelude::*;
-use servemix_core::{Plan, Result, Router, RouterMode, UNSERVED};
+use servemix_core::{Plan, Result, Router, RouterMode, Step, UNSERVED};
 
 use crate::convert::{integers, unsigned};
 use crate::entry;
@@ -24,6 +24,10 @@ pub(crate) struct PyRouter {
 impl PyRouter {
     pub(crate) fn of_plan(py: Python<'_>, plan: &Plan, seed: u64, mode: &str) -> PyResult<Self> {
         entry::call(py, || Router::new(plan, RouterMode::parse(mode)?, seed)).map(|inner| Self { inner })
+    }
+
+    pub(crate) fn of_step(py: Python<'_>, step: &Step, seed: u64, mode: &str) -> PyResult<Self> {
+        entry::call(py, || step.router(RouterMode::parse(mode)?, seed)).map(|inner| Self { inner })
     }
 
     /// The configurations of many requests, -1 where one is not to be served.

@@ -1,15 +1,20 @@
 //! The classes `Transition` and `TransitionStep`.
 
 use pyo3::prelude::*;
+use pyo3::sync::PyOnceLock;
+use pyo3::types::PyDict;
 use servemix_core::{Action, ProblemData, Step, Transition};
 
-use crate::convert::array;
+use crate::convert::{array, index_array};
+use crate::plan::{columns, seed_of};
+use crate::router::PyRouter;
 
 /// One step of a transition; each waits for the one before.
 #[pyclass(name = "TransitionStep", module = "servemix", frozen)]
 pub(crate) struct PyTransitionStep {
     inner: Step,
     description: String,
+    routing: PyOnceLock<Py<PyDict>>,
 }
 
 #[pymethods]
@@ -38,16 +43,51 @@ impl PyTransitionStep {
         self.inner.start_s
     }
 
-    /// Share of all queries that can be served within the SLOs afterwards.
+    /// Share of all queries that the routing of this step serves, within the SLOs.
     #[getter]
     fn served_share(&self) -> f64 {
         self.inner.served_share
     }
 
-    /// Share of each query type that is served afterwards, where as many queries as possible are.
+    /// Share of each query type that it serves; as many queries as possible are served.
     #[getter]
     fn served<'py>(&self, py: Python<'py>) -> Bound<'py, PyAny> {
         array(py, &self.inner.served)
+    }
+
+    /// Where traffic goes from this step on, as in `Plan.routing`: for a start once the replicas are ready, for a stop
+    /// before they drain. None goes to a replica that does not serve.
+    #[getter]
+    fn routing<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
+        columns(py, &self.routing, || {
+            let routing = &self.inner.routing;
+            [
+                ("query_type", index_array(py, &routing.query_type)),
+                ("configuration", index_array(py, &routing.configuration)),
+                ("fraction", array(py, &routing.fraction)),
+            ]
+        })
+    }
+
+    /// Make a router by the fractions of this step's routing.
+    ///
+    /// Parameters
+    /// ----------
+    /// seed, mode
+    ///     As for `Plan.router`.
+    ///
+    /// Returns
+    /// -------
+    /// Router
+    ///     The router, for use until the next step.
+    ///
+    /// Raises
+    /// ------
+    /// InvalidInputError
+    ///     There is no such mode.
+    #[pyo3(signature = (seed=0, mode="random"))]
+    fn router(&self, py: Python<'_>, #[pyo3(from_py_with = seed_of)] seed: u64, mode: &str) -> PyResult<PyRouter> {
+        PyRouter::of_step(py, &self.inner, seed, mode)
     }
 
     fn __repr__(&self) -> String {
@@ -86,7 +126,12 @@ impl PyTransition {
                 c.pp[a]
             )
         };
-        let wrap = |step: &Step| Py::new(py, PyTransitionStep { inner: step.clone(), description: describe(step) });
+        let wrap = |step: &Step| {
+            Py::new(
+                py,
+                PyTransitionStep { inner: step.clone(), description: describe(step), routing: PyOnceLock::new() },
+            )
+        };
         let steps = inner.steps.iter().map(wrap).collect::<PyResult<_>>()?;
         Ok(Self { inner, steps })
     }

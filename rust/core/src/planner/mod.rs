@@ -17,6 +17,7 @@ mod pace;
 mod params;
 mod partial;
 mod rank;
+mod ready;
 mod relaxation;
 mod transition;
 mod worth;
@@ -50,6 +51,9 @@ pub struct Update<'u> {
     pub pools: Option<&'u [f64]>,
     /// Replicas lost of each deployment of the present plan, in its order. They stay lost until a replan starts new ones.
     pub failed: Option<&'u [u32]>,
+    /// Replicas that take traffic now, of each configuration of the problem. Where they are given, the plan returned is the one
+    /// in force on the way to the present plan; see [`Planner::replan`].
+    pub ready: Option<&'u [u32]>,
 }
 
 /// See the module.
@@ -68,6 +72,8 @@ pub struct Planner {
     /// Where `max_changes` left a change unfinished: the deployments that it leads to.
     target: Option<Vec<Deployment>>,
     plan: Plan,
+    /// What a call returned that was told what is ready.
+    in_force: Option<Plan>,
 }
 
 /// The numbers of a problem before an update, for the case that it fails.
@@ -124,6 +130,7 @@ impl Planner {
             before: Numbers::default(),
             target: None,
             plan,
+            in_force: None,
         };
         planner.lose_surplus();
         planner.lose_pools();
@@ -167,11 +174,8 @@ impl Planner {
         self.begin_anew(&self.plan.deployments.clone());
     }
 
-    /// The next plan with the deployments of the present one, as far as they still exist, routed at least cost.
-    ///
-    /// # Errors
-    /// [`Error::Invalid`] names the entry of `update` that is not valid; then nothing has changed.
-    pub fn reroute(&mut self, update: &Update<'_>) -> Result<&Plan> {
+    /// Makes the next plan with the deployments of the present one.
+    fn follow(&mut self, update: &Update<'_>) -> Result<&Plan> {
         self.check(update)?;
         self.before.clone_from(self.problem.data());
         self.apply(update);
@@ -187,13 +191,9 @@ impl Planner {
         Ok(&self.plan)
     }
 
-    /// The next plan, with deployments chosen anew as far as a change pays for itself; see [`PlannerParams`]. Never worse
-    /// than what [`Planner::reroute`] would return.
-    ///
-    /// # Errors
-    /// As [`Planner::reroute`].
-    pub fn replan(&mut self, update: &Update<'_>) -> Result<&Plan> {
-        self.reroute(update)?;
+    /// Makes the next plan, with deployments chosen anew as far as a change pays for itself.
+    fn choose(&mut self, update: &Update<'_>) -> Result<&Plan> {
+        self.follow(update)?;
         if self.go_on_to_target() {
             return Ok(&self.plan);
         }
@@ -297,6 +297,7 @@ impl Planner {
         update.rates.map_or(Ok(()), |rates| self.problem.check_rates(rates))?;
         update.prices.map_or(Ok(()), |prices| self.problem.check_prices(prices))?;
         update.pools.map_or(Ok(()), |pools| self.problem.check_pools(pools))?;
+        update.ready.map_or(Ok(()), |ready| self.check_ready(ready))?;
         let Some(failed) = update.failed else { return Ok(()) };
         let deployments = &self.plan.deployments;
         if failed.len() != deployments.len() {

@@ -8,7 +8,7 @@ use crate::{
 };
 
 /// Shares below this are rounding.
-const LEAST_FRACTION: f64 = 1e-12;
+pub(super) const LEAST_FRACTION: f64 = 1e-12;
 
 /// The deployments of a program, by rising configuration where its slots are.
 pub(super) fn deployments(program: &RoutingProgram) -> Vec<Deployment> {

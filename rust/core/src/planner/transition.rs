@@ -5,12 +5,18 @@
 //! order whose lowest served share is highest, at most that of the poorer of both plans: a widest path, Dijkstra,
 //! "A note on two problems in connexion with graphs", 1959. Among equals it goes for the goal, starting all it can first.
 
+mod steps;
+
 use std::cmp::Ordering;
 use std::collections::{BinaryHeap, HashMap, HashSet};
 
+pub(super) use steps::unmet;
+pub use steps::{Action, Step, Transition};
+
+use super::next_plan::LEAST_FRACTION;
 use crate::linear::LinearStatus;
 use crate::{
-    Deployment, Error, Plan, Problem, Result, RoutingProgram, TransitionCosts, FEASIBILITY_TOLERANCE, NO_POOL,
+    Deployment, Error, Plan, Problem, Result, Routing, RoutingProgram, TransitionCosts, FEASIBILITY_TOLERANCE, NO_POOL,
 };
 
 /// States whose share is solved for, and states looked at, before the search stops proving that there is no better order.
@@ -18,63 +24,6 @@ const MOST_SHARES: usize = 2_000;
 const MOST_STATES: usize = 20_000;
 /// Shares that differ by less are the same.
 const SHARE_TOLERANCE: f64 = 1e-6;
-
-/// What a step does.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Action {
-    /// Start replicas and wait until they serve.
-    Start,
-    /// Send replicas no more traffic, let them finish and stop them.
-    Stop,
-}
-
-impl Action {
-    /// The name in Python.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Start => "start",
-            Self::Stop => "stop",
-        }
-    }
-}
-
-/// One step; each waits for the one before.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Step {
-    /// What is done.
-    pub action: Action,
-    /// Configuration.
-    pub configuration: u32,
-    /// Replicas started or stopped.
-    pub replicas: u32,
-    /// Seconds until started replicas serve; 0 for a stop.
-    pub start_s: f64,
-    /// Share of all queries that can be served within the SLOs afterwards.
-    pub served_share: f64,
-    /// Share of each query type that is served afterwards, where as many queries as possible are.
-    pub served: Vec<f64>,
-}
-
-/// How to get from one plan's deployments to another's.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Transition {
-    /// The steps in order; none where nothing changes.
-    pub steps: Vec<Step>,
-    /// Whether no moment serves less than the poorer of both plans.
-    pub is_safe: bool,
-    /// Whether it is proven that no other order of these starts and stops serves more at its lowest moment; true where safe.
-    pub is_best: bool,
-    /// Lowest share of all queries that can be served on the way, both ends included.
-    pub lowest_share: f64,
-    /// Share of all queries that the previous deployments can serve at the rates of the problem, and the next ones.
-    pub previous_share: f64,
-    /// See `previous_share`.
-    pub next_share: f64,
-    /// Cost of the starts, USD.
-    pub start_usd: f64,
-    /// Where no safe order was found: how much less can be served on the way.
-    pub message: Option<String>,
-}
 
 impl Plan {
     /// The steps from the deployments of `previous` to those of this plan, at the rates and limits of `problem`.
@@ -94,6 +43,16 @@ impl Plan {
         }
         Walk::new(problem, &previous.deployments, &self.deployments, costs).transition()
     }
+}
+
+/// The deployments of `previous`, where the same replicas at another operating point go on as that of `next`.
+pub(super) fn carried_over(problem: &Problem, previous: &[Deployment], next: &[Deployment]) -> Vec<Deployment> {
+    let as_next = |entry: &Deployment| {
+        let same = |other: &&Deployment| problem.are_same_replicas(entry.configuration, other.configuration);
+        let configuration = next.iter().find(same).map_or(entry.configuration, |other| other.configuration);
+        Deployment { configuration, ..*entry }
+    };
+    previous.iter().map(as_next).collect()
 }
 
 /// Replicas of the configurations that either plan deploys.
@@ -134,7 +93,7 @@ impl Ord for Node {
     }
 }
 
-struct Walk<'p> {
+pub(super) struct Walk<'p> {
     problem: &'p Problem,
     costs: &'p TransitionCosts,
     configurations: Vec<u32>,
@@ -146,14 +105,13 @@ struct Walk<'p> {
 }
 
 impl<'p> Walk<'p> {
-    fn new(problem: &'p Problem, previous: &[Deployment], next: &[Deployment], costs: &'p TransitionCosts) -> Self {
-        // The same replicas at another operating point go on running.
-        let as_next = |entry: &Deployment| {
-            let same = |other: &&Deployment| problem.are_same_replicas(entry.configuration, other.configuration);
-            let configuration = next.iter().find(same).map_or(entry.configuration, |other| other.configuration);
-            Deployment { configuration, ..*entry }
-        };
-        let previous: Vec<Deployment> = previous.iter().map(as_next).collect();
+    pub(super) fn new(
+        problem: &'p Problem,
+        previous: &[Deployment],
+        next: &[Deployment],
+        costs: &'p TransitionCosts,
+    ) -> Self {
+        let previous = carried_over(problem, previous, next);
         let mut configurations: Vec<u32> = previous.iter().chain(next).map(|entry| entry.configuration).collect();
         configurations.sort_unstable();
         configurations.dedup();
@@ -162,15 +120,17 @@ impl<'p> Walk<'p> {
             configurations.iter().map(|a| replicas(a).map_or(0, |entry| entry.replicas)).collect()
         };
         let (first, last) = (of(&previous), of(next));
-        let program = RoutingProgram::of_capacity(problem, configurations.len());
+        let program = RoutingProgram::of_quick_capacity(problem, configurations.len());
         let is_limited = problem.budget_usd.is_finite() || problem.storage_gb.is_finite();
         let stores_tokens = is_limited && problem.query_types.data_gb.iter().any(|&gb| gb > 0.0);
         Self { problem, costs, configurations, first, last, program, stores_tokens }
     }
 
-    fn transition(mut self) -> Result<Transition> {
+    pub(super) fn transition(mut self) -> Result<Transition> {
         let (first, last) = (self.first.clone(), self.last.clone());
-        let (previous_share, next_share) = (self.share(&first)?, self.share(&last)?);
+        let next_share = self.share(&last)?;
+        let previous_share = self.share(&first)?;
+        let (routing, served) = self.serving();
         let floor = previous_share.min(next_share);
         let (path, is_best) = self.widest_path(floor)?;
         let mut transition = Transition {
@@ -182,6 +142,8 @@ impl<'p> Walk<'p> {
             next_share,
             start_usd: 0.0,
             message: None,
+            routing,
+            served,
         };
         for two in path.windows(2) {
             let Some(slot) = (0..two[0].len()).find(|&slot| two[0][slot] != two[1][slot]) else { continue };
@@ -190,7 +152,9 @@ impl<'p> Walk<'p> {
             let a = configuration as usize;
             let starts = after > before;
             let replicas = before.abs_diff(after);
-            let served_share = self.share(&two[1])?;
+            self.share(&two[1])?;
+            let (routing, served) = self.serving();
+            let served_share = self.share_of(&served);
             transition.lowest_share = transition.lowest_share.min(served_share);
             if starts {
                 transition.start_usd += f64::from(replicas) * self.costs.replica_usd(self.problem, a);
@@ -201,7 +165,8 @@ impl<'p> Walk<'p> {
                 replicas,
                 start_s: if starts { self.costs.replica_s(self.problem, a) } else { 0.0 },
                 served_share,
-                served: self.served(),
+                served,
+                routing,
             });
         }
         transition.is_safe = transition.lowest_share >= floor - SHARE_TOLERANCE;
@@ -229,7 +194,7 @@ impl<'p> Walk<'p> {
         }
         self.program.drop_broken_limits(self.problem);
         if self.program.solve(f64::INFINITY) != LinearStatus::Optimal {
-            let mut fresh = RoutingProgram::of_capacity(self.problem, state.len());
+            let mut fresh = RoutingProgram::of_quick_capacity(self.problem, state.len());
             for (slot, &replicas) in state.iter().enumerate() {
                 fresh.set_replicas(self.problem, slot, self.configurations[slot] as usize, replicas);
             }
@@ -239,16 +204,35 @@ impl<'p> Walk<'p> {
             }
             self.program = fresh;
         }
-        let rates = &self.problem.query_types.rate_per_h;
-        let total: f64 = rates.iter().sum();
-        let served: f64 = self.served().iter().zip(rates).map(|(share, rate)| share * rate).sum();
-        Ok(if total > 0.0 { served / total } else { 1.0 })
+        Ok(self.share_of(&self.serving().1))
     }
 
-    /// Share served of each query type in the last solve.
-    fn served(&self) -> Vec<f64> {
-        let served = |i| (1.0 - self.program.shortage(i) - self.program.unmet(i)).clamp(0.0, 1.0);
-        (0..self.problem.num_query_types()).map(served).collect()
+    /// Share of all queries where each query type has its own.
+    fn share_of(&self, served: &[f64]) -> f64 {
+        let rates = &self.problem.query_types.rate_per_h;
+        let total: f64 = rates.iter().sum();
+        let served: f64 = served.iter().zip(rates).map(|(share, rate)| share * rate).sum();
+        if total > 0.0 {
+            served / total
+        } else {
+            1.0
+        }
+    }
+
+    /// The routing of the last solve, and the share of each query type that it serves.
+    fn serving(&self) -> (Routing, Vec<f64>) {
+        let mut routing = Routing::default();
+        let mut served = vec![0.0; self.problem.num_query_types()];
+        self.program.for_each_route(self.problem, |i, a, fraction| {
+            if fraction > LEAST_FRACTION {
+                routing.query_type.push(i as u32);
+                routing.configuration.push(a as u32);
+                routing.fraction.push(fraction.min(1.0));
+                served[i] += fraction.min(1.0);
+            }
+        });
+        served.iter_mut().for_each(|share| *share = share.min(1.0));
+        (routing.sorted(), served)
     }
 
     /// Whether every limit holds for the replicas of `state`.

@@ -5,7 +5,7 @@ mod quota;
 mod shares;
 
 use crate::splitmix::random;
-use crate::{Error, Plan, Result};
+use crate::{Error, Plan, Result, Routing};
 use alias::Draws;
 use quota::Choices;
 
@@ -91,7 +91,18 @@ impl Router {
     /// # Errors
     /// [`Error::Invalid`] where there is no plan, or a query type's fractions and unserved share do not sum to 1.
     pub fn new(plan: &Plan, mode: RouterMode, seed: u64) -> Result<Self> {
-        let shares = shares::of_plan(plan)?.into_iter().enumerate();
+        if !plan.status.has_plan() {
+            return Err(Error::invalid("status", format!("is {}: there is nothing to route", plan.status.as_str())));
+        }
+        Self::of_routing(&plan.routing, &plan.unmet, mode, seed)
+    }
+
+    /// A router by the fractions of `routing`, with the share `unmet` of each query type left unserved; else as [`Router::new`].
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] where a query type's fractions and unserved share do not sum to 1.
+    pub fn of_routing(routing: &Routing, unmet: &[f64], mode: RouterMode, seed: u64) -> Result<Self> {
+        let shares = shares::of_routing(routing, unmet)?.into_iter().enumerate();
         let types = match mode {
             RouterMode::Random => Types::Random(shares.map(|(i, of)| Draws::new(&of, stream(seed, i))).collect()),
             RouterMode::Deficit => Types::Deficit(shares.map(|(i, of)| Choices::new(of, stream(seed, i))).collect()),

@@ -1,7 +1,7 @@
 //! The shares of a plan as whole numbers, so that no number of requests makes rounding add up.
 
 use super::UNSERVED;
-use crate::{Error, Plan, Result, FEASIBILITY_TOLERANCE};
+use crate::{Error, Result, Routing, FEASIBILITY_TOLERANCE};
 
 /// Small enough that sums of several shares do not overflow.
 const LARGEST_WHOLE: u64 = 1 << 61;
@@ -18,16 +18,12 @@ pub(super) struct Shares {
 }
 
 /// The shares of every query type.
-pub(super) fn of_plan(plan: &Plan) -> Result<Vec<Shares>> {
-    if !plan.status.has_plan() {
-        return Err(Error::invalid("status", format!("is {}: there is nothing to route", plan.status.as_str())));
-    }
-    let mut fractions: Vec<Vec<(u32, f64)>> = vec![Vec::new(); plan.unmet.len()];
-    let routing = &plan.routing;
+pub(super) fn of_routing(routing: &Routing, unmet: &[f64]) -> Result<Vec<Shares>> {
+    let mut fractions: Vec<Vec<(u32, f64)>> = vec![Vec::new(); unmet.len()];
     let routes = routing.query_type.iter().zip(&routing.configuration).zip(&routing.fraction);
     for (n, ((&i, &a), &fraction)) in routes.enumerate() {
         let Some(of_type) = fractions.get_mut(i as usize) else {
-            let message = format!("is {i}, out of range for {} entries", plan.unmet.len());
+            let message = format!("is {i}, out of range for {} entries", unmet.len());
             return Err(Error::invalid(format!("routing.query_type[{n}]"), message));
         };
         if a == UNSERVED {
@@ -35,7 +31,7 @@ pub(super) fn of_plan(plan: &Plan) -> Result<Vec<Shares>> {
         }
         of_type.push((a, share(fraction, || format!("routing.fraction[{n}]"))?));
     }
-    for (i, (of_type, &unmet)) in fractions.iter_mut().zip(&plan.unmet).enumerate() {
+    for (i, (of_type, &unmet)) in fractions.iter_mut().zip(unmet).enumerate() {
         of_type.push((UNSERVED, share(unmet, || format!("unmet[{i}]"))?));
     }
     fractions.into_iter().enumerate().map(|(i, of_type)| Shares::new(i, of_type)).collect()

@@ -4,7 +4,7 @@ use std::thread;
 use proptest::prelude::*;
 
 use super::alias::columns;
-use super::shares::{of_plan, Shares};
+use super::shares::{of_routing, Shares};
 use super::{Router, RouterMode, UNSERVED};
 use crate::{Cost, Error, Plan, Routing, Status};
 
@@ -97,7 +97,7 @@ proptest! {
 
     #[test]
     fn an_alias_table_gives_every_target_its_share(weights in weights()) {
-        let Shares { targets, parts, whole } = of_plan(&plan(&[weights])).unwrap().remove(0);
+        let Shares { targets, parts, whole } = of_routing(&plan(&[weights]).routing, &plan(&[weights]).unmet).unwrap().remove(0);
         prop_assert_eq!(parts.iter().sum::<u64>(), whole);
         let table = columns(&Shares { targets: targets.clone(), parts: parts.clone(), whole });
         let column = 1.0 / table.len() as f64;
@@ -117,7 +117,7 @@ proptest! {
         weights in prop_oneof![weights(), several_weights()], seed: u64,
     ) {
         let plan = plan(&[weights]);
-        let Shares { targets, parts, whole } = of_plan(&plan).unwrap().remove(0);
+        let Shares { targets, parts, whole } = of_routing(&plan.routing, &plan.unmet).unwrap().remove(0);
         let router = plan.router(RouterMode::Deficit, seed).unwrap();
         let least = if targets.len() > 1 { whole / (2 * targets.len() as u64 - 2) } else { 0 };
         let mut counts = vec![0_i128; targets.len()];
