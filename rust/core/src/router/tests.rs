@@ -97,7 +97,8 @@ proptest! {
 
     #[test]
     fn an_alias_table_gives_every_target_its_share(weights in weights()) {
-        let Shares { targets, parts, whole } = of_routing(&plan(&[weights]).routing, &plan(&[weights]).unmet).unwrap().remove(0);
+        let plan = plan(&[weights]);
+        let Shares { targets, parts, whole } = of_routing(&plan.routing, &plan.unmet).unwrap().remove(0);
         prop_assert_eq!(parts.iter().sum::<u64>(), whole);
         let table = columns(&Shares { targets: targets.clone(), parts: parts.clone(), whole });
         let column = 1.0 / table.len() as f64;
