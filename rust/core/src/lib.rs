@@ -48,7 +48,7 @@ pub use files::{Basis, CurveRow, EngineDetails, PlanAttainment, PlanDetails, Que
 pub use params::{SolveParams, Switches, MAX_THREADS};
 pub use plan::{relative_gap, Cost, Deployment, Plan, Routing};
 pub use planner::{Action, Planner, PlannerParams, Step, Transition, TransitionCosts, Update};
-pub(crate) use problem::LEAST_SHARE;
+pub(crate) use problem::{error_scale, LEAST_SHARE};
 pub use problem::{
     Configurations, LatencyScope, Models, Pools, Problem, ProblemData, QueryTypes, RouteTable, Routes, Tiers,
     FEASIBILITY_TOLERANCE, MAX_REPLICAS, NO_PAIR, NO_POOL,

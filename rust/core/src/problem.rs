@@ -19,6 +19,11 @@ use crate::Result;
 /// Relative tolerance of every constraint.
 pub const FEASIBILITY_TOLERANCE: f64 = 1e-6;
 
+/// What the tolerance of an error SLO is relative to: the SLO, but at least 0.01.
+pub(crate) fn error_scale(error_slo: f64) -> f64 {
+    error_slo.max(0.01)
+}
+
 /// Most replicas of one configuration, in problems and plans: any sum of counts fits its integer with room to spare.
 pub const MAX_REPLICAS: u32 = 1_000_000;
 
@@ -134,12 +139,13 @@ impl Problem {
         let (data, c) = (&self.data, &self.data.configurations);
         let replica_usd = data.horizon_h * data.tiers.gpu_usd_per_h[c.tier[a] as usize] * self.gpus_per_replica[a];
         let mut limit = f64::from(c.max_replicas[a]);
+        // As many as the checker allows; rounding does not take one away.
+        let whole = |most: f64, one: f64| (most * (1.0 + FEASIBILITY_TOLERANCE) / one * (1.0 + 1e-12)).floor();
         if self.pool[a] != NO_POOL {
-            limit = limit.min((data.pools.max_gpus[self.pool[a] as usize] / self.gpus_per_replica[a]).floor());
+            limit = limit.min(whole(data.pools.max_gpus[self.pool[a] as usize], self.gpus_per_replica[a]));
         }
         if replica_usd > 0.0 {
-            let spendable = data.budget_usd * (1.0 + FEASIBILITY_TOLERANCE);
-            limit = limit.min((spendable / replica_usd).floor());
+            limit = limit.min(whole(data.budget_usd, replica_usd));
         }
         if c.weights_gb[a] > data.storage_gb * (1.0 + FEASIBILITY_TOLERANCE) {
             limit = 0.0;

@@ -38,11 +38,18 @@ fn narrows(decision: Decision, problem: &Problem, domain: &Domain) -> bool {
     }
 }
 
-/// Some decision that is still open in `domain`, whatever the mixture says; `None` where all are made.
-pub(crate) fn any_candidate(problem: &Problem, domain: &Domain) -> Option<Candidate> {
+/// Some decision that is still open in `domain` where the mixture leaves none; `None` where all are made.
+///
+/// The larger part of a range, beside what the mixture has, is halved: few decisions leave that alone, however large the range.
+pub(crate) fn any_candidate(problem: &Problem, domain: &Domain, mixture: &Mixture) -> Option<Candidate> {
     let split = |a: u32| {
         let (least, most) = (domain.min[a as usize], domain.max[a as usize]);
-        let middle = least + (most - least) / 2;
+        let entry = mixture.entries.iter().find(|entry| entry.configuration == a);
+        let middle = match entry.map(|entry| (entry.replicas.round() as u32).clamp(least, most.max(least))) {
+            Some(count) if most - count >= count - least => count + (most - count) / 2,
+            Some(count) => least + (count - least).div_ceil(2) - 1,
+            None => least + (most - least) / 2,
+        };
         let alone = (Decision::AtMost(a, middle), Decision::AtLeast(a, middle + 1));
         let against_others = (Decision::AtMost(a, 0), Decision::AtLeast(a, least));
         if least < most {

@@ -1,9 +1,12 @@
 //! The best plan that the search knows.
 
-use super::routing::{deployed_usd, route, weights_gb, Routed};
+use super::routing::{deployed_usd, route, weights_gb, Routed, Width};
 use super::tree::Incumbents;
 use crate::check::gate;
-use crate::{Deployment, Plan, Problem, Result, Routing, Stop, NO_POOL};
+use crate::{Deployment, Plan, Problem, Result, Routing, Stop, FEASIBILITY_TOLERANCE, NO_POOL};
+
+/// What a linear program's optimum may be off by, relative to itself.
+const LP_ROUNDING: f64 = 1e-9;
 
 /// The best plan so far and how many were tried.
 #[derive(Debug)]
@@ -16,7 +19,6 @@ pub(crate) struct Incumbent<'p> {
     /// Deployments offered.
     pub(crate) offers: u64,
     last: Option<Vec<Deployment>>,
-    exact: bool,
     /// What a routing may be broken off by; the first plans are routed whatever the time.
     pub(crate) stop: Stop,
 }
@@ -31,7 +33,6 @@ impl<'p> Incumbent<'p> {
             unmet: Vec::new(),
             offers: 0,
             last: None,
-            exact: true,
             stop: Stop::never(),
         }
     }
@@ -55,7 +56,7 @@ impl<'p> Incumbent<'p> {
 
     /// Whether the deployments alone keep within one configuration per pair, replicas, budget, storage and pools.
     fn within_limits(&self, deployments: &[Deployment]) -> bool {
-        const SLACK: f64 = 1.0 + 1e-9;
+        const SLACK: f64 = 1.0 + FEASIBILITY_TOLERANCE + 1e-12;
         let problem = self.problem;
         let mut pairs: Vec<usize> = deployments.iter().map(|d| problem.pair(d.configuration as usize)).collect();
         pairs.sort_unstable();
@@ -87,21 +88,14 @@ impl<'p> Incumbent<'p> {
 
     /// Routes over `deployments` and keeps the plan where it is the best; the replicas that the traffic needs, where
     /// these deployments have a feasible routing.
-    fn try_routing(&mut self, deployments: &[Deployment]) -> Option<Vec<Deployment>> {
+    fn try_routing(&mut self, deployments: &[Deployment], width: Width) -> Option<Vec<Deployment>> {
         if !self.within_limits(deployments) {
             return None;
         }
-        let routed = match route(self.problem, deployments, &self.stop) {
-            Ok(routed) => routed?,
-            Err(_) => {
-                self.exact = false;
-                return None;
-            }
-        };
+        let routed = route(self.problem, deployments, width, &self.stop).ok()??;
         let value = routed.usd + deployed_usd(self.problem, deployments);
         if value < self.value {
             if !self.holds(deployments, &routed) {
-                self.exact = false;
                 return None;
             }
             self.value = value;
@@ -124,7 +118,7 @@ impl Incumbents for Incumbent<'_> {
             self.last = Some(deployments.to_vec());
             self.offers += 1;
             let mut next = deployments.to_vec();
-            while let Some(needed) = self.try_routing(&next) {
+            while let Some(needed) = self.try_routing(&next, Width::Stated) {
                 if needed == next {
                     break;
                 }
@@ -134,7 +128,23 @@ impl Incumbents for Incumbent<'_> {
         self.value
     }
 
-    fn is_exact(&self) -> bool {
-        self.exact
+    fn offer_within_tolerance(&mut self, deployments: &[Deployment]) -> f64 {
+        self.offers += 1;
+        self.try_routing(deployments, Width::Accepted);
+        self.value
+    }
+
+    fn least_usd(&self, deployments: &[Deployment]) -> Option<f64> {
+        if !self.within_limits(deployments) {
+            return Some(f64::INFINITY);
+        }
+        match route(self.problem, deployments, Width::Beyond, &self.stop) {
+            Ok(Some(routed)) => {
+                let usd = routed.usd + deployed_usd(self.problem, deployments);
+                Some(usd - LP_ROUNDING * usd.abs())
+            }
+            Ok(None) => Some(f64::INFINITY),
+            Err(_) => None,
+        }
     }
 }

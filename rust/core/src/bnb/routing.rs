@@ -1,9 +1,12 @@
 //! The best routing of fixed deployments, from scratch, with a proof where there is none.
 
+use crate::bound::Widened;
 use crate::linear::{DualSimplex, LinearStatus};
-use crate::{Deployment, Error, LatencyScope, Problem, Result, Routing, Stop};
+use crate::{error_scale, Deployment, Error, LatencyScope, Problem, Result, Routing, Stop, FEASIBILITY_TOLERANCE};
 
 const MAX_PIVOTS: u64 = 100_000;
+/// What the simplex may be off by in a row of order one, twice.
+const ROUNDING: f64 = 2e-9;
 
 /// Traffic over fixed deployments.
 #[derive(Debug, Clone, Default)]
@@ -26,10 +29,37 @@ struct Rows {
     total: usize,
 }
 
+/// How wide the rows are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Width {
+    /// As the formulation has them.
+    Stated,
+    /// As far as the checker allows, less what rounding may take.
+    Accepted,
+    /// As in [`Widened`]: no plan that the checker accepts lies outside. The routing need not be one.
+    Beyond,
+}
+
+impl Width {
+    /// What a right-hand side of 1 is widened by.
+    fn share(self) -> f64 {
+        match self {
+            Self::Stated => 0.0,
+            Self::Accepted => FEASIBILITY_TOLERANCE - ROUNDING,
+            Self::Beyond => FEASIBILITY_TOLERANCE + ROUNDING,
+        }
+    }
+}
+
 /// The cheapest routing over `deployments`; `None` where there is none, and an error where the simplex gave up or `stop` came first.
 ///
 /// The caller sees to the limits that the deployments alone must keep.
-pub(crate) fn route(problem: &Problem, deployments: &[Deployment], stop: &Stop) -> Result<Option<Routed>> {
+pub(crate) fn route(
+    problem: &Problem,
+    deployments: &[Deployment],
+    width: Width,
+    stop: &Stop,
+) -> Result<Option<Routed>> {
     let table = problem.route_table();
     let num_types = problem.num_query_types();
     let ranges = || deployments.iter().map(|d| table.of_configuration(d.configuration as usize));
@@ -42,14 +72,20 @@ pub(crate) fn route(problem: &Problem, deployments: &[Deployment], stop: &Stop) 
         total: 3 * num_types + 2 + 2 * deployments.len(),
     };
     let num_routes: usize = ranges().map(|range| range.len()).sum();
-    let mut simplex = DualSimplex::new(rows.total, num_types + num_routes, 5);
-    set_limits(problem, deployments, &rows, &mut simplex);
+    let num_surplus = if width == Width::Beyond { num_types } else { 0 };
+    let num_columns = num_types + num_routes + num_surplus;
+    let mut simplex = DualSimplex::new(rows.total, num_columns, 5);
+    for i in 0..num_surplus {
+        simplex.set_column(num_types + num_routes + i, 0.0, 2.0, &[(i, -1.0)]);
+    }
+    set_limits(problem, deployments, &rows, width, &mut simplex);
     for i in 0..num_types {
         let budget = -problem.data_usd(i) * inverse(problem.budget_usd);
         let storage = -problem.query_types.data_gb[i] * inverse(problem.storage_gb);
         let entries = [(i, 1.0), (rows.budget, budget), (rows.storage, storage)];
         let usd = problem.unmet_usd(i) - problem.data_usd(i);
-        simplex.set_column(i, usd, problem.query_types.max_unmet[i], &entries);
+        let most = (problem.query_types.max_unmet[i] + width.share()).min(1.0);
+        simplex.set_column(i, usd, most, &entries);
     }
     let routes = || ranges().enumerate().flat_map(|(slot, range)| range.map(move |route| (slot, route)));
     let average = if problem.latency_scope == LatencyScope::Average { 1.0 } else { 0.0 };
@@ -58,12 +94,12 @@ pub(crate) fn route(problem: &Problem, deployments: &[Deployment], stop: &Stop) 
         let a = table.configuration[route] as usize;
         let entries = [
             (i, 1.0),
-            (rows.error + i, table.error_excess[route]),
+            (rows.error + i, table.error_excess[route] / error_scale(problem.query_types.error_slo[i])),
             (rows.latency + i, average * table.latency_excess[route]),
             (rows.first_load + 2 * slot, table.time_replicas[route]),
             (rows.first_load + 2 * slot + 1, table.memory[route] / problem.configurations.kv_cache_gb[a]),
         ];
-        simplex.set_column(num_types + index, table.latency_usd[route], 1.0, &entries);
+        simplex.set_column(num_types + index, table.latency_usd[route], 1.0 + width.share(), &entries);
     }
     match simplex.solve_unless(f64::INFINITY, MAX_PIVOTS, &|| stop.should_stop()) {
         LinearStatus::Optimal => {}
@@ -72,7 +108,7 @@ pub(crate) fn route(problem: &Problem, deployments: &[Deployment], stop: &Stop) 
     }
     let data_usd: f64 = (0..num_types).map(|i| problem.data_usd(i)).sum();
     let mut routed = Routed { usd: simplex.objective() + data_usd, ..Routed::default() };
-    routed.unmet.extend((0..num_types).map(|i| simplex.value(i).clamp(0.0, problem.query_types.max_unmet[i])));
+    routed.unmet.extend((0..num_types).map(|i| simplex.value(i).clamp(0.0, simplex.upper(i))));
     for (index, (_, route)) in routes().enumerate() {
         let fraction = simplex.value(num_types + index).min(1.0);
         if fraction > 0.0 {
@@ -81,7 +117,7 @@ pub(crate) fn route(problem: &Problem, deployments: &[Deployment], stop: &Stop) 
             routed.routing.fraction.push(fraction);
         }
     }
-    let slack = |slot: usize, row: usize| simplex.value(num_types + num_routes + rows.first_load + 2 * slot + row);
+    let slack = |slot: usize, row: usize| simplex.value(num_columns + rows.first_load + 2 * slot + row);
     let load = |(slot, d): (usize, &Deployment)| f64::from(d.replicas) - slack(slot, 0).min(slack(slot, 1));
     routed.load.extend(deployments.iter().enumerate().map(load));
     Ok(Some(routed))
@@ -96,26 +132,43 @@ fn inverse(limit: f64) -> f64 {
     }
 }
 
-fn set_limits(problem: &Problem, deployments: &[Deployment], rows: &Rows, simplex: &mut DualSimplex) {
+fn set_limits(problem: &Problem, deployments: &[Deployment], rows: &Rows, width: Width, simplex: &mut DualSimplex) {
+    let more = width.share();
+    let widened = (width == Width::Beyond).then(|| Widened::of(problem));
     for row in rows.error..rows.total {
         simplex.set_inequality(row, true);
     }
     for i in 0..problem.num_query_types() {
-        simplex.set_rhs(i, 1.0);
+        let slo_s = problem.query_types.latency_slo_s[i].max(1.0);
+        match &widened {
+            None => {
+                simplex.set_rhs(i, 1.0);
+                simplex.set_rhs(rows.error + i, more);
+                simplex.set_rhs(rows.latency + i, more * slo_s);
+            }
+            Some(widened) => {
+                // At least so much is served or counted as unserved; a surplus column takes what is beyond.
+                simplex.set_rhs(i, 1.0 - widened.supply[i] - ROUNDING);
+                let scale = error_scale(problem.query_types.error_slo[i]);
+                simplex.set_rhs(rows.error + i, widened.error[i] / scale + ROUNDING);
+                simplex.set_rhs(rows.latency + i, widened.latency_s[i] + ROUNDING * slo_s);
+            }
+        }
     }
     if problem.budget_usd.is_finite() {
         let data_usd: f64 = (0..problem.num_query_types()).map(|i| problem.data_usd(i)).sum();
-        let left = problem.budget_usd - data_usd - deployed_usd(problem, deployments);
+        let left = problem.budget_usd * (1.0 + more) - data_usd - deployed_usd(problem, deployments);
         simplex.set_rhs(rows.budget, left * inverse(problem.budget_usd));
     }
     if problem.storage_gb.is_finite() {
         let data_gb: f64 = problem.query_types.data_gb.iter().sum();
-        let left = problem.storage_gb - data_gb - weights_gb(problem, deployments);
+        let left = problem.storage_gb * (1.0 + more) - data_gb - weights_gb(problem, deployments);
         simplex.set_rhs(rows.storage, left * inverse(problem.storage_gb));
     }
     for (slot, d) in deployments.iter().enumerate() {
-        simplex.set_rhs(rows.first_load + 2 * slot, f64::from(d.replicas));
-        simplex.set_rhs(rows.first_load + 2 * slot + 1, f64::from(d.replicas));
+        let most = f64::from(d.replicas) * (1.0 + more);
+        simplex.set_rhs(rows.first_load + 2 * slot, most);
+        simplex.set_rhs(rows.first_load + 2 * slot + 1, most);
     }
 }
 

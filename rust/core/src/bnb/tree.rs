@@ -26,6 +26,9 @@ const NODE_TOLERANCE: f64 = 1e-6;
 /// That difference in terms of the gap, and at most.
 const GAP_SHARE: f64 = 0.05;
 const LARGEST_TOLERANCE: f64 = 5e-3;
+/// Without a time limit the search ends where so many nodes close less than this share of the gap.
+const PATIENCE_NODES: u64 = 1_500;
+const LEAST_PROGRESS: f64 = 1e-3;
 /// Master programs that are kept for open nodes: enough for those that come next, few enough to be let go in no time.
 const MAX_MASTERS: usize = 48;
 
@@ -34,8 +37,12 @@ pub(crate) trait Incumbents {
     /// Offers deployments; the value of the best plan known afterwards, infinite without one.
     fn offer(&mut self, deployments: &[Deployment]) -> f64;
 
-    /// Whether every offer so far was valued exactly.
-    fn is_exact(&self) -> bool;
+    /// Offers deployments of which only a routing within the feasibility tolerance may be good enough.
+    fn offer_within_tolerance(&mut self, deployments: &[Deployment]) -> f64;
+
+    /// What every plan that the checker accepts costs at least where it deploys these; infinite where there is none, and `None`
+    /// where that could not be found out.
+    fn least_usd(&self, deployments: &[Deployment]) -> Option<f64>;
 }
 
 /// How far a search got.
@@ -45,6 +52,8 @@ pub(crate) enum Outcome {
     Closed,
     /// Time or iterations ran out.
     Stopped,
+    /// Neither bound nor best plan have moved for long, and nobody has set a limit: rounding keeps them apart.
+    Stalled,
 }
 
 pub(crate) struct Tree<'r, 'p> {
@@ -139,8 +148,19 @@ impl<'r, 'p> Tree<'r, 'p> {
 
     /// Searches until the gap is closed or `stop` says so.
     pub(crate) fn run(&mut self, incumbents: &mut impl Incumbents, stop: &Stop) -> Outcome {
+        let is_patient = stop.remaining_s().is_some() || stop.max_iterations() < u64::MAX;
+        let (mut looked_at, mut gap_then) = (self.nodes, f64::INFINITY);
         loop {
             let cutoff = self.cutoff();
+            if !is_patient && self.nodes - looked_at >= PATIENCE_NODES {
+                // Without a plan what is left to do is to show that the bound has no end.
+                let bound = self.bound();
+                let gap = if self.upper.is_finite() { self.upper - bound } else { 1.0 / (1.0 + bound.max(0.0)) };
+                if gap > gap_then * (1.0 - LEAST_PROGRESS) {
+                    return Outcome::Stalled;
+                }
+                (looked_at, gap_then) = (self.nodes, gap);
+            }
             match self.open.peek() {
                 None => return Outcome::Closed,
                 Some(node) if node.bound >= cutoff => {
@@ -280,7 +300,7 @@ impl<'r, 'p> Tree<'r, 'p> {
                 return self.close(bound);
             }
             // The mixture is whole but not the plan that it should be, or there is none: decide what is left.
-            let Some(candidate) = any_candidate(problem, domain) else {
+            let Some(candidate) = any_candidate(problem, domain, &mixture) else {
                 return self.close_last(domain, bound, incumbents);
             };
             options.push(candidate);
@@ -309,12 +329,17 @@ impl<'r, 'p> Tree<'r, 'p> {
             .map(|configuration| Deployment { configuration, replicas: domain.min[configuration as usize] })
             .collect();
         self.upper = self.upper.min(incumbents.offer(&only));
-        if incumbents.is_exact() {
-            // There is no routing, or one that costs at least as much as the best plan.
-            return self.close(f64::INFINITY);
+        let least_usd = incumbents.least_usd(&only);
+        if least_usd.is_none_or(|usd| usd < self.cutoff()) {
+            self.upper = self.upper.min(incumbents.offer_within_tolerance(&only));
         }
-        self.unresolved = true;
-        self.close(bound)
+        match least_usd {
+            Some(usd) => self.close(usd.max(bound)),
+            None => {
+                self.unresolved = true;
+                self.close(bound)
+            }
+        }
     }
 
     fn prove_infeasible(&mut self, domain: &Domain, stop: &Stop) -> Option<Prices> {

@@ -4,13 +4,14 @@
 //! deployments by a fifth of an accurate one. Whole deployments cannot: of those with an error within the SLO one
 //! must be there, `Σ_{a: e_ia ≤ ε_i} w_a ≥ 1`, or `Σ w_a + u_i ≥ 1` where the type may go unserved.
 
+use super::widened::Widened;
 use crate::{LatencyScope, Problem};
 
-/// A route counts as meeting its SLO up to this excess, relative to the row's scale: a plan within the feasibility tolerance
-/// serves less than a hundredth of a type by routes beyond it alone.
-const EXCESS: f64 = 1e-4;
+/// A route counts as meeting its SLO up to this excess, in terms of what its row is widened by: a plan within the feasibility
+/// tolerance serves less than a hundredth of a type by routes beyond it alone.
+const EXCESS: f64 = 120.0;
 /// What is asked for where such a hundredth is a type's only traffic.
-const LEAST: f64 = 0.99;
+const LEAST: f64 = 0.98;
 
 /// Of which SLO a cover is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,14 +42,12 @@ impl PartialEq for Cover {
 
 impl Cover {
     /// The covers of a problem that say anything: those of types of which some routes do not meet the SLO.
-    pub(super) fn all(problem: &Problem) -> Vec<Self> {
+    pub(super) fn all(problem: &Problem, widened: &Widened) -> Vec<Self> {
         let table = problem.route_table();
         let of = |slo: Slo, query_type: usize| {
             let (excess, most) = match slo {
-                Slo::Error => (&table.error_excess, EXCESS),
-                Slo::Latency => {
-                    (&table.latency_excess, EXCESS * problem.query_types.latency_slo_s[query_type].max(1.0))
-                }
+                Slo::Error => (&table.error_excess, EXCESS * widened.error[query_type]),
+                Slo::Latency => (&table.latency_excess, EXCESS * widened.latency_s[query_type]),
             };
             let mut meets = vec![false; problem.num_configurations()];
             let mut is_needed = false;

@@ -25,6 +25,8 @@ const LEAST_SCALE: f64 = 1e-3;
 const MULTIPLES: [f64; 4] = [1.0001, 1.01, 0.50005, 0.3334];
 /// Feasibility tolerances of supply and loads, allowed for.
 const ALLOWANCE: f64 = 10.0 * FEASIBILITY_TOLERANCE;
+/// The most that rows may be widened by for these allowances.
+const MOST_WIDENED: f64 = 2.0 * FEASIBILITY_TOLERANCE;
 
 /// How a cut is made.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -141,6 +143,11 @@ pub(super) fn violated(
     }
     let mut cuts = Vec::new();
     for (query_type, servers) in servers.iter().enumerate() {
+        // Rows that are wider than the allowances would need larger ones.
+        let widened = &relaxation.widened;
+        if widened.supply[query_type] > MOST_WIDENED || widened.error[query_type] > MOST_WIDENED {
+            continue;
+        }
         let best = most_violated(query_type, servers, problem.query_types.max_unmet[query_type], unserved(query_type));
         if let Some((violation, recipe)) = best {
             cuts.extend(LoadCut::new(relaxation, recipe).map(|cut| (violation, cut)));

@@ -3,7 +3,8 @@
 //! The Lagrangian relaxation prices the constraints that couple the (model, tier) pairs: supply, error and latency
 //! SLOs, budget, storage and pools. What remains falls apart into one small problem per pair: one configuration,
 //! whole replicas and a fractional knapsack of traffic, which is solved exactly. The sum is a lower bound for any
-//! prices; [`lower_bound`] looks for good ones.
+//! prices; [`lower_bound`] looks for good ones. Every right-hand side is widened by the feasibility tolerance: what is
+//! proven holds for every plan that the checker accepts.
 
 mod column_generation;
 mod cover;
@@ -18,6 +19,7 @@ mod prices;
 mod propagation;
 mod relaxation;
 mod rounding;
+mod widened;
 
 pub use domain::Domain;
 pub use prices::Prices;
@@ -28,9 +30,12 @@ pub(crate) use knapsack::Knapsack;
 pub(crate) use master::Master;
 pub(crate) use mixture::{Mixture, WHOLE};
 pub(crate) use relaxation::{Evaluation, Pattern, Relaxation};
+pub(crate) use widened::Widened;
 
-use crate::{bnb, Error, Plan, Problem, Result, SolveParams, Status, Stop, StopReason, FEASIBILITY_TOLERANCE};
+use crate::{bnb, Error, Plan, Problem, Result, SolveParams, Status, Stop, StopReason};
 
+/// A bound proves that there is no plan where it exceeds 0 by this share of its terms, far beyond their rounding.
+const LEAST_PROOF: f64 = 1e-9;
 /// A plan counts as better where it saves at least this share.
 const LEAST_SAVING: f64 = 1e-9;
 
@@ -72,6 +77,13 @@ pub fn lower_bound(problem: &Problem, params: &SolveParams, stop: &Stop) -> Resu
     Ok(search(problem, None, params, stop)?.bound)
 }
 
+/// The relaxation's bound of the problem with its rows as they are stated, for its prices: the bound itself may lie above plans
+/// within the tolerance.
+pub(crate) fn stated_bound(problem: &Problem, params: &SolveParams, stop: &Stop) -> Result<LowerBound> {
+    let relaxation = Relaxation::with_rows(problem, 1.0, Widened::stated(problem));
+    root_bound(&relaxation, f64::INFINITY, params, stop)
+}
+
 /// A lower bound, and the best plan where the search for the bound found one.
 pub(crate) struct Search {
     pub(crate) bound: LowerBound,
@@ -85,16 +97,17 @@ fn search(problem: &Problem, known: Option<&Plan>, params: &SolveParams, stop: &
         return bnb::raise_bound(problem, known, params, stop);
     }
     let upper = known.and_then(|plan| plan.objective_value).unwrap_or(f64::INFINITY);
-    Ok(Search { bound: root_bound(problem, upper, params, stop)?, plan: None })
+    let relaxation = Relaxation::new(problem, 1.0);
+    Ok(Search { bound: root_bound(&relaxation, upper, params, stop)?, plan: None })
 }
 
 /// The best Lagrangian bound, without branching, or one that is at least `upper`, the value of a plan; infinite where none
 /// is known.
-fn root_bound(problem: &Problem, upper: f64, params: &SolveParams, stop: &Stop) -> Result<LowerBound> {
+fn root_bound(relaxation: &Relaxation<'_>, upper: f64, params: &SolveParams, stop: &Stop) -> Result<LowerBound> {
+    let problem = relaxation.problem;
     let pool = thread_pool(params.threads)?;
-    let relaxation = Relaxation::new(problem, 1.0);
     let mut domain = Domain::of(problem);
-    let mut generator = Generator::new(&relaxation, &domain, Prices::from_cheapest_routes(problem));
+    let mut generator = Generator::new(relaxation, &domain, Prices::from_cheapest_routes(problem));
     let limits = Limits { cutoff: upper, tolerance: 1e-6, max_evaluations: u64::MAX };
     let ending = generator.run_narrowing(&mut domain, limits, pool.as_ref(), stop);
     let mut bound = LowerBound {
@@ -150,8 +163,7 @@ pub(crate) fn certify(
 
 /// Prices that prove that no plan lies in `domain`, where such are found.
 ///
-/// Without the objective any plan has value 0, so a Lagrangian bound above 0 is a proof. It is asked to exceed what
-/// the feasibility tolerance of every row could make up for.
+/// Without the objective any plan has value 0, so a Lagrangian bound above 0 is a proof.
 pub(crate) fn prove_infeasible(
     problem: &Problem,
     domain: &Domain,
@@ -167,7 +179,7 @@ pub(crate) fn prove_infeasible(
     *evaluations += generator.evaluations;
     let (_, size) = relaxation.constant(&generator.best_prices);
     let size = size + generator.best.profit.iter().filter(|profit| profit.is_finite()).sum::<f64>();
-    (generator.best.value > FEASIBILITY_TOLERANCE * size).then_some(generator.best_prices)
+    (generator.best.value > LEAST_PROOF * size).then_some(generator.best_prices)
 }
 
 /// What reduced-cost fixing leaves: everything that a plan cheaper than `upper` can contain.

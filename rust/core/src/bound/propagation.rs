@@ -69,7 +69,7 @@ pub(crate) struct Room {
 impl Room {
     pub(crate) fn of(problem: &Problem) -> Self {
         let types = 0..problem.num_query_types();
-        let served = |i: usize| 1.0 - problem.query_types.max_unmet[i];
+        let served = |i: usize| (1.0 - problem.query_types.max_unmet[i] - FEASIBILITY_TOLERANCE).max(0.0);
         let data_usd: f64 = types.clone().map(|i| problem.data_usd(i) * served(i)).sum();
         let data_gb: f64 = types.map(|i| problem.query_types.data_gb[i] * served(i)).sum();
         let whole = 1.0 + FEASIBILITY_TOLERANCE;

@@ -13,6 +13,7 @@ use super::cover::Cover;
 use super::domain::Domain;
 use super::knapsack::{BestFill, BindingRow, Knapsack};
 use super::prices::Prices;
+use super::widened::Widened;
 use crate::{LatencyScope, Problem, Stop};
 
 /// Allowance for rounding per term, relative to the sum of the magnitudes of all terms: many times what the fill of
@@ -53,6 +54,8 @@ pub(crate) struct Relaxation<'p> {
     /// Largest `|e - ε|` and `|D - Δ|` of each query type.
     pub(crate) error_scale: Vec<f64>,
     pub(crate) latency_scale: Vec<f64>,
+    /// By how much rows are wider than the formulation's.
+    pub(crate) widened: Widened,
     /// What whole deployments there must be; not looked for in the feasibility test.
     pub(super) covers: Vec<Arc<Cover>>,
     /// Share of the objective: 1, or 0 for the feasibility test.
@@ -61,15 +64,22 @@ pub(crate) struct Relaxation<'p> {
 
 impl<'p> Relaxation<'p> {
     pub(crate) fn new(problem: &'p Problem, weight: f64) -> Self {
+        Self::with_rows(problem, weight, Widened::of(problem))
+    }
+
+    /// The same of rows that are as wide as that.
+    pub(crate) fn with_rows(problem: &'p Problem, weight: f64, widened: Widened) -> Self {
         let table = problem.route_table();
+        let covers = if weight > 0.0 { Cover::all(problem, &widened) } else { Vec::new() };
         let mut relaxation = Self {
             problem,
+            widened,
             time: table.time_replicas.clone(),
             memory: Vec::with_capacity(table.len()),
             binding: Vec::with_capacity(problem.num_configurations()),
             error_scale: vec![0.0; problem.num_query_types()],
             latency_scale: vec![0.0; problem.num_query_types()],
-            covers: if weight > 0.0 { Cover::all(problem).into_iter().map(Arc::new).collect() } else { Vec::new() },
+            covers: covers.into_iter().map(Arc::new).collect(),
             weight,
         };
         for a in 0..problem.num_configurations() {
@@ -132,6 +142,8 @@ impl<'p> Relaxation<'p> {
                 profit -= prices.latency[i] * table.latency_excess[route];
             }
             if profit > 0.0 {
+                // Traffic and capacity grow alike in the widened problem.
+                profit *= self.widened.more;
                 let (time, memory) = (self.time[route], self.memory[route]);
                 by_time += (profit - cost * time).max(0.0);
                 by_memory += (profit - cost * memory).max(0.0);
@@ -253,20 +265,22 @@ impl<'p> Relaxation<'p> {
             size += term.abs();
         };
         for i in 0..problem.num_query_types() {
-            add(prices.supply[i]);
+            add(prices.supply[i] * (1.0 - self.widened.supply[i]));
+            add(-prices.error[i] * self.widened.error[i]);
+            add(-prices.latency[i] * self.widened.latency_s[i]);
             add(problem.data_usd(i) * (self.weight + prices.budget));
             add(problem.query_types.data_gb[i] * prices.storage);
-            add((problem.query_types.max_unmet[i] * self.unserved_cost(i, prices)).min(0.0));
+            add((self.widened.max_unmet(problem, i) * self.unserved_cost(i, prices)).min(0.0));
         }
         if prices.budget > 0.0 {
-            add(-prices.budget * problem.budget_usd);
+            add(-prices.budget * problem.budget_usd * self.widened.more);
         }
         if prices.storage > 0.0 {
-            add(-prices.storage * problem.storage_gb);
+            add(-prices.storage * problem.storage_gb * self.widened.more);
         }
         for (price, gpus) in prices.pool.iter().zip(&problem.pools.max_gpus) {
             if *price > 0.0 {
-                add(-price * gpus);
+                add(-price * gpus * self.widened.more);
             }
         }
         for (cut, price) in &prices.cuts {

@@ -12,7 +12,7 @@ pub use report::{CheckReport, Constraint, Violation};
 /// Checks `plan` against every constraint of `problem`, and what it claims of its cost against the cost that it has.
 ///
 /// A constraint holds where its excess is at most 1e-6 of its right-hand side. Where that is zero, 1 stands in for it
-/// for shares and errors, the SLO (at least 1 s) for latencies, and the capacity of one replica for capacities. Whole
+/// for shares, the SLO for errors (at least 0.01) and latencies (at least 1 s), and the capacity of one replica for capacities. Whole
 /// numbers have no tolerance: replicas and what is deployed of a (model, tier). A share below the tolerance that may not be
 /// there at all (negative, to what is not deployed, beyond the latency SLO of a route) counts as 0.
 ///
@@ -306,7 +306,7 @@ fn service_levels(d: &Decisions<'_>, found: &mut Violations) {
         LatencyScope::Route => Vec::new(),
     };
     for (i, &excess) in errors.iter().enumerate() {
-        found.at_most(Constraint::ErrorSlo, excess, 0.0, 1.0, || {
+        found.at_most(Constraint::ErrorSlo, excess, 0.0, q.error_slo[i].max(0.01), || {
             let slo = show(q.error_slo[i]);
             let message = format!("{}: the mean error exceeds the SLO of {slo} by {}", d.type_name(i), show(excess));
             (format!("query_types[{i}]"), message)

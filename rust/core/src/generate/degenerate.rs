@@ -160,8 +160,11 @@ impl Edges {
                 let latency_s =
                     if self.is_wide && self.flip(0.3) { self.positive(&[1.0]) } else { q.latency_slo_s[i] * late };
                 // An SLO of 0 met by 0 or missed by less than the tolerance.
-                let error =
-                    if q.error_slo[i] > 0.0 { q.error_slo[i] * wrong } else { self.pick(&[0.0, 5e-7, 1e-6, 1e-3]) };
+                let error = if q.error_slo[i] > 0.0 {
+                    q.error_slo[i] * wrong
+                } else {
+                    self.pick(&[0.0, 5e-9, 1e-8, 2e-8, 1e-3])
+                };
                 routes.latency_s.push(latency_s);
                 routes.error.push(error);
             }

@@ -1,6 +1,6 @@
 //! The usable routes, with the coefficients of the formulation derived for each once.
 
-use super::{LatencyScope, ProblemData};
+use super::{error_scale, LatencyScope, ProblemData, FEASIBILITY_TOLERANCE};
 
 /// A route that can carry no larger share than this is as good as none: the tolerance of a supply row is wider.
 pub(crate) const LEAST_SHARE: f64 = 1e-7;
@@ -85,14 +85,16 @@ pub(super) fn is_usable(data: &ProblemData, route: usize) -> bool {
     let (i, a) = (r.query_type[route] as usize, r.configuration[route] as usize);
     let replicas = f64::from(c.max_replicas[a]);
     let per_s = q.rate_per_h[i] / 3600.0;
-    // A mean over shares that add up to 1 at most can be balanced by no more than the SLO itself.
-    let within = |excess: f64, slo: f64| excess * LEAST_SHARE <= slo;
+    // A mean over shares that add up to 1 at most can be balanced by no more than the SLO itself, and the tolerance.
+    let within = |excess: f64, slo: f64, scale: f64| excess * LEAST_SHARE <= slo + FEASIBILITY_TOLERANCE * scale;
     let in_time = match data.latency_scope {
         LatencyScope::Route => r.latency_s[route] <= q.latency_slo_s[i],
-        LatencyScope::Average => within(r.latency_s[route] - q.latency_slo_s[i], q.latency_slo_s[i]),
+        LatencyScope::Average => {
+            within(r.latency_s[route] - q.latency_slo_s[i], q.latency_slo_s[i], q.latency_slo_s[i].max(1.0))
+        }
     };
     in_time
-        && within(r.error[route] - q.error_slo[i], q.error_slo[i])
+        && within(r.error[route] - q.error_slo[i], q.error_slo[i], error_scale(q.error_slo[i]))
         && per_s * r.busy_s[route] * LEAST_SHARE <= data.max_utilization_of(a) * replicas
         && per_s * r.kv_gb_s[route] * LEAST_SHARE <= c.kv_cache_gb[a] * replicas
 }

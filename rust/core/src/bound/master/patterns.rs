@@ -47,7 +47,7 @@ impl Master {
         let mut cost = deployed;
         self.entries.clear();
         for &(route, share) in &pattern.routes {
-            let route = route as usize;
+            let (route, share) = (route as usize, share * relaxation.widened.more);
             let i = table.query_type[route] as usize;
             cost += share * table.latency_usd[route];
             self.entries.push((i, -share));

@@ -145,23 +145,31 @@ impl Master {
     fn set_rows(&mut self, relaxation: &Relaxation<'_>, rows: usize) {
         let problem = relaxation.problem;
         let num_types = problem.num_query_types();
+        let more = relaxation.widened.more;
         for row in 0..rows {
             self.simplex.set_inequality(row, true);
         }
         for i in 0..num_types {
-            self.simplex.set_rhs(i, -1.0);
+            self.simplex.set_rhs(i, relaxation.widened.supply[i] - 1.0);
+            let slos = [
+                (self.error_row[i], relaxation.widened.error[i], relaxation.error_scale[i]),
+                (self.latency_row[i], relaxation.widened.latency_s[i], relaxation.latency_scale[i]),
+            ];
+            for (row, more, scale) in slos.into_iter().filter(|slo| slo.0 != NO_ROW) {
+                self.simplex.set_rhs(row, more / scale);
+            }
         }
         if self.budget_row != NO_ROW {
             let data: f64 = (0..num_types).map(|i| problem.data_usd(i)).sum();
-            self.simplex.set_rhs(self.budget_row, (problem.budget_usd - data) / self.budget_scale);
+            self.simplex.set_rhs(self.budget_row, (problem.budget_usd * more - data) / self.budget_scale);
         }
         if self.storage_row != NO_ROW {
             let data: f64 = problem.query_types.data_gb.iter().sum();
-            self.simplex.set_rhs(self.storage_row, (problem.storage_gb - data) / self.storage_scale);
+            self.simplex.set_rhs(self.storage_row, (problem.storage_gb * more - data) / self.storage_scale);
         }
         for (pool, &row) in self.pool_row.iter().enumerate() {
             if row != NO_ROW {
-                self.simplex.set_rhs(row, problem.pools.max_gpus[pool] / self.pool_scale[pool]);
+                self.simplex.set_rhs(row, problem.pools.max_gpus[pool] * more / self.pool_scale[pool]);
             }
         }
     }
@@ -172,7 +180,7 @@ impl Master {
         let num_types = problem.num_query_types();
         for i in 0..num_types {
             let cost = self.entries_of_unserved(relaxation, i);
-            self.simplex.set_column(i, cost, problem.query_types.max_unmet[i], &self.entries);
+            self.simplex.set_column(i, cost, relaxation.widened.max_unmet(problem, i), &self.entries);
         }
         for (index, artificial) in self.artificials.iter().enumerate() {
             let entries = [(artificial.row, -1.0)];

@@ -1,0 +1,24 @@
+//! Problems at the edges: limits just met, ties, zeros, numbers of any magnitude. `benches/degenerate.rs` looks at many more.
+
+mod common;
+
+use servemix_core::generate::degenerate;
+
+/// What does not hold of the problems of `seeds`.
+fn findings(seeds: impl Iterator<Item = u64>) -> Vec<String> {
+    let examined = |seed: u64| {
+        let problem = degenerate(seed).expect("a valid problem");
+        common::examine::examine(&problem, seed, seed % 3 != 2)
+    };
+    seeds.flat_map(examined).collect()
+}
+
+#[test]
+fn answers_at_just_met_limits_agree_with_each_other_the_checker_and_enumeration() {
+    assert_eq!(findings((0..300).filter(|seed| seed % 3 != 2)), Vec::<String>::new());
+}
+
+#[test]
+fn answers_to_numbers_of_any_magnitude_agree_with_each_other_and_the_checker() {
+    assert_eq!(findings((0..90).filter(|seed| seed % 3 == 2)), Vec::<String>::new());
+}
