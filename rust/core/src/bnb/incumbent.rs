@@ -130,7 +130,13 @@ impl Incumbents for Incumbent<'_> {
 
     fn offer_within_tolerance(&mut self, deployments: &[Deployment]) -> f64 {
         self.offers += 1;
-        self.try_routing(deployments, Width::Accepted);
+        for width in [Width::Accepted, Width::Within] {
+            let before = self.value;
+            self.try_routing(deployments, width);
+            if self.value < before {
+                break;
+            }
+        }
         self.value
     }
 

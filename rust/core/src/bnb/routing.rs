@@ -5,8 +5,10 @@ use crate::linear::{DualSimplex, LinearStatus};
 use crate::{error_scale, Deployment, Error, LatencyScope, Problem, Result, Routing, Stop, FEASIBILITY_TOLERANCE};
 
 const MAX_PIVOTS: u64 = 100_000;
-/// What the simplex may be off by in a row of order one, twice.
-const ROUNDING: f64 = 2e-9;
+/// What sums of a row of order one may be off by. The simplex may leave a row violated by more, which lowers no optimum.
+const ROUNDING: f64 = 1e-12;
+/// What the simplex may be off by in such a row, twice.
+const SIMPLEX_TOLERANCE: f64 = 2e-9;
 
 /// Traffic over fixed deployments.
 #[derive(Debug, Clone, Default)]
@@ -34,8 +36,10 @@ struct Rows {
 pub(crate) enum Width {
     /// As the formulation has them.
     Stated,
-    /// As far as the checker allows, less what rounding may take.
+    /// As far as the checker allows.
     Accepted,
+    /// The same less what the simplex may be off by.
+    Within,
     /// As in [`Widened`]: no plan that the checker accepts lies outside. The routing need not be one.
     Beyond,
 }
@@ -46,6 +50,7 @@ impl Width {
         match self {
             Self::Stated => 0.0,
             Self::Accepted => FEASIBILITY_TOLERANCE - ROUNDING,
+            Self::Within => FEASIBILITY_TOLERANCE - SIMPLEX_TOLERANCE,
             Self::Beyond => FEASIBILITY_TOLERANCE + ROUNDING,
         }
     }
@@ -142,7 +147,7 @@ fn set_limits(problem: &Problem, deployments: &[Deployment], rows: &Rows, width:
         let slo_s = problem.query_types.latency_slo_s[i].max(1.0);
         match &widened {
             None => {
-                simplex.set_rhs(i, 1.0);
+                simplex.set_rhs(i, 1.0 - more);
                 simplex.set_rhs(rows.error + i, more);
                 simplex.set_rhs(rows.latency + i, more * slo_s);
             }
