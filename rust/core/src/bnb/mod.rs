@@ -12,7 +12,7 @@ pub(crate) use node::Decision;
 use incumbent::Incumbent;
 use tree::{Incumbents, Outcome, Tree};
 
-use crate::bound::{thread_pool, LowerBound, Prices, Relaxation, Search};
+use crate::bound::{thread_pool, LowerBound, Prices, Relaxation, Search, LEAST_GAP};
 use crate::{agh, construct, Plan, Problem, Result, SolveParams, Status, Stop, StopReason};
 
 /// Share of the time that the first plan may take.
@@ -52,7 +52,7 @@ pub(crate) fn solve(problem: &Problem, params: &SolveParams, initial_plan: Optio
     };
     if let Some(value) = plan.objective_value {
         plan.objective_bound = Some(bound.min(value));
-        let proven = plan.gap().is_some_and(|gap| gap <= params.rel_gap);
+        let proven = plan.gap().is_some_and(|gap| gap <= params.rel_gap.max(LEAST_GAP));
         plan.status = if proven { Status::Optimal } else { Status::Feasible };
         plan.stop_reason = if proven { StopReason::GapReached } else { StopReason::Completed };
     } else if bound.is_finite() {

@@ -14,6 +14,7 @@ use super::node::{Node, Path};
 use super::pseudo_costs::PseudoCosts;
 use crate::bound::{
     prove_infeasible, Domain, Ending, Evaluation, Generator, Knapsack, Limits, Master, Mixture, Prices, Relaxation,
+    LEAST_GAP,
 };
 use crate::{relative_gap, Deployment, Stop};
 
@@ -330,7 +331,8 @@ impl<'r, 'p> Tree<'r, 'p> {
             .collect();
         self.upper = self.upper.min(incumbents.offer(&only));
         let least_usd = incumbents.least_usd(&only);
-        if least_usd.is_none_or(|usd| usd < self.cutoff()) {
+        let enough_usd = self.upper - self.rel_gap.max(0.9 * LEAST_GAP) * self.upper.abs();
+        if self.upper.is_infinite() || least_usd.is_none_or(|usd| usd < enough_usd) {
             self.upper = self.upper.min(incumbents.offer_within_tolerance(&only));
         }
         match least_usd {

@@ -36,6 +36,8 @@ use crate::{bnb, Error, Plan, Problem, Result, SolveParams, Status, Stop, StopRe
 
 /// A bound proves that there is no plan where it exceeds 0 by this share of its terms, far beyond their rounding.
 const LEAST_PROOF: f64 = 1e-9;
+/// Gaps below this are not told from what plans within the feasibility tolerance may save.
+pub(crate) const LEAST_GAP: f64 = 1e-4;
 /// A plan counts as better where it saves at least this share.
 const LEAST_SAVING: f64 = 1e-9;
 
@@ -149,7 +151,7 @@ pub(crate) fn certify(
     }
     if let Some(value) = plan.objective_value {
         plan.objective_bound = Some(bound.value.min(value));
-        if plan.gap().is_some_and(|gap| gap <= params.rel_gap) {
+        if plan.gap().is_some_and(|gap| gap <= params.rel_gap.max(LEAST_GAP)) {
             plan.status = Status::Optimal;
             plan.stop_reason = StopReason::GapReached;
         }
