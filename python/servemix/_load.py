@@ -7,6 +7,7 @@ from pathlib import Path
 
 from servemix import _core
 from servemix._core import Plan, Problem
+from servemix._errors import InvalidInputError
 
 __all__ = ["load_plan", "load_problem"]
 
@@ -32,6 +33,12 @@ def load_problem(path: str | os.PathLike[str]) -> Problem:
         An entry is missing, unknown or breaks a rule; the message names it, as in
         ``routes.busy_s[17]: …``.
     """
+    name = os.fspath(path)
+    if name.lower().endswith((".yaml", ".yml", ".toml")):
+        raise InvalidInputError(
+            f"{name}: is a scenario by its name, not a problem; use "
+            "servemix.scenario.load_scenario and servemix.performance.build_problem"
+        )
     return _core._problem_from_json(Path(path).read_bytes())
 
 

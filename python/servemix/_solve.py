@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +17,29 @@ if TYPE_CHECKING:
 __all__ = ["solve"]
 
 METHODS = ("gh", "agh", "bnb", "exact")
+SWITCHES = (
+    "tp_selection",
+    "coverage_ranking",
+    "tp_upgrade",
+    "multi_start",
+    "local_search",
+    "consolidation",
+    "routing_lp",
+)
+_SETTINGS = (
+    "seed",
+    "time_limit",
+    "threads",
+    "max_iterations",
+    "rel_gap",
+    "initial_plan",
+    "bound",
+    "cancel",
+    "solver",
+    "robust",
+    "scenarios",
+    "headroom",
+)
 
 
 def solve(
@@ -103,6 +127,11 @@ def solve(
         raise InvalidInputError(
             f"method: {method!r} is not a method; there are {', '.join(METHODS)}"
         )
+    for name in switches:
+        if name not in SWITCHES:
+            near = difflib.get_close_matches(name, (*_SETTINGS, *SWITCHES), n=1)
+            hint = f"; did you mean {near[0]!r}?" if near else ""
+            raise InvalidInputError(f"{name}: is no setting of solve{hint}")
     if robust is not None or scenarios is not None or headroom != 0.0:
         from servemix._robust import robust_solve
 

@@ -109,7 +109,7 @@ def test_an_initial_plan_is_where_the_solve_starts(
         ('{"format": "servemix-problem/1"}', "name"),
         ('{"format": "servemix-plan/1"}', "format"),
         ('{"query_types": []}', "servemix plan"),
-        ("[1, 2]", "servemix-problem/1"),
+        ("[1, 2]", "servemix-problem/2"),
     ],
 )
 def test_a_file_that_is_no_problem_is_one_line_and_exit_code_2(

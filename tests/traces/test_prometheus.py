@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import shutil
 import socket
@@ -354,3 +355,44 @@ def test_durations_are_those_of_prometheus():
     for text in ("", "24", "h", "1h 30m", "-1h", "0s", "1y"):
         with pytest.raises(InvalidInputError):
             parse_duration_s(text)
+
+
+@pytest.mark.parametrize(
+    ("begin", "drip"),
+    [
+        (b"HTTP/1.1 200 O", b"K"),
+        (b"HTTP/1.1 200 OK\r\nX: ", b"a"),
+        (b"", b"HTTP/1.1 100 Continue\r\n\r\n"),
+        (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1", b";"),
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n", b" "),
+    ],
+)
+def test_the_deadline_is_of_the_whole_exchange(begin, drip):
+    import socket
+    import threading
+    import time
+
+    server = socket.create_server(("127.0.0.1", 0))
+    end = threading.Event()
+
+    def serve():
+        connection, _ = server.accept()
+        with connection, contextlib.suppress(OSError):
+            connection.recv(65536)
+            connection.sendall(begin)
+            while not end.wait(0.05):
+                connection.sendall(drip)
+
+    thread = threading.Thread(target=serve, daemon=True)
+    thread.start()
+    before = time.monotonic()
+    try:
+        with pytest.raises(DemandServerError, match="does not answer within"):
+            calibrate_prometheus(f"http://127.0.0.1:{server.getsockname()[1]}", timeout_s=0.4)
+        assert time.monotonic() - before < 10.0
+        # The connection is cut, not left to a thread that reads for ever.
+        thread.join(10.0)
+        assert not thread.is_alive()
+    finally:
+        end.set()
+        server.close()

@@ -13,6 +13,7 @@ import typer
 from typer.core import TyperGroup
 
 from servemix._errors import InternalError, InvalidInputError, MissingExtraError
+from servemix._text import shown
 from servemix.cli import (
     calibrate,
     catalog,
@@ -33,7 +34,7 @@ INTERRUPTED = 130
 
 
 def _fail(message: str, code: int) -> typer.Exit:
-    print(f"servemix: {' '.join(message.split())}", file=sys.stderr)
+    print(f"servemix: {shown(' '.join(message.split()))}", file=sys.stderr)
     return typer.Exit(code)
 
 
@@ -78,7 +79,7 @@ app = typer.Typer(
     cls=_Group,
     help="Plan LLM serving on heterogeneous GPUs: what to deploy, and where each request goes.",
     invoke_without_command=True,
-    add_completion=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
     pretty_exceptions_enable=False,
 )
 
@@ -128,5 +129,5 @@ def run(arguments: Sequence[str] | None = None) -> int:
     except BrokenPipeError:
         # Whoever read the output has gone; without this the interpreter complains while it ends.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 1
+        return 0
     return 0

@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.table import Table as RichTable
 from rich.text import Text
 
+from servemix._text import shown
 from servemix.report.tables import Table, display_width, text_table
 
 if TYPE_CHECKING:
@@ -73,7 +74,7 @@ def _fitted_widths(table: Table, width: int) -> list[int] | None:
 
 def print_line(text: str = "", style: str = "") -> None:
     """Print a line for a person; square brackets in it are just brackets."""
-    Console(highlight=False, soft_wrap=True).print(Text(text, style=style))
+    Console(highlight=False, soft_wrap=True).print(Text(shown(text), style=style))
 
 
 def print_json(value: Any) -> None:
@@ -112,8 +113,8 @@ def progress(description: str, total: int | None = None) -> Iterator[Progress]:
     if total is not None:
         columns[2:2] = [MofNCompleteColumn()]
         columns.append(TimeRemainingColumn())
-    shown = Progress(*columns, console=console, transient=True)
-    shown.add_task(description, total=total)
+    bar = Progress(*columns, console=console, transient=True)
+    bar.add_task(shown(description), total=total)
     # Not even started elsewhere: some versions of rich end with an empty line though disabled.
-    with shown if console.is_terminal else nullcontext():
-        yield shown
+    with bar if console.is_terminal else nullcontext():
+        yield bar

@@ -282,11 +282,13 @@ class _Kept:
             return None
         try:
             kept = json.loads((self._folder / f"{cell.key}.json").read_bytes())
-        except (FileNotFoundError, ValueError):
+        except (FileNotFoundError, ValueError, RecursionError):
             return None
         if not isinstance(kept, dict) or kept.get("fingerprint") != self._fingerprint(cell):
             return None
-        rows: list[Row] = kept["rows"]
+        rows = kept.get("rows")
+        if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
+            return None
         return rows
 
     def write(self, cell: Cell, rows: list[Row]) -> None:

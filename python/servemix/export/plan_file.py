@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gzip
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,6 +9,7 @@ from typing import Annotated, Literal
 
 import msgspec
 
+from servemix._decode import unpack
 from servemix._errors import InvalidInputError
 
 __all__ = ["Curve", "Deployment", "PlanFile", "QueryType", "parse_plan_file", "read_plan_file"]
@@ -231,10 +231,8 @@ def parse_plan_file(content: str | bytes) -> PlanFile:
     """
     data = content.encode() if isinstance(content, str) else content
     try:
-        if data[:2] == b"\x1f\x8b":
-            data = gzip.decompress(data)
-        plan = msgspec.json.decode(data, type=PlanFile)
-    except (msgspec.MsgspecError, UnicodeError, OSError, EOFError, RecursionError) as error:
+        plan = msgspec.json.decode(unpack(data, "file"), type=PlanFile)
+    except (msgspec.MsgspecError, UnicodeError, RecursionError) as error:
         raise InvalidInputError(str(error)) from None
     if plan.cost is None:
         raise InvalidInputError(f"status: {plan.status}, so there is no plan to act upon")

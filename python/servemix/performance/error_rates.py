@@ -100,14 +100,20 @@ def error_rates(
 
 
 def _refusal(missing: Mapping[tuple[int, int, int], str]) -> str:
-    lines = dict.fromkeys(f"query_types[{i}].error: {what}" for (i, _, _), what in missing.items())
-    shown = list(lines)[:10]
+    """Say the remedy first, then each number that is missing once, with the types that need it."""
+    types: dict[str, list[int]] = {}
+    for (i, _, _), what in missing.items():
+        rows = types.setdefault(what, [])
+        if not rows or rows[-1] != i:
+            rows.append(i)
+    lines = [
+        f"query_types[{', '.join(map(str, sorted(set(rows))))}].error: {what}"
+        for what, rows in types.items()
+    ]
     more = f"\n(and {len(lines) - 10} more)" if len(lines) > 10 else ""
     return (
-        "\n".join(shown)
-        + more
-        + "\n`missing_accuracy: no_route` leaves out the routes whose error "
-        "rate is not known"
+        "error rates are not known; give them under `accuracy`, or leave these routes out with "
+        "`missing_accuracy: no_route`\n" + "\n".join(lines[:10]) + more
     )
 
 

@@ -208,7 +208,7 @@ class _LeftOutError(Exception):
 def _json_rows(raw: bytes, path: Path) -> list[dict[str, Any]]:
     try:
         return msgspec.json.decode(raw, type=list[dict[str, Any]])
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
         raise InvalidInputError(f"{path}: {error}") from error
 
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from html import escape
 from typing import TYPE_CHECKING
 
+from servemix._text import shown
 from servemix.report.plan_tables import headline, plan_tables
 from servemix.report.tables import Table
 
@@ -39,7 +40,7 @@ def plan_html(problem: Problem, plan: Plan, *, known: ScenarioFigures | None = N
 
 def tables_html(lines: Sequence[str], tables: Sequence[Table]) -> str:
     """Tell lines and tables as an HTML fragment."""
-    head = "".join(f"<p>{escape(line)}</p>" for line in lines)
+    head = "".join(f"<p>{escape(shown(line))}</p>" for line in lines)
     body = "".join(map(_html_table, tables))
     return f'<div class="servemix-plan"><style>{_STYLE}</style>{head}{body}</div>'
 
@@ -76,7 +77,7 @@ def tables_page(title: str, lines: Sequence[str], tables: Sequence[Table]) -> st
 
 
 def _page(title: str, fragment: str) -> str:
-    head = f'<meta charset="utf-8"><title>{escape(title)}</title>'
+    head = f'<meta charset="utf-8"><title>{escape(shown(title))}</title>'
     style = "<style>body{font-family:system-ui,sans-serif;margin:2em}</style>"
     page = (
         f'<!DOCTYPE html>\n<html lang="en"><head>{head}{style}</head><body>{fragment}</body></html>'

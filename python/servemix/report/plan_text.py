@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from servemix._text import shown
 from servemix.report.plan_tables import headline, plan_tables
 from servemix.report.tables import text_table
 
@@ -30,4 +31,4 @@ def plan_summary(problem: Problem, plan: Plan, *, known: ScenarioFigures | None 
         Lines without a line end after the last; where there is no plan, what was missing.
     """
     tables = plan_tables(problem, plan, known=known)
-    return "\n\n".join(["\n".join(headline(problem, plan)), *map(text_table, tables)])
+    return "\n\n".join(["\n".join(map(shown, headline(problem, plan))), *map(text_table, tables)])

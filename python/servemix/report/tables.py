@@ -6,6 +6,8 @@ import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from servemix._text import shown
+
 __all__ = ["Table", "markdown_table", "text_table"]
 
 
@@ -29,6 +31,13 @@ class Table:
     columns: Sequence[str]
     rows: Sequence[Sequence[str]] = field(default_factory=list)
     note: str = ""
+
+    def __post_init__(self) -> None:
+        # Names come from files: no table shows what would steer a terminal or forge a row.
+        object.__setattr__(self, "title", shown(self.title))
+        object.__setattr__(self, "note", shown(self.note, keep="\n"))
+        object.__setattr__(self, "columns", [shown(column) for column in self.columns])
+        object.__setattr__(self, "rows", [[shown(cell) for cell in row] for row in self.rows])
 
     @property
     def headings(self) -> list[str]:

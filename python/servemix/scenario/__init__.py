@@ -13,6 +13,7 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
+from servemix._decode import read_text
 from servemix._errors import InvalidInputError
 from servemix.scenario.decoding import convert, parse_text
 from servemix.scenario.entries import (
@@ -83,8 +84,8 @@ def load_scenario(source: str | os.PathLike[str]) -> Scenario:
         text, label, suffix = _builtin(name), name, _SUFFIX
     else:
         try:
-            text = path.read_text(encoding="utf-8")
-        except (OSError, UnicodeDecodeError) as error:
+            text = read_text(path)
+        except OSError as error:
             raise InvalidInputError(f"{name}: cannot be read: {error}") from error
         label, suffix = name, path.suffix
     data = parse_text(text, suffix, label)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import difflib
-import json
 import math
 import re
 import sys
@@ -13,15 +12,13 @@ from typing import Any, TypeVar
 import msgspec
 from msgspec import inspect
 
+from servemix._decode import checked, load_json, load_yaml
 from servemix._errors import InvalidInputError
 
 Converted = TypeVar("Converted")
 
 #: Unknown keys that one message names.
 _NAMED_KEYS = 8
-
-#: A number such as 1e-6, which YAML 1.2 reads as a number and PyYAML alone does not.
-_FLOAT = re.compile(r"^[-+]?(?:\d+\.?\d*|\.\d+)[eE][-+]?\d+$")
 
 
 def parse_text(text: str, suffix: str, source: str) -> Any:
@@ -47,66 +44,26 @@ def parse_text(text: str, suffix: str, source: str) -> Any:
         raise InvalidInputError(
             f"{source}: a scenario is a .yaml, .toml or .json file, not {suffix or 'one without'}"
         ) from None
-    try:
-        return parser(text)
-    except RecursionError as error:
-        raise InvalidInputError(f"{source}: is nested too deeply") from error
-    except ValueError as error:
-        raise InvalidInputError(f"{source}: {error}") from error
+    return parser(text, source)
 
 
-def _parse_json(text: str) -> Any:
-    def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-        data: dict[str, Any] = {}
-        for key, value in pairs:
-            if key in data:
-                raise ValueError(f"the key {key!r} comes twice in one object")
-            data[key] = value
-        return data
-
-    return json.loads(text, object_pairs_hook=unique)
+def _parse_json(text: str, source: str) -> Any:
+    return load_json(text, source, unique=True)
 
 
-def _parse_toml(text: str) -> Any:
+def _parse_toml(text: str, source: str) -> Any:
     if sys.version_info >= (3, 11):
         import tomllib
     else:
         import tomli as tomllib
-    return tomllib.loads(text)
+    return checked(lambda: tomllib.loads(text), source)
 
 
-def _parse_yaml(text: str) -> Any:
-    import yaml
-
-    class Loader(yaml.SafeLoader):
-        """SafeLoader that reads 1e-6 as a number and refuses a key that comes twice."""
-
-        def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-            seen: set[Any] = set()
-            for key_node, _ in node.value:
-                if key_node.tag == "tag:yaml.org,2002:merge":
-                    continue
-                key = self.construct_object(key_node, deep=True)
-                if not isinstance(key, str):
-                    raise ValueError(f"line {key_node.start_mark.line + 1}: {key!r} is no key")
-                if key in seen:
-                    line = key_node.start_mark.line + 1
-                    raise ValueError(f"line {line}: the key {key!r} comes twice in one mapping")
-                seen.add(key)
-            return super().construct_mapping(node, deep)
-
-    Loader.add_implicit_resolver("tag:yaml.org,2002:float", _FLOAT, list("-+.0123456789"))
-    try:
-        return yaml.load(text, Loader)
-    except yaml.YAMLError as error:
-        raise ValueError(str(error)) from error
-
-
-_PARSERS: dict[str, Callable[[str], Any]] = {
+_PARSERS: dict[str, Callable[[str, str], Any]] = {
     ".json": _parse_json,
     ".toml": _parse_toml,
-    ".yaml": _parse_yaml,
-    ".yml": _parse_yaml,
+    ".yaml": load_yaml,
+    ".yml": load_yaml,
 }
 
 
@@ -136,6 +93,12 @@ def convert(data: Any, to: type[Converted], where: str = "") -> Converted:
             raise InvalidInputError(_told(unknown))
         for entry, number in _not_finite(data, where):
             raise InvalidInputError(f"{entry}: must be a finite number, got {number}")
+        missing = list(_missing_keys(data, inspect.type_info(to), where))
+        if len(missing) > 1:
+            more = f"; and {len(missing) - _NAMED_KEYS} more" if len(missing) > _NAMED_KEYS else ""
+            raise InvalidInputError(
+                "; ".join(f"{entry}: is missing" for entry in missing[:_NAMED_KEYS]) + more
+            )
         return msgspec.convert(data, to)
     except RecursionError as error:
         raise InvalidInputError(f"{where or 'scenario'}: contains itself") from error
@@ -190,6 +153,24 @@ def _unknown_keys(data: Any, kind: inspect.Type, where: str) -> Iterator[tuple[s
     elif isinstance(kind, inspect.VarTupleType) and isinstance(data, list | tuple):
         for index, value in enumerate(data):
             yield from _unknown_keys(value, kind.item_type, f"{where}[{index}]")
+
+
+def _missing_keys(data: Any, kind: inspect.Type, where: str) -> Iterator[str]:
+    """Walk data and type side by side for required entries that are not there."""
+    if isinstance(kind, inspect.UnionType):
+        structs = [option for option in kind.types if isinstance(option, inspect.StructType)]
+        if isinstance(data, Mapping) and len(structs) == 1:
+            yield from _missing_keys(data, structs[0], where)
+    elif isinstance(kind, inspect.StructType) and isinstance(data, Mapping):
+        for field in kind.fields:
+            entry = _join(where, field.encode_name)
+            if field.encode_name in data:
+                yield from _missing_keys(data[field.encode_name], field.type, entry)
+            elif field.required:
+                yield entry
+    elif isinstance(kind, inspect.VarTupleType) and isinstance(data, list | tuple):
+        for index, value in enumerate(data):
+            yield from _missing_keys(value, kind.item_type, f"{where}[{index}]")
 
 
 def _nearest(key: str, known: Mapping[str, Any]) -> str:

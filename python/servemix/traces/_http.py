@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import socket
-import time
+import threading
 import urllib.error
 import urllib.parse
 import urllib.request
@@ -12,10 +13,11 @@ from collections.abc import Mapping
 from typing import Any
 
 from servemix._errors import InvalidInputError, ServemixError
+from servemix._text import shown
 
 __all__ = ["DemandServerError", "checked_url", "get"]
 
-_MAX_BYTES = 512 * 2**20
+_MAX_BYTES = 128 * 2**20
 _CHUNK_BYTES = 2**16
 
 
@@ -75,39 +77,95 @@ def get(url: str, *, headers: Mapping[str, str], timeout_s: float) -> tuple[int,
     DemandServerError
         The server cannot be reached, does not answer in time, or answers with a redirect.
     """
-    deadline = time.monotonic() + timeout_s
-    opener = urllib.request.build_opener(_NoRedirect)
+    sockets: list[socket.socket] = []
+    outcome: list[tuple[int, bytes]] = []
+    failure: list[BaseException] = []
+
+    def exchange() -> None:
+        try:
+            outcome.append(_exchange(url, headers, timeout_s, sockets))
+        except BaseException as error:
+            failure.append(error)
+
+    # A timeout of a socket begins anew with every byte. The deadline is of the whole, name lookup
+    # and headers included, so another thread waits and then cuts the connection.
+    worker = threading.Thread(target=exchange, daemon=True)
+    worker.start()
+    worker.join(timeout_s)
+    if worker.is_alive():
+        for connection in sockets:
+            with contextlib.suppress(OSError):
+                connection.shutdown(socket.SHUT_RDWR)
+        raise _too_slow(url, timeout_s)
+    if failure:
+        raise failure[0]
+    return outcome[0]
+
+
+def _exchange(
+    url: str, headers: Mapping[str, str], timeout_s: float, sockets: list[socket.socket]
+) -> tuple[int, bytes]:
+    """Send the request and read the whole answer; open sockets go to the list."""
+    opener = urllib.request.build_opener(_NoRedirect, _Http(sockets), _Https(sockets))
     try:
         request = urllib.request.Request(url, headers=dict(headers))
         try:
             response = opener.open(request, timeout=timeout_s)
         except urllib.error.HTTPError as error:
             if 300 <= error.code < 400:
-                goal = error.headers.get("Location", "?")
+                goal = shown(error.headers.get("Location", "?"))
                 raise DemandServerError(
                     f"{_host(url)} redirects to {goal}: give that address"
                 ) from None
             response = error
         with response:
-            return int(response.status), _read(response, deadline, url, timeout_s)
+            return int(response.status), _read(response, url)
     except TimeoutError:
         raise _too_slow(url, timeout_s) from None
     except urllib.error.URLError as error:
         if isinstance(error.reason, TimeoutError):
             raise _too_slow(url, timeout_s) from None
         raise DemandServerError(f"{_host(url)} cannot be reached: {error.reason}") from None
-    except (http.client.HTTPException, ConnectionError, socket.gaierror, ValueError) as error:
+    except DemandServerError:
+        raise
+    except (http.client.HTTPException, OSError, ValueError, OverflowError) as error:
         raise DemandServerError(f"{_host(url)} cannot be read: {error!r}") from None
 
 
-def _read(response: Any, deadline: float, url: str, timeout_s: float) -> bytes:
-    """Read a body in pieces, so that a server that dribbles meets the deadline as well."""
+def _kept(kind: type[Any], sockets: list[socket.socket]) -> Any:
+    """Make connections of a kind whose sockets go to the list."""
+
+    class Connection(kind):  # type: ignore[misc]
+        def connect(self) -> None:
+            super().connect()
+            sockets.append(self.sock)
+
+    return Connection
+
+
+class _Http(urllib.request.HTTPHandler):
+    def __init__(self, sockets: list[socket.socket]) -> None:
+        super().__init__()
+        self._sockets = sockets
+
+    def http_open(self, req: urllib.request.Request) -> Any:
+        return self.do_open(_kept(http.client.HTTPConnection, self._sockets), req)
+
+
+class _Https(urllib.request.HTTPSHandler):
+    def __init__(self, sockets: list[socket.socket]) -> None:
+        super().__init__()
+        self._sockets = sockets
+
+    def https_open(self, req: urllib.request.Request) -> Any:
+        return self.do_open(_kept(http.client.HTTPSConnection, self._sockets), req)
+
+
+def _read(response: Any, url: str) -> bytes:
     pieces = []
     size = 0
     while piece := response.read1(_CHUNK_BYTES):
         size += len(piece)
-        if time.monotonic() > deadline:
-            raise _too_slow(url, timeout_s)
         if size > _MAX_BYTES:
             raise DemandServerError(f"{_host(url)} answers with more than {_MAX_BYTES} bytes")
         pieces.append(piece)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from servemix._decode import GZIP, unpack
 from servemix._errors import InvalidInputError
 from servemix._extras import require
 
@@ -23,7 +24,6 @@ __all__ = ["Lines", "TextTable", "read_lines", "split_csv"]
 
 # Separator that splits nothing, so that a line stays one field: no text holds this character.
 _NEVER = "\x01"
-_GZIP = b"\x1f\x8b"
 _HEADER_BYTES = 2**16
 
 
@@ -82,15 +82,9 @@ def read_bytes(path: str | os.PathLike[str]) -> bytes:
     OSError
         The file cannot be read.
     InvalidInputError
-        The file is damaged gzip.
+        The file is damaged gzip, or unpacks to far more than its own size.
     """
-    data = Path(path).read_bytes()
-    if data[:2] != _GZIP:
-        return data
-    try:
-        return gzip.decompress(data)
-    except (EOFError, OSError, zlib.error) as error:
-        raise InvalidInputError(f"{os.fspath(path)}: damaged gzip: {error}") from None
+    return unpack(Path(path).read_bytes(), os.fspath(path))
 
 
 def read_header(path: str | os.PathLike[str]) -> str:
@@ -105,7 +99,7 @@ def read_header(path: str | os.PathLike[str]) -> str:
     """
     try:
         with Path(path).open("rb") as file:
-            packed = file.read(2) == _GZIP
+            packed = file.read(2) == GZIP
         with gzip.open(path) if packed else Path(path).open("rb") as file:
             head = file.read(_HEADER_BYTES)
     except (EOFError, gzip.BadGzipFile, zlib.error) as error:

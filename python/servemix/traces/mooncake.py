@@ -37,7 +37,7 @@ def matches(lines: Lines) -> bool:
     """Whether the first line is a JSON object with the format's keys."""
     try:
         first = msgspec.json.decode(lines.first)
-    except (msgspec.DecodeError, UnicodeError):
+    except (msgspec.DecodeError, UnicodeError, RecursionError):
         return False
     return isinstance(first, dict) and {"timestamp", "input_length", "output_length"} <= set(first)
 
@@ -67,7 +67,7 @@ def read(lines: Lines, name: str) -> Trace:
     for row, line in enumerate(lines.text):
         try:
             requests.append(_DECODER.decode(line))
-        except (msgspec.MsgspecError, UnicodeError):
+        except (msgspec.MsgspecError, UnicodeError, RecursionError):
             requests.append(_Request())
             ragged[row] = True
     milliseconds = _numbers([request.timestamp for request in requests])

@@ -28,6 +28,10 @@ __all__ = ["DemandServerError", "calibrate_prometheus", "parse_duration_s"]
 
 # Prometheus refuses queries for more points of one series than this.
 _MAX_STEPS = 11_000
+#: Models of one server; more are another label, or a mistake.
+_MAX_SERIES = 1_000
+
+_LARGEST_TIME_S = 1e12
 
 _REQUESTS = (
     "vllm:request_success_total",
@@ -213,7 +217,7 @@ class _Server:
         status, body = get(address, headers=self.headers, timeout_s=self.timeout_s)
         try:
             answer = msgspec.json.decode(body, type=_Answer)
-        except (msgspec.MsgspecError, UnicodeError):
+        except (msgspec.MsgspecError, UnicodeError, RecursionError):
             raise DemandServerError(
                 f"{self.url} answers {path} with status {status} and no JSON of Prometheus: "
                 f"{body[:100].decode(errors='replace')!r}"
@@ -282,18 +286,25 @@ class _Window:
             matrix = msgspec.json.decode(data, type=_Data)
             if matrix.resultType != "matrix":
                 raise DemandServerError(f"{self.server.url} answers with a {matrix.resultType!r}")
+            if len(matrix.result) > _MAX_SERIES:
+                raise DemandServerError(
+                    f"{self.server.url} answers with {len(matrix.result):,} values of the label "
+                    f"{self.label!r}, more than {_MAX_SERIES:,}; give a selector"
+                )
             series = [msgspec.json.decode(row, type=_Series) for row in matrix.result]
             return {
                 row.metric.get(self.label, "unknown"): self._on_steps(row, first, first_step)
                 for row in series
             }
-        except (msgspec.MsgspecError, ValueError) as error:
+        except (msgspec.MsgspecError, ValueError, ArithmeticError, RecursionError) as error:
             raise DemandServerError(f"{self.server.url} answers no matrix: {error}") from None
 
     def _on_steps(self, row: _Series, first: float, first_step: int) -> NDArray[np.float64]:
         """Put the values of a series in their steps."""
         values = np.full(self.num_steps, np.nan)
         for time, text in row.values:
+            if not abs(time) < _LARGEST_TIME_S:
+                continue
             place = first_step - 1 + round((time - first) / self.step_s)
             value = float(text)
             if 0 <= place < self.num_steps and math.isfinite(value):
@@ -305,7 +316,7 @@ class _Window:
         data = self.server.ask("label/__name__/values", {"match[]": '{__name__=~"vllm:.+"}'})
         try:
             names = msgspec.json.decode(data, type=list[str] | None) or []
-        except msgspec.MsgspecError:
+        except (msgspec.MsgspecError, UnicodeError, RecursionError):
             names = []
         here = [metric for metric in metrics if metric in names]
         wanted = f" with {{{self.selector}}}" if self.selector else ""

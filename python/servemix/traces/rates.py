@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from servemix._decode import unpack
 from servemix._errors import InvalidInputError
 from servemix._files import write_whole
 
@@ -21,6 +22,8 @@ __all__ = ["RateSeries", "read_rate_series"]
 
 _SUFFIX = "requests_per_hour"
 _MAX_CELLS = 50_000_000
+#: Longest trace, s: ten years. Requests centuries apart are a wrong timestamp, not demand.
+_MAX_DURATION_S = 10 * 366 * 86_400.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -205,7 +208,7 @@ def read_rate_series(path: str | os.PathLike[str]) -> RateSeries:
         names the line.
     """
     name = os.fspath(path)
-    text = Path(path).read_text(encoding="utf-8-sig", errors="replace")
+    text = unpack(Path(path).read_bytes(), name).decode("utf-8-sig", errors="replace")
     lines = [
         (number, line)
         for number, line in enumerate(text.split("\n"), start=1)
@@ -318,6 +321,12 @@ def count_rates(
     """
     types = tuple(names)
     duration_s = float(arrival_s[-1])
+    if duration_s > _MAX_DURATION_S:
+        years = duration_s / (365.25 * 86_400.0)
+        raise InvalidInputError(
+            f"arrival_s: the first and last request are {years:.4g} years apart, more than 10; "
+            "is a timestamp or its unit wrong?"
+        )
     num_steps = int(min(duration_s // step_s, _MAX_CELLS))
     if num_steps * len(types) >= _MAX_CELLS:
         raise InvalidInputError(

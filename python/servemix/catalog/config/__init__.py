@@ -21,6 +21,7 @@ from typing import Any
 
 import msgspec
 
+from servemix._decode import load_json, read_text
 from servemix._errors import InvalidInputError
 from servemix.catalog.config._attention import mixer, mixer_kinds
 from servemix.catalog.config._blocks import block_layers
@@ -81,12 +82,10 @@ def read_config(source: str | Path | Mapping[str, Any]) -> Model:
 
 
 def _decoded(path: Path) -> Mapping[str, Any]:
-    import json
-
     try:
         # Python's reader takes the Infinity that some files hold
-        data = json.loads(path.read_bytes())
-    except (OSError, UnicodeDecodeError, ValueError, RecursionError) as error:
+        data = load_json(read_text(path), str(path))
+    except OSError as error:
         raise InvalidInputError(f"{path}: cannot be read as config.json: {error}") from error
     if not isinstance(data, Mapping):
         raise InvalidInputError(f"{path}: is not a mapping of keys to values")

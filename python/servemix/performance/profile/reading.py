@@ -8,6 +8,7 @@ from typing import Any
 
 import msgspec
 
+from servemix._decode import load_json, read_text
 from servemix._errors import InvalidInputError
 from servemix.performance.profile.benchmarks import (
     AICONFIGURATOR_COLUMNS,
@@ -67,10 +68,7 @@ def read_profile(
     assume = assume or Assume()
     if format is not None and format not in FORMATS:
         raise InvalidInputError(f"{format!r} is no profile format; there are: {', '.join(FORMATS)}")
-    try:
-        text = path.read_bytes().decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise InvalidInputError(f"{path}: {error}") from error
+    text = read_text(path)
     if format in TEXT_READERS or (format is None and not text.lstrip().startswith(("{", "["))):
         header = text.partition("\n")[0]
         columns = header.split(",")
@@ -86,12 +84,7 @@ def read_profile(
 
 def _json(text: str, path: Path) -> dict[str, Any]:
     # bare NaN is what Python's writer makes of a missing measurement: the cell is to be named
-    import json
-
-    try:
-        content = json.loads(text)
-    except json.JSONDecodeError as error:
-        raise InvalidInputError(f"{path}: {error}") from error
+    content = load_json(text, str(path))
     try:
         return msgspec.convert(content, dict[str, Any])
     except msgspec.ValidationError as error:

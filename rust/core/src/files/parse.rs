@@ -8,8 +8,9 @@ use serde::{Deserialize, Deserializer};
 
 use crate::{Error, Result};
 
-/// The most that a file may unpack to, so that a few kilobytes cannot fill the memory.
-const MAX_BYTES: u64 = 8 << 30;
+/// The most that a file may unpack to, so that a few kilobytes cannot fill the memory: this, or so many times its size.
+const MAX_UNPACKED_BYTES: u64 = 64 << 20;
+const MAX_GZIP_RATIO: u64 = 30;
 
 /// What a file says of itself.
 pub(super) trait Format {
@@ -69,11 +70,12 @@ fn unpack(bytes: &[u8]) -> Result<Cow<'_, [u8]>> {
         return Ok(Cow::Borrowed(bytes));
     }
     let mut content = Vec::new();
-    let mut decoder = flate2::read::MultiGzDecoder::new(bytes).take(MAX_BYTES + 1);
+    let limit = MAX_UNPACKED_BYTES.max(MAX_GZIP_RATIO * bytes.len() as u64);
+    let mut decoder = flate2::read::MultiGzDecoder::new(bytes).take(limit + 1);
     match decoder.read_to_end(&mut content) {
         Err(error) => Err(Error::invalid("file", format!("is not sound gzip: {error}"))),
-        Ok(length) if length as u64 > MAX_BYTES => {
-            Err(Error::invalid("file", format!("unpacks to more than {} GiB", MAX_BYTES >> 30)))
+        Ok(length) if length as u64 > limit => {
+            Err(Error::invalid("file", format!("unpacks to more than {MAX_GZIP_RATIO} times its own size")))
         }
         Ok(_) => Ok(Cow::Owned(content)),
     }
