@@ -136,3 +136,40 @@ def test_asking_a_package_that_is_not_there_is_one_line(
     assert result.exit_code == 2
     assert "pip install aiconfigurator" in result.stderr
     assert result.stderr.count("\n") == 1
+
+
+def test_a_plan_is_held_by_default_and_says_what_that_costs(run: Run, tmp_path: Path) -> None:
+    held, plain = tmp_path / "held.json", tmp_path / "plain.json"
+    result = run("plan", "azure-2023", "-m", "gh", "--arrivals", "poisson", "-o", held)
+    assert result.exit_code == 0
+    for text in ("The plan holds", "meet every SLO", "those of the plan at mean rates", "1.50"):
+        assert text in result.stdout
+    naive = run("plan", "azure-2023", "-m", "gh", "--no-hold", "-o", plain)
+    assert "Nothing was replayed" in naive.stdout
+    costs = [json.loads(path.read_text())["cost"]["rental"] for path in (held, plain)]
+    assert costs[0] > costs[1]
+    assert run("replay", "azure-2023", held, "--attainment", "0.95").exit_code == 0
+
+
+def test_a_scenario_without_service_curves_is_planned_as_before(run: Run) -> None:
+    assert "Nothing was replayed" in run("plan", "paper-six", "-m", "gh").stdout
+    refused = run("plan", "paper-six", "--hold")
+    assert refused.exit_code == 2
+    assert "no service curves" in refused.stderr
+
+
+def test_options_of_holding_that_contradict_each_other_are_refused(run: Run) -> None:
+    for options in (("--arrivals", "trace"), ("--no-hold", "--arrivals", "poisson")):
+        assert run("plan", "azure-2023", *options).exit_code == 2
+
+
+def test_a_plan_that_cannot_hold_says_so(run: Run, tmp_path: Path) -> None:
+    data = scenario_to_data(load_scenario("azure-2023"))
+    data["budget_usd"] = 24.0 * 5.0
+    data["attainment"] = 0.9999
+    path = tmp_path / "poor.json"
+    path.write_text(json.dumps(data))
+    result = run("plan", path, "-m", "gh")
+    assert result.exit_code == 1
+    assert "does not hold" in result.stdout
+    assert "would hold" in result.stdout

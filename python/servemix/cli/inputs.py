@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from servemix.export.details import PlanFacts
     from servemix.performance import Screening
     from servemix.report.scenario_figures import ScenarioFigures
+    from servemix.scenario import Scenario
 
 _PROBLEM_SUFFIXES = (".json", ".json.gz")
 
@@ -35,12 +36,15 @@ class Given:
         What the scenario tells beyond the problem; None where the problem itself was given.
     facts
         What the scenario adds to a plan file; None where the problem itself was given.
+    scenario
+        The scenario with its profiles; None where the problem itself was given.
     """
 
     problem: Problem
     screening: Screening | None = None
     known: ScenarioFigures | None = None
     facts: PlanFacts | None = None
+    scenario: Scenario | None = None
 
     def plan_json(self, plan: Plan) -> str:
         """Return a plan as a servemix-plan/2 file, with all that is known."""
@@ -69,7 +73,7 @@ def read_scenario(source: str, profiles: Sequence[str] = ()) -> Given:
             scenario = with_profiles(scenario, profiles)
         problem, screening = build_problem(scenario)
     facts = PlanFacts(scenario, screening.warnings)
-    return Given(problem, screening, scenario_figures(scenario, screening), facts)
+    return Given(problem, screening, scenario_figures(scenario, screening), facts, scenario)
 
 
 def read_problem(source: str) -> Given:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -16,6 +16,7 @@ from servemix.cli.console import print_line, print_table, progress
 if TYPE_CHECKING:
     from servemix import Plan
     from servemix.cli.inputs import Given
+    from servemix.report.tables import Table
 
 NO_PLAN = 1
 
@@ -62,22 +63,35 @@ def interruptible(work: Callable[[], T]) -> T:
     return outcome[0]
 
 
-def report(given: Given, plan: Plan, *, as_json: bool, output: Path | None) -> None:
-    """Write a plan to its file, and print it."""
+def report(
+    given: Given,
+    plan: Plan,
+    *,
+    as_json: bool,
+    output: Path | None,
+    lines: Sequence[str] = (),
+    tables: Sequence[Table] = (),
+) -> None:
+    """Write a plan to its file, and print it, with further lines and tables."""
     if output is not None:
         if output.suffix == ".html":
             from servemix.report.plan_html import plan_page
 
-            write_whole(
-                output,
-                plan_page(given.problem, plan, known=given.known, file=given.plan_json(plan)),
+            page = plan_page(
+                given.problem,
+                plan,
+                known=given.known,
+                file=given.plan_json(plan),
+                lines=lines,
+                tables=tables,
             )
+            write_whole(output, page)
         else:
             write_whole(output, given.plan_json(plan))
     if as_json:
         print(given.plan_json(plan))
     else:
-        _print_plan(given, plan)
+        _print_plan(given, plan, lines, tables)
 
 
 def end(plan: Plan) -> None:
@@ -85,11 +99,11 @@ def end(plan: Plan) -> None:
     raise typer.Exit(NO_PLAN if plan.objective_value is None else 0)
 
 
-def _print_plan(given: Given, plan: Plan) -> None:
+def _print_plan(given: Given, plan: Plan, lines: Sequence[str], further: Sequence[Table]) -> None:
     from servemix.report.plan_tables import headline, plan_tables
 
-    for line in headline(given.problem, plan):
+    for line in (*headline(given.problem, plan), *lines):
         print_line(line)
     print_line()
-    for table in plan_tables(given.problem, plan, known=given.known):
+    for table in (*plan_tables(given.problem, plan, known=given.known), *further):
         print_table(table)

@@ -17,6 +17,7 @@ True
 """
 
 from servemix.replay.fleet import DEFAULT_MAX_NUM_BATCHED_TOKENS
+from servemix.replay.hold import Hold, hold
 from servemix.replay.losses import Loss, losses
 from servemix.replay.replica import ReplicaReplay, replay_replica
 from servemix.replay.requests import Requests
@@ -26,6 +27,7 @@ from servemix.replay.run import ReplaySettings, replay
 
 __all__ = [
     "DEFAULT_MAX_NUM_BATCHED_TOKENS",
+    "Hold",
     "Loss",
     "Phase",
     "PlannerLoop",
@@ -33,6 +35,7 @@ __all__ = [
     "ReplaySettings",
     "ReplicaReplay",
     "Requests",
+    "hold",
     "losses",
     "replay",
     "replay_replica",

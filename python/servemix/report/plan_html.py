@@ -46,7 +46,13 @@ def tables_html(lines: Sequence[str], tables: Sequence[Table]) -> str:
 
 
 def plan_page(
-    problem: Problem, plan: Plan, *, known: ScenarioFigures | None = None, file: str | None = None
+    problem: Problem,
+    plan: Plan,
+    *,
+    known: ScenarioFigures | None = None,
+    file: str | None = None,
+    lines: Sequence[str] = (),
+    tables: Sequence[Table] = (),
 ) -> str:
     """Tell a plan as an HTML page that needs nothing beside it.
 
@@ -57,18 +63,21 @@ def plan_page(
     file
         The plan as a servemix-plan/2 file, which the page then shows the engines of and carries
         whole, as JSON in ``script#servemix-plan``.
+    lines, tables
+        What else there is to tell.
     """
-    tables = plan_tables(problem, plan, known=known)
+    all_lines = [*headline(problem, plan), *lines]
+    all_tables = [*plan_tables(problem, plan, known=known), *tables]
     if file is None or plan.cost is None:
-        return _page(plan.problem, tables_html(headline(problem, plan), tables))
+        return _page(plan.problem, tables_html(all_lines, all_tables))
     from servemix.export.plan_file import parse_plan_file
     from servemix.report.engine_tables import engines_table
 
-    tables.insert(1, engines_table(parse_plan_file(file)))
+    all_tables.insert(1, engines_table(parse_plan_file(file)))
     # "</" would end the element; JSON may write the slash with a backslash.
     data = file.replace("</", "<\\/").replace("<!--", "<\\u0021--")
     script = f'<script type="application/json" id="servemix-plan">{data}</script>'
-    return _page(plan.problem, tables_html(headline(problem, plan), tables) + script)
+    return _page(plan.problem, tables_html(all_lines, all_tables) + script)
 
 
 def tables_page(title: str, lines: Sequence[str], tables: Sequence[Table]) -> str:

@@ -19,6 +19,7 @@ Positive = Annotated[float, msgspec.Meta(gt=0)]
 NonNegative = Annotated[float, msgspec.Meta(ge=0)]
 Fraction = Annotated[float, msgspec.Meta(ge=0, le=1)]
 Share = Annotated[float, msgspec.Meta(gt=0, le=1)]
+Attainment = Annotated[float, msgspec.Meta(gt=0, lt=1)]
 Count = Annotated[int, msgspec.Meta(ge=1, le=1_000_000)]
 Degree = Annotated[int, msgspec.Meta(ge=1, le=4096)]
 Degrees = Annotated[tuple[Degree, ...], msgspec.Meta(min_length=1, max_length=64)]
@@ -243,6 +244,8 @@ class QueryType(Entry, frozen=True, kw_only=True):
     trace
         Part of the name of the trace that it was calibrated on. Requests of a trace whose name
         contains it are only ever given to query types that say so.
+    attainment
+        Share of its requests that is to meet every SLO, where the scenario's is not meant.
     """
 
     name: Name
@@ -263,6 +266,7 @@ class QueryType(Entry, frozen=True, kw_only=True):
     lengths: Lengths | None = None
     arrivals: Arrivals | None = None
     trace: Name | None = None
+    attainment: Attainment | None = None
 
 
 class Performance(Entry, frozen=True, kw_only=True):
@@ -295,6 +299,8 @@ class Scenario(Entry, frozen=True, kw_only=True):
         Storage capacity (None: no limit) and price.
     max_utilization
         Share of a replica's time that may be planned.
+    attainment
+        Share of all requests that is to meet every SLO, for plans that are held by replays.
     latency_scope
         ``route``: no query on a path that misses its latency SLO; ``average``: the mean meets it.
     confidence
@@ -325,6 +331,7 @@ class Scenario(Entry, frozen=True, kw_only=True):
     storage_gb: Positive | None = None
     storage_usd_per_gb_h: NonNegative = 0.0
     max_utilization: Share = 0.9
+    attainment: Attainment = 0.99
     latency_scope: Literal["route", "average"] = "route"
     confidence: Annotated[float, msgspec.Meta(gt=0, lt=1)] | None = None
     memory_utilization: Share = 0.9

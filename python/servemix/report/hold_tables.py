@@ -1,0 +1,64 @@
+"""What holding a plan came to, for the report of ``servemix plan``."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from servemix.report.figures import count, number, percent
+from servemix.report.replay_tables import replay_tables
+from servemix.report.tables import Table
+
+if TYPE_CHECKING:
+    from servemix.replay.hold import Hold
+    from servemix.replay.withstand import Withstood
+    from servemix.report.scenario_figures import ScenarioFigures
+
+__all__ = ["NOT_REPLAYED", "hold_lines", "hold_tables", "withstood_line"]
+
+NOT_REPLAYED = (
+    "Nothing was replayed: whether requests are answered within their SLOs under the load that "
+    "really comes is not known."
+)
+
+
+def hold_lines(found: Hold) -> list[str]:
+    """Say whether the plan holds, against what, and what that costs."""
+    shares = [one.attainment for one in found.replays]
+    came = sum(one.total.requests for one in found.replays)
+    joint = sum(one.attainment * one.total.requests for one in found.replays) / max(came, 1)
+    verdict = "holds" if found.held else "does not hold"
+    draws = f"{len(shares)} replays" if len(shares) > 1 else "a replay"
+    lines = [
+        f"The plan {verdict}: {percent(joint, 2)} of {count(came)} requests meet every SLO in "
+        f"{draws} (at least {percent(min(shares), 2)}); {percent(found.attainment)} are to, "
+        f"and of each query type {percent(min(found.type_attainment))}.",
+        f"Replayed: {found.replay.arrivals}.",
+    ]
+    if found.message:
+        lines.append(found.message[0].upper() + found.message[1:] + ".")
+    naive, factor = found.naive_replay, found.cost_of_holding
+    lines.append(
+        f"Rental and storage are {number(round(factor, 2))} times those of the plan at mean rates, "
+        f"with which {percent(naive.attainment, 2)} of the requests meet every SLO."
+    )
+    return lines
+
+
+def hold_tables(found: Hold, known: ScenarioFigures | None = None) -> list[Table]:
+    """Lay out the replay that shows it."""
+    return replay_tables(found.replay, known)
+
+
+def withstood_line(found: Withstood) -> str:
+    """Say how the plan fares where figures are worse than planned."""
+    line = (
+        f"Where latencies, busy times and errors are up to {number(found.factor)} times as "
+        f"planned, {percent(found.unserved, 2)} of the queries cannot be served within the SLOs "
+        f"(mean of {found.scenarios} scenarios)"
+    )
+    if found.recourse_unserved is None or found.recourse_usd_per_h is None:
+        return f"{line}; --withstand {number(found.factor)} plans for that."
+    return (
+        f"{line}; a plan for that case costs {found.recourse_usd_per_h:.2f} $/h at mean rates and "
+        f"leaves {percent(found.recourse_unserved, 2)}."
+    )
