@@ -11,7 +11,7 @@ from servemix._columns import FloatArray
 from servemix._core import Problem
 from servemix._errors import InvalidInputError
 
-__all__ = ["changed"]
+__all__ = ["arguments_of", "changed"]
 
 _SECTIONS = ("pools", "query_types", "models", "tiers", "configurations", "routes")
 _SCALARS = (
@@ -23,6 +23,12 @@ _SCALARS = (
     "max_utilization",
     "latency_scope",
 )
+
+
+def arguments_of(problem: Problem) -> dict[str, Any]:
+    """Return the arguments of ``Problem.from_arrays`` that make a problem; sections are dicts."""
+    scalars = {name: getattr(problem, name) for name in _SCALARS}
+    return scalars | {name: dict(getattr(problem, name)) for name in _SECTIONS}
 
 
 def changed(
@@ -49,10 +55,10 @@ def changed(
     InvalidInputError
         There is no such entry, or its new value breaks a rule; the message names it.
     """
-    arguments: dict[str, Any] = {name: getattr(problem, name) for name in _SCALARS}
-    sections: dict[str, Any] = {name: dict(getattr(problem, name)) for name in _SECTIONS}
+    arguments = arguments_of(problem)
+    sections = {name: arguments[name] for name in _SECTIONS}
     for name, value in scalars.items():
-        if name not in arguments:
+        if name not in _SCALARS:
             raise InvalidInputError(f"{name}: a problem has no such scalar")
         arguments[name] = value
     for path, column in (columns or {}).items():
@@ -60,4 +66,4 @@ def changed(
         if section not in sections or name not in sections[section]:
             raise InvalidInputError(f"{path}: a problem has no such column")
         sections[section][name] = np.asarray(column)
-    return Problem.from_arrays(**(arguments | sections))
+    return Problem.from_arrays(**arguments)

@@ -13,7 +13,7 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
@@ -25,22 +25,13 @@ from servemix.replay.requests import Requests
 from servemix.replay.result import Replay
 from servemix.replay.run import ReplaySettings, replay
 from servemix.replay.sizing import Sizing
+from servemix.replay.tries import Needed, Tries, against_worse, solved
 
 if TYPE_CHECKING:
     from servemix import Plan, Problem
     from servemix.scenario import Scenario
 
 Ints = npt.NDArray[np.int64]
-
-#: How many times the share that all requests may miss a single query type may.
-TYPE_MISSES = 3.0
-#: Utilizations, as shares of the problem's own, at which plans are made.
-UTILIZATIONS = (1.0, 0.75, 0.55, 0.4, 0.28, 0.2, 0.14)
-#: Of the misses that may be, the share that is used up in the draws that a plan is sized by: others
-#: draw more.
-_MISSES_USED = 0.85
-#: Plans that are sized by all draws, the cheapest by the first one.
-_FINALISTS = 2
 
 
 @dataclass(frozen=True, eq=False)
@@ -155,18 +146,18 @@ def hold(
     fleet = Fleet.of(scenario)
     given = build_problem(scenario)[0] if problem is None else problem
     draws = _draws(scenario, requests, seeds)
-    naive = _solved(given, method, seed)
+    naive = solved(given, method, seed)
     if naive.objective_value is None:
         return None
-    tries = _Tries(scenario, given, draws, fleet, how, needed, keeps=withstand is not None)
+    tries = Tries(scenario, given, draws, fleet, how, needed, keeps=withstand is not None)
     if withstand is None:
-        plans = _plans(given, naive, method, seed)
+        plans = tries.plans(naive, method, seed)
     else:
-        plans = [_against_worse(given, withstand, method, seed)]
+        plans = [against_worse(given, withstand, method, seed)]
     found = tries.best(plans)
     held, message = found is not None, None
     if found is None:
-        found = tries.most_attained(plans)
+        found = tries.most_attained([*plans, naive])
         message = tries.what_is_short(found, plans)
     plan, sizing, counts = found
     sized = sized_plan(given, plan, counts, time.perf_counter() - started)
@@ -189,165 +180,6 @@ def hold(
     )
 
 
-@dataclass(frozen=True, eq=False)
-class Needed:
-    """Shares of the requests that are to meet every SLO: of all, and of each query type."""
-
-    all: float
-    types: npt.NDArray[np.float64]
-
-    @staticmethod
-    def of(scenario: Scenario, attainment: float | None) -> Needed:
-        """Read what a scenario asks for, or ``attainment`` in its place."""
-        share = scenario.attainment if attainment is None else attainment
-        if not 0.0 < share < 1.0:
-            raise InvalidInputError(f"attainment: must lie between 0 and 1, got {share}")
-        least = max(0.0, 1.0 - TYPE_MISSES * (1.0 - share))
-        own = [entry.attainment for entry in scenario.query_types]
-        return Needed(share, np.array([least if one is None else one for one in own]))
-
-    def may_miss(self, came: Ints, part: float = 1.0) -> Any:
-        """Return whether counts of misses are few enough, as a function of them."""
-        of_types = part * (1.0 - self.types) * came
-        in_all = part * (1.0 - self.all) * float(came.sum())
-
-        def enough(missed: Ints) -> bool:
-            return bool((missed <= of_types).all()) and float(missed.sum()) <= in_all
-
-        return enough
-
-
-Found = tuple["Plan", Sizing, Ints]
-
-
-class _Tries:
-    """Plans sized by replays, the cheapest that holds first."""
-
-    def __init__(  # noqa: PLR0917
-        self,
-        scenario: Scenario,
-        problem: Problem,
-        draws: Sequence[Requests],
-        fleet: Fleet,
-        settings: ReplaySettings,
-        needed: Needed,
-        *,
-        keeps: bool,
-    ) -> None:
-        self.keeps = keeps
-        self.scenario, self.problem, self.draws = scenario, problem, draws
-        self.fleet, self.settings, self.needed = fleet, settings, needed
-        self.count = 0
-
-    def sizing(
-        self, plan: Plan, draws: Sequence[Requests], problem: Problem | None = None
-    ) -> Sizing:
-        problem = self.problem if problem is None else problem
-        sizing = Sizing(self.scenario, problem, plan, draws, self.fleet, self.settings)
-        if self.keeps:
-            sizing.least = np.maximum(sizing.least, plan.deployments["replicas"])
-        return sizing
-
-    def best(self, plans: Sequence[Plan], problem: Problem | None = None) -> Found | None:
-        """Size every plan by the first draw, the cheapest of them by all; None where none holds."""
-        by_first: list[tuple[float, Plan]] = []
-        most = np.inf
-        for plan in plans:
-            self.count += 1
-            sizing = self.sizing(plan, self.draws[:1], problem)
-            counts = sizing.size(self.needed.may_miss(sizing.requests, _MISSES_USED), 1.25 * most)
-            if counts is not None:
-                usd = float(sizing.usd_per_h @ counts)
-                most = min(most, usd)
-                by_first.append((usd, plan))
-        by_first.sort(key=lambda one: one[0])
-        best: tuple[float, Found] | None = None
-        for place, (_, plan) in enumerate(by_first):
-            if best is not None and place >= _FINALISTS:
-                break
-            sizing = self.sizing(plan, self.draws, problem)
-            enough = self.needed.may_miss(sizing.requests, _MISSES_USED)
-            counts = sizing.size(enough, np.inf if best is None else best[0])
-            if counts is not None:
-                usd = float(sizing.usd_per_h @ counts)
-                if best is None or usd < best[0]:
-                    best = usd, (plan, sizing, counts)
-        return None if best is None else best[1]
-
-    def most_attained(self, plans: Sequence[Plan]) -> Found:
-        """Give each plan as many replicas as the limits allow, and take what misses least."""
-        best: tuple[int, Found] | None = None
-        for plan in plans:
-            sizing = self.sizing(plan, self.draws[:1])
-            counts = sizing.least.copy()
-            if not sizing.fits(counts):
-                continue
-            while True:
-                missed = [sizing.missed(d, n) for d, n in enumerate(counts.tolist())]
-                worst = np.argsort([-int(one.sum()) for one in missed], kind="stable")
-                for d in worst.tolist():
-                    more = counts.copy()
-                    more[d] += 1
-                    if missed[d].sum() and sizing.fits(more):
-                        counts = more
-                        break
-                else:
-                    break
-            misses = int(sizing.all_missed(counts.tolist()).sum())
-            if best is None or misses < best[0]:
-                best = misses, (plan, sizing, counts)
-        if best is None:
-            raise InvalidInputError(f"{self.scenario.name}: no plan fits within the limits")
-        return best[1]
-
-    def what_is_short(self, found: Found, plans: Sequence[Plan]) -> str:
-        """Say which query types fall short, and what would mend it."""
-        _, sizing, counts = found
-        missed = sizing.all_missed(counts.tolist())
-        share = 1.0 - missed / np.maximum(sizing.requests, 1)
-        parts = [
-            f"{entry.name}: {100.0 * got:.1f} % of its requests meet their SLOs where "
-            f"{100.0 * least:.1f} % are to"
-            for entry, got, least in zip(
-                self.scenario.query_types, share, self.needed.types, strict=True
-            )
-            if got < least
-        ]
-        total = 1.0 - float(missed.sum()) / max(float(sizing.requests.sum()), 1.0)
-        parts.insert(0, f"at best {100.0 * total:.1f} % of all requests meet their SLOs")
-        free = _without_limits(self.problem)
-        mended = self.best(plans, free)
-        if mended is None:
-            parts.append("more replicas would not mend it; longer SLOs or faster GPUs might")
-            return "; ".join(parts)
-        _, sizing, counts = mended
-        usd = float(sizing.usd_per_h @ counts)
-        parts.append(f"{usd:.2f} $/h would hold" + _gpus_beyond(self.problem, sizing, counts))
-        return "; ".join(parts)
-
-
-def _gpus_beyond(problem: Problem, sizing: Sizing, counts: Ints) -> str:
-    held = sizing.gpus * counts
-    lacking = []
-    for g, limit in enumerate(problem.pools["max_gpus"]):
-        used = int(held[sizing.pool == g].sum())
-        if used > limit:
-            lacking.append(f"{used} GPUs of {problem.pools['name'][g]} in place of {limit:g}")
-    return f", with {', '.join(lacking)}" if lacking else ""
-
-
-def _without_limits(problem: Problem) -> Problem:
-    c = problem.configurations
-    return changed(
-        problem,
-        {
-            "pools.max_gpus": np.full(problem.num_pools, np.inf),
-            "configurations.max_replicas": np.maximum(c["max_replicas"], 4096),
-        },
-        budget_usd=None,
-    )
-
-
 def _draws(
     scenario: Scenario, requests: Requests | Sequence[Requests] | None, seeds: Sequence[int]
 ) -> tuple[Requests, ...]:
@@ -360,47 +192,6 @@ def _draws(
     if not found or not all(len(one) for one in found):
         raise InvalidInputError("requests: there are none")
     return found
-
-
-def _solved(problem: Problem, method: str, seed: int) -> Plan:
-    from servemix import solve
-
-    return solve(problem, method, seed=seed)
-
-
-def _plans(problem: Problem, naive: Plan, method: str, seed: int) -> list[Plan]:
-    """Plans at several utilizations; those that deploy and route alike only once."""
-    plans = [naive]
-    seen = {_structure(naive)}
-    for part in UTILIZATIONS[1:]:
-        limits = problem.configurations["max_utilization"] * part
-        tighter = changed(
-            _served_whole(problem),
-            {"configurations.max_utilization": limits},
-            max_utilization=problem.max_utilization * part,
-            budget_usd=None,
-        )
-        plan = _solved(tighter, method, seed)
-        if plan.objective_value is not None and _structure(plan) not in seen:
-            seen.add(_structure(plan))
-            plans.append(plan)
-    return plans
-
-
-def _against_worse(problem: Problem, factor: float, method: str, seed: int) -> Plan:
-    from servemix import Recourse, solve
-
-    return solve(problem, method, seed=seed, robust=Recourse(factor))
-
-
-def _served_whole(problem: Problem) -> Problem:
-    """Let nothing go unserved: a request without an answer misses its SLO."""
-    return changed(problem, {"query_types.max_unmet": np.zeros(problem.num_query_types)})
-
-
-def _structure(plan: Plan) -> tuple[bytes, bytes]:
-    shares = np.round(np.asarray(plan.routing["fraction"]), 2)
-    return np.asarray(plan.routing["configuration"]).tobytes(), shares.tobytes()
 
 
 def sized_plan(problem: Problem, plan: Plan, counts: Ints, runtime_s: float) -> Plan:
