@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from cli.conftest import Run
-from servemix import check, load_plan, load_problem
+from servemix import check, load_plan, load_problem, solve
 from servemix.performance import build_problem
 from servemix.scenario import load_scenario, scenario_to_data
 
@@ -148,7 +148,8 @@ def test_a_plan_is_held_by_default_and_says_what_that_costs(run: Run, tmp_path: 
     assert "Nothing was replayed" in naive.stdout
     costs = [json.loads(path.read_text())["cost"]["rental"] for path in (held, plain)]
     assert costs[0] > costs[1]
-    assert run("replay", "azure-2023", held, "--attainment", "0.95").exit_code == 0
+    options = ("--arrivals", "poisson", "--attainment", "0.95")
+    assert run("replay", "azure-2023", held, *options).exit_code == 0
 
 
 def test_a_scenario_without_service_curves_is_planned_as_before(run: Run) -> None:
@@ -165,8 +166,9 @@ def test_options_of_holding_that_contradict_each_other_are_refused(run: Run) -> 
 
 def test_a_plan_that_cannot_hold_says_so(run: Run, tmp_path: Path) -> None:
     data = scenario_to_data(load_scenario("azure-2023"))
-    data["budget_usd"] = 24.0 * 5.0
-    data["attainment"] = 0.9999
+    cost = solve(build_problem(load_scenario("azure-2023"))[0], "gh").cost
+    assert cost is not None
+    data["budget_usd"] = 1.1 * (cost["rental"] + cost["storage"])
     path = tmp_path / "poor.json"
     path.write_text(json.dumps(data))
     result = run("plan", path, "-m", "gh")

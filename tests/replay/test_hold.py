@@ -98,7 +98,9 @@ def test_more_attainment_costs_no_less() -> None:
 
 
 def test_what_does_not_hold_within_the_budget_says_what_is_short_and_what_would_mend_it() -> None:
-    poor = changed(budget_usd=24.0 * 5.0)
+    cost = servemix.solve(PROBLEM, "gh").cost
+    assert cost is not None
+    poor = changed(budget_usd=1.1 * (cost["rental"] + cost["storage"]))
     draw = Requests.gamma(poor, cv=6.0, duration_s=1200.0, seed=5)
     found = hold(poor, draw, method="gh")
     assert found is not None

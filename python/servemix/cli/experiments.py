@@ -25,6 +25,7 @@ STUDIES = (
     "stress",
     "robust",
     "rolling",
+    "hold",
     "scaling",
 )
 
@@ -188,6 +189,29 @@ def rolling(
 ) -> None:
     """Planning once against planning anew every few minutes: GH, AGH, exact and the planner."""
     _conduct("rolling", **locals())
+
+
+@app.command("hold")
+def hold(
+    *,
+    problems: Problems = None,
+    arrivals: Annotated[
+        list[str] | None,
+        typer.Option("--arrivals", help="described, poisson or gamma; once for each."),
+    ] = None,
+    rate_scales: Annotated[
+        list[float] | None, typer.Option("--rate-scale", help="Factor on all rates; once for each.")
+    ] = None,
+    attainment: Annotated[
+        float, typer.Option("--attainment", help="Share of requests that is to meet every SLO.")
+    ] = 0.99,
+    seed: Seed = 0,
+    quick: Quick = False,
+    output: Output = _OUTPUT,
+    as_json: Json = False,
+) -> None:
+    """Plans held by replays beside the best of utilization × peak × SLO factor."""
+    _conduct("hold", **locals())
 
 
 @app.command("ablation")

@@ -23,6 +23,7 @@ from servemix._errors import InvalidInputError
 from servemix.replay.fleet import Fleet
 from servemix.replay.requests import Requests
 from servemix.replay.result import Replay
+from servemix.replay.rolling import PlannerLoop
 from servemix.replay.run import ReplaySettings, replay
 from servemix.replay.sizing import Sizing
 from servemix.replay.tries import Needed, Tries, against_worse, solved
@@ -55,6 +56,9 @@ class Hold:
         One replay of the plan per draw.
     naive_plan, naive_replay
         The plan at the scenario's mean rates and utilization, and its replay under the first draw.
+    in_the_loop, in_the_loop_usd_per_h
+        Replay of the first draw where the plan is made anew every five minutes with these operating
+        points, replicas starting two minutes later; and the mean rental of that, USD per hour.
     message
         Where the plan does not hold: which query types fall short, and what would mend it.
     plans_tried
@@ -71,6 +75,8 @@ class Hold:
     replays: tuple[Replay, ...]
     naive_plan: Plan
     naive_replay: Replay
+    in_the_loop: Replay
+    in_the_loop_usd_per_h: float
     message: str | None
     plans_tried: int
     runtime_s: float
@@ -164,15 +170,20 @@ def hold(
     replays = tuple(
         replay(scenario, sized, draw, settings=how, fleet=fleet, seed=0) for draw in draws
     )
+    points = _with_points(given, sizing, counts)
+    loop = PlannerLoop(points)
+    looped = replay(scenario, sized, draws[0], settings=how, fleet=fleet, planner=loop)
     return Hold(
         plan=sized,
-        problem=_with_points(given, sizing, counts),
+        problem=points,
         held=held,
         attainment=needed.all,
         type_attainment=tuple(needed.types.tolist()),
         replays=replays,
         naive_plan=naive,
         naive_replay=replay(scenario, naive, draws[0], settings=how, fleet=fleet, seed=0),
+        in_the_loop=looped,
+        in_the_loop_usd_per_h=loop.rental_usd_per_h(looped.phases, draws[0].duration_s),
         message=message,
         plans_tried=tries.count,
         runtime_s=time.perf_counter() - started,

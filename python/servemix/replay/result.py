@@ -170,8 +170,8 @@ class Replay:
         phases: tuple[Phase, ...] = (),
     ) -> Replay:
         """Put together what the core returned."""
-        names = [*(entry.name for entry in scenario.query_types), "all"]
-        rows = tuple(_row(name, summary, n) for n, name in enumerate(names))
+        kinds = [*(entry.name for entry in scenario.query_types), "all"]
+        rows = tuple(_row(name, summary, n) for n, name in enumerate(kinds))
         outputs = np.maximum(requests.output_tokens - 1, 1)
         tpot_s = np.where(
             requests.output_tokens > 1,

@@ -17,7 +17,7 @@ from servemix._points import utilization_limits
 from servemix.replay.fleet import Fleet
 from servemix.replay.requests import Requests
 from servemix.replay.result import slos_of
-from servemix.replay.run import ReplaySettings, _assign
+from servemix.replay.run import ReplaySettings
 
 if TYPE_CHECKING:
     from servemix import Plan, Problem
@@ -76,11 +76,20 @@ class Sizing:
         self._unserved = np.zeros(num_types, dtype=np.int64)
         self._parts: list[list[dict[str, Any]]] = [[] for _ in self.configuration]
         for draw in draws:
-            place = _assign(plan, draw, settings.router, 0)
+            place = self._assigned(draw)
             self.requests += np.bincount(draw.query_type, minlength=num_types)
             self._unserved += np.bincount(draw.query_type[place < 0], minlength=num_types)
             for d, part in enumerate(self._parts):
                 part.append(_part(draw, place == d).columns())
+
+    def _assigned(self, requests: Requests) -> Ints:
+        """Place of each request in the plan's deployments; -1 where it goes unserved."""
+        if not len(requests):
+            return np.empty(0, dtype=np.int64)
+        router = self.plan.router(seed=0, mode=self.settings.router)
+        picked = np.asarray(router.pick_many(requests.query_type))
+        place = np.searchsorted(self.configuration, np.maximum(picked, 0))
+        return np.where(picked < 0, -1, place).astype(np.int64)
 
     def missed(self, deployment: int, replicas: int) -> Ints:
         """Count the requests of each query type that a deployment answers too late."""

@@ -9,6 +9,7 @@ What each measures, and its figures beside the paper's, stands in ``docs/experim
 
 from servemix.experiments.studies.ablation import ablation
 from servemix.experiments.studies.budgets import budgets
+from servemix.experiments.studies.hold import hold
 from servemix.experiments.studies.pareto import pareto
 from servemix.experiments.studies.robust import robust
 from servemix.experiments.studies.rolling import rolling
@@ -19,6 +20,7 @@ from servemix.experiments.studies.stress import stress
 __all__ = [
     "ablation",
     "budgets",
+    "hold",
     "pareto",
     "robust",
     "rolling",
