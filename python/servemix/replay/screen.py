@@ -29,6 +29,7 @@ def sound_routes(  # noqa: PLR0917
     shares: npt.NDArray[np.float64],
     utilization: float,
     step_tokens: float,
+    slo_factor: float = 1.0,
 ) -> npt.NDArray[np.bool_]:
     """Tell which routes meet the SLOs of enough requests without any queue, shape ``(routes,)``.
 
@@ -39,6 +40,9 @@ def sound_routes(  # noqa: PLR0917
     ----------
     shares
         Share of the requests of each query type that is to meet its SLOs.
+    slo_factor
+        Factor on the SLOs. Below 1, what is left of them is for the queue, and the time between
+        tokens is that of a full batch: what is fast then withstands bursts.
     """
     routes = problem.routes
     sound = np.ones(problem.num_routes, dtype=bool)
@@ -50,17 +54,22 @@ def sound_routes(  # noqa: PLR0917
         if not len(prompts):
             continue
         curve = curve_of(fleet.curve, i)
-        gap_s = loaded_gap_s(curve, prompts.mean(), answers.mean(), utilization, step_tokens)
+        mean = (float(prompts.mean()), float(answers.mean()))
+        if slo_factor < 1.0:
+            gap_s = curve.tpot_s(*mean)
+        else:
+            gap_s = loaded_gap_s(curve, *mean, utilization, step_tokens)
         good = np.ones(len(curve), dtype=bool)
         if entry.ttft_slo_s is not None:
             longest = float(np.quantile(prompts, shares[i]))
-            good &= curve.prefill_s(longest) + gap_s <= entry.ttft_slo_s
+            good &= curve.prefill_s(longest) + gap_s <= slo_factor * entry.ttft_slo_s
         if entry.tpot_slo_s is not None:
-            good &= gap_s <= entry.tpot_slo_s
+            good &= gap_s <= slo_factor * entry.tpot_slo_s
         if entry.latency_slo_s is not None:
             some = rng.integers(0, len(prompts), min(_SAMPLE, len(prompts)))
             latency_s = curve.prefill_s(prompts[some][:, None]) + answers[some][:, None] * gap_s
-            good &= np.quantile(latency_s, shares[i], axis=0) <= entry.latency_slo_s
+            slowest_s = np.quantile(latency_s, shares[i], axis=0)
+            good &= slowest_s <= slo_factor * entry.latency_slo_s
         own = routes["query_type"] == i
         sound[own] = good[routes["configuration"][own]]
     return sound

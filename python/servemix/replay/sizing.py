@@ -70,6 +70,8 @@ class Sizing:
         self.least = np.maximum(needed, c["min_replicas"])[self.configuration].astype(np.int64)
         self._columns = fleet.deployments(plan, settings.max_num_batched_tokens)
         self._slos = slos_of(scenario)
+        #: Requests that were replayed so far.
+        self.replayed = 0
         self._known: dict[tuple[int, int], Ints] = {}
         num_types = problem.num_query_types
         self.requests = np.zeros(num_types, dtype=np.int64)
@@ -113,6 +115,7 @@ class Sizing:
             "replica_until_s": np.full(replicas, np.inf),
         }
         how = self.settings
+        self.replayed += len(columns["arrival_s"])
         outcome = _core._replay(
             columns,
             np.zeros(len(columns["arrival_s"]), dtype=np.int64),
@@ -167,13 +170,16 @@ class Sizing:
         if float(self.usd_per_h @ self.least) >= most_usd_per_h or not self.fits(self.least):
             return None
         counts = self.least.copy()
-        for d in range(len(counts)):
-            found = self._alone(d, enough)
+        # the dearest first: what it needs may rule the plan out
+        for d in np.argsort(-self.usd_per_h * self.least, kind="stable").tolist():
+            most = int(self.max_replicas[d])
+            if np.isfinite(most_usd_per_h) and self.usd_per_h[d] > 0.0:
+                others = float(self.usd_per_h @ counts) - self.usd_per_h[d] * counts[d]
+                most = min(most, int((most_usd_per_h - others) / self.usd_per_h[d]))
+            found = self._alone(d, enough, most)
             if found is None:
                 return None
             counts[d] = found
-            if float(self.usd_per_h @ counts) >= 1.5 * most_usd_per_h:
-                return None
         while not enough(missed := self.all_missed(counts)):
             gain = [
                 float((self.missed(d, n) - self.missed(d, _more(n))).sum())
@@ -189,10 +195,11 @@ class Sizing:
         counts = self._trimmed(counts, enough)
         return counts if self.fits(counts) else None
 
-    def _alone(self, d: int, enough: Callable[[Ints], bool]) -> int | None:
+    def _alone(self, d: int, enough: Callable[[Ints], bool], most: int) -> int | None:
         """Fewest replicas with which a deployment's own misses are within what all may miss."""
-        most, low = int(self.max_replicas[d]), int(self.least[d])
-        high = low
+        low = high = int(self.least[d])
+        if low > most:
+            return None
         while not enough(self.missed(d, high)):
             low, high = high + 1, min(most, max(high + 1, int(np.ceil(high * _GROWTH))))
             if low > most:

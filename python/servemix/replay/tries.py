@@ -25,8 +25,20 @@ Ints = npt.NDArray[np.int64]
 
 #: How many times the share that all requests may miss a single query type may.
 TYPE_MISSES = 3.0
-#: Utilizations, as shares of the problem's own, at which plans are made.
-UTILIZATIONS = (1.0, 0.65, 0.4, 0.28, 0.2)
+#: Utilizations, as shares of the problem's own, and factors on the SLOs, with which plans are made;
+#: and factors on these utilizations, with which further plans are made by the greedy heuristic.
+NEARBY = (0.85, 1.1, 0.7)
+#: What the first draw may be replayed, in whole replays, before no further plan is looked at.
+_MOST_REPLAYS = 25
+POINTS = (
+    (0.4, 1.0),
+    (0.4, 0.5),
+    (0.65, 1.0),
+    (0.65, 0.5),
+    (0.25, 1.0),
+    (0.25, 0.5),
+    (1.0, 1.0),
+)
 #: Plans that are sized by all draws, the cheapest by the first one, and how many times dearer than
 #: the cheapest so far a plan may become while it is sized.
 _FINALISTS = 2
@@ -100,8 +112,9 @@ class Tries:
         out.
         """
         problem, plans, seen = self.problem, [], set()
+        served: list[tuple[float, Problem]] = []
         steps = float(self.settings.max_num_batched_tokens)
-        for part in UTILIZATIONS:
+        for part, slo_factor in POINTS:
             utilization = problem.max_utilization * part
             sound = sound_routes(
                 self.scenario,
@@ -111,32 +124,37 @@ class Tries:
                 self.needed.types,
                 utilization,
                 steps,
+                slo_factor,
             )
             if not sound.any():
                 continue
-            tighter = changed(
-                with_routes(_served_whole(problem), sound),
-                {
-                    "configurations.max_utilization": part
-                    * problem.configurations["max_utilization"]
-                },
-                max_utilization=utilization,
-                budget_usd=None,
-            )
-            plan = solved(tighter, method, seed)
-            if plan.objective_value is not None and _structure(plan) not in seen:
-                seen.add(_structure(plan))
-                plans.append(plan)
+            served.append((part, with_routes(_served_whole(problem), sound)))
+        for near in (1.0, *NEARBY):
+            for part, one in served:
+                limits = near * part * problem.configurations["max_utilization"]
+                tighter = changed(
+                    one,
+                    {"configurations.max_utilization": limits},
+                    max_utilization=near * part * problem.max_utilization,
+                    budget_usd=None,
+                )
+                plan = solved(tighter, method if near == 1.0 else "gh", seed)
+                if plan.objective_value is not None and _structure(plan) not in seen:
+                    seen.add(_structure(plan))
+                    plans.append(plan)
         return plans or [naive]
 
     def best(self, plans: Sequence[Plan], problem: Problem | None = None) -> Found | None:
         """Size every plan by the first draw, the cheapest of them by all; None where none holds."""
         by_first: list[tuple[float, Plan]] = []
-        most = np.inf
+        most, left = np.inf, _MOST_REPLAYS * len(self.draws[0])
         for plan in plans:
+            if left <= 0 and by_first:
+                break
             self.count += 1
             sizing = self.sizing(plan, self.draws[:1], problem)
             counts = sizing.size(self.needed.may_miss(sizing.requests), _WORTH * most)
+            left -= sizing.replayed
             if counts is not None:
                 usd = float(sizing.usd_per_h @ counts)
                 most = min(most, usd)
