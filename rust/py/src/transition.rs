@@ -85,7 +85,7 @@ impl PyTransitionStep {
     /// ------
     /// InvalidInputError
     ///     There is no such mode.
-    #[pyo3(signature = (seed=0, mode="random"))]
+    #[pyo3(signature = (seed=0, *, mode="random"))]
     fn router(&self, py: Python<'_>, #[pyo3(from_py_with = seed_of)] seed: u64, mode: &str) -> PyResult<PyRouter> {
         PyRouter::of_step(py, &self.inner, seed, mode)
     }
