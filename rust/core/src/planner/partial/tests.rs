@@ -43,13 +43,14 @@ proptest! {
             }
         }
         let (free_rank, rank) = (rank(&mut free), rank(&mut limited));
-        prop_assert!(rank.short_per_h <= free_rank.short_per_h * 1.01 + 1e-6, "{rank:?} {free_rank:?}");
         // Where what runs of a (model, tier) is too large to be stopped in one call, its TP/PP may have to stay.
         let kept = free.problem().clone();
         let pair = |configuration: u32| kept.pair(configuration as usize);
         let is_same = |a: u32, b: u32| a == b || pair(a) != pair(b);
         let (found, wanted) = (&limited.plan().deployments, &free.plan().deployments);
         let is_free = found.iter().all(|one| wanted.iter().all(|two| is_same(one.configuration, two.configuration)));
+        let serves = rank.short_per_h <= free_rank.short_per_h * 1.01 + 1e-6;
+        prop_assert!(!is_free || serves, "{rank:?} {free_rank:?}");
         prop_assert!(!is_free || rank.usd <= free_rank.usd * 1.01, "{rank:?} {free_rank:?}");
     }
 

@@ -8,6 +8,13 @@ use crate::{
 /// A problem that has a plan, and a planner of it.
 fn planner_of(seed: u64) -> Option<(Problem, Planner)> {
     let problem = generate::small(seed).unwrap();
+    // Two operating points of the same replicas are one thing to a transition, two to the counts below.
+    let c = &problem.configurations;
+    let replicas = |a: usize| (c.model[a], c.tier[a], c.tp[a], c.pp[a], c.max_num_seqs[a]);
+    let count = problem.num_configurations();
+    if (0..count).any(|a| (a + 1..count).any(|b| replicas(a) == replicas(b))) {
+        return None;
+    }
     let plan = solve(&problem, Method::Gh, &SolveParams::default(), None, &CancelToken::new()).unwrap();
     plan.status.has_plan().then(|| {
         let planner = Planner::new(problem.clone(), Some(&plan), PlannerParams::default()).unwrap();
