@@ -159,7 +159,7 @@ impl Planner {
         &self.problem
     }
 
-    /// Sets a planner that a panic has interrupted to the numbers before that call and its last plan, with new working memory.
+    /// Sets a planner whose last call failed, or was interrupted by a panic, to the numbers before that call and its last plan, with new working memory.
     pub fn recover(&mut self) {
         let before = std::mem::take(&mut self.before);
         if before.rates.len() == self.problem.num_query_types() {
@@ -185,7 +185,7 @@ impl Planner {
             self.target = None;
         }
         if let Err(error) = self.route() {
-            self.restore();
+            self.recover();
             return Err(error);
         }
         Ok(&self.plan)
@@ -341,11 +341,6 @@ impl Planner {
         if update.pools.is_some() {
             self.lose_pools();
         }
-    }
-
-    /// Takes the last update back.
-    fn restore(&mut self) {
-        self.recover();
     }
 
     /// Gives up replicas beyond a configuration's limit.
