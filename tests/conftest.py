@@ -6,6 +6,10 @@ import os
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
+
+# `--hypothesis-profile=fixed`: the same examples in every run.
+settings.register_profile("fixed", derandomize=True, deadline=None)
 
 
 @pytest.fixture(scope="session")
