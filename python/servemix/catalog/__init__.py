@@ -89,6 +89,16 @@ def gpu(name: str) -> Gpu:
 
     Names as drivers write them, such as ``NVIDIA-H100-80GB-HBM3``, are understood.
 
+    Parameters
+    ----------
+    name
+        Name or alias.
+
+    Returns
+    -------
+    Gpu
+        The row.
+
     Raises
     ------
     InvalidInputError
@@ -103,6 +113,16 @@ def model(name: str) -> Model:
     Names as published, such as ``meta-llama/Llama-3.1-8B-Instruct``, are understood: organisation,
     tuning and checkpoint format do not change the size.
 
+    Parameters
+    ----------
+    name
+        Name or alias.
+
+    Returns
+    -------
+    Model
+        The row.
+
     Raises
     ------
     InvalidInputError
@@ -112,7 +132,18 @@ def model(name: str) -> Model:
 
 
 def find_model(name: str) -> Model | None:
-    """Look up a model as :func:`model` does; None where the catalog has none."""
+    """Look up a model as :func:`model` does; None where the catalog has none.
+
+    Parameters
+    ----------
+    name
+        Name or alias.
+
+    Returns
+    -------
+    Model or None
+        The row, or None.
+    """
     by_key = _models_by_key()
     keys = (name_key(other) for other in model_names(name))
     return next((by_key[key] for key in keys if key in by_key), None)
@@ -141,7 +172,20 @@ def precision(name: str) -> Precision:
 def error_of(
     model: str, precision: str, benchmark: str, method: str | None = None
 ) -> PublishedError:
-    """Derive an error rate from published scores, as :func:`published_error` tells."""
+    """Derive an error rate from published scores, as :func:`published_error` tells.
+
+    Parameters
+    ----------
+    model, precision, benchmark
+        Names as in the catalog.
+    method
+        Quantization method; None takes the one that the catalog has.
+
+    Returns
+    -------
+    PublishedError
+        Error rate, how it was derived, and a warning where it rests on a neighbour.
+    """
     return published_error(accuracy(), model, precision, benchmark, method)
 
 

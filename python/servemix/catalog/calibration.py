@@ -157,6 +157,11 @@ class Calibration(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
         families, precisions
             Of each GPU and what is served on it; None has no factors.
 
+        Returns
+        -------
+        dict of str to ndarray
+            Per coefficient, one value per GPU.
+
         Raises
         ------
         InvalidInputError

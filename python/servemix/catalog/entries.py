@@ -28,6 +28,12 @@ class Gpu(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
 
     Attributes
     ----------
+    name, aliases
+        Name in the catalog, and other names that are understood.
+    interconnect
+        What joins the GPUs of a node, for people.
+    price_source, other_usd_per_h, spec_source, note
+        Where the numbers come from, and other prices by their source, USD/h.
     memory_gb
         Memory, GB (10⁹ bytes).
     bf16_tflops, fp8_tflops, int8_tops, fp4_tflops
@@ -73,7 +79,18 @@ class Gpu(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     unverified: tuple[str, ...] = ()
 
     def flops(self, compute: ComputeFormat) -> float | None:
-        """Dense peak rate in a format, operations per second; None where the GPU lacks it."""
+        """Dense peak rate in a format, operations per second; None where the GPU lacks it.
+
+        Parameters
+        ----------
+        compute
+            Arithmetic format of the matrix products.
+
+        Returns
+        -------
+        float or None
+            Operations per second, without sparsity.
+        """
         tera = {
             "bf16": self.bf16_tflops,
             "fp8": self.fp8_tflops,
@@ -88,6 +105,10 @@ class Model(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 
     Attributes
     ----------
+    name, aliases
+        Name in the catalog, and other names that are understood.
+    params_source, config_source, note
+        Where the numbers come from.
     params_b
         Parameters, 10⁹: all of them, which is what memory holds.
     active_params_b
@@ -154,6 +175,11 @@ class Model(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
         ----------
         written
             Name by which the row was found.
+
+        Returns
+        -------
+        str
+            Name in the table of published accuracies.
         """
         keys = {name_key(name) for name in model_names(written)}
         return next((name for name in self.siblings if name_key(name) in keys), self.name)
@@ -211,6 +237,11 @@ class Model(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
             Of the linear layers, or of the routed experts alone.
         attention_dp
             Copies of all that is not a routed expert.
+
+        Returns
+        -------
+        float
+            GB over all GPUs of the replica.
         """
         whole = self._weights_gb(precision)
         if attention_dp == 1:
@@ -228,7 +259,18 @@ class Model(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
         return (linear * precision.weight_bytes + embeddings * 2.0) / 1e9
 
     def kv_bytes(self, precision: Precision) -> float:
-        """Bytes of one number in the KV cache."""
+        """Bytes of one number in the KV cache.
+
+        Parameters
+        ----------
+        precision
+            Of the weights; it decides unless the model has a ``kv_precision``.
+
+        Returns
+        -------
+        float
+            Bytes.
+        """
         return precision.kv_bytes if self.kv_precision is None else KV_BYTES[self.kv_precision]
 
     def kv_bytes_per_token(self, precision: Precision, tp: int = 1) -> float:
@@ -244,12 +286,28 @@ class Model(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
         tp
             GPUs of a tensor-parallel group: sum over all of them, with the copies of keys and
             values that there are fewer heads of than GPUs.
+
+        Returns
+        -------
+        float
+            Bytes over all GPUs of the group.
         """
         grows = (c for c in self.cache_layers if c.kind in ("full", "latent"))
         return self._cache_bytes(grows, precision, tp)
 
     def window_bytes_per_token(self, precision: Precision, tp: int = 1) -> float:
-        """KV cache of one token, in layers with a window, as long as it is in the window, bytes."""
+        """KV cache of one token, in layers with a window, as long as it is in the window, bytes.
+
+        Parameters
+        ----------
+        precision, tp
+            As in :meth:`kv_bytes_per_token`.
+
+        Returns
+        -------
+        float
+            Bytes over all GPUs of the group.
+        """
         return self._cache_bytes(
             (c for c in self.cache_layers if c.kind == "window"), precision, tp
         )
@@ -260,12 +318,36 @@ class Model(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
         return max((c.window_tokens or 0 for c in self.cache_layers), default=0)
 
     def state_bytes(self, tp: int = 1) -> float:
-        """State of one sequence in layers with one of fixed size, bytes."""
+        """State of one sequence in layers with one of fixed size, bytes.
+
+        Parameters
+        ----------
+        tp
+            GPUs of a tensor-parallel group.
+
+        Returns
+        -------
+        float
+            Bytes over all GPUs of the group.
+        """
         states = (c for c in self.cache_layers if c.kind == "state")
         return float(sum(c.layers * c.state_bytes * c.copies(tp) for c in states))
 
     def cache_bytes(self, context_tokens: float, precision: Precision, tp: int = 1) -> float:
-        """KV cache and state of one sequence with so much context, bytes."""
+        """KV cache and state of one sequence with so much context, bytes.
+
+        Parameters
+        ----------
+        context_tokens
+            Tokens of prompt and answer so far.
+        precision, tp
+            As in :meth:`kv_bytes_per_token`.
+
+        Returns
+        -------
+        float
+            Bytes over all GPUs of the group.
+        """
         in_window = min(context_tokens, self.window_tokens)
         return (
             self.kv_bytes_per_token(precision, tp) * context_tokens
@@ -279,6 +361,18 @@ class Model(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
         """Bytes of one token, and bytes of a sequence besides, of caches on a replica's stage.
 
         A window that holds the longest context counts by the token, a shorter one as full.
+
+        Parameters
+        ----------
+        precision, tp
+            As in :meth:`kv_bytes_per_token`.
+        longest_context
+            Most tokens that a sequence reaches.
+
+        Returns
+        -------
+        tuple of float
+            Bytes per token, and bytes per sequence.
         """
         per_token = self.kv_bytes_per_token(precision, tp)
         window = self.window_bytes_per_token(precision, tp)
@@ -292,7 +386,17 @@ class Model(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 
 
 class Tier(msgspec.Struct, frozen=True, kw_only=True):
-    """A GPU type at a precision."""
+    """A GPU type at a precision.
+
+    Attributes
+    ----------
+    name
+        Name in plans, such as ``h100-fp8``.
+    gpu, precision
+        The rows of the catalog.
+    usd_per_h
+        Rental of one GPU, USD/h.
+    """
 
     name: str
     gpu: Gpu
@@ -315,6 +419,8 @@ class AccuracyFact(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
         The unquantised model's in the same measurement, where it differs from the bf16 row.
     retention
         Accuracy over the unquantised model's, where only that was published.
+    source, note
+        Where it was published.
     unverified
         Nobody has checked the number against its source.
     """

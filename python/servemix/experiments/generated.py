@@ -30,6 +30,11 @@ def generate(
     seed
         Seed; problems of one seed differ between families in nothing but their limits.
 
+    Returns
+    -------
+    Problem
+        The problem, named by its settings.
+
     Raises
     ------
     InvalidInputError

@@ -99,6 +99,11 @@ def volatile(
         Number of steps, and length of each, s.
     seed
         Seed of the walk.
+
+    Returns
+    -------
+    RateSeries
+        Rates per query type and step, requests/h.
     """
     if not (np.isfinite(sigma) and sigma >= 0.0):
         raise InvalidInputError(f"sigma: must be ≥ 0, got {sigma!r}")

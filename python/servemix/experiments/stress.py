@@ -37,7 +37,18 @@ class Distribution:
 
     @staticmethod
     def of(values: ArrayLike) -> Distribution:
-        """Summarise values, shape (num_scenarios,), of which there is at least one."""
+        """Summarise values, shape (num_scenarios,), of which there is at least one.
+
+        Parameters
+        ----------
+        values
+            One value per scenario.
+
+        Returns
+        -------
+        Distribution
+            Mean, median, 95th percentile and CVaR.
+        """
         column = np.sort(np.asarray(values, dtype=np.float64))
         if column.ndim != 1 or column.size == 0:
             raise InvalidInputError("scenarios: there must be at least one")

@@ -216,11 +216,28 @@ class StudyResult:
         return list(dict.fromkeys(name for row in self.rows for name in row))
 
     def column(self, name: str) -> list[Any]:
-        """One entry of every row; None in rows without it."""
+        """One entry of every row; None in rows without it.
+
+        Parameters
+        ----------
+        name
+            Name of the entry.
+
+        Returns
+        -------
+        list
+            One value per row.
+        """
         return [row.get(name) for row in self.rows]
 
     def to_csv(self) -> str:
-        """Write every row as CSV; empty where there is no value."""
+        """Write every row as CSV; empty where there is no value.
+
+        Returns
+        -------
+        str
+            CSV with a header.
+        """
         text = io.StringIO()
         writer = csv.DictWriter(text, self.columns, lineterminator="\n")
         writer.writeheader()
@@ -229,6 +246,16 @@ class StudyResult:
 
     def picture(self, suffix: str = "png") -> bytes:
         """Draw the study as ``png``, ``svg`` or ``pdf``.
+
+        Parameters
+        ----------
+        suffix
+            ``png``, ``svg`` or ``pdf``.
+
+        Returns
+        -------
+        bytes
+            Content of the image file.
 
         Raises
         ------
@@ -248,6 +275,11 @@ class StudyResult:
 
     def write(self, folder: str | os.PathLike[str]) -> list[Path]:
         """Write ``NAME.csv``, ``.md``, ``.json`` (the record) and, with extra ``plot``, ``.png``.
+
+        Parameters
+        ----------
+        folder
+            Folder to write to; made where it does not exist.
 
         Returns
         -------

@@ -60,6 +60,11 @@ class PlanFacts:
         ----------
         problem, plan
             A problem of this scenario, whatever its rates, and a plan for it.
+
+        Returns
+        -------
+        dict
+            Entries of servemix-plan/2 beside the columns.
         """
         scenario = self.scenario
         query_types = [

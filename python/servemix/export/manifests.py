@@ -60,7 +60,17 @@ class Export:
 
 @dataclass
 class Writer:
-    """Collects the files of one target, each with a heading that says which plan made it."""
+    """Collects the files of one target, each with a heading that says which plan made it.
+
+    Attributes
+    ----------
+    target
+        Name of the target.
+    plan
+        The plan.
+    files, notes
+        What was collected: content by path, and what the target cannot express.
+    """
 
     target: str
     plan: NamedPlan
@@ -68,12 +78,28 @@ class Writer:
     notes: list[str] = field(default_factory=list)
 
     def note(self, text: str) -> None:
-        """Say what the target cannot express; once, however often it comes up."""
+        """Say what the target cannot express; once, however often it comes up.
+
+        Parameters
+        ----------
+        text
+            One sentence.
+        """
         if text not in self.notes:
             self.notes.append(text)
 
     def yaml(self, name: str, *documents: Any, about: Sequence[str] = ()) -> None:
-        """Add a file of YAML documents."""
+        """Add a file of YAML documents.
+
+        Parameters
+        ----------
+        name
+            Path of the file below the export folder.
+        *documents
+            Data of each document.
+        about
+            Lines of comment at its head.
+        """
         texts = [
             yaml.safe_dump(document, sort_keys=False, width=1000, allow_unicode=True)
             for document in documents
@@ -81,13 +107,29 @@ class Writer:
         self.text(name, "---\n".join(texts), about=about)
 
     def text(self, name: str, content: str, *, about: Sequence[str] = ()) -> None:
-        """Add a file whose comments begin with ``#``."""
+        """Add a file whose comments begin with ``#``.
+
+        Parameters
+        ----------
+        name
+            Path of the file below the export folder.
+        content
+            What follows the comments.
+        about
+            Lines of comment at its head.
+        """
         lines = [*self.plan.provenance, *about]
         heading = "".join(f"# {' '.join(line.split())}\n" for line in lines)
         self.files[name] = f"{heading}\n{content.rstrip()}\n"
 
     def done(self) -> Export:
-        """Return the files; every note stands at the head of each."""
+        """Return the files; every note stands at the head of each.
+
+        Returns
+        -------
+        Export
+            The files of the target by path, and its notes.
+        """
         files = {}
         for name, content in self.files.items():
             heading = "".join(f"# note: {' '.join(note.split())}\n" for note in self.notes)

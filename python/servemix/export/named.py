@@ -93,7 +93,13 @@ class NamedType:
 
 @dataclass(frozen=True)
 class NamedPlan:
-    """A plan file as targets see it."""
+    """A plan file as targets see it.
+
+    Attributes
+    ----------
+    file
+        The plan.
+    """
 
     file: PlanFile
 
@@ -149,7 +155,18 @@ class NamedPlan:
         )
 
     def labels(self, engine: Engine | None = None) -> dict[str, str]:
-        """Labels of an object: which plan, and which deployment of it."""
+        """Labels of an object: which plan, and which deployment of it.
+
+        Parameters
+        ----------
+        engine
+            The deployment that the object belongs to; None for an object of the whole plan.
+
+        Returns
+        -------
+        dict of str to str
+            Labels and values that Kubernetes accepts.
+        """
         labels = {
             "app.kubernetes.io/managed-by": "servemix",
             "app.kubernetes.io/part-of": self.name,
@@ -161,7 +178,22 @@ class NamedPlan:
     def metadata(
         self, name: str, namespace: str | None, engine: Engine | None = None
     ) -> dict[str, object]:
-        """``metadata`` of a Kubernetes object."""
+        """``metadata`` of a Kubernetes object.
+
+        Parameters
+        ----------
+        name
+            Name of the object.
+        namespace
+            Namespace; None leaves it out.
+        engine
+            As in :meth:`labels`.
+
+        Returns
+        -------
+        dict
+            Name, namespace, labels and annotations.
+        """
         return {
             "name": name,
             **({"namespace": namespace} if namespace else {}),
@@ -172,6 +204,18 @@ class NamedPlan:
 
 def header_value(plan: PlanFile, query_type: str) -> str:
     """Return what a request of a query type carries in the header, or names as its model.
+
+    Parameters
+    ----------
+    plan
+        The plan.
+    query_type
+        Name of one of its query types.
+
+    Returns
+    -------
+    str
+        Value of the header ``HEADER``.
 
     Raises
     ------

@@ -159,6 +159,12 @@ class PlanFile(_Row, frozen=True, kw_only=True):
 
     Attributes
     ----------
+    format, problem, horizon_h
+        Version of the file, name of the problem, and planning horizon, h.
+    method, seed, status, stop_reason, runtime_s, message
+        How the plan was found, as in `servemix.Plan`.
+    objective_value, objective_bound, gap, cost
+        Cost over the horizon, USD, its bound, and its parts.
     deployments, query_types
         Rows; ``query_types`` is empty for servemix-plan/1.
     routing, unmet
@@ -191,6 +197,11 @@ class PlanFile(_Row, frozen=True, kw_only=True):
         """Go through the query types with where they go: deployments and fractions above zero.
 
         The fractions are of the queries of the type; what goes unserved is not in them.
+
+        Yields
+        ------
+        tuple
+            A query type, and its deployments with the fraction of its queries that each gets.
         """
         by_configuration = {row.configuration: row for row in self.deployments}
         table = self.routing
@@ -208,6 +219,16 @@ class PlanFile(_Row, frozen=True, kw_only=True):
 def read_plan_file(path: str | os.PathLike[str]) -> PlanFile:
     """Read a plan file by itself; JSON or gzipped JSON.
 
+    Parameters
+    ----------
+    path
+        The file.
+
+    Returns
+    -------
+    PlanFile
+        The plan with its names.
+
     Raises
     ------
     OSError
@@ -223,6 +244,16 @@ def read_plan_file(path: str | os.PathLike[str]) -> PlanFile:
 
 def parse_plan_file(content: str | bytes) -> PlanFile:
     """Read the content of a plan file by itself.
+
+    Parameters
+    ----------
+    content
+        JSON of a servemix-plan/2 file.
+
+    Returns
+    -------
+    PlanFile
+        The plan with its names.
 
     Raises
     ------

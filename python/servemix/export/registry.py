@@ -35,7 +35,13 @@ _OWN = (
 
 
 def target_names() -> tuple[str, ...]:
-    """List the targets: the package's own, then others by name."""
+    """List the targets: the package's own, then others by name.
+
+    Returns
+    -------
+    tuple of str
+        What ``--to`` and :func:`export` accept.
+    """
     others = {point.name for point in metadata.entry_points(group=ENTRY_POINTS)}
     return (*_OWN, *sorted(others - set(_OWN)))
 

@@ -42,6 +42,11 @@ MAX_REPLICA_LIMIT = 1_000_000
 def build_problem(scenario: Scenario) -> tuple[Problem, Screening]:
     """Build the problem that a scenario describes.
 
+    Parameters
+    ----------
+    scenario
+        The scenario.
+
     Returns
     -------
     problem
@@ -62,6 +67,11 @@ def build_problem(scenario: Scenario) -> tuple[Problem, Screening]:
 
 def service_curves(scenario: Scenario) -> ServiceCurve | tuple[ServiceCurve, ...]:
     """Return the service curve of every configuration of the built problem, in its order.
+
+    Parameters
+    ----------
+    scenario
+        The scenario.
 
     Returns
     -------
@@ -84,6 +94,11 @@ def build_arrays(scenario: Scenario) -> tuple[dict[str, Any], Screening]:
     Routes that miss only their latency SLO are in the problem, because the formulation rules them
     out itself and a diagnosis may ask what a longer SLO would give; those that miss the limit of
     TTFT or TPOT, which the formulation does not know, are not.
+
+    Parameters
+    ----------
+    scenario
+        The scenario.
 
     Returns
     -------

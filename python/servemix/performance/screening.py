@@ -124,17 +124,44 @@ class Screening:
     intervals: tuple[FigureIntervals, ...] = ()
 
     def counts(self) -> dict[str, int]:
-        """Count the (query type, model, tier) per reason, ``route`` for those that have one."""
+        """Count the (query type, model, tier) per reason, ``route`` for those that have one.
+
+        Returns
+        -------
+        dict of str to int
+            How many triples have each reason.
+        """
         return {reason.name.lower(): int((self.reason == reason).sum()) for reason in Reason}
 
     def screened(self, query_type: str | None = None) -> Iterator[Screened]:
-        """Go through what has no route, for one query type or for all, in the scenario's order."""
+        """Go through what has no route, for one query type or for all, in the scenario's order.
+
+        Parameters
+        ----------
+        query_type
+            Name of a query type; None for all.
+
+        Yields
+        ------
+        Screened
+            One triple without a route, with the reason.
+        """
         for i, j, k in np.argwhere(self.reason != Reason.ROUTE).tolist():
             if query_type is None or self.query_types[i] == query_type:
                 yield self._entry(i, j, k)
 
     def entry(self, query_type: str, model: str, tier: str) -> Screened | None:
         """Say why one (query type, model, tier) has no route; None where it has one.
+
+        Parameters
+        ----------
+        query_type, model, tier
+            Names as in the scenario.
+
+        Returns
+        -------
+        Screened or None
+            The reason, the nearest figure and its limit.
 
         Raises
         ------
@@ -146,7 +173,13 @@ class Screening:
         return None if self.reason[i, j, k] == Reason.ROUTE else self._entry(i, j, k)
 
     def without_route(self) -> tuple[str, ...]:
-        """List the query types that no model on any tier can serve."""
+        """List the query types that no model on any tier can serve.
+
+        Returns
+        -------
+        tuple of str
+            Their names, in the order of the scenario.
+        """
         some = (self.reason == Reason.ROUTE).any(axis=(1, 2))
         return tuple(name for name, has in zip(self.query_types, some, strict=True) if not has)
 

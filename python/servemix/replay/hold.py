@@ -65,6 +65,8 @@ class Hold:
         Plans that were made and sized.
     runtime_s
         Wall-clock time, s.
+    draws
+        The requests of each replay.
     """
 
     plan: Plan

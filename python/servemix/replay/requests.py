@@ -99,7 +99,13 @@ class Requests:
         return float(self.arrival_s[-1] - self.arrival_s[0]) if len(self) else 0.0
 
     def columns(self) -> dict[str, Any]:
-        """Return the columns as the core takes them."""
+        """Return the columns as the core takes them.
+
+        Returns
+        -------
+        dict of str to ndarray
+            Columns of equal length.
+        """
         columns: dict[str, Any] = {
             name: getattr(self, name)
             for name in ("arrival_s", "input_tokens", "output_tokens", "query_type")
@@ -116,7 +122,18 @@ class Requests:
         return columns
 
     def take(self, chosen: npt.ArrayLike) -> Requests:
-        """Select requests by index or by a mask of shape ``(num_requests,)``; order is kept."""
+        """Select requests by index or by a mask of shape ``(num_requests,)``; order is kept.
+
+        Parameters
+        ----------
+        chosen
+            Indices, or a mask.
+
+        Returns
+        -------
+        Requests
+            The chosen requests.
+        """
         index = np.arange(len(self))[np.asarray(chosen)]
         columns = {
             name: getattr(self, name)[index]
@@ -134,6 +151,18 @@ class Requests:
         Traces begin together, at 0. A request has the query type whose mean logarithms of prompt
         and answer are nearest to its own, as the calibration's clusters are; where the name of a
         trace contains the ``trace`` of some query types, only they are considered for it.
+
+        Parameters
+        ----------
+        scenario
+            Whose query types the requests are put in.
+        traces
+            At least one trace.
+
+        Returns
+        -------
+        Requests
+            All requests, sorted by arrival.
 
         Raises
         ------
@@ -165,12 +194,19 @@ class Requests:
 
         Parameters
         ----------
+        scenario
+            Whose rates and lengths are drawn.
         duration_s
             Length of the period, s.
         seed
             Seed of every draw.
         rate_scale
             Factor on all rates.
+
+        Returns
+        -------
+        Requests
+            Sorted by arrival.
 
         Raises
         ------
@@ -194,10 +230,17 @@ class Requests:
 
         Parameters
         ----------
+        scenario
+            Whose rates and lengths are drawn.
         cv
             Coefficient of variation of the gaps of each query type; 1 is Poisson, more is bursty.
         duration_s, seed, rate_scale
             As in :meth:`poisson`.
+
+        Returns
+        -------
+        Requests
+            Sorted by arrival.
 
         Raises
         ------
@@ -227,12 +270,19 @@ class Requests:
 
         Parameters
         ----------
+        scenario
+            Whose lengths are drawn.
         rate_per_h
             Shape ``(num_query_types, num_steps)``, requests/h.
         step_s
             Length of a step, s.
         seed, rate_scale
             As in :meth:`poisson`.
+
+        Returns
+        -------
+        Requests
+            Sorted by arrival.
 
         Raises
         ------
@@ -272,10 +322,17 @@ class Requests:
 
         Parameters
         ----------
+        scenario
+            Whose rates, bursts and lengths are drawn.
         duration_s
             Length of the period, s; by default that of the longest series, or an hour.
         seed, rate_scale
             As in :meth:`poisson`.
+
+        Returns
+        -------
+        Requests
+            Sorted by arrival.
 
         Raises
         ------
@@ -305,6 +362,11 @@ class Requests:
             Else every copy begins elsewhere in the period, which smooths them.
         seed
             Seed of what is drawn.
+
+        Returns
+        -------
+        Requests
+            Sorted by arrival.
         """
         _positive(factor=factor)
         _not_too_many(factor * len(self))

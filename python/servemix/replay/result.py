@@ -147,7 +147,19 @@ class Replay:
         return self.total.joint.value
 
     def holds(self, attainment: float | npt.ArrayLike = 0.99) -> bool:
-        """Whether every query type that has requests attains a share, one for all or one each."""
+        """Whether every query type that has requests attains a share, one for all or one each.
+
+        Parameters
+        ----------
+        attainment
+            Share of the requests that is to meet every SLO, one for all query types or shape
+            ``(num_query_types,)``.
+
+        Returns
+        -------
+        bool
+            True where every query type with requests reaches it.
+        """
         needed = np.broadcast_to(np.asarray(attainment, dtype=np.float64), len(self.query_types))
         return all(
             row.joint.value >= share
@@ -169,7 +181,26 @@ class Replay:
         seed: int,
         phases: tuple[Phase, ...] = (),
     ) -> Replay:
-        """Put together what the core returned."""
+        """Put together what the core returned.
+
+        Parameters
+        ----------
+        scenario, plan, requests, seed, phases
+            What was replayed.
+        deployments, names
+            Columns and names of the deployments.
+        deployment
+            Per request, the deployment that answered it; -1 for none.
+        outcome
+            Columns per request.
+        summary
+            Columns per query type and of all.
+
+        Returns
+        -------
+        Replay
+            The replay with its figures.
+        """
         kinds = [*(entry.name for entry in scenario.query_types), "all"]
         rows = tuple(_row(name, summary, n) for n, name in enumerate(kinds))
         outputs = np.maximum(requests.output_tokens - 1, 1)
@@ -203,7 +234,13 @@ class Replay:
         )
 
     def to_data(self) -> dict[str, Any]:
-        """Everything but the requests themselves, as plain data: servemix-replay/1."""
+        """Everything but the requests themselves, as plain data: servemix-replay/1.
+
+        Returns
+        -------
+        dict
+            Mappings, lists, strings and numbers.
+        """
         return {
             "format": "servemix-replay/1",
             "scenario": self.scenario,
@@ -217,7 +254,18 @@ class Replay:
         }
 
     def to_json(self, path: str | os.PathLike[str] | None = None) -> str | None:
-        """Return :meth:`to_data` as JSON, or write it to a file, whole or not at all."""
+        """Return :meth:`to_data` as JSON, or write it to a file, whole or not at all.
+
+        Parameters
+        ----------
+        path
+            Where to write; None returns the text.
+
+        Returns
+        -------
+        str or None
+            The text, or None where it was written.
+        """
         import json
 
         data = _without_nan(self.to_data())
@@ -230,7 +278,13 @@ class Replay:
         return None
 
     def summary(self) -> str:
-        """Return attainment, percentiles and what the engines did, as text."""
+        """Return attainment, percentiles and what the engines did, as text.
+
+        Returns
+        -------
+        str
+            Tables for a terminal.
+        """
         from servemix.report.replay_tables import replay_headline, replay_tables
         from servemix.report.tables import text_table
 
@@ -239,6 +293,11 @@ class Replay:
 
     def plot(self, path: str | os.PathLike[str]) -> None:
         """Draw TTFT over time and its distribution, per query type (extra ``plot``).
+
+        Parameters
+        ----------
+        path
+            File to write; its suffix tells the format.
 
         See Also
         --------

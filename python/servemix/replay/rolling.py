@@ -59,6 +59,18 @@ class PlannerLoop:
     def phases(self, plan: Plan, requests: Requests) -> tuple[Phase, ...]:
         """Plans and when they hold from; the first is ``plan``.
 
+        Parameters
+        ----------
+        plan
+            The plan in force at the start.
+        requests
+            What arrives.
+
+        Returns
+        -------
+        tuple of Phase
+            Plans in the order in which they come into force.
+
         Raises
         ------
         InvalidInputError
@@ -83,7 +95,20 @@ class PlannerLoop:
         return tuple(found)
 
     def rental_usd_per_h(self, phases: Sequence[Phase], duration_s: float) -> float:
-        """Mean rental from 0 to ``duration_s``, USD/h; replicas that start are paid for."""
+        """Mean rental from 0 to ``duration_s``, USD/h; replicas that start are paid for.
+
+        Parameters
+        ----------
+        phases
+            As :meth:`phases` returns them.
+        duration_s
+            Length of the period, s.
+
+        Returns
+        -------
+        float
+            USD/h.
+        """
         configurations, tiers = self.problem.configurations, self.problem.tiers
         gpus = np.asarray(configurations["tp"]) * np.asarray(configurations["pp"])
         usd_per_h = gpus * np.asarray(tiers["gpu_usd_per_h"])[np.asarray(configurations["tier"])]

@@ -52,7 +52,13 @@ _SUFFIX = ".yaml"
 
 
 def builtin_scenarios() -> tuple[str, ...]:
-    """List the names of the scenarios that come with the package."""
+    """List the names of the scenarios that come with the package.
+
+    Returns
+    -------
+    tuple of str
+        Names that :func:`load_scenario` takes.
+    """
     folder = resources.files(__package__) / "builtin"
     return tuple(
         sorted(file.name.removesuffix(_SUFFIX) for file in folder.iterdir() if _SUFFIX in file.name)
@@ -99,6 +105,16 @@ def load_scenario(source: str | os.PathLike[str]) -> Scenario:
 def scenario_from_data(data: Any) -> Scenario:
     """Check plain data, as read from a file or made by a program, and return the scenario.
 
+    Parameters
+    ----------
+    data
+        A mapping as in a scenario file.
+
+    Returns
+    -------
+    Scenario
+        The checked scenario.
+
     Raises
     ------
     InvalidInputError
@@ -113,6 +129,16 @@ def scenario_to_data(scenario: Scenario) -> dict[str, Any]:
     """Return plain data that :func:`scenario_from_data` reads back to an equal scenario.
 
     Keys that have their default value are left out.
+
+    Parameters
+    ----------
+    scenario
+        The scenario.
+
+    Returns
+    -------
+    dict
+        Mappings, lists, strings and numbers.
     """
     import msgspec
 
@@ -123,6 +149,16 @@ def scenario_to_data(scenario: Scenario) -> dict[str, Any]:
 
 def checked_scenario(scenario: Scenario) -> ResolvedScenario:
     """Check a scenario that a program may have put together, and look its names up.
+
+    Parameters
+    ----------
+    scenario
+        The scenario.
+
+    Returns
+    -------
+    ResolvedScenario
+        The scenario with the rows of the catalog that it names.
 
     Raises
     ------

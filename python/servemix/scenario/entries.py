@@ -289,6 +289,8 @@ class Scenario(Entry, frozen=True, kw_only=True):
 
     Attributes
     ----------
+    format
+        Version of the format, ``servemix-scenario/1``.
     name, description, sources
         For people.
     horizon_h

@@ -41,7 +41,13 @@ class Calibration(Demand):
     explained_variance: float
 
     def to_data(self) -> dict[str, Any]:
-        """Everything but the requests themselves, as plain data that JSON can hold."""
+        """Everything but the requests themselves, as plain data that JSON can hold.
+
+        Returns
+        -------
+        dict
+            Mappings, lists, strings and numbers.
+        """
         return {
             **super().to_data(),
             "num_requests": self.trace.num_requests,

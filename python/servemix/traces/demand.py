@@ -156,7 +156,13 @@ class Demand:
         return entries
 
     def to_data(self) -> dict[str, Any]:
-        """Everything as plain data that JSON can hold."""
+        """Everything as plain data that JSON can hold.
+
+        Returns
+        -------
+        dict
+            Mappings, lists, strings and numbers.
+        """
         start, day = self.series.start, self.time_of_day_per_h
         return {
             "name": self.name,
@@ -176,6 +182,11 @@ class Demand:
 
     def plot(self, path: str | os.PathLike[str]) -> None:
         """Write a picture of the types and of the rates over time (extra ``plot``).
+
+        Parameters
+        ----------
+        path
+            File to write; its suffix tells the format.
 
         See Also
         --------

@@ -134,6 +134,11 @@ class RateSeries:
 
         Columns: ``start_s``, ``utc_start`` where known, then ``NAME_requests_per_hour`` per type.
 
+        Parameters
+        ----------
+        path
+            File to write.
+
         Raises
         ------
         OSError
@@ -159,6 +164,11 @@ class RateSeries:
         ----------
         parts
             At least one series, all with the same step.
+
+        Returns
+        -------
+        RateSeries
+            The types of all parts.
 
         Raises
         ------

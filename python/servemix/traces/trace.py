@@ -55,7 +55,13 @@ class BrokenRows:
         return any(self.counts.values())
 
     def summary(self) -> str:
-        """Say for a person what was broken and where; an empty string where nothing was."""
+        """Say for a person what was broken and where; an empty string where nothing was.
+
+        Returns
+        -------
+        str
+            One sentence, or nothing.
+        """
         parts = []
         for kind, count in self.counts.items():
             if count:
