@@ -47,7 +47,10 @@ def test_every_route_has_the_figures_of_the_equations() -> None:
         h, f = entry.input_tokens, entry.output_tokens
         curve = curve_of(curves, i)
         for a in range(len(configurations)):
-            batch, pp = int(configurations.max_num_seqs[a]), int(configurations.pp[a])
+            largest, pp = int(configurations.max_num_seqs[a]), int(configurations.pp[a])
+            per_token = configurations.kv_gb_per_token[a]
+            held = configurations.kv_cache_gb[a] / ((h + f) * per_token * pp)
+            batch = max(min(largest, held, 8192 * (f - 1) / (h + f - 1)), 1)
             memory_s = curve.weights_s[a] + curve.per_context_token_s[a] * batch * (h + f / 2)
             compute_s = curve.per_sequence_s[a] * batch
             step_s = max(memory_s, compute_s) + curve.step_fixed_s[a]
@@ -58,16 +61,15 @@ def test_every_route_has_the_figures_of_the_equations() -> None:
                 + curve.prefill_per_token2_s[a] * h * h
             )
             latency_s = prefill_s + f * step_s
-            per_token = configurations.kv_gb_per_token[a]
             misses = (
-                batch * pp * (h + f) * per_token > configurations.kv_cache_gb[a],
+                held < 1,
                 entry.ttft_slo_s is not None and prefill_s + step_s > entry.ttft_slo_s,
                 entry.tpot_slo_s is not None and step_s > entry.tpot_slo_s,
             )
             if any(misses):
                 continue
             columns = (configurations.model, configurations.tier, configurations.tp)
-            key = (i, *(int(column[a]) for column in columns), pp, batch)
+            key = (i, *(int(column[a]) for column in columns), pp, largest)
             expected[key] = {
                 "latency_s": latency_s,
                 "busy_s": prefill_s / pp + f * step_s / (batch * pp),

@@ -162,12 +162,13 @@ def test_larger_batches_never_make_a_step_shorter_nor_throughput_smaller(
     sizes = (batch, 2 * batch)
     curve = calibrated(
         model=model, gpu=gpu, precision=precision, tp=(tp,) * 2, pp=(pp,) * 2, batch=sizes
-    )
+    ).at_full_batch()
     tpot_s = curve.tpot_s(1000, 200)
     assert tpot_s[1] >= tpot_s[0] > 0
     assert curve.busy_s(1000, 200)[1] <= curve.busy_s(1000, 200)[0] * (1 + 1e-12)
     # nothing is faster than the hardware
     ideal = perfect(model=model, gpu=gpu, precision=precision, tp=(tp,), pp=(pp,), batch=(batch,))
+    ideal = ideal.at_full_batch()
     assert tpot_s[0] >= ideal.tpot_s(1000, 200)[0] * 0.999
     assert curve.prefill_s(1000)[0] >= ideal.prefill_s(1000)[0] * 0.999
 

@@ -72,24 +72,11 @@ def test_the_limit_that_is_said_to_suffice_does_and_less_does_not(
         assert less.entry(entry.query_type, entry.model, entry.tier) is not None
 
 
-def test_a_batch_that_does_not_fit_says_which_would() -> None:
+def test_no_route_is_lost_because_a_full_batch_does_not_fit() -> None:
     how = {"tp": [1], "max_num_seqs": [64]}
     long = {"input_tokens": 20_000, "latency_slo_s": 100, "ttft_slo_s": None, "tpot_slo_s": None}
-    entry = screened(query_type=long, parallelism=how).entry("code", "llama-3.1-8b", "h100-fp16")
-    assert entry is not None
-    assert entry.reason is Reason.MEMORY
-    per_token = 2 * 32 * 8 * 128 * 2 / 1e9
-    assert entry.closest == pytest.approx(64 * 20_040 * per_token)
-    assert entry.limit == pytest.approx(72 - 16.06)
-    assert "max_num_seqs 21 would fit" in entry.message
-    fits = {"tp": [1], "max_num_seqs": [21]}
-    assert screened(query_type=long, parallelism=fits).entry(*entry_key(entry)) is None
-    one_more = {"tp": [1], "max_num_seqs": [22]}
-    assert screened(query_type=long, parallelism=one_more).entry(*entry_key(entry)) is not None
-
-
-def entry_key(entry: Any) -> tuple[str, str, str]:
-    return entry.query_type, entry.model, entry.tier
+    screening = screened(query_type=long, parallelism=how)
+    assert screening.entry("code", "llama-3.1-8b", "h100-fp16") is None
 
 
 def test_a_query_too_long_for_any_batch_says_so() -> None:
@@ -98,6 +85,10 @@ def test_a_query_too_long_for_any_batch_says_so() -> None:
         "code", "llama-3.1-8b", "h100-fp16"
     )
     assert entry is not None
+    assert entry.reason is Reason.MEMORY
+    per_token = 2 * 32 * 8 * 128 * 2 / 1e9
+    assert entry.closest == pytest.approx(900_040 * per_token)
+    assert entry.limit == pytest.approx(72 - 16.06)
     assert "one query alone is too long" in entry.message
 
 

@@ -53,11 +53,42 @@ def test_a_step_is_bound_by_compute_where_the_batch_is_large() -> None:
     assert curve().step_s(10_000, 0.0).tolist() == pytest.approx([1.001, 0.502])
 
 
-def test_memory_decides_whether_a_full_batch_fits() -> None:
-    fitting = int(60.0 / (8 * 1.3e-4))
-    assert curve().fits(fitting - 10, 10).tolist() == [True, True]
-    assert curve().fits(fitting, 10).tolist() == [False, True]
-    assert not curve(kv_cache_gb=[0.0, 0.0]).fits(0, 0).any()
+def test_one_request_per_stage_has_to_fit() -> None:
+    tokens = int(60.0 / 1.3e-4)
+    assert curve().fits(tokens - 10, 10).tolist() == [True, True]
+    assert curve().fits(tokens, 10).tolist() == [False, True]
+    assert not curve(kv_cache_gb=[0.0, 0.0]).fits(1, 1).any()
+
+
+def test_the_batch_is_what_the_cache_holds() -> None:
+    """Eight sequences may run, four of this length fit: four are in flight, and the route stays."""
+    quarter = 60.0 / 4 / 1.3e-4
+    one = curve().take([0])
+    assert one.batch(quarter - 100, 100)[0] == pytest.approx(4.0)
+    step_s = one.step_s(4, 4 * (quarter - 50))[0]
+    assert one.tpot_s(quarter - 100, 100)[0] == pytest.approx(step_s)
+    busy_s = one.prefill_s(quarter - 100)[0] + 100 * step_s / 4
+    assert one.busy_s(quarter - 100, 100)[0] == pytest.approx(busy_s)
+
+
+def test_the_batch_is_what_the_token_budget_keeps_full() -> None:
+    """Outputs of 9 tokens: each of 8192/1001 decodes brings 1000 prompt tokens to a step."""
+    wide = curve(max_num_seqs=256, kv_gb_per_token=0.0)
+    assert wide.batch(8000, 9) == pytest.approx([8192 / 1001] * 2)
+    assert wide.batch(8000, 1).tolist() == [256.0, 256.0]
+    assert wide.at_full_batch().batch(8000, 9).tolist() == [256.0, 256.0]
+
+
+@given(st.integers(1, 200_000), st.integers(1, 4_000))
+def test_the_cache_holds_the_batch_wherever_one_request_fits(h: int, f: int) -> None:
+    both = curve()
+    batch = both.batch(h, f)
+    assert ((batch >= 1.0) & (batch <= both.max_num_seqs)).all()
+    held = batch * both.kv_least_gb(h, f) <= both.kv_cache_gb * (1 + 1e-9)
+    assert (held | ~both.fits(h, f)).all()
+    # time is never scarcer than memory says: requests leave as busy_s has it
+    share = both.kv_gb_s(h, f) / both.kv_cache_gb
+    assert (share <= both.busy_s(h, f) * (1 + 1e-9))[both.fits(h, f)].all()
 
 
 @given(st.lists(st.integers(1, 50_000), min_size=1, max_size=4), st.integers(1, 4_000))
@@ -75,9 +106,9 @@ def test_query_types_broadcast_against_configurations(prompts: list[int], output
 def test_closed_loop_throughput_and_busy_time_agree(h: int, f: int, share: float) -> None:
     """Requests in flight leave as fast as busy_s says, however long the first token took."""
     both = curve()
-    ttft_s = both.ttft_s(h, f) + share * (both.max_num_seqs - 1) * both.prefill_s(h)
+    ttft_s = both.ttft_s(h, f) + share * (both.batch(h, f) - 1) * both.prefill_s(h)
     request_s = ttft_s - both.tpot_s(h, f) + f * both.loaded_tpot_s(h, f, ttft_s)
-    in_flight = both.max_num_seqs * both.pp
+    in_flight = both.batch(h, f) * both.pp
     assert request_s / in_flight == pytest.approx(both.busy_s(h, f))
 
 

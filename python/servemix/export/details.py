@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from servemix.catalog.checkpoints import Checkpoint, checkpoint
-from servemix.replay.fleet import CURVE_COLUMNS, DEFAULT_MAX_NUM_BATCHED_TOKENS, Fleet
+from servemix.performance.service_curve import DEFAULT_MAX_NUM_BATCHED_TOKENS
+from servemix.replay.fleet import CURVE_COLUMNS, Fleet
 
 if TYPE_CHECKING:
     from servemix import Plan, Problem

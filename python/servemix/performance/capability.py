@@ -120,6 +120,7 @@ def service_curves(
                 kv_gb_per_token=c.kv_gb_per_token,
                 kv_cache_gb=c.kv_cache_gb,
                 weights_gb=c.weights_gb,
+                max_num_batched_tokens=zero,
             )
         )
     return tuple(curves)

@@ -7,14 +7,12 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from servemix.performance.service_curve import ServiceCurve
+from servemix.performance.service_curve import DEFAULT_MAX_NUM_BATCHED_TOKENS, ServiceCurve
 
 Floats = npt.NDArray[np.float64]
 
 #: Steps that a request waits for on average before the engine takes it up: it arrives during one.
 ARRIVAL_STEPS = 0.5
-#: Prompt tokens that engines take up in one pass (vLLM ``--max-num-batched-tokens``).
-TOKENS_PER_PASS = 8192.0
 
 
 @dataclass(frozen=True)
@@ -59,7 +57,8 @@ def closed_loop(
     step_s = curve.step_s(np.ceil(batch / curve.pp), np.ceil(batch / curve.pp) * (h + f / 2.0))
     prefill_s = curve.prefill_s(h)
     rate = batch / (prefill_s + f * step_s)
-    together = np.clip(rate * (prefill_s + step_s), 1.0, np.maximum(TOKENS_PER_PASS / h, 1.0))
+    prompts = np.maximum(DEFAULT_MAX_NUM_BATCHED_TOKENS / h, 1.0)
+    together = np.clip(rate * (prefill_s + step_s), 1.0, prompts)
     shared_s = prefill_s - curve.prefill_fixed_s * (1.0 - 1.0 / together)
     further_s = (prefill_s - curve.prefill_fixed_s) / curve.pp
     waits_s = prefill_wait * (batch - 1.0) * further_s / 2.0

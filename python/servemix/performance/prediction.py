@@ -130,8 +130,8 @@ class Points:
         return np.where(w.kv_cache_gb > 0.0, slots, np.inf)
 
     def curve(self, coefficients: Mapping[str, npt.ArrayLike]) -> ServiceCurve:
-        """Service curves of the rows under some coefficients."""
-        return roofline_curve(self.workload, coefficients)
+        """Service curves of the rows under some coefficients, at the batch that the row had."""
+        return roofline_curve(self.workload, coefficients).at_full_batch()
 
     def predict(self, coefficients: Mapping[str, npt.ArrayLike]) -> Predicted:
         """Predict what the rows measured.
@@ -230,6 +230,8 @@ def _peak_throughput(rows: Sequence[Measurement], coefficients: dict[str, Floats
     f = np.array([row.output_tokens for row in rows])
     for batch in PEAK_BATCHES:
         curve = roofline_curve(_workload(rows, np.full(len(rows), batch)), coefficients)
-        rate = np.where(curve.fits(h, f / 2.0), f / curve.busy_s(h, f), 0.0)
+        held = batch * curve.kv_least_gb(h, f / 2.0) <= curve.kv_cache_gb
+        held &= curve.kv_cache_gb > 0.0
+        rate = np.where(held, f / curve.at_full_batch().busy_s(h, f), 0.0)
         best = np.maximum(best, rate)
     return np.where(best > 0.0, best, np.nan)

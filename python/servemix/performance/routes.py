@@ -25,15 +25,15 @@ class RouteFigures:
     Attributes
     ----------
     latency_s, ttft_s, tpot_s
-        End-to-end latency, time to first token and time per output token at a full batch, so that
-        they hold when the replica is busy, seconds.
+        End-to-end latency, time to first token and time per output token at the largest batch
+        that the replica reaches with such queries, so that they hold when the replica is busy, seconds.
     busy_s
         Share of one replica's time that a query takes, replica·s.
     kv_gb_s
         KV-cache memory times the time that a query holds it, GB·s.
-    kv_full_gb
-        KV cache of a full batch of such queries at their end, GB; the query type fits where this
-        is at most the replica's ``kv_cache_gb``.
+    kv_least_gb
+        KV cache of one such query per pipeline stage at its end, GB; the query type fits where
+        this is at most the replica's ``kv_cache_gb``.
     """
 
     latency_s: Floats
@@ -41,7 +41,7 @@ class RouteFigures:
     tpot_s: Floats
     busy_s: Floats
     kv_gb_s: Floats
-    kv_full_gb: Floats
+    kv_least_gb: Floats
 
 
 def curve_of(curves: Curves, query_type: int) -> ServiceCurve:
@@ -93,5 +93,5 @@ def _figures(h: Floats, f: Floats, curve: ServiceCurve) -> RouteFigures:
         tpot_s=curve.tpot_s(h, f),
         busy_s=curve.busy_s(h, f),
         kv_gb_s=curve.kv_gb_s(h, f),
-        kv_full_gb=(curve.max_num_seqs * curve.pp * curve.kv_gb_per_token) * (h + f),
+        kv_least_gb=curve.kv_least_gb(h, f),
     )

@@ -24,7 +24,7 @@ class Reason(IntEnum):
 
     #: Nothing: there is a route.
     ROUTE = 0
-    #: The weights, or a full batch of such queries, do not fit.
+    #: The weights, or one such query per pipeline stage, do not fit.
     MEMORY = 1
     #: The time to first token misses its limit on every configuration.
     TTFT = 2
@@ -214,11 +214,10 @@ def _with_message(entry: Screened, note: str | None) -> Screened:
     where = f"tp {entry.tp}, pp {entry.pp}, {entry.max_num_seqs} sequences"
     if entry.reason is Reason.MEMORY:
         what = (
-            f"a full batch takes {entry.closest:.4g} GB of KV cache where {entry.limit:.4g} GB are "
-            f"left ({where})"
+            f"one query alone is too long: it takes {entry.closest:.4g} GB of KV cache where "
+            f"{entry.limit:.4g} GB are left ({where})"
         )
-        sequences = int(entry.max_num_seqs * entry.limit / entry.closest)
-        cure = f"max_num_seqs {sequences} would fit" if sequences else "one query alone is too long"
+        cure = "more GPUs per replica give it more room"
     else:
         key = _KEY[entry.reason]
         figure = "at best {:.4g} s ({}), the limit {:.4g} s"

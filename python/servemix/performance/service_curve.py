@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -20,6 +20,10 @@ Tokens = npt.ArrayLike
 _COUNTS = ("model", "tier", "tp", "pp", "max_num_seqs")
 _AT_LEAST_ONE = ("tp", "pp", "max_num_seqs")
 
+#: Tokens of one step of an engine where nothing else is said: vLLM's default for a server on large
+#: GPUs (``--max-num-batched-tokens``).
+DEFAULT_MAX_NUM_BATCHED_TOKENS = 8192
+
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class ServiceCurve:
@@ -33,7 +37,8 @@ class ServiceCurve:
 
     The methods take token counts that broadcast against the configurations on the last axis: a
     scalar or an array of shape ``(A,)`` gives ``(A,)``; query types along ``h[:, None]`` give
-    ``(I, A)``. A route is judged at a full batch, so its SLO holds when the replica is busy.
+    ``(I, A)``. A route is judged at the largest batch that the replica reaches with such requests
+    (:meth:`batch`), so its SLO holds when the replica is busy.
 
     Attributes
     ----------
@@ -42,7 +47,8 @@ class ServiceCurve:
     tp, pp
         Tensor-parallel degree and pipeline-parallel depth; a replica has ``tp·pp`` GPUs.
     max_num_seqs
-        Sequences in one pipeline micro-batch; ``pp`` micro-batches are in flight.
+        The engine's limit of sequences in one pipeline micro-batch; ``pp`` micro-batches are in
+        flight.
     prefill_fixed_s, prefill_per_token_s, prefill_per_token2_s
         Coefficients of one request's prefill: s, s/token, s/token².
     weights_s
@@ -57,6 +63,8 @@ class ServiceCurve:
         What each sequence adds to them (sampling, its activations on the links), s.
     first_token_s
         What a request waits for outside the engine's steps before its first token, s.
+    max_num_batched_tokens
+        Tokens that one step takes up, prompts' and decodes'; 0 where there is no such limit.
     kv_gb_per_token
         KV cache of one token on the whole replica, GB.
     kv_cache_gb
@@ -88,6 +96,9 @@ class ServiceCurve:
     weights_gb: Floats
     step_sequence_s: Floats = field(default_factory=lambda: np.zeros(1))
     first_token_s: Floats = field(default_factory=lambda: np.zeros(1))
+    max_num_batched_tokens: Floats = field(
+        default_factory=lambda: np.full(1, float(DEFAULT_MAX_NUM_BATCHED_TOKENS))
+    )
 
     def __post_init__(self) -> None:
         length = np.atleast_1d(np.asarray(self.tp)).shape[0]
@@ -123,10 +134,34 @@ class ServiceCurve:
         fixed_s = self.step_fixed_s + self.step_sequence_s * batch
         return np.asarray(np.maximum(memory_s, self.per_sequence_s * batch) + fixed_s)
 
+    def batch(self, prompt_tokens: Tokens, output_tokens: Tokens) -> Floats:
+        """Sequences of a micro-batch that are in flight when the replica is full, at least one.
+
+        The least of ``max_num_seqs``, what the KV cache holds to the requests' end, and, for more
+        than one output token, what a step's token budget T keeps full: for each of its B decodes a
+        step takes up h/(f - 1) prompt tokens on average, so ``B = T·(f - 1)/(h + f - 1)``. An
+        engine that may run more sequences than its memory holds simply keeps fewer in flight.
+        """
+        prompts = np.asarray(prompt_tokens, dtype=np.float64)
+        outputs = np.asarray(output_tokens, dtype=np.float64)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            one_gb = (prompts + outputs) * (self.kv_gb_per_token * self.pp)
+            held = np.where(one_gb > 0.0, self.kv_cache_gb / one_gb, np.inf)
+            decodes = outputs - 1.0
+            limited = (decodes > 0.0) & (self.max_num_batched_tokens > 0.0)
+            share = decodes / (prompts + decodes)
+            kept = np.where(limited, self.max_num_batched_tokens * share, np.inf)
+        return np.asarray(np.maximum(np.minimum(np.minimum(held, kept), self.max_num_seqs), 1.0))
+
+    def at_full_batch(self) -> Self:
+        """Return the same curves with ``max_num_seqs`` in flight, whatever memory or budget say."""
+        free = np.zeros(len(self))
+        return replace(self, kv_gb_per_token=free, max_num_batched_tokens=free)
+
     def tpot_s(self, prompt_tokens: Tokens, output_tokens: Tokens) -> Floats:
         """Time per output token at a full batch of such requests, s."""
-        context = _mean_context(prompt_tokens, output_tokens)
-        return self.step_s(self.max_num_seqs, self.max_num_seqs * context)
+        batch = self.batch(prompt_tokens, output_tokens)
+        return self.step_s(batch, batch * _mean_context(prompt_tokens, output_tokens))
 
     def ttft_s(self, prompt_tokens: Tokens, output_tokens: Tokens) -> Floats:
         """Time to the first token, waiting for a replica left out, s."""
@@ -145,7 +180,8 @@ class ServiceCurve:
         Pipeline stages work on different micro-batches, so ``pp`` divides both parts.
         """
         steps = np.asarray(output_tokens, dtype=np.float64)
-        decode_s = steps * self.tpot_s(prompt_tokens, output_tokens) / self.max_num_seqs
+        batch = self.batch(prompt_tokens, output_tokens)
+        decode_s = steps * self.tpot_s(prompt_tokens, output_tokens) / batch
         return np.asarray((self.prefill_s(prompt_tokens) + decode_s) / self.pp)
 
     def loaded_tpot_s(self, prompt_tokens: Tokens, output_tokens: Tokens, ttft_s: Tokens) -> Floats:
@@ -166,7 +202,8 @@ class ServiceCurve:
         outputs = np.maximum(np.asarray(output_tokens, dtype=np.float64), 1.0)
         tpot_s = self.tpot_s(prompt_tokens, output_tokens)
         waited_s = np.asarray(ttft_s, dtype=np.float64) - tpot_s
-        others_s = self.max_num_seqs * self.prefill_s(prompt_tokens) - waited_s
+        batch = self.batch(prompt_tokens, output_tokens)
+        others_s = batch * self.prefill_s(prompt_tokens) - waited_s
         return np.asarray(tpot_s + np.maximum(others_s, 0.0) / outputs)
 
     def kv_gb_s(self, prompt_tokens: Tokens, output_tokens: Tokens) -> Floats:
@@ -175,11 +212,14 @@ class ServiceCurve:
         latency_s = self.latency_s(prompt_tokens, output_tokens)
         return np.asarray(latency_s * context * self.kv_gb_per_token)
 
-    def fits(self, prompt_tokens: Tokens, output_tokens: Tokens) -> npt.NDArray[np.bool_]:
-        """Whether a full batch of such requests at their end fits in the replica's KV cache."""
+    def kv_least_gb(self, prompt_tokens: Tokens, output_tokens: Tokens) -> Floats:
+        """KV cache of one such request per pipeline stage at its end, GB: what must fit."""
         at_end = np.asarray(prompt_tokens, dtype=np.float64) + np.asarray(output_tokens)
-        sequences = self.max_num_seqs * self.pp
-        needed_gb = sequences * at_end * self.kv_gb_per_token
+        return np.asarray(at_end * (self.pp * self.kv_gb_per_token))
+
+    def fits(self, prompt_tokens: Tokens, output_tokens: Tokens) -> npt.NDArray[np.bool_]:
+        """Whether such a request fits in the KV cache to its end, one per pipeline stage."""
+        needed_gb = self.kv_least_gb(prompt_tokens, output_tokens)
         return np.asarray((needed_gb <= self.kv_cache_gb) & (self.kv_cache_gb > 0.0))
 
 

@@ -16,7 +16,7 @@ the same service curves that the plan was made with.
 True
 """
 
-from servemix.replay.fleet import DEFAULT_MAX_NUM_BATCHED_TOKENS
+from servemix.performance.service_curve import DEFAULT_MAX_NUM_BATCHED_TOKENS
 from servemix.replay.hold import Hold, hold
 from servemix.replay.losses import Loss, losses
 from servemix.replay.replica import ReplicaReplay, replay_replica

@@ -19,10 +19,6 @@ if TYPE_CHECKING:
 
 Floats = npt.NDArray[np.float64]
 
-#: Tokens of one step of an engine where nothing else is said: vLLM's default for a server on large
-#: GPUs (`--max-num-batched-tokens`).
-DEFAULT_MAX_NUM_BATCHED_TOKENS = 8192
-
 #: Coefficients of a service curve that a step of an engine is made of.
 CURVE_COLUMNS = (
     "prefill_fixed_s",

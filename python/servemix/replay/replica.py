@@ -11,8 +11,8 @@ import numpy.typing as npt
 
 from servemix import _core
 from servemix._errors import InvalidInputError
-from servemix.performance.service_curve import ServiceCurve
-from servemix.replay.fleet import CURVE_COLUMNS, DEFAULT_MAX_NUM_BATCHED_TOKENS, engine_columns
+from servemix.performance.service_curve import DEFAULT_MAX_NUM_BATCHED_TOKENS, ServiceCurve
+from servemix.replay.fleet import CURVE_COLUMNS, engine_columns
 
 if TYPE_CHECKING:
     from servemix.replay.requests import Requests

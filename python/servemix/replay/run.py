@@ -12,7 +12,8 @@ import numpy.typing as npt
 
 from servemix import _core
 from servemix._errors import InvalidInputError
-from servemix.replay.fleet import DEFAULT_MAX_NUM_BATCHED_TOKENS, Fleet
+from servemix.performance.service_curve import DEFAULT_MAX_NUM_BATCHED_TOKENS
+from servemix.replay.fleet import Fleet
 from servemix.replay.requests import Requests
 from servemix.replay.result import Replay, slos_of
 from servemix.replay.rolling import Phase, PlannerLoop

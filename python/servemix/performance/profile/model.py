@@ -102,6 +102,15 @@ class MeasuredCurve(ServiceCurve):
         """Time that a request takes of a replica, as measured where it was, replica·s."""
         return _or(self.measured_busy_s, super().busy_s(prompt_tokens, output_tokens))
 
+    def kv_gb_s(self, prompt_tokens: Tokens, output_tokens: Tokens) -> Floats:
+        """KV cache times holding time, GB·s; no more than what the measured rate leaves room for.
+
+        A measured latency may include a wait for memory, in which a request holds none of it.
+        """
+        modelled = super().kv_gb_s(prompt_tokens, output_tokens)
+        most = np.where(self.measured_busy_s > 0.0, self.measured_busy_s * self.kv_cache_gb, np.inf)
+        return np.asarray(np.minimum(modelled, most))
+
 
 class MeasuredCurves(tuple[MeasuredCurve, ...]):
     """Service curves by query type, with what a reader must know before relying on them.
@@ -167,10 +176,10 @@ def _asked(
     places: dict[Place, None] = {}
     for entry in query_types:
         h, f = float(entry.input_tokens), float(entry.output_tokens)
+        reached = base.batch(h, f) * base.pp
         for a in np.flatnonzero(base.fits(h, f)).tolist():
             if deployments[a] not in table:
-                in_flight = int(base.max_num_seqs[a] * base.pp[a])
-                places[deployments[a], in_flight, h, f] = None
+                places[deployments[a], int(reached[a]), h, f] = None
     return ask_aiconfigurator(places, options.roofline.engine or "vllm")
 
 
@@ -250,6 +259,7 @@ def _measured(
 ) -> MeasuredCurve:
     measured = {name: np.zeros(len(base)) for name in ("ttft_s", "tpot_s", "latency_s", "busy_s")}
     prompts, outputs = float(query_type.input_tokens), float(query_type.output_tokens)
+    reached = base.batch(prompts, outputs) * base.pp
     for a, deployment in enumerate(deployments):
         in_flight = int(base.max_num_seqs[a] * base.pp[a])
         if deployment in table:
@@ -257,8 +267,8 @@ def _measured(
                 found = table.figures(deployment, in_flight, prompts, outputs)
             except InvalidInputError as error:
                 raise InvalidInputError(f"query type {query_type.name!r}: {error}") from None
-        elif (point := asked.get((deployment, in_flight, prompts, outputs))) is not None:
-            found = point.figures
+        elif (point := asked.get((deployment, int(reached[a]), prompts, outputs))) is not None:
+            found, in_flight = point.figures, int(reached[a])
         else:
             continue
         for name, value in _route_figures(found, in_flight, outputs).items():
