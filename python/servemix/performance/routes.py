@@ -26,7 +26,7 @@ class RouteFigures:
     ----------
     latency_s, ttft_s, tpot_s
         End-to-end latency, time to first token and time per output token at the largest batch
-        that the replica reaches with such queries, so that they hold when the replica is busy, seconds.
+        that the replica reaches with such queries, so that they hold when it is busy, seconds.
     busy_s
         Share of one replica's time that a query takes, replica·s.
     kv_gb_s
