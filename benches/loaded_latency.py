@@ -15,19 +15,10 @@ import argparse
 import numpy as np
 
 from servemix.performance import ServiceCurve, service_curves
-from servemix.performance.loaded import effective_batch, loaded_gap_s
-from servemix.replay import DEFAULT_MAX_NUM_BATCHED_TOKENS, Requests
+from servemix.performance.loaded import loaded_gap_s
+from servemix.replay import Requests
 from servemix.replay.replica import replay_replica
 from servemix.scenario import load_scenario
-
-STEP_TOKENS = float(DEFAULT_MAX_NUM_BATCHED_TOKENS)
-
-
-def busy_s(curve: ServiceCurve, h: float, f: float) -> float:
-    """Share of the replica's time that a request takes at the batch that is reached, s."""
-    batch = effective_batch(curve, h, f, STEP_TOKENS)
-    step_s = curve.step_s(batch, batch * (h + f / 2))
-    return float((curve.prefill_s(h) + f * step_s / batch)[0])
 
 
 def main() -> None:
@@ -41,7 +32,7 @@ def main() -> None:
     curves = service_curves(scenario)
     assert isinstance(curves, ServiceCurve)
     types = scenario.query_types
-    rows = []
+    rows: list[tuple[float, ...]] = []
     while len(rows) < given.cells:
         a = int(rng.integers(len(curves)))
         curve = curves.take([a])
@@ -53,7 +44,9 @@ def main() -> None:
         tokens = float((curve.kv_cache_gb / curve.kv_gb_per_token)[0])
         if curve.pp[0] > 1 or tokens < 4.0 * float((h + f).max()):
             continue
-        busy = np.array([busy_s(curve, one, other) for one, other in zip(h, f, strict=True)])
+        busy = np.array(
+            [float(curve.busy_s(one, other)[0]) for one, other in zip(h, f, strict=True)]
+        )
         count = 5000
         kind = rng.choice(len(chosen), count, p=share)
         arrival = np.sort(rng.random(count)) * count * float(share @ busy) / u
@@ -73,12 +66,12 @@ def main() -> None:
                 continue
             measured = float(np.nanmean(found.tpot_s[own]))
             # the mix as one type with its mean lengths, weighted as it comes
-            mix = loaded_gap_s(curve, float(share @ h), float(share @ f), u, STEP_TOKENS)[0]
+            mix = loaded_gap_s(curve, float(share @ h), float(share @ f), u)[0]
             rows.append(
                 (
                     u,
                     float(curve.tpot_s(h[n], f[n])[0]) / measured,
-                    float(loaded_gap_s(curve, h[n], f[n], u, STEP_TOKENS)[0]) / measured,
+                    float(loaded_gap_s(curve, h[n], f[n], u)[0]) / measured,
                     float(mix) / measured,
                 )
             )

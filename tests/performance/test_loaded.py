@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from servemix.performance.loaded import effective_batch, loaded_gap_s
+from servemix.performance.loaded import loaded_gap_s
 from servemix.performance.service_curve import ServiceCurve
 from servemix.replay import Requests, replay_replica
 
@@ -26,28 +26,21 @@ CURVE = ServiceCurve(
     kv_cache_gb=[20.0, 20.0],
     weights_gb=[16.0, 16.0],
 )
-STEP_TOKENS = 8192.0
 
 
 def test_the_gap_grows_with_the_load_up_to_that_of_a_full_batch() -> None:
-    gaps = [loaded_gap_s(CURVE, 1000.0, 200.0, u, STEP_TOKENS) for u in (0.01, 0.3, 0.6, 0.9, 1.0)]
+    gaps = [loaded_gap_s(CURVE, 1000.0, 200.0, u) for u in (0.01, 0.3, 0.6, 0.9, 1.0)]
     assert (np.diff(gaps, axis=0) >= 0.0).all()
     assert gaps[0] == pytest.approx(CURVE.weights_s + CURVE.step_fixed_s, rel=0.02)
-    batch = effective_batch(CURVE, 1000.0, 200.0, STEP_TOKENS)
+    batch = CURVE.batch(1000.0, 200.0)
     full = CURVE.step_s(batch, batch * 1100.0) + batch * CURVE.prefill_s(1000.0) / 200.0
     assert (gaps[-1] <= full * (1.0 + 1e-12)).all()
-
-
-def test_the_effective_batch_is_what_memory_and_the_steps_tokens_leave() -> None:
-    assert effective_batch(CURVE, 1000.0, 200.0, 1e9).tolist() == [32.0, pytest.approx(20e4 / 1200)]
-    assert effective_batch(CURVE, 9000.0, 10.0, 8192.0)[1] == pytest.approx(8192 * 9 / 9009)
-    assert effective_batch(CURVE, 1000.0, 1.0, 8192.0)[0] == 32.0
 
 
 @pytest.mark.parametrize("utilization", [0.3, 0.6, 0.8])
 def test_the_gap_is_near_that_of_a_replay(utilization: float) -> None:
     h, f = 800, 150
-    batch = effective_batch(CURVE, h, f, STEP_TOKENS)[0]
+    batch = CURVE.batch(h, f)[0]
     busy_s = float(CURVE.prefill_s(h)[0] + f * CURVE.step_s(batch, batch * (h + f / 2))[0] / batch)
     count = 4000
     arrival_s = np.sort(np.random.default_rng(1).random(count)) * count * busy_s / utilization
@@ -56,5 +49,5 @@ def test_the_gap_is_near_that_of_a_replay(utilization: float) -> None:
     found = replay_replica(
         requests, curve=CURVE.take([0]), max_num_seqs=32, kv_cache_tokens=200_000
     )
-    gap_s = float(loaded_gap_s(CURVE, h, f, utilization, STEP_TOKENS)[0])
+    gap_s = float(loaded_gap_s(CURVE, h, f, utilization)[0])
     assert gap_s == pytest.approx(float(found.tpot_s[count // 5 :].mean()), rel=0.2)

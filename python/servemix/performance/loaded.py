@@ -6,7 +6,7 @@ stands for the mix that it will have. Each decode step waits for the prompts tha
     g = (weights_s + step_fixed_s) / (1 − λ·P − λ·F·(per_context_token_s·c + step_sequence_s))
 
 with P the prefill, F the output tokens and c = h + F/2 the context of a request; no more than the
-gap at a full batch, ``step_s(B, B·c) + B·P/F``.
+gap at the batch B that is reached, ``step_s(B, B·c) + B·P/F``.
 """
 
 from __future__ import annotations
@@ -22,34 +22,17 @@ Floats = npt.NDArray[np.float64]
 _LEAST_LEFT = 1e-6
 
 
-def effective_batch(
-    curve: ServiceCurve, prompt_tokens: float, output_tokens: float, step_tokens: float
-) -> Floats:
-    """Return the batch that an engine reaches with such requests, shape ``(A,)``.
-
-    The least of its batch limit, what its KV cache holds, and what a step of ``step_tokens`` tokens
-    keeps full beside the prompts that come meanwhile.
-    """
-    h, f = float(prompt_tokens), float(output_tokens)
-    with np.errstate(divide="ignore"):
-        by_memory = curve.kv_cache_gb / ((h + f) * curve.kv_gb_per_token * curve.pp)
-    by_tokens = step_tokens * (f - 1.0) / (h + f - 1.0) if f > 1.0 else np.inf
-    least = np.minimum(np.minimum(curve.max_num_seqs, by_memory), by_tokens)
-    return np.asarray(np.maximum(least, 1.0))
-
-
 def loaded_gap_s(
     curve: ServiceCurve,
     prompt_tokens: float,
     output_tokens: float,
     utilization: float,
-    step_tokens: float,
 ) -> Floats:
     """Return the mean time between two tokens of such requests at a utilization, s, ``(A,)``."""
     h, f = float(prompt_tokens), float(output_tokens)
     context = h + f / 2.0
     prefill_s = curve.prefill_s(h)
-    batch = effective_batch(curve, h, f, step_tokens)
+    batch = curve.batch(h, f)
     step_s = curve.step_s(batch, batch * context)
     rate_per_s = utilization / (prefill_s + f * step_s / batch)
     taken = prefill_s + f * (curve.per_context_token_s * context + curve.step_sequence_s)

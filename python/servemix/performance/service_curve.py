@@ -110,7 +110,18 @@ class ServiceCurve:
         return int(self.tp.shape[0])
 
     def take(self, configurations: npt.ArrayLike) -> Self:
-        """Select configurations by index or by a mask of shape ``(A,)``."""
+        """Select configurations by index or by a mask of shape ``(A,)``.
+
+        Parameters
+        ----------
+        configurations
+            Indices, or a mask.
+
+        Returns
+        -------
+        ServiceCurve
+            The chosen columns.
+        """
         chosen = np.asarray(configurations)
         columns: dict[str, Any] = {f.name: getattr(self, f.name)[chosen] for f in fields(self)}
         return type(self)(**columns)
@@ -121,13 +132,37 @@ class ServiceCurve:
         return self.tp * self.pp
 
     def prefill_s(self, prompt_tokens: Tokens) -> Floats:
-        """Prefill of one prompt alone, s."""
+        """Prefill of one prompt alone, s.
+
+        Parameters
+        ----------
+        prompt_tokens
+            Tokens of the prompt; see the class for shapes.
+
+        Returns
+        -------
+        ndarray of float
+            Per configuration, s.
+        """
         tokens = np.asarray(prompt_tokens, dtype=np.float64)
         per_token = self.prefill_per_token_s + self.prefill_per_token2_s * tokens
         return np.asarray(self.prefill_fixed_s + per_token * tokens)
 
     def step_s(self, sequences: Tokens, context_tokens: Tokens) -> Floats:
-        """One decode step of a micro-batch: its sequences, and context tokens in all of them, s."""
+        """One decode step of a micro-batch: its sequences, and context tokens in all of them, s.
+
+        Parameters
+        ----------
+        sequences
+            Sequences in the micro-batch.
+        context_tokens
+            Context tokens in all of them.
+
+        Returns
+        -------
+        ndarray of float
+            Per configuration, s.
+        """
         context = np.asarray(context_tokens, dtype=np.float64)
         memory_s = self.weights_s + self.per_context_token_s * context
         batch = np.asarray(sequences, dtype=np.float64)
@@ -141,6 +176,16 @@ class ServiceCurve:
         than one output token, what a step's token budget T keeps full: for each of its B decodes a
         step takes up h/(f - 1) prompt tokens on average, so ``B = T·(f - 1)/(h + f - 1)``. An
         engine that may run more sequences than its memory holds simply keeps fewer in flight.
+
+        Parameters
+        ----------
+        prompt_tokens, output_tokens
+            Tokens of the prompt and of the answer; see the class for shapes.
+
+        Returns
+        -------
+        ndarray of float
+            Per configuration, sequences.
         """
         prompts = np.asarray(prompt_tokens, dtype=np.float64)
         outputs = np.asarray(output_tokens, dtype=np.float64)
@@ -154,22 +199,61 @@ class ServiceCurve:
         return np.asarray(np.maximum(np.minimum(np.minimum(held, kept), self.max_num_seqs), 1.0))
 
     def at_full_batch(self) -> Self:
-        """Return the same curves with ``max_num_seqs`` in flight, whatever memory or budget say."""
+        """Return the same curves with ``max_num_seqs`` in flight, whatever memory or budget say.
+
+        Returns
+        -------
+        ServiceCurve
+            Curves without KV cache and without a token limit.
+        """
         free = np.zeros(len(self))
         return replace(self, kv_gb_per_token=free, max_num_batched_tokens=free)
 
     def tpot_s(self, prompt_tokens: Tokens, output_tokens: Tokens) -> Floats:
-        """Time per output token at a full batch of such requests, s."""
+        """Time per output token at a full batch of such requests, s.
+
+        Parameters
+        ----------
+        prompt_tokens, output_tokens
+            Tokens of the prompt and of the answer; see the class for shapes.
+
+        Returns
+        -------
+        ndarray of float
+            Per configuration, s.
+        """
         batch = self.batch(prompt_tokens, output_tokens)
         return self.step_s(batch, batch * _mean_context(prompt_tokens, output_tokens))
 
     def ttft_s(self, prompt_tokens: Tokens, output_tokens: Tokens) -> Floats:
-        """Time to the first token, waiting for a replica left out, s."""
+        """Time to the first token, waiting for a replica left out, s.
+
+        Parameters
+        ----------
+        prompt_tokens, output_tokens
+            Tokens of the prompt and of the answer; see the class for shapes.
+
+        Returns
+        -------
+        ndarray of float
+            Per configuration, s.
+        """
         prefill_s = self.prefill_s(prompt_tokens) + self.first_token_s
         return prefill_s + self.tpot_s(prompt_tokens, output_tokens)
 
     def latency_s(self, prompt_tokens: Tokens, output_tokens: Tokens) -> Floats:
-        """Prefill and all decode steps of one request at a full batch, s."""
+        """Prefill and all decode steps of one request at a full batch, s.
+
+        Parameters
+        ----------
+        prompt_tokens, output_tokens
+            Tokens of the prompt and of the answer; see the class for shapes.
+
+        Returns
+        -------
+        ndarray of float
+            Per configuration, s.
+        """
         steps = np.asarray(output_tokens, dtype=np.float64)
         tpot_s = self.tpot_s(prompt_tokens, output_tokens)
         return np.asarray(self.first_token_s + self.prefill_s(prompt_tokens) + steps * tpot_s)
@@ -178,6 +262,16 @@ class ServiceCurve:
         """Share of the replica's time that one request takes, replica·s.
 
         Pipeline stages work on different micro-batches, so ``pp`` divides both parts.
+
+        Parameters
+        ----------
+        prompt_tokens, output_tokens
+            Tokens of the prompt and of the answer; see the class for shapes.
+
+        Returns
+        -------
+        ndarray of float
+            Per configuration, s of one replica.
         """
         steps = np.asarray(output_tokens, dtype=np.float64)
         batch = self.batch(prompt_tokens, output_tokens)
@@ -196,8 +290,15 @@ class ServiceCurve:
 
         Parameters
         ----------
+        prompt_tokens, output_tokens
+            Tokens of the prompt and of the answer; see the class for shapes.
         ttft_s
             Time to the first token in that benchmark, s.
+
+        Returns
+        -------
+        ndarray of float
+            Per configuration, s.
         """
         outputs = np.maximum(np.asarray(output_tokens, dtype=np.float64), 1.0)
         tpot_s = self.tpot_s(prompt_tokens, output_tokens)
@@ -207,18 +308,51 @@ class ServiceCurve:
         return np.asarray(tpot_s + np.maximum(others_s, 0.0) / outputs)
 
     def kv_gb_s(self, prompt_tokens: Tokens, output_tokens: Tokens) -> Floats:
-        """KV-cache memory times the time that one request holds it, GB·s."""
+        """KV-cache memory times the time that one request holds it, GB·s.
+
+        Parameters
+        ----------
+        prompt_tokens, output_tokens
+            Tokens of the prompt and of the answer; see the class for shapes.
+
+        Returns
+        -------
+        ndarray of float
+            Per configuration, GB·s.
+        """
         context = _mean_context(prompt_tokens, output_tokens)
         latency_s = self.latency_s(prompt_tokens, output_tokens)
         return np.asarray(latency_s * context * self.kv_gb_per_token)
 
     def kv_least_gb(self, prompt_tokens: Tokens, output_tokens: Tokens) -> Floats:
-        """KV cache of one such request per pipeline stage at its end, GB: what must fit."""
+        """KV cache of one such request per pipeline stage at its end, GB: what must fit.
+
+        Parameters
+        ----------
+        prompt_tokens, output_tokens
+            Tokens of the prompt and of the answer; see the class for shapes.
+
+        Returns
+        -------
+        ndarray of float
+            Per configuration, GB.
+        """
         at_end = np.asarray(prompt_tokens, dtype=np.float64) + np.asarray(output_tokens)
         return np.asarray(at_end * (self.pp * self.kv_gb_per_token))
 
     def fits(self, prompt_tokens: Tokens, output_tokens: Tokens) -> npt.NDArray[np.bool_]:
-        """Whether such a request fits in the KV cache to its end, one per pipeline stage."""
+        """Whether such a request fits in the KV cache to its end, one per pipeline stage.
+
+        Parameters
+        ----------
+        prompt_tokens, output_tokens
+            Tokens of the prompt and of the answer; see the class for shapes.
+
+        Returns
+        -------
+        ndarray of bool
+            Per configuration.
+        """
         needed_gb = self.kv_least_gb(prompt_tokens, output_tokens)
         return np.asarray((needed_gb <= self.kv_cache_gb) & (self.kv_cache_gb > 0.0))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -47,18 +48,17 @@ def sound_routes(  # noqa: PLR0917
     routes = problem.routes
     sound = np.ones(problem.num_routes, dtype=bool)
     rng = np.random.default_rng(0)
+    budget = np.full(1, step_tokens)
     for i, entry in enumerate(scenario.query_types):
         of_type = [draw.query_type == i for draw in draws]
         prompts = np.concatenate([d.input_tokens[m] for d, m in zip(draws, of_type, strict=True)])
         answers = np.concatenate([d.output_tokens[m] for d, m in zip(draws, of_type, strict=True)])
         if not len(prompts):
             continue
-        curve = curve_of(fleet.curve, i)
+        curve = replace(curve_of(fleet.curve, i), max_num_batched_tokens=budget)
         mean = (float(prompts.mean()), float(answers.mean()))
-        if slo_factor < 1.0:
-            gap_s = curve.tpot_s(*mean)
-        else:
-            gap_s = loaded_gap_s(curve, *mean, utilization, step_tokens)
+        is_loaded = slo_factor >= 1.0
+        gap_s = loaded_gap_s(curve, *mean, utilization) if is_loaded else curve.tpot_s(*mean)
         good = np.ones(len(curve), dtype=bool)
         if entry.ttft_slo_s is not None:
             longest = float(np.quantile(prompts, shares[i]))
