@@ -1,9 +1,9 @@
 //! The greedy heuristic on generated problems, every plan judged by the independent checker.
 
 use proptest::prelude::*;
-use servemix_core::construct::{construct, falling_rate, Workspace};
+use servemix_core::construct::{construct, falling_rate, greedy_heuristic, Workspace};
 use servemix_core::generate::{physical, small, wild, Family, Size};
-use servemix_core::{check, solve, CancelToken, Method, Plan, Problem, SolveParams, Status, Switches};
+use servemix_core::{check, solve, CancelToken, Method, Plan, Problem, SolveParams, Status, Stop, Switches};
 
 /// What the checker, which shares no code with the search, finds wrong with `plan`, its stated objective included.
 fn violations(problem: &Problem, plan: &Plan) -> Vec<String> {
@@ -123,6 +123,7 @@ fn the_same_problem_gives_the_same_plan_and_a_used_workspace_the_same_constructi
         let mut workspace = Workspace::new();
         let first = construct(&problem, &order, Switches::default(), &mut workspace).clone();
         construct(&problem, &reversed, Switches { coverage_ranking: false, ..Switches::default() }, &mut workspace);
+        greedy_heuristic(&problem, &order, Switches::default(), &mut workspace, &Stop::never());
         assert_eq!(*construct(&problem, &order, Switches::default(), &mut workspace), first);
     }
 }

@@ -10,6 +10,12 @@ const SORTED: usize = 48;
 /// Share of a replica that a deployment is expected to leave idle: it speaks for small configurations.
 const IDLE_SHARE: f64 = 0.2;
 
+/// Rounds of [`Candidates::price_idle`], and the part of the way that a load goes in each.
+const IDLE_ROUNDS: usize = 8;
+const IDLE_STEP: f64 = 0.5;
+/// Replicas paid for per replica that is used, at most.
+const MOST_GROWTH: f64 = 1e6;
+
 /// A route that may be opened for a query type.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Candidate {
@@ -46,6 +52,8 @@ pub(super) struct Candidates {
     pub(super) weights_usd: Vec<f64>,
     /// Price of the stored tokens of each query type, with the limits priced.
     pub(super) data_usd: Vec<f64>,
+    /// Whether a deployment has to have several replicas somewhere.
+    pub(super) has_points: bool,
     // Working memory: per type, the cheapest routes of the pair at hand.
     cheapest: Vec<Cheapest>,
     unsorted: Vec<(u32, u32)>,
@@ -77,7 +85,7 @@ fn idle_growth(problem: &Problem, a: usize) -> f64 {
     }
     let table = problem.route_table();
     let all: f64 = table.of_configuration(a).map(|route| table.load(route)).sum();
-    (f64::from(problem.min_replicas(a)) / all.max(f64::MIN_POSITIVE)).clamp(1.0, 1e6)
+    (f64::from(problem.min_replicas(a)) / all.max(f64::MIN_POSITIVE)).clamp(1.0, MOST_GROWTH)
 }
 
 impl Candidates {
@@ -112,7 +120,7 @@ impl Candidates {
         self.price_limits(problem, &LimitPrices::default());
         self.collect(problem, cheapest);
         self.group(problem.num_query_types());
-        let Self { routes, points, loads, .. } = self;
+        let Self { routes, points, .. } = self;
         let table = problem.route_table();
         points.clear();
         points.extend(routes.iter().map(|&route| Point {
@@ -120,12 +128,56 @@ impl Candidates {
             error: table.error_excess[route as usize],
             latency: table.latency_excess[route as usize],
         }));
+        self.forget_idle(problem);
+        self.reprice(problem, &LimitPrices::default());
+    }
+
+    /// Loads as if every deployment attracted all the traffic that it can serve.
+    pub(super) fn forget_idle(&mut self, problem: &Problem) {
+        let Self { routes, loads, .. } = self;
+        let table = problem.route_table();
         loads.clear();
         loads.extend(routes.iter().map(|&route| {
             let configuration = table.configuration[route as usize];
             (configuration, idle_growth(problem, configuration as usize) * table.load(route as usize))
         }));
-        self.reprice(problem, &LimitPrices::default());
+    }
+
+    /// Raises the loads of routes to what they pay for: a deployment's least replicas where the types that it attracts do not
+    /// fill them. Types that find that too dear go elsewhere in the next round.
+    pub(super) fn price_idle(&mut self, problem: &Problem) {
+        let table = problem.route_table();
+        let mut attracted = vec![0.0; problem.num_configurations()];
+        for _ in 0..IDLE_ROUNDS {
+            self.revalue(problem, &LimitPrices::default());
+            attracted.fill(0.0);
+            for i in 0..problem.num_query_types() {
+                let price = self.type_price(problem, i);
+                if price.usd.is_infinite() {
+                    continue;
+                }
+                for (end, share) in price.shares() {
+                    let route = self.routes[self.range(i)][end] as usize;
+                    attracted[table.configuration[route] as usize] += share * table.load(route);
+                }
+            }
+            let mut changed = false;
+            for ((configuration, load), &route) in self.loads.iter_mut().zip(&self.routes) {
+                let a = *configuration as usize;
+                let filled = attracted[a];
+                if filled > 0.0 {
+                    let growth = (f64::from(problem.min_replicas(a)) / filled).clamp(1.0, MOST_GROWTH);
+                    let paid = table.load(route as usize) * growth;
+                    if paid > *load * (1.0 + 1e-9) {
+                        *load += IDLE_STEP * (paid - *load);
+                        changed = true;
+                    }
+                }
+            }
+            if !changed {
+                break;
+            }
+        }
     }
 
     /// Ranks the selected candidates anew at other prices.
@@ -160,11 +212,8 @@ impl Candidates {
                 continue;
             }
             let served = if price.usd > problem.unmet_usd(i) { 1.0 - problem.query_types.max_unmet[i] } else { 1.0 };
-            let (good, bad) = (price.ends.0 as usize, price.ends.1 as usize);
-            let (good_error, bad_error) = price.error_ends;
-            let bad_share = if bad_error > good_error { -good_error / (bad_error - good_error) } else { 0.0 };
             let table = problem.route_table();
-            for (end, share) in [(good, 1.0 - bad_share), (bad, bad_share)] {
+            for (end, share) in price.shares() {
                 let route = self.routes[self.range(i)][end] as usize;
                 let a = table.configuration[route] as usize;
                 let replicas = table.load(route) * share * served;
@@ -204,8 +253,8 @@ impl Candidates {
         self.unsorted.clear();
         // Where every route keeps the latency SLO, those within the error SLO are those within both.
         let kinds = if problem.latency_scope == LatencyScope::Average { 0..4 } else { 0..2 };
-        let has_points = c.min_replicas.iter().any(|&least| least > 1);
-        let alone = if has_points { 4..6 } else { 4..4 };
+        self.has_points = c.min_replicas.iter().any(|&least| least > 1);
+        let alone = if self.has_points { 4..6 } else { 4..4 };
         self.cheapest.clear();
         self.cheapest.resize(num_types, Cheapest([NO_ROUTE; 6]));
         for pair in 0..problem.num_pairs() {

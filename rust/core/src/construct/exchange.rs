@@ -76,18 +76,29 @@ struct ExchangeCost {
 fn cost(context: &Context<'_>, state: &State, from: u32, to: usize) -> Option<ExchangeCost> {
     let (problem, candidates) = (context.problem, context.candidates);
     let table = problem.route_table();
+    let has_points = candidates.has_points;
     let (mut time, mut memory, mut usd) = (0.0, 0.0, candidates.weights_usd[to]);
     for flow in &state.flows {
         if flow.configuration != from {
             continue;
         }
         let i = flow.query_type as usize;
-        let route = problem.find_route(i, to)?;
         let price = &candidates.types[i];
+        let Some(route) = problem.find_route(i, to) else {
+            if !has_points || price.usd.is_infinite() {
+                return None;
+            }
+            // A point of more load is too slow for some, who go elsewhere.
+            usd += price.usd * flow.fraction;
+            continue;
+        };
         time += table.time_replicas[route] * flow.fraction;
         memory += table.memory_replicas[route] * flow.fraction;
         let allowances_usd = price.error * table.error_excess[route] + price.latency * table.latency_excess[route];
         usd += (table.latency_usd[route] + allowances_usd) * flow.fraction;
+    }
+    if has_points && time.max(memory) <= 0.0 {
+        return None;
     }
     let replicas = State::needed_of(problem, to, time, memory);
     if replicas > f64::from(problem.replica_limit(to)) {

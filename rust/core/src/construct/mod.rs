@@ -71,8 +71,15 @@ impl Workspace {
             self.priced = false;
             self.prepared = Some(switches);
         } else if self.priced {
+            self.candidates.forget_idle(problem);
             self.reprice(problem, &LimitPrices::default());
         }
+    }
+
+    fn price_idle(&mut self, problem: &Problem) {
+        self.candidates.price_idle(problem);
+        self.candidates.reprice(problem, &LimitPrices::default());
+        self.priced = true;
     }
 
     fn reprice(&mut self, problem: &Problem, prices: &LimitPrices) {

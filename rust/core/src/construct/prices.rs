@@ -74,6 +74,13 @@ impl TypePrice {
         price
     }
 
+    /// The good and the bad end of the best mix, each with its share.
+    pub(super) fn shares(&self) -> [(usize, f64); 2] {
+        let (good_error, bad_error) = self.error_ends;
+        let bad_share = if bad_error > good_error { -good_error / (bad_error - good_error) } else { 0.0 };
+        [(self.ends.0 as usize, 1.0 - bad_share), (self.ends.1 as usize, bad_share)]
+    }
+
     /// Cost of a point with its error and latency priced.
     #[inline]
     pub(super) fn value(&self, point: Point) -> f64 {

@@ -52,6 +52,25 @@ pub(super) fn best_of_starts(
 ) {
     workspace.has_best = false;
     workspace.prepare(problem, switches);
+    let mut last_order = compare(problem, order, switches, workspace, stop);
+    if workspace.candidates.has_points && !stop.should_stop() {
+        // A point of many replicas is cheap for types that fill it together and dear for each alone: both are tried.
+        workspace.price_idle(problem);
+        last_order = compare(problem, order, switches, workspace, stop);
+    }
+    finish(problem, last_order.as_deref().unwrap_or(order), switches, workspace, stop);
+    repair(problem, order, switches, workspace, stop);
+    workspace.state.clone_from(&workspace.best);
+}
+
+/// Constructions at the present prices of idle replicas; the order of those where limits are scarce, if they are.
+fn compare(
+    problem: &Problem,
+    order: &[u32],
+    switches: Switches,
+    workspace: &mut Workspace,
+    stop: &Stop,
+) -> Option<Vec<u32>> {
     let mut scarce = false;
     for start in &AMPLE {
         scarce = !attempt(problem, order, switches, start, false, workspace, stop) || scarce;
@@ -59,28 +78,25 @@ pub(super) fn best_of_starts(
             break;
         }
     }
-    if scarce {
-        let mut prices = scarcity::limit_prices(problem, &mut workspace.candidates);
-        let storage_usd_per_gb = scarcity::storage_price(problem, &workspace.state);
-        workspace.reprice(problem, &prices);
-        let mut order = order.to_vec();
-        scarcity::falling_worth(problem, &workspace.candidates, &mut order);
-        for (start, storage_factor) in SCARCE.iter().zip(STORAGE_FACTORS) {
-            if storage_usd_per_gb > 0.0 {
-                prices.storage_usd_per_gb = storage_factor * storage_usd_per_gb;
-                workspace.reprice(problem, &prices);
-            }
-            attempt(problem, &order, switches, start, true, workspace, stop);
-            if stop.should_stop() {
-                break;
-            }
-        }
-        finish(problem, &order, switches, workspace, stop);
-    } else {
-        finish(problem, order, switches, workspace, stop);
+    if !scarce {
+        return None;
     }
-    repair(problem, order, switches, workspace, stop);
-    workspace.state.clone_from(&workspace.best);
+    let mut prices = scarcity::limit_prices(problem, &mut workspace.candidates);
+    let storage_usd_per_gb = scarcity::storage_price(problem, &workspace.state);
+    workspace.reprice(problem, &prices);
+    let mut order = order.to_vec();
+    scarcity::falling_worth(problem, &workspace.candidates, &mut order);
+    for (start, storage_factor) in SCARCE.iter().zip(STORAGE_FACTORS) {
+        if storage_usd_per_gb > 0.0 {
+            prices.storage_usd_per_gb = storage_factor * storage_usd_per_gb;
+            workspace.reprice(problem, &prices);
+        }
+        attempt(problem, &order, switches, start, true, workspace, stop);
+        if stop.should_stop() {
+            break;
+        }
+    }
+    Some(order)
 }
 
 /// Builds and tidies one solution and keeps it where it is the best; `false` where it exceeds limits that it ignored
