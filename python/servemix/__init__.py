@@ -23,8 +23,8 @@ from servemix._core import (
 from servemix._errors import InternalError, InvalidInputError, MissingExtraError, ServemixError
 from servemix._load import load_plan, load_problem
 from servemix._recourse import Recourse
-from servemix._robust import Inflation
 from servemix._solve import solve
+from servemix._uncertainty import Inflation
 
 __all__ = [
     "CancelToken",

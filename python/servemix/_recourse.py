@@ -12,7 +12,7 @@ from servemix._columns import FloatArray
 from servemix._core import Plan, Problem
 from servemix._errors import InvalidInputError
 from servemix._points import pairs_of, utilization_limits
-from servemix._robust import Inflation
+from servemix._uncertainty import Inflation
 
 __all__ = ["Recourse", "solve_with_recourse"]
 

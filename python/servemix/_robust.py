@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -14,11 +13,12 @@ from servemix._columns import FloatArray
 from servemix._core import Plan, Problem, check
 from servemix._errors import InvalidInputError
 from servemix._points import utilization_limits
+from servemix._uncertainty import Inflation
 
 if TYPE_CHECKING:
     from servemix._recourse import Recourse
 
-__all__ = ["Inflation", "robust_solve", "sample_scenarios"]
+__all__ = ["robust_solve", "sample_scenarios"]
 
 #: Rounds of planning and attack in the budgeted case, and times that rounds begin anew.
 _MAX_ROUNDS = 12
@@ -30,38 +30,6 @@ _TOLERANCE = 1e-6
 _BOX_PARTS = (0.0, 0.25, 0.5, 0.75, 1.0)
 
 Solver = Callable[[Problem], Plan]
-
-
-@dataclass(frozen=True)
-class Inflation:
-    """How much worse than planned each parameter may be: a box, or a budgeted part of it.
-
-    Attributes
-    ----------
-    latency
-        Largest factor of the latency and busy time of a route, ≥ 1; 1 where they are exact.
-    error
-        Largest factor of the error rate of a route, ≥ 1.
-    demand
-        Largest factor of the arrival rate of a query type, ≥ 1.
-    budgeted
-        Γ ≥ 0: in each constraint at most this many parameters are worse than planned at once (the
-        last one in part where Γ is no whole number), after Bertsimas and Sim, "The Price of
-        Robustness", 2004. None for the whole box.
-    """
-
-    latency: float = 1.0
-    error: float = 1.0
-    demand: float = 1.0
-    budgeted: float | None = None
-
-    def __post_init__(self) -> None:
-        for name in ("latency", "error", "demand"):
-            value = getattr(self, name)
-            if not (np.isfinite(value) and value >= 1.0):
-                raise InvalidInputError(f"inflation.{name}: must be finite and ≥ 1, got {value!r}")
-        if self.budgeted is not None and not (np.isfinite(self.budgeted) and self.budgeted >= 0.0):
-            raise InvalidInputError(f"inflation.budgeted: must be ≥ 0, got {self.budgeted!r}")
 
 
 def robust_solve(

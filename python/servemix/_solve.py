@@ -12,7 +12,7 @@ from servemix._errors import InvalidInputError
 if TYPE_CHECKING:
     from servemix._core import CancelToken, Plan, Problem
     from servemix._recourse import Recourse
-    from servemix._robust import Inflation
+    from servemix._uncertainty import Inflation
 
 __all__ = ["solve"]
 

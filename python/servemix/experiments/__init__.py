@@ -2,7 +2,8 @@
 
 from servemix._changes import changed
 from servemix._recourse import Recourse
-from servemix._robust import Inflation, sample_scenarios
+from servemix._robust import sample_scenarios
+from servemix._uncertainty import Inflation
 from servemix.experiments.generated import generate
 from servemix.experiments.rolling import Policy, RollingResult, rolling, volatile
 from servemix.experiments.stress import (

@@ -13,7 +13,7 @@ from servemix import _core
 from servemix._columns import FloatArray
 from servemix._core import Plan, Problem
 from servemix._errors import InvalidInputError
-from servemix._robust import Inflation
+from servemix._uncertainty import Inflation
 
 __all__ = ["Distribution", "StressResult", "least_violations", "reroute", "stress"]
 

@@ -40,6 +40,22 @@ class Calibration(Demand):
     label: NDArray[np.int64]
     explained_variance: float
 
+    def tokens_of(self, place: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Return prompt and answer tokens of the requests of a type.
+
+        Parameters
+        ----------
+        place
+            Index of the type.
+
+        Returns
+        -------
+        tuple of ndarray
+            One value per request each.
+        """
+        own = self.label == place
+        return self.trace.input_tokens[own], self.trace.output_tokens[own]
+
     def to_data(self) -> dict[str, Any]:
         """Everything but the requests themselves, as plain data that JSON can hold.
 

@@ -95,6 +95,21 @@ class Demand:
     peak_percentile: float
     token_percentile: float
 
+    def tokens_of(self, place: int) -> tuple[NDArray[np.int64], NDArray[np.int64]] | None:
+        """Return prompt and answer tokens of the requests of a type.
+
+        Parameters
+        ----------
+        place
+            Index of the type.
+
+        Returns
+        -------
+        tuple of ndarray or None
+            One value per request each; None where the source has no single requests.
+        """
+        return None
+
     @property
     def rate_per_h(self) -> float:
         """Mean arrival rate of all types together, requests/h."""

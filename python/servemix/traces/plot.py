@@ -62,16 +62,14 @@ def plot_demand(demand: Demand, path: str | os.PathLike[str]) -> None:
 
 
 def _draw_clusters(axes: Any, demand: Demand, colours: Any) -> None:
-    from servemix.traces.calibrate import Calibration
-
     for place, found in enumerate(demand.types):
-        if isinstance(demand, Calibration):
-            trace = demand.trace
-            stride = -(-trace.num_requests // _MAX_POINTS)
-            chosen = np.flatnonzero(demand.label == place)[::stride]
+        tokens = demand.tokens_of(place)
+        if tokens is not None:
+            inputs, outputs = tokens
+            stride = -(-len(inputs) * len(demand.types) // _MAX_POINTS) or 1
             axes.scatter(
-                trace.input_tokens[chosen],
-                trace.output_tokens[chosen],
+                inputs[::stride],
+                outputs[::stride],
                 s=3,
                 alpha=0.3,
                 linewidths=0,

@@ -8,8 +8,8 @@ from typing import Any
 from servemix._changes import changed
 from servemix._core import Plan, Problem
 from servemix._recourse import Recourse
-from servemix._robust import Inflation
 from servemix._solve import solve
+from servemix._uncertainty import Inflation
 from servemix.experiments.problems import load
 from servemix.experiments.stress import stress
 from servemix.experiments.studies._common import PAPER, cell, chosen, group

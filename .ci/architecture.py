@@ -1,0 +1,118 @@
+"""Draw what imports what into docs/dev/architecture.md, from the code.
+
+Usage: `python .ci/architecture.py [--check]`. With `--check` nothing is written; the exit code is 1
+where the pictures are out of date.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import grimp
+
+ROOT = Path(__file__).parents[1]
+PAGE = ROOT / "docs" / "dev" / "architecture.md"
+CORE = ROOT / "rust" / "core" / "src"
+# what everything uses: it would only add lines
+COMMON = {"error", "status", "stop", "params", "splitmix", "plan", "problem"}
+Graph = dict[str, set[str]]
+
+
+def main() -> int:
+    """Write the pictures, or compare them."""
+    text = PAGE.read_text()
+    drawn = text
+    for name, graph in {"rust": rust_modules(), "python": python_packages()}.items():
+        marked = rf"(<!-- {name} -->\n).*?(<!-- end -->)"
+        picture = mermaid(reduced(graph))
+        drawn = re.sub(marked, rf"\1{picture}\2", drawn, flags=re.DOTALL)
+    if "--check" in sys.argv:
+        return int(drawn != text)
+    PAGE.write_text(drawn)
+    return 0
+
+
+def python_packages() -> Graph:
+    """Find which packages of servemix import which."""
+    whole = grimp.build_graph("servemix", exclude_type_checking_imports=True, cache_dir=None)
+    packages = [name for name in whole.find_children("servemix") if whole.find_children(name)]
+    for package in packages:
+        whole.squash_module(package)
+    short = {name: name.removeprefix("servemix.") for name in packages}
+    return {
+        short[name]: {
+            short[found]
+            for found in whole.find_modules_directly_imported_by(name)
+            if found in short and found != name
+        }
+        for name in sorted(packages)
+    }
+
+
+def rust_modules() -> Graph:
+    """Find which modules of the core use which, by their paths and by what lib.rs re-exports."""
+    tops = {path.stem for path in CORE.iterdir()} - {"lib"}
+    home = dict(re_exports((CORE / "lib.rs").read_text()))
+    graph: Graph = {top: set() for top in sorted(tops - COMMON)}
+    for path in CORE.rglob("*.rs"):
+        top = path.relative_to(CORE).parts[0].removesuffix(".rs")
+        if top in graph and "tests" not in path.stem:
+            code = path.read_text().partition("#[cfg(test)]")[0]
+            code = re.sub(r"//.*", "", code)
+            used = {home.get(name, name) for name in crate_names(code)}
+            graph[top] |= (used & graph.keys()) - {top}
+    return graph
+
+
+def re_exports(lib: str) -> Iterator[tuple[str, str]]:
+    """Yield every name that lib.rs re-exports with its module."""
+    for module, group, single in re.findall(r"use (\w+)::(?:\{([^}]*)\}|(\w+))", lib):
+        for name in (group or single).split(","):
+            yield name.strip(), module
+
+
+def crate_names(code: str) -> Iterator[str]:
+    """Yield what code takes from the crate's root: modules and re-exported names."""
+    for group, single in re.findall(r"crate::(?:\{([^;]*?)\};|(\w+))", code):
+        yield from (
+            re.findall(r"\w+", re.sub(r"::(\{[^}]*\}|\w+)", "", group)) if group else [single]
+        )
+
+
+def reduced(graph: Graph) -> Graph:
+    """Leave out what follows from the other lines; of a circle, its first member stands for all."""
+
+    def reached(start: str) -> set[str]:
+        found: set[str] = set()
+        waiting = [start]
+        while waiting:
+            for other in graph[waiting.pop()] - found:
+                found.add(other)
+                waiting.append(other)
+        return found
+
+    behind = {name: reached(name) for name in graph}
+
+    def follows(one: str, name: str) -> bool:
+        through = {other for other in graph[name] - {one} if one in behind[other]}
+        return any(
+            name not in behind[other] and (other not in behind[one] or other < one)
+            for other in through
+        )
+
+    return {name: {one for one in to if not follows(one, name)} for name, to in graph.items()}
+
+
+def mermaid(graph: Mapping[str, set[str]]) -> str:
+    """Write a graph as a Mermaid flow chart."""
+    lines = []
+    for name, to in graph.items():
+        lines += [f"    {name} --> {other}" for other in sorted(to)] or [f"    {name}"]
+    return "\n".join(["```mermaid", "flowchart TD", *lines, "```", ""])
+
+
+if __name__ == "__main__":
+    sys.exit(main())
