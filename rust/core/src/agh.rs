@@ -9,11 +9,13 @@
 //! Lourenço, Martin and Stützle, "Iterated local search", 2003; of the heuristic that it extends: Cheng & Nguyen,
 //! "Fast Heterogeneous Serving", arXiv 2604.07472.
 
+mod apart;
 mod island;
 mod starts;
 
 use rand_pcg::Pcg64Mcg;
 
+use crate::agh::apart::Apart;
 use crate::agh::island::{best_choice, first_with_choice, on_threads, share_memory, Island};
 use crate::agh::starts::Starts;
 use crate::bound;
@@ -34,6 +36,8 @@ const START_SHARE: f64 = 0.6;
 const CHOICE_SHARE: f64 = 0.3;
 /// Share of the steps that the first descent has even where the choices have taken more than theirs.
 const LEAST_SHARE: f64 = 0.2;
+/// Share of the steps that the components of a problem that falls apart may take beside them.
+const APART_SHARE: f64 = 0.5;
 /// Share of the steps that a tree for whole counts may take, at the start and later.
 const FIRST_TREE_SHARE: f64 = 0.1;
 const TREE_SHARE: f64 = 0.02;
@@ -73,6 +77,11 @@ pub(crate) fn solve(problem: &Problem, params: &SolveParams, initial_plan: Optio
         // Without the routing program no move can be costed: what remains is the construction.
         return Ok(greedy);
     }
+    let usual_work = usual_work(problem);
+    let apart = Apart::find(problem, params, &greedy, initial_plan, (APART_SHARE * usual_work) as u64, stop)?;
+    if let Some(plan) = apart.as_ref().filter(|apart| apart.is_proven).and_then(|apart| apart.plan.clone()) {
+        return Ok(plan);
+    }
     let num_routes = problem.route_table().query_type.len() as f64;
     let search_stop = match params.bound {
         true => stop.with_share(SEARCH_SHARE),
@@ -104,6 +113,9 @@ pub(crate) fn solve(problem: &Problem, params: &SolveParams, initial_plan: Optio
         size = size.saturating_mul(8);
     };
     let mut plan = run.plan(greedy)?;
+    if let Some(better) = apart.and_then(|apart| apart.better_than(&plan)) {
+        plan = better;
+    }
     if plan.status.has_plan() {
         plan.stop_reason = reason;
     }
@@ -115,6 +127,11 @@ pub(crate) fn solve(problem: &Problem, params: &SolveParams, initial_plan: Optio
     let parts = parts.into_iter().chain([("epochs_s", run.epochs_s)]);
     plan.statistics.extend(parts.map(|(name, seconds)| (name.to_owned(), seconds)));
     Ok(plan)
+}
+
+/// Elementary steps that a run without limits may take.
+fn usual_work(problem: &Problem) -> f64 {
+    (WORK * (problem.num_query_types() as f64).powf(WORK_GROWTH)).min(MAX_WORK)
 }
 
 /// A seed for each island that differs in many bits from its neighbours.
@@ -160,7 +177,7 @@ impl<'a> Run<'a> {
         // With a bound asked for, what time is left after the search's own end is better spent on that.
         let is_timed = params.time_limit_s.is_some_and(f64::is_finite) && !params.bound;
         let is_limited = is_timed || params.max_iterations.is_some();
-        let usual_work = self.work() / self.islands.len() as f64;
+        let usual_work = usual_work(self.problem) / self.islands.len() as f64;
         let work = if is_limited { f64::INFINITY } else { usual_work };
         let mut limits = SearchLimits {
             solves: u64::MAX,
@@ -262,11 +279,6 @@ impl<'a> Run<'a> {
             let wander = if patience == 0 { WANDER } else { 0.0 };
             patience = if self.share_best(wander, stop) { PATIENCE } else { patience.saturating_sub(1) };
         }
-    }
-
-    /// Elementary steps that a run without limits may take.
-    fn work(&self) -> f64 {
-        (WORK * (self.problem.num_query_types() as f64).powf(WORK_GROWTH)).min(MAX_WORK)
     }
 
     /// Lets every island go on from the best state so far; whether that is new.

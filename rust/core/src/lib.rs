@@ -21,6 +21,7 @@ mod bnb;
 pub mod bound;
 mod check;
 pub mod construct;
+mod decompose;
 pub mod diagnose;
 mod error;
 mod evaluate;

@@ -156,6 +156,21 @@ impl Problem {
         (replica_usd, limit.max(0.0) as u32)
     }
 
+    /// The data as given, without query types, configurations and routes: for a part of the problem.
+    pub(crate) fn shell(&self) -> ProblemData {
+        let data = &self.data;
+        ProblemData {
+            name: data.name.clone(),
+            pools: data.pools.clone(),
+            query_types: QueryTypes::default(),
+            models: data.models.clone(),
+            tiers: data.tiers.clone(),
+            configurations: Configurations::default(),
+            routes: Routes::default(),
+            ..*data
+        }
+    }
+
     /// The data as given.
     pub fn data(&self) -> &ProblemData {
         &self.data

@@ -121,6 +121,11 @@ impl Stop {
         Self { deadline: part.and_then(|part| Instant::now().checked_add(part)).or(self.deadline), ..self.clone() }
     }
 
+    /// The same limits, but at most `iterations`, for a part of a solve that counts its own.
+    pub fn with_iterations(&self, iterations: u64) -> Self {
+        Self { max_iterations: iterations, ..self.clone() }
+    }
+
     /// The same limits, but the time ends `seconds` earlier, for a part of a solve after which something is left to do.
     pub fn earlier_by(&self, seconds: f64) -> Self {
         let early = Duration::try_from_secs_f64(seconds).unwrap_or_default();

@@ -2,8 +2,9 @@
 
 use super::routing::{deployed_usd, route, weights_gb, Routed, Width};
 use super::tree::Incumbents;
+use crate::bound::Domain;
 use crate::check::gate;
-use crate::{Deployment, Plan, Problem, Result, Routing, Stop, FEASIBILITY_TOLERANCE, NO_POOL};
+use crate::{relative_gap, Deployment, Plan, Problem, Result, Routing, Stop, FEASIBILITY_TOLERANCE, NO_POOL};
 
 /// What a linear program's optimum may be off by, relative to itself.
 const LP_ROUNDING: f64 = 1e-9;
@@ -21,6 +22,8 @@ pub(crate) struct Incumbent<'p> {
     last: Option<Vec<Deployment>>,
     /// What a routing may be broken off by; the first plans are routed whatever the time.
     pub(crate) stop: Stop,
+    /// Where given, only plans within it are taken.
+    pub(crate) domain: Option<Domain>,
 }
 
 impl<'p> Incumbent<'p> {
@@ -34,6 +37,7 @@ impl<'p> Incumbent<'p> {
             offers: 0,
             last: None,
             stop: Stop::never(),
+            domain: None,
         }
     }
 
@@ -46,6 +50,12 @@ impl<'p> Incumbent<'p> {
         self.deployments.clone_from(&plan.deployments);
         self.routing.clone_from(&plan.routing);
         self.unmet.clone_from(&plan.unmet);
+    }
+
+    /// Whether `bound` proves that no plan is better by more than `rel_gap`, or that there is none.
+    pub(crate) fn is_proven_by(&self, bound: f64, rel_gap: f64) -> bool {
+        bound == f64::INFINITY
+            || (self.value.is_finite() && relative_gap(self.value, bound.min(self.value)) <= rel_gap * (1.0 + 1e-9))
     }
 
     /// The plan, if there is one.
@@ -89,7 +99,8 @@ impl<'p> Incumbent<'p> {
     /// Routes over `deployments` and keeps the plan where it is the best; the replicas that the traffic needs, where
     /// these deployments have a feasible routing.
     fn try_routing(&mut self, deployments: &[Deployment], width: Width) -> Option<Vec<Deployment>> {
-        if !self.within_limits(deployments) {
+        let is_within = self.domain.as_ref().is_none_or(|domain| domain.contains(self.problem, deployments));
+        if !is_within || !self.within_limits(deployments) {
             return None;
         }
         let routed = route(self.problem, deployments, width, &self.stop).ok()??;

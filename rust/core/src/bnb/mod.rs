@@ -7,16 +7,25 @@ mod pseudo_costs;
 mod routing;
 mod tree;
 
+mod part;
+
+pub(crate) use branching::candidates;
+pub(crate) use incumbent::Incumbent;
 pub(crate) use node::Decision;
+pub(crate) use part::{Proof, Task};
 
-use incumbent::Incumbent;
-use tree::{Incumbents, Outcome, Tree};
+pub(crate) use tree::Incumbents;
 
-use crate::bound::{thread_pool, LowerBound, Prices, Relaxation, Search, LEAST_GAP};
-use crate::{agh, construct, Plan, Problem, Result, SolveParams, Status, Stop, StopReason};
+use tree::{Outcome, Tree};
+
+use crate::bound::{root_bound, thread_pool, Domain, LowerBound, Prices, Relaxation, Search, LEAST_GAP};
+use crate::{agh, construct, decompose, Plan, Problem, Result, SolveParams, Status, Stop, StopReason};
 
 /// Share of the time that the first plan may take.
 const START_SHARE: f64 = 0.2;
+/// Elementary steps, of a few nanoseconds, and share of the time that proofs by components may take.
+const COMPONENTS_WORK: u64 = 1_500_000_000;
+const COMPONENTS_SHARE: f64 = 0.4;
 /// With a gap from this on any plan will do.
 const ANY_PLAN_GAP: f64 = 1.0;
 
@@ -27,22 +36,14 @@ const ANY_PLAN_GAP: f64 = 1.0;
 /// # Errors
 /// [`crate::Error::Internal`] where the threads cannot be started.
 pub(crate) fn solve(problem: &Problem, params: &SolveParams, initial_plan: Option<&Plan>, stop: &Stop) -> Result<Plan> {
-    let pool = thread_pool(params.threads)?;
-    let relaxation = Relaxation::new(problem, 1.0);
     let mut incumbent = Incumbent::new(problem);
     if let Some(plan) = initial_plan {
         incumbent.offer(&plan.deployments);
     }
-    start_plan(problem, params, initial_plan, &mut incumbent, stop)?;
-    let guess = Prices::from_cheapest_routes(problem);
-    // A little below the asked gap, so that the last rounding does not exceed it.
-    let mut tree = Tree::new(&relaxation, pool.as_ref(), guess, incumbent.value, 0.9 * params.rel_gap);
-    incumbent.stop = stop.clone();
-    let outcome = tree.run(&mut incumbent, stop);
-    let bound = tree.bound().max(0.0);
+    let proof = prove(problem, params, initial_plan, &mut incumbent, true, stop)?;
     let mut plan = match incumbent.plan() {
         Some(plan) => plan?,
-        None if outcome == Outcome::Closed && bound == f64::INFINITY && !tree.unresolved => {
+        None if proof.is_infeasible => {
             Plan::none(&problem.name, "bnb", params.seed, Status::Infeasible, "no plan meets every constraint".into())
         }
         None => {
@@ -51,19 +52,20 @@ pub(crate) fn solve(problem: &Problem, params: &SolveParams, initial_plan: Optio
         }
     };
     if let Some(value) = plan.objective_value {
-        plan.objective_bound = Some(bound.min(value));
+        plan.objective_bound = Some(proof.bound.min(value));
         let proven = plan.gap().is_some_and(|gap| gap <= params.rel_gap.max(LEAST_GAP));
         plan.status = if proven { Status::Optimal } else { Status::Feasible };
         plan.stop_reason = if proven { StopReason::GapReached } else { StopReason::Completed };
-    } else if bound.is_finite() {
-        plan.objective_bound = Some(bound);
+    } else if proof.bound.is_finite() {
+        plan.objective_bound = Some(proof.bound);
     }
-    if outcome == Outcome::Stopped {
-        plan.stop_reason = stop.reason(tree.nodes).unwrap_or(StopReason::TimeLimit);
+    if proof.outcome == Outcome::Stopped {
+        plan.stop_reason = stop.reason(proof.nodes).unwrap_or(StopReason::TimeLimit);
     }
     plan.statistics = vec![
-        ("nodes".into(), tree.nodes as f64),
-        ("evaluations".into(), tree.evaluations() as f64),
+        ("nodes".into(), proof.nodes as f64),
+        ("components".into(), proof.components as f64),
+        ("evaluations".into(), proof.evaluations as f64),
         ("routings".into(), incumbent.offers as f64),
     ];
     Ok(plan)
@@ -77,26 +79,82 @@ pub(crate) fn raise_bound(
     params: &SolveParams,
     stop: &Stop,
 ) -> Result<Search> {
-    let pool = thread_pool(params.threads)?;
-    let relaxation = Relaxation::new(problem, 1.0);
     let mut incumbent = Incumbent::new(problem);
-    match known {
-        Some(plan) => incumbent.take(plan),
-        None => start_plan(problem, params, None, &mut incumbent, stop)?,
+    if let Some(plan) = known {
+        incumbent.take(plan);
     }
-    let guess = Prices::from_cheapest_routes(problem);
-    let mut tree = Tree::new(&relaxation, pool.as_ref(), guess, incumbent.value, 0.9 * params.rel_gap);
-    incumbent.stop = stop.clone();
-    let outcome = tree.run(&mut incumbent, stop);
-    let infeasible = tree.bound() == f64::INFINITY && incumbent.value == f64::INFINITY && !tree.unresolved;
+    let proof = prove(problem, params, None, &mut incumbent, known.is_none(), stop)?;
     let bound = LowerBound {
-        value: if tree.bound() == f64::INFINITY && !infeasible { 0.0 } else { tree.bound().max(0.0) },
-        evaluations: tree.evaluations(),
-        infeasible,
-        converged: outcome == Outcome::Closed,
-        prices: tree.into_root_prices(),
+        value: if proof.bound == f64::INFINITY && !proof.is_infeasible { 0.0 } else { proof.bound },
+        evaluations: proof.evaluations,
+        infeasible: proof.is_infeasible,
+        converged: proof.outcome == Outcome::Closed,
+        prices: proof.prices,
     };
     Ok(Search { bound, plan: incumbent.plan().transpose()? })
+}
+
+/// What a search for a proof came to.
+struct Proven {
+    outcome: Outcome,
+    bound: f64,
+    is_infeasible: bool,
+    /// The best prices at the root without cuts, or those that prove that there is no plan at all.
+    prices: Prices,
+    nodes: u64,
+    components: usize,
+    evaluations: u64,
+}
+
+/// Looks for a proof: by components where the problem falls apart, and by one search tree where that leaves a gap.
+fn prove<'p>(
+    problem: &'p Problem,
+    params: &SolveParams,
+    initial_plan: Option<&Plan>,
+    incumbent: &mut Incumbent<'p>,
+    looks_for_start: bool,
+    stop: &Stop,
+) -> Result<Proven> {
+    // A little below the asked gap, so that the last rounding does not exceed it.
+    let rel_gap = 0.9 * params.rel_gap;
+    let limits = decompose::Limits { rel_gap, max_work: COMPONENTS_WORK };
+    let apart = decompose::solve(problem, incumbent, limits, &stop.with_share(COMPONENTS_SHARE))?;
+    let (bound_apart, components) = apart.map_or((0.0, 1), |found| (found.bound, found.components));
+    let relaxation = Relaxation::new(problem, 1.0);
+    let pool = thread_pool(params.threads)?;
+    if components > 1 && incumbent.is_proven_by(bound_apart, rel_gap) {
+        // What is left is to find prices of the constraints.
+        let found = root_bound(&relaxation, incumbent.value, params, stop)?;
+        return Ok(Proven {
+            outcome: Outcome::Closed,
+            bound: bound_apart,
+            is_infeasible: bound_apart == f64::INFINITY,
+            prices: found.prices,
+            nodes: 1,
+            components,
+            evaluations: found.evaluations,
+        });
+    }
+    if looks_for_start {
+        start_plan(problem, params, initial_plan, incumbent, stop)?;
+    }
+    let guess = Prices::from_cheapest_routes(problem);
+    let mut tree = Tree::new(&relaxation, pool.as_ref(), Domain::of(problem), guess, incumbent.value, rel_gap);
+    incumbent.stop = stop.clone();
+    let outcome = tree.run(incumbent, stop);
+    let bound = tree.bound();
+    Ok(Proven {
+        outcome,
+        bound: bound.max(bound_apart),
+        is_infeasible: outcome == Outcome::Closed
+            && bound == f64::INFINITY
+            && incumbent.value == f64::INFINITY
+            && !tree.unresolved,
+        nodes: tree.nodes,
+        components,
+        evaluations: tree.evaluations(),
+        prices: tree.into_root_prices(),
+    })
 }
 
 /// Offers the plan of the adaptive greedy heuristic, which takes no more than a share of the time; the greedy one where

@@ -91,11 +91,11 @@ impl<'r, 'p> Tree<'r, 'p> {
     pub(crate) fn new(
         relaxation: &'r Relaxation<'p>,
         pool: Option<&'r rayon::ThreadPool>,
+        root: Domain,
         guess: Prices,
         upper: f64,
         rel_gap: f64,
     ) -> Self {
-        let root = Domain::of(relaxation.problem);
         let generator = Generator::new(relaxation, &root, guess.clone());
         let built_for = root.num_open();
         let prices = Arc::new(guess.clone());
@@ -122,6 +122,20 @@ impl<'r, 'p> Tree<'r, 'p> {
             root_upper: f64::INFINITY,
             built_for,
         }
+    }
+
+    /// Lets the search end once it has taken about so many elementary steps.
+    pub(crate) fn limit_work(&mut self, max_work: u64) {
+        self.generator.max_work = max_work;
+    }
+
+    /// About how many elementary steps the search has taken.
+    pub(crate) fn work(&self) -> u64 {
+        self.generator.work
+    }
+
+    fn must_end(&self, stop: &Stop) -> bool {
+        self.generator.is_spent() || stop.should_stop()
     }
 
     /// A valid lower bound on the value of every plan; infinite where there is none.
@@ -170,7 +184,7 @@ impl<'r, 'p> Tree<'r, 'p> {
                     self.open.clear();
                     return Outcome::Closed;
                 }
-                Some(_) if stop.reason(self.nodes).is_some() => return Outcome::Stopped,
+                Some(_) if self.generator.is_spent() || stop.reason(self.nodes).is_some() => return Outcome::Stopped,
                 Some(_) => {}
             }
             let Some(mut node) = self.open.pop() else { return Outcome::Closed };
@@ -253,7 +267,7 @@ impl<'r, 'p> Tree<'r, 'p> {
                 self.pseudo_costs.note(path.decision(), node.moved_usd, gain_usd);
             }
             match ending {
-                Ending::Stopped if stop.should_stop() => return false,
+                Ending::Stopped if self.must_end(stop) => return false,
                 Ending::Cutoff => return self.close(bound),
                 Ending::Artificial => {
                     if let Some(proof) = self.prove_infeasible(domain, stop) {
@@ -370,7 +384,7 @@ impl<'r, 'p> Tree<'r, 'p> {
             decision.apply(problem, &mut domain);
             domain.propagate(problem);
             let ending = self.generator.run(&domain, self.limits(30), self.pool, stop);
-            if stop.should_stop() {
+            if self.must_end(stop) {
                 return false;
             }
             if matches!(ending, Ending::Cutoff | Ending::Artificial) {

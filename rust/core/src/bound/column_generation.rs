@@ -22,6 +22,9 @@ const SMOOTHING: f64 = 0.7;
 const MOST_CUT_ROWS: usize = 20;
 const SPARE_CUT_ROWS: usize = 2;
 
+/// Elementary steps, of a few nanoseconds, that a route takes in one evaluation.
+const STEPS_PER_ROUTE: u64 = 4;
+
 /// Evaluations between two attempts to narrow the domain.
 const NARROWING_INTERVAL: u64 = 12;
 
@@ -65,6 +68,9 @@ pub(crate) struct Generator<'r, 'p> {
     /// Value of the master program.
     pub(crate) master_value: f64,
     pub(crate) evaluations: u64,
+    /// About how many elementary steps the runs took, and after how many they end.
+    pub(crate) work: u64,
+    pub(crate) max_work: u64,
     /// Whether cuts are added.
     pub(crate) cuts: bool,
     /// The patterns that the master program took in, where they are noted.
@@ -90,10 +96,22 @@ impl<'r, 'p> Generator<'r, 'p> {
             best: Evaluation { value: f64::NEG_INFINITY, ..Evaluation::default() },
             master_value: f64::INFINITY,
             evaluations: 0,
+            work: 0,
+            max_work: u64::MAX,
             cuts: false,
             noted: None,
             evaluation: Evaluation::default(),
         }
+    }
+
+    /// Whether the runs have taken as many steps as they may.
+    pub(crate) fn is_spent(&self) -> bool {
+        self.work >= self.max_work
+    }
+
+    fn count_evaluation(&mut self) {
+        self.evaluations += 1;
+        self.work += STEPS_PER_ROUTE * self.relaxation.problem.route_table().len() as u64;
     }
 
     /// Improves the bound over `domain`, starting from `best_prices`.
@@ -108,7 +126,7 @@ impl<'r, 'p> Generator<'r, 'p> {
         if !self.relaxation.evaluate(&self.best_prices, domain, pool, stop, &mut self.best) {
             return Ending::Stopped;
         }
-        self.evaluations += 1;
+        self.count_evaluation();
         if self.best.value >= limits.cutoff {
             return Ending::Cutoff;
         }
@@ -136,7 +154,10 @@ impl<'r, 'p> Generator<'r, 'p> {
         let mut last_change = (self.evaluations, f64::NAN, f64::NAN);
         let mut smoothing = SMOOTHING;
         loop {
-            let master_value = match self.master.solve(self.relaxation, stop) {
+            let work_before = self.master.work();
+            let solved = self.master.solve(self.relaxation, stop);
+            self.work += self.master.work().saturating_sub(work_before);
+            let master_value = match solved {
                 Solved::Value(value) => value,
                 Solved::NeedsRows => {
                     if stop.should_stop() || !self.enlarge(domain) || !self.master.restrict(self.relaxation, domain) {
@@ -161,7 +182,7 @@ impl<'r, 'p> Generator<'r, 'p> {
                 smoothing = SMOOTHING;
                 continue;
             }
-            if self.evaluations >= end || stop.should_stop() {
+            if self.evaluations >= end || self.is_spent() || stop.should_stop() {
                 return Ending::Stopped;
             }
             if changes(last_change.1, master_value) || changes(last_change.2, self.best.value) {
@@ -181,7 +202,7 @@ impl<'r, 'p> Generator<'r, 'p> {
             if !self.relaxation.evaluate(&self.point, domain, pool, stop, &mut self.evaluation) {
                 return Ending::Stopped;
             }
-            self.evaluations += 1;
+            self.count_evaluation();
             let mut added = 0_usize;
             for pattern in self.evaluation.patterns.iter().filter(|pattern| pattern.replicas > 0) {
                 if self.master.add(self.relaxation, pattern, false) {
@@ -262,7 +283,7 @@ impl<'r, 'p> Generator<'r, 'p> {
                 return ending;
             }
             let interrupted = ending == Ending::Stopped && self.evaluations - before >= NARROWING_INTERVAL;
-            if !interrupted || stop.should_stop() {
+            if !interrupted || self.is_spent() || stop.should_stop() {
                 return ending;
             }
         }

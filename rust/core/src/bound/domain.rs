@@ -1,6 +1,6 @@
 //! Which replica counts of each configuration are still considered.
 
-use crate::Problem;
+use crate::{Deployment, Problem};
 
 /// Ranges of replicas: the whole problem at first, a part of it in a branch or after fixing.
 #[derive(Debug, Clone, PartialEq)]
@@ -36,6 +36,13 @@ impl Domain {
     /// Number of configurations that may be deployed.
     pub fn num_open(&self) -> usize {
         (0..self.max.len()).filter(|&a| self.is_open(a)).count()
+    }
+
+    /// Whether every count of `deployments` is in its range and every pair that must be deployed is.
+    pub(crate) fn contains(&self, problem: &Problem, deployments: &[Deployment]) -> bool {
+        let has = |pair: usize| deployments.iter().any(|d| problem.pair(d.configuration as usize) == pair);
+        deployments.iter().all(|d| self.allows(d.configuration as usize, d.replicas))
+            && (0..self.forced.len()).filter(|&pair| self.forced[pair]).all(has)
     }
 
     /// Whether `replicas` of configuration `a` are in its range.

@@ -105,7 +105,12 @@ fn search(problem: &Problem, known: Option<&Plan>, params: &SolveParams, stop: &
 
 /// The best Lagrangian bound, without branching, or one that is at least `upper`, the value of a plan; infinite where none
 /// is known.
-fn root_bound(relaxation: &Relaxation<'_>, upper: f64, params: &SolveParams, stop: &Stop) -> Result<LowerBound> {
+pub(crate) fn root_bound(
+    relaxation: &Relaxation<'_>,
+    upper: f64,
+    params: &SolveParams,
+    stop: &Stop,
+) -> Result<LowerBound> {
     let problem = relaxation.problem;
     let pool = thread_pool(params.threads)?;
     let mut domain = Domain::of(problem);

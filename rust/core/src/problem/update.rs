@@ -43,6 +43,32 @@ impl Problem {
         Ok(())
     }
 
+    /// Sets the storage price, USD per GB and hour. Nothing changes where there is an error.
+    ///
+    /// # Errors
+    /// [`crate::Error::Invalid`] where it is not finite or negative.
+    pub(crate) fn set_storage_price(&mut self, usd_per_gb_h: f64) -> Result<()> {
+        check_number(usd_per_gb_h, Range::NonNegative, || "storage_usd_per_gb_h".to_owned())?;
+        self.data.storage_usd_per_gb_h = usd_per_gb_h;
+        let usd = self.data.horizon_h * usd_per_gb_h;
+        let (c, q) = (&self.data.configurations, &self.data.query_types);
+        self.weights_usd.iter_mut().zip(&c.weights_gb).for_each(|(price, gb)| *price = usd * gb);
+        self.data_usd.iter_mut().zip(&q.data_gb).for_each(|(price, gb)| *price = usd * gb);
+        Ok(())
+    }
+
+    /// Sets budget, USD, and storage capacity, GB. Nothing changes where there is an error.
+    ///
+    /// # Errors
+    /// [`crate::Error::Invalid`] where one is not above 0.
+    pub(crate) fn set_budget_and_storage(&mut self, budget_usd: f64, storage_gb: f64) -> Result<()> {
+        check_number(budget_usd, Range::Limit, || "budget_usd".to_owned())?;
+        check_number(storage_gb, Range::Limit, || "storage_gb".to_owned())?;
+        (self.data.budget_usd, self.data.storage_gb) = (budget_usd, storage_gb);
+        self.derive_limits();
+        Ok(())
+    }
+
     pub(crate) fn check_rates(&self, rate_per_h: &[f64]) -> Result<()> {
         check_array("rates", rate_per_h, self.num_query_types(), Range::Rate)
     }

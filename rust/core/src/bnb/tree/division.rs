@@ -129,7 +129,7 @@ impl Tree<'_, '_> {
         narrowed.propagate(self.relaxation.problem);
         self.generator.best_prices.clone_from(parent.prices);
         let ending = self.generator.run(&narrowed, self.limits(TRIAL_EVALUATIONS), self.pool, stop);
-        if ending == Ending::Stopped && stop.should_stop() {
+        if ending == Ending::Stopped && self.must_end(stop) {
             return None;
         }
         let value = self.generator.best.value.max(bound);

@@ -158,6 +158,11 @@ impl Master {
         self.simplex.solve_unless(f64::INFINITY, MAX_PIVOTS, &|| stop.should_stop());
     }
 
+    /// About how many elementary steps the solves took.
+    pub(crate) fn work(&self) -> u64 {
+        self.simplex.work()
+    }
+
     /// Pairs that can have a row.
     pub(crate) fn num_pair_rows(&self) -> usize {
         self.num_pair_rows
