@@ -46,6 +46,7 @@ fn hour(criterion: &mut Criterion) {
         per_sequence_s: 2e-5,
         step_fixed_s: 2e-3,
         step_sequence_s: 1e-5,
+        ..StepCurve::default()
     };
     let requests = requests();
     let deployment = vec![0; requests.len()];

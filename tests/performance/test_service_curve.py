@@ -53,6 +53,15 @@ def test_a_step_is_bound_by_compute_where_the_batch_is_large() -> None:
     assert curve().step_s(10_000, 0.0).tolist() == pytest.approx([1.001, 0.502])
 
 
+def test_a_step_reads_the_experts_that_its_batch_touches() -> None:
+    mixture = curve(experts_s=[0.004, 0.002], expert_share=[0.5, 1.0])
+    assert mixture.read_s(1).tolist() == pytest.approx([0.008 + 0.002, 0.004 + 0.002])
+    assert mixture.read_s(3).tolist() == pytest.approx([0.008 + 0.0035, 0.004 + 0.002])
+    assert mixture.step_s(3, 0.0)[0] == pytest.approx(0.001 + 0.0115)
+    with pytest.raises(InvalidInputError, match=r"expert_share\[1\]"):
+        curve(expert_share=[0.5, 1.5])
+
+
 def test_one_request_per_stage_has_to_fit() -> None:
     tokens = int(60.0 / 1.3e-4)
     assert curve().fits(tokens - 10, 10).tolist() == [True, True]

@@ -120,7 +120,7 @@ class PlanFacts:
                 lane_tokens = float(columns["kv_cache_tokens"][n])
                 row["max_num_batched_tokens"] = int(columns["max_num_batched_tokens"][n])
                 row["kv_cache_tokens"] = lane_tokens * int(c["pp"][a])
-                row["curve"] = {name: float(columns[name][n]) for name in CURVE_COLUMNS}
+                row["curve"] = _curve(columns, n)
                 # An engine refuses to start where its cache cannot hold one longest sequence.
                 if longest is not None and lane_tokens < longest:
                     longest = max(int(lane_tokens) // _BLOCK_TOKENS, 1) * _BLOCK_TOKENS
@@ -141,3 +141,10 @@ class PlanFacts:
 
 def _fp8_cache(model: Any, tier: Any) -> bool:
     return bool(model.kv_precision == "fp8" or tier.precision.kv_bytes < 2.0)
+
+
+def _curve(columns: Mapping[str, Any], n: int) -> dict[str, float]:
+    """Coefficients of one curve; those of experts where there are any."""
+    mixture = columns["experts_s"][n] > 0.0
+    names = (name for name in CURVE_COLUMNS if mixture or not name.startswith("expert"))
+    return {name: float(columns[name][n]) for name in names}

@@ -28,7 +28,7 @@ class _Row(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     pass
 
 
-class Curve(_Row, frozen=True, kw_only=True):
+class Curve(_Row, frozen=True, kw_only=True, omit_defaults=True):
     """Service curve of one pipeline lane: s, s per token and s per token²."""
 
     prefill_fixed_s: NonNegative
@@ -39,6 +39,8 @@ class Curve(_Row, frozen=True, kw_only=True):
     per_sequence_s: NonNegative
     step_fixed_s: NonNegative
     step_sequence_s: NonNegative = 0.0
+    experts_s: NonNegative = 0.0
+    expert_share: Share = 0.0
 
 
 class Deployment(_Row, frozen=True, kw_only=True):

@@ -34,7 +34,14 @@ FIGURES = ("tpot_s", "ttft_s", "output_tokens_per_s")
 LEVEL = 0.9
 #: Kinds of distance from the measurements: how many of GPU and model were not measured.
 DISTANCES = ("measured", "partly new", "new")
-_STEP = ("weights_s", "per_context_token_s", "per_sequence_s", "step_fixed_s", "step_sequence_s")
+_STEP = (
+    "weights_s",
+    "experts_s",
+    "per_context_token_s",
+    "per_sequence_s",
+    "step_fixed_s",
+    "step_sequence_s",
+)
 _PREFILL = ("prefill_fixed_s", "prefill_per_token_s", "prefill_per_token2_s", "first_token_s")
 #: Points without which a quantile says nothing.
 _FEWEST = 20

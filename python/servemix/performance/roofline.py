@@ -1,9 +1,9 @@
 """Service curves from first principles: memory traffic, arithmetic and communication.
 
-With W the bytes of weights that a step reads, F the dense peak rate of the tier's arithmetic and
+With W the bytes of weights that all steps read, F the dense peak rate of the tier's arithmetic and
 efficiencies, latencies and overheads from :mod:`servemix.catalog.calibration`::
 
-    weights_s            = W / (tp·bandwidth)
+    weights_s            = W / (tp·bandwidth); experts_s likewise of the routed experts
     per_context_token_s  = KV bytes of a token on one GPU / bandwidth
     per_sequence_s       = 2·P_active / (tp·F)
     step_fixed_s         = launches and collectives of all layers, hops between stages, and what of
@@ -86,10 +86,9 @@ def roofline_curve(workload: Workload, coefficients: Mapping[str, npt.ArrayLike]
     w = workload
     c = {name: np.asarray(coefficients[name], dtype=np.float64) for name in COEFFICIENTS}
     batch = w.max_num_seqs
-    weights_s = (
-        w.step_dense_s / c["bandwidth_efficiency"]
-        + w.step_experts_s / c["expert_bandwidth_efficiency"]
-    )
+    dense_s = w.step_dense_s / c["bandwidth_efficiency"]
+    experts_s = w.all_experts_s / c["expert_bandwidth_efficiency"]
+    weights_s = dense_s + experts_s * w.touched
     token_all_reduce_s = w.token_all_reduce_s / c["link_efficiency"]
     gpu_s = (
         w.layers * (c["layer_s"] + np.where(w.has_experts, c["expert_layer_s"], 0.0))
@@ -122,7 +121,9 @@ def roofline_curve(workload: Workload, coefficients: Mapping[str, npt.ArrayLike]
         prefill_fixed_s=w.layers * c["prefill_layer_s"] + w.hops_s,
         prefill_per_token_s=w.token_s / efficiency + token_all_reduce_s + w.token_hops_s,
         prefill_per_token2_s=w.token2_s / c["compute_efficiency"],
-        weights_s=weights_s / tokens,
+        weights_s=dense_s / tokens,
+        experts_s=experts_s / tokens,
+        expert_share=w.expert_share,
         per_context_token_s=w.context_token_s / c["kv_bandwidth_efficiency"] / tokens,
         per_sequence_s=w.sequence_s / efficiency,
         step_fixed_s=fixed_s / tokens,
@@ -187,7 +188,7 @@ def accepting(curve: ServiceCurve, tokens: float) -> ServiceCurve:
     """
     if tokens == 1.0:
         return curve
-    shared = ("weights_s", "per_context_token_s", "step_fixed_s", "step_sequence_s")
+    shared = ("weights_s", "experts_s", "per_context_token_s", "step_fixed_s", "step_sequence_s")
     return replace(curve, **{name: getattr(curve, name) / tokens for name in shared})
 
 

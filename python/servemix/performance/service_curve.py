@@ -32,8 +32,9 @@ class ServiceCurve:
     With h prompt tokens, B sequences in a decode step and C context tokens in all of them::
 
         prefill_s(h)   = prefill_fixed_s + prefill_per_token_s·h + prefill_per_token2_s·h²
-        step_s(B, C)   = max(weights_s + per_context_token_s·C, per_sequence_s·B)
+        step_s(B, C)   = max(read_s(B) + per_context_token_s·C, per_sequence_s·B)
                          + step_fixed_s + step_sequence_s·B
+        read_s(B)      = weights_s + experts_s·(1 - (1 - expert_share)^B)
 
     The methods take token counts that broadcast against the configurations on the last axis: a
     scalar or an array of shape ``(A,)`` gives ``(A,)``; query types along ``h[:, None]`` give
@@ -52,7 +53,11 @@ class ServiceCurve:
     prefill_fixed_s, prefill_per_token_s, prefill_per_token2_s
         Coefficients of one request's prefill: s, s/token, s/token².
     weights_s
-        Reading the weights once, s per step.
+        Reading once the weights that every sequence passes through, s per step.
+    experts_s
+        Reading all routed experts of a mixture once, s; a step reads those that its batch touches.
+    expert_share
+        Share of the routed experts that one sequence passes through.
     per_context_token_s
         Reading the KV cache of one token, s per step.
     per_sequence_s
@@ -99,12 +104,17 @@ class ServiceCurve:
     max_num_batched_tokens: Floats = field(
         default_factory=lambda: np.full(1, float(DEFAULT_MAX_NUM_BATCHED_TOKENS))
     )
+    experts_s: Floats = field(default_factory=lambda: np.zeros(1))
+    expert_share: Floats = field(default_factory=lambda: np.ones(1))
 
     def __post_init__(self) -> None:
         length = np.atleast_1d(np.asarray(self.tp)).shape[0]
         for one in fields(self):
             column = _column(one.name, getattr(self, one.name), length)
             object.__setattr__(self, one.name, column)
+        if (above := np.flatnonzero(self.expert_share > 1.0)).size:
+            at = int(above[0])
+            raise InvalidInputError(f"expert_share[{at}]: {self.expert_share[at]} is above 1")
 
     def __len__(self) -> int:
         return int(self.tp.shape[0])
@@ -148,6 +158,25 @@ class ServiceCurve:
         per_token = self.prefill_per_token_s + self.prefill_per_token2_s * tokens
         return np.asarray(self.prefill_fixed_s + per_token * tokens)
 
+    def read_s(self, sequences: Tokens) -> Floats:
+        """Weights that a step of some sequences reads, s.
+
+        Each of E experts is passed by with probability 1 - k/E by each sequence, so B sequences
+        touch the share 1 - (1 - k/E)^B of them on average.
+
+        Parameters
+        ----------
+        sequences
+            Sequences in the step.
+
+        Returns
+        -------
+        ndarray of float
+            Per configuration, s.
+        """
+        passed_by = (1.0 - self.expert_share) ** np.asarray(sequences, dtype=np.float64)
+        return np.asarray(self.weights_s + self.experts_s * (1.0 - passed_by))
+
     def step_s(self, sequences: Tokens, context_tokens: Tokens) -> Floats:
         """One decode step of a micro-batch: its sequences, and context tokens in all of them, s.
 
@@ -164,8 +193,8 @@ class ServiceCurve:
             Per configuration, s.
         """
         context = np.asarray(context_tokens, dtype=np.float64)
-        memory_s = self.weights_s + self.per_context_token_s * context
         batch = np.asarray(sequences, dtype=np.float64)
+        memory_s = self.read_s(batch) + self.per_context_token_s * context
         fixed_s = self.step_fixed_s + self.step_sequence_s * batch
         return np.asarray(np.maximum(memory_s, self.per_sequence_s * batch) + fixed_s)
 

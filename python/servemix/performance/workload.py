@@ -145,8 +145,12 @@ class Workload:
 
         Each of E experts is passed by with probability 1 - k/E by each of B sequences.
         """
-        share = np.array([_used_share(model) for model in self.models])[self.model]
-        return np.asarray(1.0 - (1.0 - share) ** self.max_num_seqs)
+        return np.asarray(1.0 - (1.0 - self.expert_share) ** self.max_num_seqs)
+
+    @cached_property
+    def expert_share(self) -> Floats:
+        """Share of the routed experts that one sequence passes through, k/E."""
+        return np.array([_used_share(model) for model in self.models])[self.model]
 
     @cached_property
     def has_experts(self) -> npt.NDArray[np.bool_]:
@@ -166,8 +170,13 @@ class Workload:
 
     @cached_property
     def step_experts_s(self) -> Floats:
-        """Reading the experts that a batch touches at full bandwidth, s."""
-        return np.asarray(self.routed_bytes * self.touched / (self.stage_gpus * self._bandwidth))
+        """Reading the experts that a full batch touches at full bandwidth, s."""
+        return np.asarray(self.all_experts_s * self.touched)
+
+    @cached_property
+    def all_experts_s(self) -> Floats:
+        """Reading all routed experts at full bandwidth, s."""
+        return np.asarray(self.routed_bytes / (self.stage_gpus * self._bandwidth))
 
     @cached_property
     def _bandwidth(self) -> Floats:

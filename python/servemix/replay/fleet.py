@@ -29,6 +29,8 @@ CURVE_COLUMNS = (
     "per_sequence_s",
     "step_fixed_s",
     "step_sequence_s",
+    "experts_s",
+    "expert_share",
 )
 
 #: Larger than any cache: what a model without KV cache per token has.

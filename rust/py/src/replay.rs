@@ -40,7 +40,7 @@ fn requests(columns: &Bound<'_, PyAny>) -> PyResult<Requests> {
     })
 }
 
-const CURVE: [&str; 8] = [
+const CURVE: [&str; 10] = [
     "prefill_fixed_s",
     "prefill_per_token_s",
     "prefill_per_token2_s",
@@ -49,6 +49,8 @@ const CURVE: [&str; 8] = [
     "per_sequence_s",
     "step_fixed_s",
     "step_sequence_s",
+    "experts_s",
+    "expert_share",
 ];
 
 /// Deployments from a mapping of columns; replicas are counted by `replica_offset`, as there are several of each.
@@ -86,6 +88,8 @@ fn deployments(columns: &Bound<'_, PyAny>, engine: EngineSettings) -> PyResult<V
                 per_sequence_s: curves[5][d],
                 step_fixed_s: curves[6][d],
                 step_sequence_s: curves[7][d],
+                experts_s: curves[8][d],
+                expert_share: curves[9][d],
             },
             // Truncated: a part of a token is not stored.
             settings: EngineSettings {

@@ -242,7 +242,7 @@ def _with_coefficients(
         columns["prefill_fixed_s"][a] = row.prefill_fixed_s
         columns["prefill_per_token_s"][a] = row.prefill_per_token_s
         columns["prefill_per_token2_s"][a] = 0.0
-        columns["weights_s"][a] = 0.0
+        columns["weights_s"][a] = columns["experts_s"][a] = 0.0
         columns["per_sequence_s"][a] = 0.0
         columns["per_context_token_s"][a] = row.step_per_context_token_s
         columns["step_fixed_s"][a] = row.step_fixed_s

@@ -62,6 +62,16 @@ pub struct CurveRow {
     pub step_fixed_s: f64,
     #[serde(default)]
     pub step_sequence_s: f64,
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub experts_s: f64,
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub expert_share: f64,
+}
+
+/// A dense model has no experts, and its file says nothing of them.
+#[allow(clippy::trivially_copy_pass_by_ref)] // as serde calls it
+fn is_zero(value: &f64) -> bool {
+    *value == 0.0
 }
 
 /// What a query type asks for.

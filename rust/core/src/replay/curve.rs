@@ -8,7 +8,8 @@ use crate::{Error, Result};
 ///
 /// ```text
 /// prefill_s(h) = prefill_fixed_s + prefill_per_token_s·h + prefill_per_token2_s·h²
-/// step_s(B, C) = max(weights_s + per_context_token_s·C, per_sequence_s·B) + step_fixed_s + step_sequence_s·B
+/// step_s(B, C) = max(read_s(B) + per_context_token_s·C, per_sequence_s·B) + step_fixed_s + step_sequence_s·B
+/// read_s(B)    = weights_s + experts_s·(1 - (1 - expert_share)^B)
 /// ```
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct StepCurve {
@@ -18,7 +19,7 @@ pub struct StepCurve {
     pub prefill_per_token_s: f64,
     /// Prefill per square of the prompt's tokens (causal attention), s.
     pub prefill_per_token2_s: f64,
-    /// Reading the weights once, s per step.
+    /// Reading once the weights that every sequence passes through, s per step.
     pub weights_s: f64,
     /// Reading the KV cache of one token, s per step.
     pub per_context_token_s: f64,
@@ -28,6 +29,10 @@ pub struct StepCurve {
     pub step_fixed_s: f64,
     /// What each sequence adds to the fixed part of a step (sampling, activations on the links), s.
     pub step_sequence_s: f64,
+    /// Reading all routed experts of a mixture once, s; a step reads those that its batch touches.
+    pub experts_s: f64,
+    /// Share of the routed experts that one sequence passes through.
+    pub expert_share: f64,
 }
 
 impl StepCurve {
@@ -45,12 +50,17 @@ impl StepCurve {
             ("per_sequence_s", self.per_sequence_s),
             ("step_fixed_s", self.step_fixed_s),
             ("step_sequence_s", self.step_sequence_s),
+            ("experts_s", self.experts_s),
         ];
         for (name, value) in named {
             if !(value.is_finite() && (0.0..=1e9).contains(&value)) {
                 let message = format!("must lie between 0 and 1e9 s, got {value}");
                 return Err(Error::invalid(format!("{entry}.{name}"), message));
             }
+        }
+        if !(0.0..=1.0).contains(&self.expert_share) {
+            let message = format!("must lie between 0 and 1, got {}", self.expert_share);
+            return Err(Error::invalid(format!("{entry}.expert_share"), message));
         }
         if self.step_s(1, 1.0) <= 0.0 {
             return Err(Error::invalid(entry, "a decode step of one sequence takes no time"));
@@ -62,8 +72,19 @@ impl StepCurve {
     #[inline]
     pub fn step_s(&self, sequences: u32, context_tokens: f64) -> f64 {
         let batch = f64::from(sequences);
-        let memory_s = self.weights_s + self.per_context_token_s * context_tokens;
+        let memory_s = self.read_s(batch) + self.per_context_token_s * context_tokens;
         memory_s.max(self.per_sequence_s * batch) + self.fixed_s(batch)
+    }
+
+    /// Weights that a pass of `tokens` tokens reads, s: all that every token passes through, and of the routed experts those that
+    /// the tokens touch on average.
+    #[inline]
+    fn read_s(&self, tokens: f64) -> f64 {
+        if self.experts_s == 0.0 || tokens == 0.0 {
+            return self.weights_s;
+        }
+        // 1 - (1 - share)^tokens
+        self.weights_s - self.experts_s * (tokens * (-self.expert_share).ln_1p()).exp_m1()
     }
 
     /// The part of a step that depends on no context, s.
@@ -84,7 +105,7 @@ impl StepCurve {
     #[inline]
     pub fn fused_s(&self, sequences: u32, context_tokens: f64, tokens: f64, attention_s: f64) -> f64 {
         let batch = f64::from(sequences);
-        let memory_s = self.weights_s + self.per_context_token_s * context_tokens;
+        let memory_s = self.read_s(batch + tokens) + self.per_context_token_s * context_tokens;
         let compute_s = self.per_sequence_s * batch + self.prefill_per_token_s * tokens;
         let launch_s = if tokens > 0.0 { self.prefill_fixed_s } else { 0.0 };
         memory_s.max(compute_s) + attention_s + self.fixed_s(batch).max(launch_s)
@@ -94,7 +115,7 @@ impl StepCurve {
     /// context in the first step. Closed form of the sum of [`StepCurve::step_s`], s.
     pub fn stretch_s(&self, sequences: u32, context_tokens: f64, steps: f64) -> f64 {
         let batch = f64::from(sequences);
-        let first = self.weights_s + self.per_context_token_s * context_tokens;
+        let first = self.read_s(batch) + self.per_context_token_s * context_tokens;
         let slope = self.per_context_token_s * batch;
         let compute = self.per_sequence_s * batch;
         // Steps bound by arithmetic come first: the context only grows.

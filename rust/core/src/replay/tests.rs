@@ -6,18 +6,20 @@ use super::*;
 
 fn curve() -> impl Strategy<Value = StepCurve> {
     let part = |most: f64| prop_oneof![Just(0.0), 0.0..most];
-    (part(0.02), part(1e-4), part(1e-8), 1e-4..0.02, part(1e-6), part(1e-3), part(0.01), part(1e-4)).prop_map(
-        |(
-            prefill_fixed_s,
-            prefill_per_token_s,
-            prefill_per_token2_s,
-            weights_s,
-            per_context_token_s,
-            per_sequence_s,
-            step_fixed_s,
-            step_sequence_s,
-        )| {
-            StepCurve {
+    (
+        part(0.02),
+        part(1e-4),
+        part(1e-8),
+        1e-4..0.02,
+        part(1e-6),
+        part(1e-3),
+        part(0.01),
+        part(1e-4),
+        part(0.02),
+        0.0..=1.0_f64,
+    )
+        .prop_map(
+            |(
                 prefill_fixed_s,
                 prefill_per_token_s,
                 prefill_per_token2_s,
@@ -26,9 +28,23 @@ fn curve() -> impl Strategy<Value = StepCurve> {
                 per_sequence_s,
                 step_fixed_s,
                 step_sequence_s,
-            }
-        },
-    )
+                experts_s,
+                expert_share,
+            )| {
+                StepCurve {
+                    prefill_fixed_s,
+                    prefill_per_token_s,
+                    prefill_per_token2_s,
+                    weights_s,
+                    per_context_token_s,
+                    per_sequence_s,
+                    step_fixed_s,
+                    step_sequence_s,
+                    experts_s,
+                    expert_share,
+                }
+            },
+        )
 }
 
 fn settings() -> impl Strategy<Value = EngineSettings> {
@@ -167,6 +183,7 @@ fn a_saturated_engine_serves_as_many_as_its_time_allows() {
         per_sequence_s: 1e-5,
         step_fixed_s: 1e-3,
         step_sequence_s: 0.0,
+        ..StepCurve::default()
     };
     for (input, output, batch) in [(500_u32, 400_u32, 64_u32), (2000, 300, 16), (100, 1000, 128)] {
         let settings =

@@ -106,7 +106,9 @@ pub(super) fn simulate(requests: &Requests, curve: &StepCurve, settings: &Engine
             tokens += chunk;
         }
         let batch = decoding.len() as f64;
-        let memory = curve.weights_s + curve.per_context_token_s * context as f64;
+        let touching = if settings.passes == Passes::Fused { batch + tokens as f64 } else { batch };
+        let touched = if touching > 0.0 { 1.0 - (1.0 - curve.expert_share).powf(touching) } else { 0.0 };
+        let memory = curve.weights_s + curve.experts_s * touched + curve.per_context_token_s * context as f64;
         let fixed = curve.step_fixed_s + curve.step_sequence_s * batch;
         now += match settings.passes {
             Passes::Additive => {
