@@ -68,7 +68,7 @@ def test_the_record_is_json_without_nan_and_written_whole(tmp_path: object) -> N
     assert [row["name"] for row in data["query_types"]] == [e.name for e in SCENARIO.query_types]
     assert set(data["all"]["attainment"]["joint"]) == {"value", "low", "high"}
     assert "requests met every SLO" in found.summary()
-    assert "<table>" in found._repr_html_()
+    assert "<table" in found._repr_html_()
 
 
 def test_causes_are_added_one_after_the_other() -> None:

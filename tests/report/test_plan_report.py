@@ -5,10 +5,9 @@ from __future__ import annotations
 from html.parser import HTMLParser
 
 import numpy as np
-import pytest
 
 from helpers import feasible_plan, two_types
-from servemix.report.plan_html import plan_html, plan_page
+from servemix.report.plan_html import plan_html
 from servemix.report.plan_tables import plan_tables
 from servemix.report.plan_text import plan_summary
 from servemix.report.scenario_figures import ScenarioFigures
@@ -155,12 +154,11 @@ class _Cells(HTMLParser):
             self.texts.append(data)
 
 
-@pytest.mark.parametrize("render", [plan_html, plan_page])
-def test_html_says_the_same_as_text_and_names_cannot_break_out_of_it(render: object) -> None:
+def test_html_says_the_same_as_text_and_names_cannot_break_out_of_it() -> None:
     name = "<script>alert(1)</script>&"
     problem = two_types(query_types__name=[name, "code"])
     plan = feasible_plan(problem)
-    html = render(problem, plan)  # type: ignore[operator]
+    html = plan_html(problem, plan)
     parser = _Cells()
     parser.feed(html)
     assert parser.open == []

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import importlib.util
+import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from servemix._files import write_whole
 from servemix.cli.console import print_json, print_line, print_table, progress
 from servemix.cli.inputs import Given, read_either
 from servemix.cli.options import Json, RelGap, Seed, Solver, Threads
@@ -64,7 +66,12 @@ def compare(
     as_json: Json = False,
     output: Annotated[
         Path | None,
-        typer.Option("--output", "-o", dir_okay=False, help="Write the rows to this file as JSON."),
+        typer.Option(
+            "--output",
+            "-o",
+            dir_okay=False,
+            help="Write the rows to this file as JSON, or a page (.html) with the cheapest plan.",
+        ),
     ] = None,
 ) -> None:
     """Solve one problem by several methods, side by side.
@@ -88,8 +95,10 @@ def compare(
             )
         )
     content = [_as_data(row) for row in rows]
-    if output is not None:
-        _write(output, content)
+    if output is not None and output.suffix == ".html":
+        write_whole(output, _page(given, rows))
+    elif output is not None:
+        write_whole(output, json.dumps(content, indent=2, allow_nan=False) + "\n")
     if as_json:
         print_json(content)
     else:
@@ -155,12 +164,18 @@ def _as_data(row: Row) -> dict[str, Any]:
     }
 
 
-def _write(output: Path, content: list[dict[str, Any]]) -> None:
-    import json
+def _page(given: Given, rows: list[Row]) -> str:
+    from servemix.report.page import compare_page
 
-    from servemix._files import write_whole
-
-    write_whole(output, json.dumps(content, indent=2, allow_nan=False) + "\n")
+    return compare_page(
+        given.problem,
+        [row.plan for row in rows],
+        _table(rows),
+        bound=best_bound(rows),
+        scenario=given.scenario,
+        screening=given.screening,
+        known=given.known,
+    )
 
 
 def _print(given: Given, rows: list[Row]) -> None:
@@ -170,6 +185,13 @@ def _print(given: Given, rows: list[Row]) -> None:
         f" {problem.num_tiers} tiers, {problem.num_routes:,} routes"
     )
     print_line()
+    print_table(_table(rows))
+    for row in rows:
+        if row.plan.message:
+            print_line(f"{row.plan.method}: {row.plan.message}")
+
+
+def _table(rows: list[Row]) -> Table:
     bound = best_bound(rows)
     cells = []
     for row in rows:
@@ -196,7 +218,4 @@ def _print(given: Given, rows: list[Row]) -> None:
         else ""
     )
     columns = ["method", "status", ">cost USD", ">gap", ">time", ">speed-up", "check"]
-    print_table(Table("", columns, cells, note))
-    for row in rows:
-        if row.plan.message:
-            print_line(f"{row.plan.method}: {row.plan.message}")
+    return Table("", columns, cells, note)

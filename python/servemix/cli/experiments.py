@@ -104,7 +104,7 @@ def _conduct(name: str, *, output: Path, as_json: bool, **settings: Any) -> None
         print_table(table)
     kept = result.record["num_cells_kept_from_before"]
     again = f", {kept} of {len(study.cells)} cells kept from before" if kept else ""
-    print_line(f"{study.name}: {output / study.name}.csv, .md, .png and .json{again}")
+    print_line(f"{study.name}: {output / study.name}.csv, .md, .png, .json and .html{again}")
     print_line()
 
 

@@ -143,7 +143,15 @@ def plan(
     if save_problem is not None:
         (given.problem if held is None else held.problem).to_json(save_problem)
     lines, tables = told(given, found, held, withstand)
-    report(given, found, as_json=as_json, output=output, lines=lines, tables=tables)
+    report(
+        given,
+        found,
+        as_json=as_json,
+        output=output,
+        lines=lines,
+        tables=tables,
+        held=held,
+    )
     if not as_json and given.screening is not None:
         _print_screening(given.screening, dropped)
     if held is not None and not held.held:

@@ -120,10 +120,19 @@ def replay(
     if output is not None:
         if output.suffix == ".html":
             from servemix._files import write_whole
-            from servemix.report.plan_html import tables_page
+            from servemix.report.page import replay_page
 
-            tables = [*replay_tables(replays[0], given.known), losses_table(lost)]
-            write_whole(output, tables_page(loaded.name, [replay_headline(replays[0])], tables))
+            page = replay_page(
+                given.problem,
+                read,
+                replays,
+                attainment=attainment,
+                lost=lost,
+                scenario=loaded,
+                screening=given.screening,
+                known=given.known,
+            )
+            write_whole(output, page)
         else:
             replays[0].to_json(output)
     held = all(one.holds(attainment) for one in replays)

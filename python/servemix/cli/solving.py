@@ -16,9 +16,13 @@ from servemix.cli.console import print_line, print_table, progress
 if TYPE_CHECKING:
     from servemix import Plan
     from servemix.cli.inputs import Given
+    from servemix.replay.hold import Hold
     from servemix.report.tables import Table
 
 NO_PLAN = 1
+
+#: How long a page without a plan may look for the reason, s.
+_DIAGNOSIS_LIMIT_S = 20.0
 
 T = TypeVar("T")
 
@@ -71,27 +75,47 @@ def report(
     output: Path | None,
     lines: Sequence[str] = (),
     tables: Sequence[Table] = (),
+    held: Hold | None = None,
 ) -> None:
     """Write a plan to its file, and print it, with further lines and tables."""
     if output is not None:
         if output.suffix == ".html":
-            from servemix.report.plan_html import plan_page
-
-            page = plan_page(
-                given.problem,
-                plan,
-                known=given.known,
-                file=given.plan_json(plan),
-                lines=lines,
-                tables=tables,
-            )
-            write_whole(output, page)
+            write_whole(output, _page(given, plan, lines, tables, held))
         else:
             write_whole(output, given.plan_json(plan))
     if as_json:
         print(given.plan_json(plan))
     else:
         _print_plan(given, plan, lines, tables)
+
+
+def _page(
+    given: Given,
+    plan: Plan,
+    lines: Sequence[str],
+    tables: Sequence[Table],
+    held: Hold | None,
+) -> str:
+    from servemix.report.page import plan_page
+
+    diagnosis = None
+    if plan.objective_value is None:
+        from servemix import diagnose
+
+        with progress(f"{given.problem.name}: looking for what conflicts"):
+            diagnosis = diagnose(given.problem, time_limit=_DIAGNOSIS_LIMIT_S)
+    return plan_page(
+        given.problem,
+        plan,
+        scenario=given.scenario,
+        screening=given.screening,
+        known=given.known,
+        held=held,
+        diagnosis=diagnosis,
+        file=given.plan_json(plan),
+        lines=lines,
+        tables=tables,
+    )
 
 
 def end(plan: Plan) -> None:

@@ -120,7 +120,8 @@ class Study:
             Folder for the results, made if need be. Each cell's rows are kept there as soon as
             they are known, so that a run that was interrupted goes on where it ended; so are
             the rows (``NAME.csv``), the tables (``NAME.md``), the picture (``NAME.png``, with the
-            extra ``plot``) and the record (``NAME.json``). None keeps nothing.
+            extra ``plot``), the record (``NAME.json``) and all of it as a page (``NAME.html``,
+            with the extra ``report``). None keeps nothing.
         executor
             Where cells are measured, such as that of a Dask client; None for here, one by one.
             A study of times does not take one.
@@ -273,8 +274,28 @@ class StudyResult:
         figure.savefig(picture, format=suffix, dpi=110)
         return picture.getvalue()
 
+    def to_html(self) -> str:
+        """Return tables, picture and record as an HTML page that needs nothing beside it.
+
+        Returns
+        -------
+        str
+            The page.
+
+        Raises
+        ------
+        MissingExtraError
+            jinja2 is not installed (extra ``report``).
+        """
+        from servemix.report.page import study_page
+
+        return study_page(self)
+
     def write(self, folder: str | os.PathLike[str]) -> list[Path]:
-        """Write ``NAME.csv``, ``.md``, ``.json`` (the record) and, with extra ``plot``, ``.png``.
+        """Write ``NAME.csv``, ``.md``, ``.json``, and ``.png`` and ``.html`` where extras allow.
+
+        The record is in ``.json``; the picture needs the extra ``plot``, the page ``report``.
+
 
         Parameters
         ----------
@@ -295,6 +316,8 @@ class StudyResult:
         }
         if self.study.draw is not None and _is_installed("matplotlib"):
             files[f"{name}.png"] = self.picture()
+        if _is_installed("jinja2"):
+            files[f"{name}.html"] = self.to_html()
         for file, content in files.items():
             write_whole(path / file, content)
         return [path / file for file in files]

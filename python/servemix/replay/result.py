@@ -201,8 +201,7 @@ class Replay:
         Replay
             The replay with its figures.
         """
-        kinds = [*(entry.name for entry in scenario.query_types), "all"]
-        rows = tuple(_row(name, summary, n) for n, name in enumerate(kinds))
+        rows = rows_of(scenario, summary)
         outputs = np.maximum(requests.output_tokens - 1, 1)
         tpot_s = np.where(
             requests.output_tokens > 1,
@@ -308,7 +307,7 @@ class Replay:
         plot_replay(self, path)
 
     def _repr_html_(self) -> str:
-        from servemix.report.plan_html import tables_html
+        from servemix.report.html_tables import tables_html
         from servemix.report.replay_tables import replay_headline, replay_tables
 
         return tables_html([replay_headline(self)], replay_tables(self))
@@ -327,6 +326,12 @@ def slos_of(scenario: Scenario) -> dict[str, Floats]:
         "tpot_s": column("tpot_slo_s"),
         "latency_s": column("latency_slo_s"),
     }
+
+
+def rows_of(scenario: Scenario, summary: dict[str, Any]) -> tuple[TypeReplay, ...]:
+    """Figures per query type, and of all requests in the last place."""
+    kinds = [*(entry.name for entry in scenario.query_types), "all"]
+    return tuple(_row(name, summary, n) for n, name in enumerate(kinds))
 
 
 def _row(name: str, summary: dict[str, Any], n: int) -> TypeReplay:

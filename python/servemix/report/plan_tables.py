@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from servemix import Plan, Problem
     from servemix.report.scenario_figures import ScenarioFigures
 
-__all__ = ["headline", "plan_tables"]
+__all__ = ["headline", "plan_tables", "route_of"]
 
 
 def headline(problem: Problem, plan: Plan) -> list[str]:
@@ -65,7 +65,7 @@ def plan_tables(
     return [table for table in tables if table.rows]
 
 
-def _route_of(problem: Problem, plan: Plan) -> IntArray:
+def route_of(problem: Problem, plan: Plan) -> IntArray:
     """Index of the problem's route for every entry of the plan's routing."""
     width = problem.num_configurations
     given, planned = problem.routes, plan.routing
@@ -88,7 +88,7 @@ def _deployments(problem: Problem, plan: Plan) -> Table:
     replicas = np.asarray(plan.deployments["replicas"], dtype=np.int64)
     gpus = c["tp"][a].astype(np.int64) * c["pp"][a] * replicas
     usd_per_h = gpus * problem.tiers["gpu_usd_per_h"][c["tier"][a]]
-    route = _route_of(problem, plan)
+    route = route_of(problem, plan)
     i, served_by = problem.routes["query_type"][route], problem.routes["configuration"][route]
     per_s = problem.query_types["rate_per_h"][i] / 3600.0 * plan.routing["fraction"]
     size = problem.num_configurations
@@ -127,7 +127,7 @@ def _deployments(problem: Problem, plan: Plan) -> Table:
 
 
 def _routing(problem: Problem, plan: Plan) -> Table:
-    route = _route_of(problem, plan)
+    route = route_of(problem, plan)
     q, c, r = problem.query_types, problem.configurations, problem.routes
     share = np.asarray(plan.routing["fraction"], dtype=np.float64)
     # Query types in their order, the largest share of each first.
@@ -151,7 +151,7 @@ def _routing(problem: Problem, plan: Plan) -> Table:
 
 
 def _query_types(problem: Problem, plan: Plan) -> Table:
-    route = _route_of(problem, plan)
+    route = route_of(problem, plan)
     q, r = problem.query_types, problem.routes
     i = r["query_type"][route]
     share = np.asarray(plan.routing["fraction"], dtype=np.float64)
@@ -184,7 +184,7 @@ def _query_types(problem: Problem, plan: Plan) -> Table:
 
 
 def _token_latencies(problem: Problem, plan: Plan, known: ScenarioFigures) -> Table:
-    route = _route_of(problem, plan)
+    route = route_of(problem, plan)
     i, size = problem.routes["query_type"][route], problem.num_query_types
     ttft = _slowest(i, known.ttft_s[route], size)
     tpot = _slowest(i, known.tpot_s[route], size)

@@ -53,6 +53,10 @@ _COLOURS = {
 }
 _OTHERS = ("tab:green", "tab:pink", "tab:olive", "tab:gray", "black", "tab:cyan")
 
+#: Dashes and markers of lines, in their order.
+_LINES: tuple[Any, ...] = ("-", (0, (6, 3)), (0, (3, 3)), (0, (6, 2, 1, 2)), (0, (1.5, 2)))
+_MARKERS = ("o", "s", "^", "D", "v", "p")
+
 
 def chosen(given: T | None, quick: bool, *, small: T, full: T) -> T:
     """Take the setting that was given; else that of a quick study, or of a full one."""
@@ -140,27 +144,36 @@ def colour(name: str, place: int = 0) -> str:
     return _COLOURS.get(name, _OTHERS[place % len(_OTHERS)])
 
 
-def legend_below(figure: Any, axes: Any) -> None:
-    """Explain the lines of one panel below all of them."""
-    handles, labels = axes.get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside lower center", ncols=len(labels), fontsize="small")
+def legend_below(figure: Any, *panels: Any) -> None:
+    """Explain below all panels what is drawn in any of these."""
+    known: dict[str, Any] = {}
+    for axes in panels:
+        for handle, label in zip(*axes.get_legend_handles_labels(), strict=True):
+            known.setdefault(label, handle)
+    figure.legend(
+        known.values(), known.keys(), loc="outside lower center", ncols=len(known), fontsize="small"
+    )
 
 
 def line_plot(axes: Any, rows: Sequence[Row], x: str, y: str, by: str, **style: Any) -> None:
     """Draw the mean of ``y`` over ``x`` as one line per value of ``by``.
 
-    Later lines are thinner, so that equal ones are seen one above the other.
+    Lines that lie on each other stay seen: later ones are thinner and broken, and each has a marker
+    of its own around those of the lines above it.
     """
-    for place, ((name,), part) in enumerate(group(rows, by).items()):
-        width = max(1.0, 4.5 - place)
+    groups = group(rows, by)
+    for place, ((name,), part) in enumerate(groups.items()):
         points = [(key[0], mean(row[y] for row in same)) for key, same in group(part, x).items()]
         known = sorted((one, other) for one, other in points if other is not None)
         if known:
             axes.plot(
                 *zip(*known, strict=True),
-                marker="o",
-                linewidth=width,
-                markersize=2.0 + 1.5 * width,
+                linestyle=_LINES[place % len(_LINES)],
+                linewidth=max(1.2, 3.2 - 0.5 * place),
+                marker=_MARKERS[place % len(_MARKERS)],
+                markersize=4.0 + 2.2 * (len(groups) - 1 - place),
+                markerfacecolor="none",
+                markeredgewidth=1.3,
                 color=colour(name, place),
                 label=name,
                 **style,

@@ -8,7 +8,7 @@ from typing import Any
 
 from servemix._solve import solve
 from servemix.experiments.problems import load
-from servemix.experiments.studies._common import PAPER, cell, colour, group, mean
+from servemix.experiments.studies._common import PAPER, cell, colour, group, legend_below, mean
 from servemix.experiments.study import Row, Study
 from servemix.report.figures import percent, seconds, usd
 from servemix.report.tables import Table
@@ -26,6 +26,8 @@ PARTS = {
     "routing_lp": "routing LP",
 }
 _FULL = "full"
+#: Increases below this, in per cent, are none.
+_ROUNDING = 1e-6
 _OF_GH = ("tp_selection", "coverage_ranking", "tp_upgrade")
 
 
@@ -143,16 +145,27 @@ def _draw(figure: Any, rows: list[Row]) -> None:
         own = [line for line in lines if line["method"] == method]
         at = [parts.index(line["without"]) + 0.4 * (place - 0.5) for line in own]
         style: dict[str, Any] = {"height": 0.38, "color": colour(method), "label": method}
-        increases = [100.0 * (line["increase"] or 0.0) for line in own]
+        increases = [_shown(100.0 * (line["increase"] or 0.0)) for line in own]
         missing = [100.0 * (1.0 - line["solved"] / line["problems"]) for line in own]
         for axes, values in ((left, increases), (right, missing)):
             bars = axes.barh(at, values, **style)
-            axes.bar_label(bars, [f"{value:.3g}" for value in values], fontsize=7, padding=2)
+            axes.bar_label(bars, list(map(_label, values)), fontsize=7, padding=2)
     left.set_yticks(range(len(parts)), [f"no {PARTS[part]}" for part in parts])
     left.invert_yaxis()
     left.set(xlabel="mean increase of the cost, %")
     left.set_xscale("symlog", linthresh=1.0)
     left.xaxis.set_major_formatter("{x:g}")
-    left.set_xlim(right=3.0 * left.get_xlim()[1])
+    # Room for the labels on both sides: a part may even do harm.
+    low, high = left.get_xlim()
+    left.set_xlim(left=3.0 * low if low < 0.0 else 0.0, right=3.0 * max(high, 1.0))
     right.set(xlabel="problems without a plan, %", xlim=(0.0, 100.0))
-    right.legend(fontsize="small")
+    legend_below(figure, left)
+
+
+def _shown(value: float) -> float:
+    """Leave out what is only rounding of floating-point numbers."""
+    return 0.0 if abs(value) < _ROUNDING else value
+
+
+def _label(value: float) -> str:
+    return "0" if value == 0.0 else f"{value:.1f}" if abs(value) >= 0.1 else f"{value:.2g}"

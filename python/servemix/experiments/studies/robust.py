@@ -12,7 +12,7 @@ from servemix._solve import solve
 from servemix._uncertainty import Inflation
 from servemix.experiments.problems import load
 from servemix.experiments.stress import stress
-from servemix.experiments.studies._common import PAPER, cell, chosen, group
+from servemix.experiments.studies._common import PAPER, cell, chosen, group, legend_below
 from servemix.experiments.study import Row, Study
 from servemix.report.figures import percent, usd
 from servemix.report.tables import Table
@@ -215,6 +215,7 @@ def _draw(figure: Any, rows: list[Row]) -> None:
         axes.set(xlabel="price: cost as given over nominal, %", ylabel="unserved in stress, %")
         axes.set_xscale("symlog", linthresh=10.0)
         axes.xaxis.set_major_formatter("{x:g}")
-        axes.set_xlim(left=-1.0)
+        # Room for the labels of the last points.
+        axes.set_xlim(left=-1.0, right=1.6 * max(axes.get_xlim()[1], 1.0))
         axes.set_ylim(bottom=0.0)
-    panels[0].legend(fontsize="small")
+    legend_below(figure, *panels)

@@ -421,12 +421,9 @@ fn route(problem: &Problem, program: &mut RoutingProgram, params: &PlannerParams
     }
     if !solve_routing(problem, program) {
         // A basis that has gone bad: from scratch.
-        let deployments = next_plan::deployments(program);
-        *program = RoutingProgram::of_deployments(problem, &deployments);
+        *program = RoutingProgram::of_deployments(problem, &next_plan::deployments(program));
         if !solve_routing(problem, program) {
-            // A plan there is all the same.
-            *program = RoutingProgram::of_deployments(problem, &deployments);
-            return next_plan::without_traffic(problem, deployments, params);
+            return Err(Error::Internal("the routing program has no solution".into()));
         }
     }
     let plan = next_plan::make(problem, program, params)?;
