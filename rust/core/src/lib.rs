@@ -32,6 +32,7 @@ mod params;
 mod plan;
 mod planner;
 mod problem;
+pub mod recourse;
 pub mod replay;
 mod router;
 mod routing;

@@ -445,6 +445,11 @@ impl RoutingProgram {
         (time + memory > 0.0).then(|| time / (time + memory))
     }
 
+    /// What one replica more of a slot in use is worth at most, USD; what one fewer costs at least.
+    pub fn replica_worth_usd(&self, slot: usize) -> f64 {
+        self.slot_rows(slot).map(|row| (-self.simplex.dual(row)).max(0.0)).sum()
+    }
+
     /// Cost of the current routing, USD: latency, unmet, stored tokens and the artificial price of shortage.
     pub fn objective(&self) -> f64 {
         self.simplex.objective() + self.constant_usd
