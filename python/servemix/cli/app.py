@@ -19,6 +19,7 @@ from servemix.cli import (
     catalog,
     check,
     compare,
+    emulate,
     experiments,
     explain,
     export,
@@ -112,6 +113,7 @@ app.command("solve")(solve.solve)
 app.command("compare")(compare.compare)
 app.command("replay")(replay.replay)
 app.command("export")(export.export)
+app.command("emulate")(emulate.emulate)
 app.command("check")(check.check)
 app.command("explain")(explain.explain)
 app.command("catalog")(catalog.catalog)

@@ -19,24 +19,28 @@ import numpy as np
 
 from servemix._errors import InvalidInputError
 from servemix.export.plan_file import Curve, Deployment
-from servemix.performance import ServiceCurve
+from servemix.performance.service_curve import (
+    DEFAULT_MAX_NUM_BATCHED_TOKENS,
+    ServiceCurve,
+)
 
-__all__ = ["EmulatedEngine", "EngineFullError", "Generation"]
+__all__ = ["EmulatedEngine", "EngineFullError", "Generation", "Scheduler"]
 
 #: GB per token of KV cache; only its product with the tokens counts.
 _GB_PER_TOKEN = 1e-6
 _DEFAULT_MAX_NUM_SEQS = 256
-_DEFAULT_BATCHED_TOKENS = 8192
 _NO_LIMIT_TOKENS = 1e12
 #: Requests that may wait, per sequence that may run.
 _WAITING_PER_SEQUENCE = 8
+#: The most that an engine makes up for where the machine was busy, s.
+_CATCH_UP_S = 0.05
 
 
 class EngineFullError(Exception):
-    """No more requests may wait, or one is longer than the KV cache."""
+    """The queue is full, or a request is longer than the KV cache."""
 
 
-@dataclass
+@dataclass(eq=False)
 class Generation:
     """One request on its way through an engine."""
 
@@ -77,15 +81,15 @@ class Generation:
         self._progress.set()
 
 
-class EmulatedEngine:
-    """An engine of one pipeline lane that answers in real time.
+class Scheduler:
+    """What one pipeline lane of a replica runs in each step, and how long the step takes.
+
+    It knows no clock: whoever drives it says when a step ends.
 
     Parameters
     ----------
     deployment
         Row of a plan file, with its service curve.
-    speed
-        How many emulated seconds pass in a second.
     ended
         Called with each request that ends or is given up.
 
@@ -96,30 +100,22 @@ class EmulatedEngine:
     """
 
     def __init__(
-        self,
-        deployment: Deployment,
-        *,
-        speed: float = 1.0,
-        ended: Callable[[Generation], None] | None = None,
+        self, deployment: Deployment, ended: Callable[[Generation], None] | None = None
     ) -> None:
         if deployment.curve is None:
             raise InvalidInputError(
                 f"{deployment.name}: the plan has no service curve of it; write the plan with "
                 "`servemix plan SCENARIO -o FILE` and a performance model that has one"
             )
-        self.deployment = deployment
         self.max_num_seqs = deployment.max_num_seqs or _DEFAULT_MAX_NUM_SEQS
         self.budget = max(
-            deployment.max_num_batched_tokens or _DEFAULT_BATCHED_TOKENS, self.max_num_seqs
+            deployment.max_num_batched_tokens or DEFAULT_MAX_NUM_BATCHED_TOKENS, self.max_num_seqs
         )
-        tokens = deployment.kv_cache_tokens or _NO_LIMIT_TOKENS
-        self.kv_tokens = tokens / deployment.pp
+        self.kv_tokens = (deployment.kv_cache_tokens or _NO_LIMIT_TOKENS) / deployment.pp
         self.waiting: deque[Generation] = deque()
         self.running: list[Generation] = []
         self._reserved = 0
-        self._speed = speed
         self._ended = ended or (lambda _: None)
-        self._work = asyncio.Event()
         self._curve = _curve(deployment, deployment.curve, self.kv_tokens)
 
     @property
@@ -132,7 +128,7 @@ class EmulatedEngine:
         """Share of the KV cache that is reserved."""
         return self._reserved / self.kv_tokens
 
-    def submit(self, prompt_tokens: int, output_tokens: int) -> Generation:
+    def submit(self, prompt_tokens: int, output_tokens: int, now_s: float) -> Generation:
         """Take a request in.
 
         Raises
@@ -144,46 +140,26 @@ class EmulatedEngine:
             raise EngineFullError("the request is longer than the KV cache")
         if len(self.waiting) >= _WAITING_PER_SEQUENCE * self.max_num_seqs:
             raise EngineFullError("too many requests wait")
-        request = Generation(prompt_tokens, output_tokens, time.monotonic())
+        request = Generation(prompt_tokens, output_tokens, now_s)
         self.waiting.append(request)
-        self._work.set()
         return request
 
-    async def run(self) -> None:
-        """Work until cancelled."""
-        clock_s = time.monotonic()
-        while True:
-            if not self.outstanding:
-                self._work.clear()
-                await self._work.wait()
-            # Steps follow each other without a gap, however late the event loop wakes up.
-            clock_s = max(clock_s, time.monotonic() - 0.05)
-            self._admit()
-            chunks, duration_s = self._next_step()
-            clock_s += duration_s / self._speed
-            await asyncio.sleep(max(clock_s - time.monotonic(), 0.0))
-            self._finish_step(chunks)
+    def begin_step(self) -> tuple[list[tuple[Generation, int]], float]:
+        """Choose what the next step computes.
 
-    def _admit(self) -> None:
-        """Move requests from the queue into the batch, in order, as long as they fit."""
-        while self.waiting and len(self.running) < self.max_num_seqs:
-            size = self._size(self.waiting[0])
-            if self.waiting[0].cancelled:
-                self._ended(self.waiting.popleft())
-                continue
-            if self._reserved + size > self.kv_tokens:
-                return
-            self._reserved += size
-            self.running.append(self.waiting.popleft())
-
-    def _next_step(self) -> tuple[list[tuple[Generation, int]], float]:
-        """Prompt tokens of the next step per request (0: decode), and how long it takes."""
+        Returns
+        -------
+        chunks, duration_s
+            Requests with the prompt tokens that are computed of each (0 for a decode), and how long
+            that takes, s.
+        """
+        self._admit()
         decoding = [r for r in self.running if r.prefilled >= r.prompt_tokens]
         chunks = [(request, 0) for request in decoding]
         duration_s = 0.0
         if decoding:
             context = sum(request.prompt_tokens + request.generated for request in decoding)
-            duration_s += self._step_s(len(decoding), context)
+            duration_s += float(self._curve.step_s(len(decoding), context)[0])
         left = self.budget - len(decoding)
         for request in self.running:
             rest = request.prompt_tokens - request.prefilled
@@ -196,28 +172,76 @@ class EmulatedEngine:
             chunks.append((request, chunk))
         return chunks, duration_s
 
-    def _finish_step(self, chunks: list[tuple[Generation, int]]) -> None:
-        now_s = time.monotonic()
+    def end_step(self, chunks: list[tuple[Generation, int]], now_s: float) -> None:
+        """Count what a step has computed; requests that end leave."""
         for request, chunk in chunks:
             request.prefilled += chunk
             # The prefill gives the first token.
             if request.prefilled >= request.prompt_tokens:
                 request.advance(now_s)
-        ended = [r for r in self.running if r.ended_s is not None or r.cancelled]
-        for request in ended:
-            self.running.remove(request)
+        left = [r for r in self.running if r.ended_s is not None or r.cancelled]
+        if left:
+            self.running = [r for r in self.running if r.ended_s is None and not r.cancelled]
+        for request in left:
             self._reserved -= self._size(request)
             self._ended(request)
+
+    def _admit(self) -> None:
+        """Move requests from the queue into the batch, in order, as long as they fit."""
+        while self.waiting and len(self.running) < self.max_num_seqs:
+            request = self.waiting[0]
+            if request.cancelled:
+                self._ended(self.waiting.popleft())
+                continue
+            if self._reserved + self._size(request) > self.kv_tokens:
+                return
+            self._reserved += self._size(request)
+            self.running.append(self.waiting.popleft())
 
     @staticmethod
     def _size(request: Generation) -> int:
         return request.prompt_tokens + request.output_tokens
 
-    def _step_s(self, sequences: int, context_tokens: int) -> float:
-        return float(self._curve.step_s(sequences, context_tokens)[0])
-
     def _prefill_s(self, tokens: int) -> float:
         return float(self._curve.prefill_s(tokens)[0])
+
+
+class EmulatedEngine:
+    """A scheduler in real time.
+
+    Parameters
+    ----------
+    scheduler
+        What it runs.
+    speed
+        How many emulated seconds pass in a second.
+    """
+
+    def __init__(self, scheduler: Scheduler, *, speed: float = 1.0) -> None:
+        self.scheduler = scheduler
+        self._speed = speed
+        self._work = asyncio.Event()
+
+    def submit(self, prompt_tokens: int, output_tokens: int) -> Generation:
+        """Take a request in; raises as :meth:`Scheduler.submit`."""
+        request = self.scheduler.submit(prompt_tokens, output_tokens, time.monotonic())
+        self._work.set()
+        return request
+
+    async def run(self) -> None:
+        """Work until cancelled."""
+        clock_s = time.monotonic()
+        while True:
+            if not self.scheduler.outstanding:
+                self._work.clear()
+                await self._work.wait()
+                clock_s = time.monotonic()
+            # Steps follow each other without a gap, however late the event loop wakes up.
+            clock_s = max(clock_s, time.monotonic() - _CATCH_UP_S)
+            chunks, duration_s = self.scheduler.begin_step()
+            clock_s += duration_s / self._speed
+            await asyncio.sleep(max(clock_s - time.monotonic(), 0.0))
+            self.scheduler.end_step(chunks, time.monotonic())
 
 
 def _curve(deployment: Deployment, curve: Curve, kv_tokens: float) -> ServiceCurve:
