@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
@@ -52,10 +52,17 @@ class Given:
         return plan.to_json(details=details)
 
 
-def read_scenario(source: str, profiles: Sequence[str] = ()) -> Given:
+def read_scenario(
+    source: str,
+    profiles: Sequence[str] = (),
+    assume: Mapping[str, Any] | None = None,
+    *,
+    optional: bool = False,
+) -> Given:
     """Read a scenario, by file or built-in name, and build its problem.
 
-    Measurements in ``profiles`` go before the scenario's own performance model.
+    Measurements in ``profiles``, of which ``assume`` says what they leave out, go before the
+    scenario's own performance model; with ``optional`` a plan may do without them.
     """
     if _is_problem(source):
         raise InvalidInputError(f"{source}: is a problem, no scenario; try `servemix solve`")
@@ -67,12 +74,12 @@ def read_scenario(source: str, profiles: Sequence[str] = ()) -> Given:
     from servemix.report.scenario_figures import scenario_figures
 
     with _naming(source):
-        if profiles:
+        if profiles or assume or optional:
             from servemix.performance.profile.model import with_profiles
 
-            scenario = with_profiles(scenario, profiles)
+            scenario = with_profiles(scenario, profiles, assume, optional=optional)
         problem, screening = build_problem(scenario)
-    facts = PlanFacts(scenario, screening.warnings)
+    facts = PlanFacts(scenario, screening.warnings, screening.measured)
     return Given(problem, screening, scenario_figures(scenario, screening), facts, scenario)
 
 

@@ -10,6 +10,14 @@ import typer
 from servemix.cli.console import print_line, print_table, progress
 from servemix.cli.holding import NOT_HELD, Held, told
 from servemix.cli.inputs import read_scenario
+from servemix.cli.measured import (
+    Assumed,
+    ProfileOptional,
+    Profiles,
+    assumed,
+    check_measured,
+    print_measured,
+)
 from servemix.cli.options import (
     Bound,
     Json,
@@ -39,15 +47,9 @@ def plan(
     rel_gap: RelGap = 1e-4,
     bound: Bound = False,
     solver: Solver = "highs",
-    profile: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--profile",
-            metavar="FILE",
-            help="Measured performance, which goes before the model; `aiconfigurator` asks that "
-            "package. May be given several times.",
-        ),
-    ] = None,
+    profile: Profiles = None,
+    assume: Assumed = None,
+    profile_optional: ProfileOptional = False,
     hold: Annotated[
         bool | None,
         typer.Option(
@@ -108,7 +110,9 @@ def plan(
     """
     check_output(output)
     with progress(f"{scenario}: building the problem"):
-        given = read_scenario(scenario, profile or ())
+        given = read_scenario(
+            scenario, profile or (), assumed(assume or ()), optional=profile_optional
+        )
     choice = Held.choose(
         given,
         method,
@@ -140,6 +144,7 @@ def plan(
             solver=solver,
             **settings,
         )
+    modelled = check_measured(given.screening, found)
     if save_problem is not None:
         (given.problem if held is None else held.problem).to_json(save_problem)
     lines, tables = told(given, found, held, withstand)
@@ -153,6 +158,7 @@ def plan(
         held=held,
     )
     if not as_json and given.screening is not None:
+        print_measured(given.screening, modelled)
         _print_screening(given.screening, dropped)
     if held is not None and not held.held:
         raise typer.Exit(NOT_HELD)

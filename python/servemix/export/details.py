@@ -15,6 +15,7 @@ from servemix.replay.fleet import CURVE_COLUMNS, Fleet
 
 if TYPE_CHECKING:
     from servemix import Plan, Problem
+    from servemix.performance.profile import MeasuredUse
     from servemix.scenario import ResolvedScenario, Scenario
 
 __all__ = ["PlanFacts"]
@@ -36,10 +37,13 @@ class PlanFacts:
         The scenario of the problem.
     warnings
         What nobody has verified, as the screening says it.
+    measured
+        What was used of measured files, as the screening has it; None without.
     """
 
     scenario: Scenario
     warnings: tuple[str, ...] = ()
+    measured: MeasuredUse | None = None
 
     @cached_property
     def resolved(self) -> ResolvedScenario:
@@ -85,11 +89,23 @@ class PlanFacts:
                 "performance_model": scenario.performance.model,
                 "calibration": [str(source) for source in scenario.sources],
                 "unverified": list(self.warnings),
+                **self._measured(plan),
                 "assumptions": [
                     f"max_num_batched_tokens {DEFAULT_MAX_NUM_BATCHED_TOKENS:,} per engine step",
                     f"max_utilization {problem.max_utilization:g} of a replica's time",
                 ],
             },
+        }
+
+    def _measured(self, plan: Plan) -> dict[str, Any]:
+        """Say what the plan rests on of measured files; nothing without files."""
+        use = self.measured
+        if use is None:
+            return {}
+        keys = ("file", "format", "rows", "matched", "used", "unused")
+        return {
+            "measured_files": [{key: getattr(file, key) for key in keys} for file in use.files],
+            "modelled_although_covered": use.modelled(plan) if plan.deployments else [],
         }
 
     def _engines(self, problem: Problem, plan: Plan) -> list[dict[str, Any]]:

@@ -146,6 +146,17 @@ class Cost(_Row, frozen=True, kw_only=True):
     unmet: float
 
 
+class MeasuredFile(_Row, frozen=True, kw_only=True):
+    """What was used of a measured file: rows in it, of the scenario's deployments, and used."""
+
+    file: str
+    format: str
+    rows: int
+    matched: int
+    used: int
+    unused: dict[str, int] = {}
+
+
 class Basis(_Row, frozen=True, kw_only=True):
     """What the figures rest on."""
 
@@ -154,6 +165,8 @@ class Basis(_Row, frozen=True, kw_only=True):
     unverified: tuple[str, ...] = ()
     assumptions: tuple[str, ...] = ()
     replayed: str | None = None
+    measured_files: tuple[MeasuredFile, ...] = ()
+    modelled_although_covered: tuple[str, ...] = ()
 
 
 class PlanFile(_Row, frozen=True, kw_only=True):

@@ -33,6 +33,9 @@ MODELS: dict[str, tuple[str, str | None]] = {
     ),
 }
 
+#: Performance models that change what is looked at: where the function is found.
+CANDIDATES = {"profile": "servemix.performance.profile.candidates:limited"}
+
 #: Replicas that every configuration may have where the scenario sets no limit.
 MIN_REPLICA_LIMIT = 1024
 # What a problem may hold.
@@ -125,11 +128,18 @@ def _build(
     resolved = checked_scenario(scenario)
     scenario = resolved.scenario
     configurations, none = enumerate_configurations(resolved)
+    if (candidates := CANDIDATES.get(scenario.performance.model)) is not None:
+        configurations = _function(candidates)(resolved, configurations)
     curves = configuration_curves(resolved, configurations)
     figures = route_figures(scenario.query_types, curves)
     pairs = np.unique(np.stack([configurations.model, configurations.tier]), axis=1)
     rates = error_rates(resolved, map(tuple, pairs.T.tolist()), _modelled_errors(resolved))
-    rates.warnings.extend((*getattr(curves, "warnings", ()), *caveats(resolved)))
+    rates.warnings.extend((*getattr(curves, "warnings", ()), *resolved.notes, *caveats(resolved)))
+
+    no_route = getattr(curves, "no_route", None)
+    latency_s = figures.latency_s
+    if no_route is None:
+        no_route = np.zeros_like(latency_s, dtype=bool)
 
     by_route = scenario.latency_scope == "route"
     checks = RouteChecks(
@@ -137,7 +147,7 @@ def _build(
             Reason.MEMORY: figures.kv_least_gb,
             Reason.TTFT: figures.ttft_s,
             Reason.TPOT: figures.tpot_s,
-            Reason.LATENCY: figures.latency_s,
+            Reason.LATENCY: np.where(no_route, np.inf, latency_s),
         },
         limit={
             Reason.MEMORY: configurations.kv_cache_gb,
@@ -152,8 +162,12 @@ def _build(
         max_num_seqs=configurations.max_num_seqs,
     )
     error = rates.error[:, configurations.model, configurations.tier]
-    listed = np.isfinite(error) & np.logical_and.reduce(
-        [checks.passes(reason) for reason in (Reason.MEMORY, Reason.TTFT, Reason.TPOT)]
+    listed = (
+        ~no_route
+        & np.isfinite(error)
+        & np.logical_and.reduce(
+            [checks.passes(reason) for reason in (Reason.MEMORY, Reason.TTFT, Reason.TPOT)]
+        )
     )
     usable = listed & checks.passes(Reason.LATENCY)
 
@@ -169,7 +183,19 @@ def _build(
         ttft_s=figures.ttft_s[at],
         tpot_s=figures.tpot_s[at],
     )
-    screening = replace(screening, intervals=intervals(resolved))
+    use = getattr(curves, "use", None)
+    measured = None if use is None else use.take(kept)
+    screening = replace(screening, intervals=intervals(resolved), measured=measured)
+    columns: dict[str, Any] = {
+        "model": configurations.model[kept],
+        "tier": configurations.tier[kept],
+        "tp": configurations.tp[kept],
+        "pp": configurations.pp[kept],
+        "weights_gb": configurations.weights_gb[kept],
+        "kv_cache_gb": configurations.kv_cache_gb[kept],
+        "max_replicas": _max_replicas(resolved, configurations, figures, listed)[kept],
+        "max_num_seqs": configurations.max_num_seqs[kept],
+    }
     arrays = {
         "name": scenario.name,
         "horizon_h": scenario.horizon_h,
@@ -189,16 +215,7 @@ def _build(
             "gpu_usd_per_h": [tier.usd_per_h for tier in resolved.tiers],
             "pool": [-1 if pool is None else pool for pool in resolved.tier_pool],
         },
-        "configurations": {
-            "model": configurations.model[kept],
-            "tier": configurations.tier[kept],
-            "tp": configurations.tp[kept],
-            "pp": configurations.pp[kept],
-            "weights_gb": configurations.weights_gb[kept],
-            "kv_cache_gb": configurations.kv_cache_gb[kept],
-            "max_replicas": _max_replicas(resolved, configurations, figures, listed)[kept],
-            "max_num_seqs": configurations.max_num_seqs[kept],
-        },
+        "configurations": columns,
         "routes": {
             "query_type": route_type,
             "configuration": route_configuration,
@@ -208,6 +225,9 @@ def _build(
             "error": error[at],
         },
     }
+    share = getattr(curves, "max_utilization", None)
+    if share is not None and (share > 0.0).any():
+        columns["max_utilization"] = share[kept]
     kept_curves = (
         curves.take(kept)
         if isinstance(curves, ServiceCurve)

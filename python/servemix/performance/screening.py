@@ -14,6 +14,7 @@ from servemix._errors import InvalidInputError
 
 if TYPE_CHECKING:
     from servemix.performance.intervals import FigureIntervals
+    from servemix.performance.profile.use import MeasuredUse
 
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
@@ -105,6 +106,8 @@ class Screening:
     intervals
         How far predicted figures may be off, per distance from what was measured; empty where the
         performance model has no intervals.
+    measured
+        What was used of the scenario's measured files; None without.
     """
 
     query_types: tuple[str, ...]
@@ -122,6 +125,7 @@ class Screening:
     notes: dict[tuple[int, int, int], str] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
     intervals: tuple[FigureIntervals, ...] = ()
+    measured: MeasuredUse | None = None
 
     def counts(self) -> dict[str, int]:
         """Count the (query type, model, tier) per reason, ``route`` for those that have one.

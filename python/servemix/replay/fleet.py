@@ -132,12 +132,18 @@ class Fleet:
         weight = np.where(weight.sum(axis=0) > 0.0, weight, 1.0)
         weight /= weight.sum(axis=0)
         mean = {
-            name: (weight * np.stack([getattr(curve, name) for curve in curves])).sum(axis=0)
+            name: (weight * np.stack([_replayed(curve, name) for curve in curves])).sum(axis=0)
             for name in (*CURVE_COLUMNS, "kv_gb_per_token")
         }
         first = curves[0]
         same = ("model", "tier", "tp", "pp", "max_num_seqs", "kv_cache_gb", "weights_gb")
         return ServiceCurve(**mean, **{name: getattr(first, name) for name in same})
+
+
+def _replayed(curve: ServiceCurve, name: str) -> Floats:
+    """Return a coefficient; times as long as measurements say, where there are some."""
+    value: Floats = getattr(curve, name)
+    return value * getattr(curve, "replay_scale", 1.0) if name in CURVE_COLUMNS else value
 
 
 def engine_columns(curve: ServiceCurve, max_num_batched_tokens: int) -> dict[str, Any]:

@@ -96,6 +96,7 @@ def load_scenario(source: str | os.PathLike[str]) -> Scenario:
         label, suffix = name, path.suffix
     data = parse_text(text, suffix, label)
     _anchor_configs(data, path.parent)
+    _anchor_files(data, path.parent)
     try:
         return scenario_from_data(data)
     except InvalidInputError as error:
@@ -120,7 +121,7 @@ def scenario_from_data(data: Any) -> Scenario:
     InvalidInputError
         An entry breaks a rule; the message names it.
     """
-    scenario = convert(data, Scenario)
+    scenario = convert(_with_demand(data), Scenario)
     resolve(scenario)
     return scenario
 
@@ -174,6 +175,32 @@ def _anchor_configs(data: Any, folder: Path) -> None:
     for entry in models if isinstance(models, list) else ():
         if isinstance(entry, dict) and isinstance(entry.get("config"), str):
             entry["config"] = str(folder / entry["config"])
+
+
+def _anchor_files(data: Any, folder: Path) -> None:
+    """Make the paths of measured files start at the scenario's folder, where they are there."""
+    at = data
+    for key in ("performance", "options", "files"):
+        at = at.get(key) if isinstance(at, dict) else None
+    for entry in at if isinstance(at, list) else ():
+        if isinstance(entry, dict) and isinstance(entry.get("path"), str):
+            anchored = folder / entry["path"]
+            if anchored.is_file():
+                entry["path"] = str(anchored)
+
+
+def _with_demand(data: Any) -> Any:
+    """Take the query types from the measured files where the scenario has none."""
+    if not isinstance(data, dict) or data.get("query_types"):
+        return data
+    performance = data.get("performance")
+    if not isinstance(performance, dict) or performance.get("model") != "profile":
+        return data
+    from servemix.performance.profile.carried import query_types_of
+
+    options = performance.get("options")
+    found = query_types_of(options) if isinstance(options, dict) else []
+    return {**data, "query_types": found} if found else data
 
 
 def _builtin(name: str) -> str:

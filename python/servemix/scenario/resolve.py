@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import msgspec
 
@@ -16,6 +16,9 @@ from servemix.catalog._names import name_key
 from servemix.scenario.decoding import convert
 from servemix.scenario.entries import GpuEntry, ModelEntry, Parallelism, QueryType, Scenario
 from servemix.scenario.models import model_row, named_model
+
+#: Share by which two prices of a GPU may differ without a word.
+_SAME_PRICE = 0.01
 
 
 @dataclass(frozen=True)
@@ -37,6 +40,8 @@ class ResolvedScenario:
         Per query type, the indices of the models that may answer.
     pool_names, pool_max_gpus
         Pools, as written and one for each ``gpus[].max_gpus``; None where there is no limit.
+    notes
+        Which prices come from measured files, and which differ from theirs.
     """
 
     scenario: Scenario
@@ -49,6 +54,7 @@ class ResolvedScenario:
     allowed_models: tuple[tuple[int, ...], ...]
     pool_names: tuple[str, ...]
     pool_max_gpus: tuple[int | None, ...]
+    notes: tuple[str, ...] = ()
 
 
 def resolve(scenario: Scenario) -> ResolvedScenario:
@@ -74,10 +80,11 @@ def resolve(scenario: Scenario) -> ResolvedScenario:
 
     tiers: list[Tier] = []
     tier_pool: list[int | None] = []
+    prices = _Prices.of(scenario)
     for index, entry in enumerate(gpu_entries):
         where = f"gpus[{index}]"
         pool = _pool(entry, pools, where)
-        found = _tiers(entry, where)
+        found = _tiers(entry, where, prices)
         tiers.extend(found)
         tier_pool.extend([pool] * len(found))
     _unique("tiers", (tier.name for tier in tiers))
@@ -110,6 +117,7 @@ def resolve(scenario: Scenario) -> ResolvedScenario:
         ),
         pool_names=tuple(pools),
         pool_max_gpus=tuple(pools.values()),
+        notes=tuple(prices.notes),
     )
 
 
@@ -142,9 +150,50 @@ def _gpu_row(entry: GpuEntry, where: str) -> Gpu:
     return convert({**known, **entry.spec}, Gpu, f"{where}.spec")
 
 
-def _tiers(entry: GpuEntry, where: str) -> list[Tier]:
+@dataclass
+class _Prices:
+    """Prices of measured files, which go before the catalog's, and what was taken of them."""
+
+    of_files: Mapping[str, Any]
+    notes: list[str]
+
+    @staticmethod
+    def of(scenario: Scenario) -> _Prices:
+        """Read the prices of the scenario's measured files."""
+        if scenario.performance.model != "profile":
+            return _Prices({}, [])
+        from servemix.performance.profile.carried import file_prices
+
+        return _Prices(file_prices(scenario.performance.options), [])
+
+    def price(self, entry: GpuEntry, gpu: Gpu) -> float | None:
+        """Return the price of one GPU: the scenario's, a file's or the catalog's, USD/h."""
+        if not self.of_files:
+            return gpu.usd_per_h if entry.usd_per_h is None else entry.usd_per_h
+        from servemix.performance.profile.carried import price_of
+
+        found = price_of(self.of_files, [entry.name, entry.gpu or entry.name, gpu.name])
+        own = gpu.usd_per_h if entry.usd_per_h is None else entry.usd_per_h
+        if found is None:
+            return own
+        usd_per_h, file = found
+        if entry.usd_per_h is None:
+            known = "no price" if own is None else f"{own:g}"
+            self.notes.append(
+                f"{entry.name}: {usd_per_h:g} USD/h from {file} (the catalog has {known})"
+            )
+            return usd_per_h
+        if abs(usd_per_h - entry.usd_per_h) > _SAME_PRICE * usd_per_h:
+            self.notes.append(
+                f"{entry.name}: planned at the scenario's {entry.usd_per_h:g} USD/h; {file} has "
+                f"{usd_per_h:g}"
+            )
+        return own
+
+
+def _tiers(entry: GpuEntry, where: str, prices: _Prices) -> list[Tier]:
     gpu = _gpu_row(entry, where)
-    price = gpu.usd_per_h if entry.usd_per_h is None else entry.usd_per_h
+    price = prices.price(entry, gpu)
     if price is None:
         raise InvalidInputError(
             f"{where}.usd_per_h: the catalog has no price of {gpu.name}; give one"

@@ -1,5 +1,7 @@
 //! What a plan file says beyond the problem: [`PlanDetails`].
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 use crate::{Error, Result};
@@ -120,6 +122,30 @@ pub struct Basis {
     pub assumptions: Vec<String>,
     /// What was replayed; `None` where the plan was never replayed.
     pub replayed: Option<String>,
+    /// What was used of measured files; nothing is written where there were none.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub measured_files: Vec<MeasuredFile>,
+    /// Deployments that rest on the performance model although a file covers their model and GPU.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub modelled_although_covered: Vec<String>,
+}
+
+/// What a plan's problem used of one measured file.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct MeasuredFile {
+    /// The file.
+    pub file: String,
+    /// Its format.
+    pub format: String,
+    /// Measured rows in it.
+    pub rows: u64,
+    /// Rows of a deployment that the scenario has.
+    pub matched: u64,
+    /// Rows that a route's figures come from.
+    pub used: u64,
+    /// Why the others were not used, with their number.
+    pub unused: BTreeMap<String, u64>,
 }
 
 impl PlanDetails {
