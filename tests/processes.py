@@ -53,7 +53,7 @@ def servemix_command(*arguments: object) -> list[str]:
 
 
 def wait_until(
-    holds: Callable[[], Any], what: str, timeout_s: float = 30.0, log: Path | None = None
+    holds: Callable[[], Any], what: str, timeout_s: float = 60.0, log: Path | None = None
 ) -> Any:
     """Wait until something is true, and return it."""
     end = time.monotonic() + timeout_s

@@ -28,6 +28,7 @@ from servemix.cli import (
     replay,
     solve,
 )
+from servemix.cli import run as run_command
 
 BAD_INPUT = 2
 INTERNAL_ERROR = 3
@@ -113,6 +114,7 @@ app.command("solve")(solve.solve)
 app.command("compare")(compare.compare)
 app.command("replay")(replay.replay)
 app.command("export")(export.export)
+app.command("run")(run_command.run)
 app.command("emulate")(emulate.emulate)
 app.command("check")(check.check)
 app.command("explain")(explain.explain)

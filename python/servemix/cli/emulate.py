@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from servemix._errors import InvalidInputError
+
 
 def emulate(
     plan: Annotated[
-        str, typer.Argument(help="Plan file (.json, .json.gz), of `servemix plan -o`.")
-    ],
+        str | None, typer.Argument(help="Plan file (.json, .json.gz), of `servemix plan -o`.")
+    ] = None,
     *,
+    follow: Annotated[
+        Path | None,
+        typer.Option(
+            "--follow", metavar="DIR", help="Folder of `servemix run`, whose replicas to serve."
+        ),
+    ] = None,
     speed: Annotated[
         float,
         typer.Option("--speed", min=0.001, max=1000.0, help="Emulated seconds per second."),
@@ -29,11 +38,21 @@ def emulate(
     """Emulate the engines of a plan: OpenAI-compatible servers that need no GPU.
 
     Replicas listen at the ports that `servemix export PLAN --to vllm` gives them, answer at the
-    pace of their service curves, and have the metrics of vLLM. Ends with SIGTERM or Ctrl-C.
+    pace of their service curves, and have the metrics of vLLM. With --follow, replicas start, drain
+    and end as `servemix run` wants. Ends with SIGTERM or Ctrl-C.
     """
     import asyncio
 
-    from servemix.controller.emulation import emulate as serve
+    from servemix.controller import emulation
     from servemix.export import read_plan_file
 
-    asyncio.run(serve(read_plan_file(plan), speed=speed, start_s=start, host=host, first_port=port))
+    if (plan is None) == (follow is None):
+        raise InvalidInputError("give a plan file or --follow DIR")
+    if plan is not None:
+        served = emulation.emulate(
+            read_plan_file(plan), speed=speed, start_s=start, host=host, first_port=port
+        )
+    else:
+        assert follow is not None
+        served = emulation.follow(follow, speed=speed, start_s=start, host=host)
+    asyncio.run(served)

@@ -44,6 +44,11 @@ class EmulatedReplica:
     start_s
         Seconds until it is ready; before, ``/health`` answers 503 and no request is taken.
 
+    Attributes
+    ----------
+    lost
+        Whether somebody has asked to lose it, by ``POST /emulate/lose``.
+
     Raises
     ------
     InvalidInputError
@@ -59,6 +64,7 @@ class EmulatedReplica:
             EmulatedEngine(Scheduler(engine.row, self.metrics.observe), speed=speed)
             for _ in range(engine.row.pp)
         ]
+        self.lost = False
         self._ready_at_s = time.monotonic() + start_s
         self._tasks: list[asyncio.Task[None]] = []
         route = _routing.Route
@@ -67,6 +73,7 @@ class EmulatedReplica:
                 route("/health", self._health),
                 route("/metrics", self._show_metrics),
                 route("/v1/models", self._models),
+                route("/emulate/lose", self._lose, methods=["POST"]),
                 route("/v1/completions", self._complete, methods=["POST"]),
                 route("/v1/chat/completions", self._complete, methods=["POST"]),
             ]
@@ -93,6 +100,10 @@ class EmulatedReplica:
 
     async def _health(self, _: Request) -> Response:
         return _text("", 200 if self.ready else 503)
+
+    async def _lose(self, _: Request) -> Response:
+        self.lost = True
+        return _text("")
 
     async def _show_metrics(self, _: Request) -> Response:
         # A real engine has no metrics before it has loaded its model.

@@ -7,19 +7,24 @@ import contextlib
 import signal
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from servemix._errors import InvalidInputError
 from servemix._extras import require
 from servemix.controller.emulated_replica import EmulatedReplica
-from servemix.export.named import NamedPlan
-from servemix.export.plan_file import PlanFile
+from servemix.controller.engines import Replica
+from servemix.controller.outputs import read_replicas
+from servemix.export.named import Engine, NamedPlan
+from servemix.export.plan_file import PlanFile, read_plan_file
 from servemix.export.targets.vllm import FIRST_PORT
 
-__all__ = ["Emulation", "emulate"]
+__all__ = ["Emulation", "emulate", "follow"]
 
 #: How often a server that starts is looked at, s.
 _LOOK_S = 0.005
+#: How often the loop's files are looked at, s.
+_FOLLOW_S = 0.2
 
 
 @dataclass
@@ -83,6 +88,8 @@ class Emulation:
         served = self._served[port]
         while served.replica.outstanding:
             await asyncio.sleep(_LOOK_S)
+        if self._served.get(port) is not served:
+            return
         served.server.should_exit = True
         await served.task
         served.replica.stop()
@@ -164,3 +171,68 @@ def end_signal() -> asyncio.Event:
         with contextlib.suppress(NotImplementedError):
             loop.add_signal_handler(number, end.set)
     return end
+
+
+async def follow(
+    folder: Path, *, speed: float = 1.0, start_s: float = 0.0, host: str = "127.0.0.1"
+) -> None:
+    """Serve the replicas that ``servemix run`` wants, as they change, until SIGTERM or SIGINT.
+
+    What a cluster does, on loopback: replicas start, drain and end as the files of the loop say,
+    and one that is lost (``POST /emulate/lose`` to it) is started anew.
+
+    Parameters
+    ----------
+    folder
+        Folder that the loop writes to.
+    speed, start_s, host
+        As for :func:`emulate`.
+
+    Raises
+    ------
+    InvalidInputError
+        A port cannot be listened on, or a plan has no service curves.
+    MissingExtraError
+        The extra ``emulate`` is not installed.
+    """
+    emulation, end = Emulation(host), end_signal()
+    draining: dict[int, asyncio.Task[None]] = {}
+    try:
+        while not end.is_set():
+            wanted, engines = _wanted(folder)
+            for port, replica in emulation.replicas.items():
+                if replica.lost:
+                    await emulation.lose(port)
+                    print(f"lost {host}:{port}", flush=True)
+            for row in wanted:
+                port = int(row.address.rpartition(":")[2])
+                up = port in emulation.replicas
+                if row.state == "draining" and up and port not in draining:
+                    draining[port] = asyncio.ensure_future(emulation.drain(port))
+                    print(f"drains {host}:{port} {row.deployment}", flush=True)
+                elif row.state != "draining" and not up and row.deployment in engines:
+                    draining.pop(port, None)
+                    engine = engines[row.deployment]
+                    replica = EmulatedReplica(engine, speed=speed, start_s=start_s)
+                    await emulation.start(port, replica)
+                    print(f"starts {host}:{port} {row.deployment}", flush=True)
+            kept = {int(row.address.rpartition(":")[2]) for row in wanted}
+            for port in emulation.replicas.keys() - kept - draining.keys():
+                await emulation.lose(port)
+                print(f"cancelled {host}:{port}", flush=True)
+            with contextlib.suppress(asyncio.TimeoutError):
+                await asyncio.wait_for(end.wait(), _FOLLOW_S)
+    finally:
+        for task in draining.values():
+            task.cancel()
+        await emulation.lose_all()
+
+
+def _wanted(folder: Path) -> tuple[list[Replica], dict[str, Engine]]:
+    """Replicas and deployments that the loop wants; none before its first step."""
+    try:
+        replicas = read_replicas(folder)
+        plan = read_plan_file(folder / "plan.json")
+    except FileNotFoundError:
+        return [], {}
+    return replicas, {engine.name: engine for engine in NamedPlan(plan).engines}
