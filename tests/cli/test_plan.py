@@ -215,3 +215,21 @@ def test_a_factor_to_withstand_out_of_range_is_refused(run: Run, factor: str) ->
     result = run("plan", "azure-2023", "--withstand", factor)
     assert result.exit_code == 2
     assert "--withstand" in result.stderr
+
+
+def test_a_plan_file_has_planned_and_replayed_attainment_where_it_was_replayed(
+    run: Run, tmp_path: Path
+) -> None:
+    file = tmp_path / "plan.json"
+    held = ["--arrivals", "poisson", "--seeds", 1, "-m", "gh", "-o", file]
+    assert run("plan", "azure-2023", *held).exit_code == 0
+    found = json.loads(file.read_text())
+    share = found["attainment"]
+    assert share["planned"] == 0.99
+    assert 0.98 <= share["low"] <= share["replayed"] <= share["high"] <= 1.0
+    assert all(row["attainment"]["replayed"] >= 0.97 for row in found["query_types"])
+    assert found["basis"]["replayed"].startswith("Poisson")
+    run("plan", "azure-2023", "-m", "gh", "--no-hold", "-o", file)
+    found = json.loads(file.read_text())
+    assert found["attainment"] is None
+    assert found["basis"]["replayed"] is None

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from servemix import Plan, Problem
     from servemix.export.details import PlanFacts
     from servemix.performance import Screening
+    from servemix.replay.hold import Hold
     from servemix.report.scenario_figures import ScenarioFigures
     from servemix.scenario import Scenario
 
@@ -46,9 +47,9 @@ class Given:
     facts: PlanFacts | None = None
     scenario: Scenario | None = None
 
-    def plan_json(self, plan: Plan) -> str:
+    def plan_json(self, plan: Plan, held: Hold | None = None) -> str:
         """Return a plan as a servemix-plan/2 file, with all that is known."""
-        details = None if self.facts is None else self.facts.of(self.problem, plan)
+        details = None if self.facts is None else self.facts.of(self.problem, plan, held)
         return plan.to_json(details=details)
 
 

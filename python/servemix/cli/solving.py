@@ -82,9 +82,9 @@ def report(
         if output.suffix == ".html":
             write_whole(output, _page(given, plan, lines, tables, held))
         else:
-            write_whole(output, given.plan_json(plan))
+            write_whole(output, given.plan_json(plan, held))
     if as_json:
-        print(given.plan_json(plan))
+        print(given.plan_json(plan, held))
     else:
         _print_plan(given, plan, lines, tables)
 
@@ -112,7 +112,7 @@ def _page(
         known=given.known,
         held=held,
         diagnosis=diagnosis,
-        file=given.plan_json(plan),
+        file=given.plan_json(plan, held),
         lines=lines,
         tables=tables,
     )

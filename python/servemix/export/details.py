@@ -16,12 +16,25 @@ from servemix.replay.fleet import CURVE_COLUMNS, Fleet
 if TYPE_CHECKING:
     from servemix import Plan, Problem
     from servemix.performance.profile import MeasuredUse
+    from servemix.replay.hold import Hold
+    from servemix.replay.result import TypeReplay
     from servemix.scenario import ResolvedScenario, Scenario
 
 __all__ = ["PlanFacts"]
 
 #: Contexts are rounded down to whole blocks of the KV cache, as engines keep it.
 _BLOCK_TOKENS = 16
+
+
+def _attainment(planned: float, row: TypeReplay) -> dict[str, float | None]:
+    """Share of the requests that meet every SLO: what was planned for, and what was replayed."""
+    joint = row.joint if row.requests else None
+    return {
+        "planned": planned,
+        "replayed": None if joint is None else joint.value,
+        "low": None if joint is None else joint.low,
+        "high": None if joint is None else joint.high,
+    }
 
 
 @dataclass(frozen=True)
@@ -58,13 +71,15 @@ class PlanFacts:
         # This one model knows no engines, only what requests may cost.
         return None if self.scenario.performance.model == "capability" else Fleet.of(self.scenario)
 
-    def of(self, problem: Problem, plan: Plan) -> dict[str, Any]:
+    def of(self, problem: Problem, plan: Plan, held: Hold | None = None) -> dict[str, Any]:
         """Return the details of a plan, as ``Plan.to_json`` takes them.
 
         Parameters
         ----------
         problem, plan
             A problem of this scenario, whatever its rates, and a plan for it.
+        held
+            Replays that the plan was sized by; None where it was never replayed.
 
         Returns
         -------
@@ -72,7 +87,7 @@ class PlanFacts:
             Entries of servemix-plan/2 beside the columns.
         """
         scenario = self.scenario
-        query_types = [
+        query_types: list[dict[str, Any]] = [
             {
                 "input_tokens": entry.input_tokens,
                 "output_tokens": entry.output_tokens,
@@ -82,7 +97,16 @@ class PlanFacts:
             }
             for entry in scenario.query_types
         ]
-        return {
+        attained: dict[str, Any] = {}
+        if held is not None:
+            # the draw that went worst
+            shown = min(held.replays, key=lambda one: one.attainment)
+            for entry, planned, row in zip(
+                query_types, held.type_attainment, shown.query_types, strict=True
+            ):
+                entry["attainment"] = _attainment(planned, row)
+            attained = {"attainment": _attainment(held.attainment, shown.total)}
+        return attained | {
             "deployments": self._engines(problem, plan),
             "query_types": query_types,
             "basis": {
@@ -94,6 +118,7 @@ class PlanFacts:
                     f"max_num_batched_tokens {DEFAULT_MAX_NUM_BATCHED_TOKENS:,} per engine step",
                     f"max_utilization {problem.max_utilization:g} of a replica's time",
                 ],
+                "replayed": None if held is None else held.replay.arrivals,
             },
         }
 
