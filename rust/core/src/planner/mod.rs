@@ -423,9 +423,12 @@ fn route(problem: &Problem, program: &mut RoutingProgram, params: &PlannerParams
     }
     if !solve_routing(problem, program) {
         // A basis that has gone bad: from scratch.
-        *program = RoutingProgram::of_deployments(problem, &next_plan::deployments(program));
+        let deployments = next_plan::deployments(program);
+        *program = RoutingProgram::of_deployments(problem, &deployments);
         if !solve_routing(problem, program) {
-            return Err(Error::Internal("the routing program has no solution".into()));
+            // A plan there is all the same.
+            *program = RoutingProgram::of_deployments(problem, &deployments);
+            return next_plan::without_traffic(problem, deployments, params);
         }
     }
     let plan = next_plan::make(problem, program, params)?;

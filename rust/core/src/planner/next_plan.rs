@@ -45,6 +45,18 @@ pub(super) fn make(problem: &Problem, program: &RoutingProgram, params: &Planner
     Ok(plan)
 }
 
+/// The plan of deployments for which no routing was found that can be calculated with: they serve nothing.
+pub(super) fn without_traffic(problem: &Problem, deployments: Vec<Deployment>, params: &PlannerParams) -> Result<Plan> {
+    let unmet = vec![1.0; problem.num_query_types()];
+    let mut plan = Plan::from_solution(problem, deployments, &Routing::default(), unmet)?;
+    plan.method = "planner".to_owned();
+    plan.seed = params.seed;
+    plan.stop_reason = StopReason::Completed;
+    plan.status = Status::Degraded;
+    plan.message = Some("nothing is served: the numbers lie too far apart for a routing to be calculated".to_owned());
+    Ok(plan)
+}
+
 /// A share in percent with two decimals; several times as quick as the formatting of floating-point numbers.
 struct Percent(f64);
 
