@@ -13,7 +13,7 @@ use std::collections::{BinaryHeap, HashMap, HashSet};
 pub(super) use steps::unmet;
 pub use steps::{Action, Step, Transition};
 
-use super::next_plan::LEAST_FRACTION;
+use super::next_plan::{whole, LEAST_FRACTION};
 use crate::linear::LinearStatus;
 use crate::{
     Deployment, Error, Plan, Problem, Result, Routing, RoutingProgram, TransitionCosts, FEASIBILITY_TOLERANCE, NO_POOL,
@@ -237,6 +237,7 @@ impl<'p> Walk<'p> {
                 served[i] += fraction.min(1.0);
             }
         });
+        whole(&mut routing, &mut served);
         served.iter_mut().for_each(|share| *share = share.min(1.0));
         (routing.sorted(), served)
     }
