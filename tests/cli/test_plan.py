@@ -83,7 +83,7 @@ def test_a_query_type_that_nothing_can_serve_is_explained_unasked(run: Run, tmp_
     ("content", "named"),
     [
         ("query_types: [", "bad.yaml"),
-        ("nonsense: 1", "nonsense"),
+        (f"{CHAT}\nnonsense: 1", "nonsense"),
         (CHAT.replace("rate_per_h: 1000", "rate_per_h: -5"), "rate_per_h"),
         (CHAT.replace("llama-3.1-8b", "llama-9"), "llama-9"),
     ],

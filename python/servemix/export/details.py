@@ -15,6 +15,7 @@ from servemix.replay.fleet import CURVE_COLUMNS, Fleet
 
 if TYPE_CHECKING:
     from servemix import Plan, Problem
+    from servemix.performance.error_rates import EstimatedError
     from servemix.performance.profile import MeasuredUse
     from servemix.replay.hold import Hold
     from servemix.replay.result import TypeReplay
@@ -52,11 +53,14 @@ class PlanFacts:
         What nobody has verified, as the screening says it.
     measured
         What was used of measured files, as the screening has it; None without.
+    estimates
+        The error rates that were estimated, as the screening has them.
     """
 
     scenario: Scenario
     warnings: tuple[str, ...] = ()
     measured: MeasuredUse | None = None
+    estimates: tuple[EstimatedError, ...] = ()
 
     @cached_property
     def resolved(self) -> ResolvedScenario:
@@ -114,6 +118,7 @@ class PlanFacts:
                 "calibration": [str(source) for source in scenario.sources],
                 "unverified": list(self.warnings),
                 **self._measured(plan),
+                "estimated_errors": [_estimate(one) for one in self.estimates],
                 "assumptions": [
                     f"max_num_batched_tokens {DEFAULT_MAX_NUM_BATCHED_TOKENS:,} per engine step",
                     f"max_utilization {problem.max_utilization:g} of a replica's time",
@@ -178,6 +183,27 @@ class PlanFacts:
             return Checkpoint(given[precision])
         found = checkpoint(entry.model or entry.name, precision, stored_as=row.precision)
         return found if found.name else checkpoint(row.name, precision, stored_as=row.precision)
+
+
+def _estimate(found: EstimatedError) -> dict[str, Any]:
+    return {
+        "model": found.model,
+        "precision": found.precision,
+        "query_types": [
+            {"name": name, "error": error, "low": low, "high": high}
+            for name, error, low, high in zip(
+                found.query_types, found.error, found.low, found.high, strict=True
+            )
+        ],
+        "retention": {
+            "precision": found.retention.precision,
+            "median": found.retention.median,
+            "low": found.retention.low,
+            "high": found.retention.high,
+            "published": found.retention.count,
+            "sources": list(found.retention.sources),
+        },
+    }
 
 
 def _fp8_cache(model: Any, tier: Any) -> bool:

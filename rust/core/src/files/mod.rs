@@ -9,7 +9,8 @@ mod problem;
 mod write;
 
 pub use details::{
-    Attainment as PlanAttainment, Basis, CurveRow, EngineDetails, MeasuredFile, PlanDetails, QueryTypeDetails,
+    Attainment as PlanAttainment, Basis, CurveRow, EngineDetails, EstimatedError, EstimatedErrors, MeasuredFile,
+    PlanDetails, PublishedRetention, QueryTypeDetails,
 };
 
 use std::fs;
