@@ -29,6 +29,7 @@ import numpy as np
 import numpy.typing as npt
 
 from servemix import catalog
+from servemix.performance.batch_limits import batch_limits
 from servemix.performance.evaluation import predict_unseen
 from servemix.performance.fit import coefficients_of
 from servemix.performance.intervals import factors_of
@@ -179,16 +180,22 @@ def ask_all(rows: Sequence[Measurement], *, served: bool) -> Predicted:
     from aiconfigurator.cli.api import cli_estimate
 
     columns: dict[str, list[float]] = {figure: [] for figure in FIGURES}
-    for row in rows:
-        ttft_s, tpot_s = _ask(cli_estimate, row, served)
+    limits = batch_limits(rows)
+    for row, limit in zip(rows, limits.tolist(), strict=True):
+        ttft_s, tpot_s = _ask(cli_estimate, row, min(row.concurrency, limit), served)
+        request_s = ttft_s + (row.output_tokens - 1.0) * tpot_s
+        if limit < row.concurrency:  # the wait for a slot, by Little's law, as for ours
+            ttft_s += (row.concurrency / limit - 1.0) * request_s
+            request_s *= row.concurrency / limit
         columns["ttft_s"].append(ttft_s)
         columns["tpot_s"].append(tpot_s)
-        request_s = ttft_s + (row.output_tokens - 1.0) * tpot_s
         columns["output_tokens_per_s"].append(row.concurrency * row.output_tokens / request_s)
     return Predicted(**{name: np.array(column) for name, column in columns.items()})
 
 
-def _ask(estimate: Callable[..., Any], row: Measurement, served: bool) -> tuple[float, float]:
+def _ask(
+    estimate: Callable[..., Any], row: Measurement, batch: float, served: bool
+) -> tuple[float, float]:
     nothing = (float("nan"), float("nan"))
     if row.kind != "serving" or row.gpu not in SYSTEMS or row.model not in PATHS:
         return nothing
@@ -208,7 +215,7 @@ def _ask(estimate: Callable[..., Any], row: Measurement, served: bool) -> tuple[
             backend_name=row.engine,
             isl=round(row.prompt_tokens),
             osl=round(row.output_tokens),
-            batch_size=max(row.concurrency // row.dp, 1),
+            batch_size=max(int(batch) // row.dp, 1),
             tp_size=row.tp,
             pp_size=row.pp,
             attention_dp_size=row.dp,

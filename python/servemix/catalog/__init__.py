@@ -19,12 +19,7 @@ import msgspec
 
 from servemix._errors import InvalidInputError, ServemixError
 from servemix.catalog._names import gpu_names, model_names, name_key
-from servemix.catalog.accuracy import (
-    PublishedError,
-    Retention,
-    published_error,
-    published_retention,
-)
+from servemix.catalog.accuracy import PublishedError, published_error
 from servemix.catalog.calibration import Calibration, decode_calibration
 from servemix.catalog.config import read_config
 from servemix.catalog.entries import AccuracyFact, Gpu, Model, Tier
@@ -39,7 +34,6 @@ __all__ = [
     "Model",
     "Precision",
     "PublishedError",
-    "Retention",
     "Tier",
     "accuracy",
     "calibration",
@@ -50,7 +44,6 @@ __all__ = [
     "model",
     "models",
     "precision",
-    "published_retention",
     "read_config",
 ]
 

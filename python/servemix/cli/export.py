@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -25,7 +25,7 @@ def export(
             "--to",
             metavar="TARGET",
             help="vllm, kubernetes, kserve, gateway, llm-d, keda, aibrix, kthena, ray, skypilot, "
-            "litellm, nginx or monitoring, or one that another package adds.",
+            "litellm or nginx, or one that another package adds.",
         ),
     ] = None,
     output: Annotated[
@@ -69,7 +69,7 @@ def export(
     """
     from servemix.export import ExportOptions, read_plan_file
 
-    given: dict[str, Any] = {
+    given = {
         "namespace": namespace,
         "image": image,
         "prometheus": prometheus,

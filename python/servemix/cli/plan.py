@@ -10,35 +10,44 @@ import typer
 from servemix.cli.console import print_line, print_table, progress
 from servemix.cli.holding import NOT_HELD, Held, told
 from servemix.cli.inputs import read_scenario
-from servemix.cli.measured import (
-    Assumed,
-    ProfileOptional,
-    Profiles,
-    assumed,
-    check_measured,
-    print_measured,
+from servemix.cli.options import (
+    Bound,
+    Json,
+    Method,
+    Output,
+    RelGap,
+    Seed,
+    Solver,
+    Threads,
+    TimeLimit,
 )
-from servemix.cli.options import Json, Output, Solving, scenarios, takes_solving
-from servemix.cli.solving import check_output, end, report, run_solve, why_none
+from servemix.cli.solving import check_output, end, report, run_solve
 
 if TYPE_CHECKING:
     from servemix.performance import Screening
 
 
-@takes_solving
 def plan(
     scenario: Annotated[
-        str,
-        typer.Argument(
-            help="Scenario file (.yaml, .toml, .json) or name of a built-in one.",
-            autocompletion=scenarios,
-        ),
+        str, typer.Argument(help="Scenario file (.yaml, .toml, .json) or name of a built-in one.")
     ],
     *,
-    solving: Solving,
-    profile: Profiles = None,
-    assume: Assumed = None,
-    profile_optional: ProfileOptional = False,
+    method: Method = "agh",
+    seed: Seed = 0,
+    time_limit: TimeLimit = None,
+    threads: Threads = 1,
+    rel_gap: RelGap = 1e-4,
+    bound: Bound = False,
+    solver: Solver = "highs",
+    profile: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--profile",
+            metavar="FILE",
+            help="Measured performance, which goes before the model; `aiconfigurator` asks that "
+            "package. May be given several times.",
+        ),
+    ] = None,
     hold: Annotated[
         bool | None,
         typer.Option(
@@ -99,21 +108,19 @@ def plan(
     """
     check_output(output)
     with progress(f"{scenario}: building the problem"):
-        given = read_scenario(
-            scenario, profile or (), assumed(assume or ()), optional=profile_optional
-        )
+        given = read_scenario(scenario, profile or ())
     choice = Held.choose(
         given,
-        solving.method,
-        bound=solving.bound,
+        method,
+        bound=bound,
         asked=hold,
         trace=tuple(trace or ()),
         arrivals=arrivals,
         attainment=attainment,
-        seeds=range(solving.seed, solving.seed + seeds),
+        seeds=range(seed, seed + seeds),
         withstand=withstand,
     )
-    held = None if choice is None else choice.run(given, solving.method, solving.seed)
+    held = None if choice is None else choice.run(given, method, seed)
     if held is not None:
         found = held.plan
     else:
@@ -122,13 +129,20 @@ def plan(
             from servemix import Recourse
 
             settings = {"robust": Recourse(withstand)}
-        found = run_solve(given, solving.method, **solving.settings, **settings)
-    modelled = check_measured(given.screening, found)
+        found = run_solve(
+            given,
+            method,
+            seed=seed,
+            time_limit=time_limit,
+            threads=threads,
+            rel_gap=rel_gap,
+            bound=bound,
+            solver=solver,
+            **settings,
+        )
     if save_problem is not None:
         (given.problem if held is None else held.problem).to_json(save_problem)
     lines, tables = told(given, found, held, withstand)
-    if found.objective_value is None:
-        lines = [*lines, *why_none(given, scenario)]
     report(
         given,
         found,
@@ -139,7 +153,6 @@ def plan(
         held=held,
     )
     if not as_json and given.screening is not None:
-        print_measured(given.screening, modelled)
         _print_screening(given.screening, dropped)
     if held is not None and not held.held:
         raise typer.Exit(NOT_HELD)
@@ -147,11 +160,10 @@ def plan(
 
 
 def _print_screening(screening: Screening, dropped: bool) -> None:
-    from servemix.report.causes import counted
     from servemix.report.screening_tables import dropped_table, screening_table
 
     print_table(screening_table(screening))
-    table = dropped_table(screening, only_unserved=not dropped, grouped=True)
+    table = dropped_table(screening, only_unserved=not dropped)
     if table.rows:
         print_table(table)
     if not dropped and next(screening.screened(), None) is not None:
@@ -159,7 +171,7 @@ def _print_screening(screening: Screening, dropped: bool) -> None:
         print_line()
     for interval in screening.intervals:
         print_line(f"accuracy: {interval.sentence()}")
-    for warning in counted(screening.warnings):
+    for warning in screening.warnings:
         print_line(f"note: {warning}")
     if screening.warnings or screening.intervals:
         print_line()

@@ -31,7 +31,6 @@ _OWN = (
     "skypilot",
     "litellm",
     "nginx",
-    "monitoring",
 )
 
 

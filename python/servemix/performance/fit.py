@@ -23,22 +23,25 @@ Floats = npt.NDArray[np.float64]
 Bools = npt.NDArray[np.bool_]
 
 #: Expected defaults before any measurement, and the spread of their logarithm. Rounded figures of
-#: common knowledge: kernels reach 80-90 % of bandwidth and 60 % of peak arithmetic, a small
-#: collective over NVLink takes 10 µs, a layer's launches from a CUDA graph some 10 µs, and of a
-#: benchmark's ten requests a client one is in the wave that starts together.
+#: common knowledge: kernels reach 80-90 % of bandwidth and 60 % of peak arithmetic, all-reduces in
+#: the switch some 70 % of a ring's link, a small collective over NVLink takes 8 µs, a layer's
+#: launches from a CUDA graph some 10 µs, its routing and grouped products, its latent attention or
+#: its state 20 µs more, and of a benchmark's ten requests a client one is in the wave that starts
+#: together. What only few kinds of model tell has a wide spread, so that it is not taken for an
+#: engine's.
 PRIORS: dict[str, tuple[float, float]] = {
     "bandwidth_efficiency": (0.85, 0.1),
     "kv_bandwidth_efficiency": (0.85, 0.1),
     "expert_bandwidth_efficiency": (0.7, 0.15),
     "compute_efficiency": (0.6, 0.3),
     "expert_compute_efficiency": (0.3, 0.3),
-    "link_efficiency": (0.4, 0.4),
-    "collective_latency_s": (10e-6, 0.4),
-    "layer_s": (10e-6, 0.4),
-    "expert_layer_s": (20e-6, 0.4),
-    "latent_layer_s": (10e-6, 0.5),
-    "state_layer_s": (10e-6, 0.5),
-    "host_layer_s": (30e-6, 0.4),
+    "link_efficiency": (0.7, 0.3),
+    "collective_latency_s": (8e-6, 0.3),
+    "layer_s": (10e-6, 0.6),
+    "expert_layer_s": (20e-6, 0.6),
+    "latent_layer_s": (20e-6, 1.0),
+    "state_layer_s": (20e-6, 1.0),
+    "host_layer_s": (30e-6, 0.2),
     "sequence_s": (10e-6, 0.4),
     "prefill_layer_s": (100e-6, 0.4),
     "prefill_wait": (0.1, 0.2),
@@ -47,10 +50,12 @@ PRIORS: dict[str, tuple[float, float]] = {
 }
 #: Spread of the logarithm of an engine's factors.
 ENGINE_SPREAD: dict[str, float] = {
-    "compute_efficiency": 0.1,
-    "expert_bandwidth_efficiency": 0.1,
-    "expert_compute_efficiency": 0.2,
-    "expert_layer_s": 0.3,
+    "compute_efficiency": 0.06,
+    "expert_bandwidth_efficiency": 0.06,
+    "expert_compute_efficiency": 0.12,
+    "expert_layer_s": 0.2,
+    "latent_layer_s": 0.4,
+    "state_layer_s": 0.3,
     **dict.fromkeys(
         (
             "link_efficiency",
@@ -60,10 +65,10 @@ ENGINE_SPREAD: dict[str, float] = {
             "sequence_s",
             "prefill_layer_s",
         ),
-        0.6,
+        0.36,
     ),
-    "prefill_wait": 1.0,
-    "first_token_s": 1.0,
+    "prefill_wait": 0.6,
+    "first_token_s": 0.8,
 }
 #: Engines that launch every kernel from Python: another order of magnitude, which the others'
 #: defaults are not to follow.
@@ -85,6 +90,8 @@ FAMILY_SPREAD: dict[str, float] = {
     "expert_compute_efficiency": 0.15,
     "host_layer_s": 0.2,
     "layer_s": 0.15,
+    "link_efficiency": 0.4,
+    "collective_latency_s": 0.3,
 }
 PRECISION_SPREAD: dict[str, float] = {
     "bandwidth_efficiency": 0.07,
@@ -97,6 +104,8 @@ PRECISION_SPREAD: dict[str, float] = {
 #: Expected relative error of TPOT and TTFT: what one residual of 1 stands for.
 TPOT_ERROR, TTFT_ERROR = 0.2, 0.4
 _DIFFERENCE = 1e-5
+#: Share of the cost that a step of the fit has to gain to be followed by another.
+_TOLERANCE = 1e-5
 
 
 @dataclass(frozen=True)
@@ -145,7 +154,8 @@ def fit_calibration(points: Points, screened: Screened, chosen: Bools | None = N
     coefficient = np.array([COEFFICIENTS.index(p.coefficient) for p in parameters])
 
     def residuals(log_values: dict[str, Floats]) -> Floats:
-        found = subset.predict({name: np.exp(value) for name, value in log_values.items()})
+        values = {name: np.exp(value) for name, value in log_values.items()}
+        found = subset.predict(values, peaks=False)
         predicted = np.concatenate([found.tpot_s[at_tpot], found.ttft_s[at_ttft]])
         return np.asarray((np.log(predicted) - observed) / error)
 
@@ -164,7 +174,8 @@ def fit_calibration(points: Points, screened: Screened, chosen: Bools | None = N
         return here, slope[:, coefficient] * member[rows]
 
     mean = np.array([p.mean for p in parameters])
-    theta = robust_fit(linearised, mean, np.array([p.sd for p in parameters]))
+    spread = np.array([p.sd for p in parameters])
+    theta = robust_fit(linearised, mean, spread, tolerance=_TOLERANCE)
     return _calibration(parameters, theta)
 
 

@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from servemix import catalog
 from servemix.catalog import Tier
+from servemix.performance.batch_limits import batch_limits
 from servemix.performance.closed_loop import closed_loop
 from servemix.performance.measurements import Measurement
 from servemix.performance.roofline import roofline_curve
@@ -121,25 +122,30 @@ class Points:
 
     @cached_property
     def slots(self) -> Floats:
-        """Sequences that the KV cache holds on average, half way through, at least one."""
+        """Sequences that the KV cache holds on average, half way through, and the engine takes."""
         w = self.workload
         state_gb = 0.0 if w.kv_gb_per_sequence is None else w.kv_gb_per_sequence
         tokens = self.prompt_tokens + self.output_tokens / 2.0
         slots = np.maximum(w.kv_cache_gb / (tokens * w.kv_gb_per_token + state_gb), 1.0)
         # where our own count of the memory leaves none, the benchmark shows that there was some
-        return np.where(w.kv_cache_gb > 0.0, slots, np.inf)
+        held = np.where(w.kv_cache_gb > 0.0, slots, np.inf)
+        return np.minimum(held, batch_limits(self.rows))
 
     def curve(self, coefficients: Mapping[str, npt.ArrayLike]) -> ServiceCurve:
         """Service curves of the rows under some coefficients, at the batch that the row had."""
         return roofline_curve(self.workload, coefficients).at_full_batch()
 
-    def predict(self, coefficients: Mapping[str, npt.ArrayLike]) -> Predicted:
+    def predict(
+        self, coefficients: Mapping[str, npt.ArrayLike], *, peaks: bool = True
+    ) -> Predicted:
         """Predict what the rows measured.
 
         Parameters
         ----------
         coefficients
             As for :func:`roofline_curve`, a number or a column of shape ``(n,)`` each.
+        peaks
+            Whether the throughput of saturated replicas is wanted, which tries many batches.
         """
         curve = self.curve(coefficients)
         loop = closed_loop(
@@ -158,7 +164,7 @@ class Points:
         tpot_s = np.where(self.static, step_s, loop.tpot_s)
         throughput = self._throughput(ttft_s, tpot_s)
         throughput[self.static] = np.nan
-        if self.peak.any():
+        if peaks and self.peak.any():
             chosen = np.flatnonzero(self.peak)
             of_rows = {
                 name: np.broadcast_to(np.asarray(value, dtype=np.float64), len(self))[chosen]

@@ -159,7 +159,6 @@ def replay(
         summary=summary,
         seed=seed,
         phases=phases,
-        planned=fleet.planned(scenario, plan),
     )
 
 

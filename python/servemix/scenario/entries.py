@@ -317,9 +317,8 @@ class Scenario(Entry, frozen=True, kw_only=True):
     accuracy
         Scores beside, and before, the catalog's.
     missing_accuracy
-        What happens where an error rate is neither given nor published: ``estimate`` it from the
-        model's own score by what the precision keeps elsewhere, ``refuse`` the scenario, or leave
-        the route out (``no_route``). Without any score of the model, ``estimate`` refuses too.
+        What happens where an error rate is neither given nor published: ``refuse`` the scenario,
+        or leave the route out (``no_route``).
     """
 
     name: Name
@@ -343,4 +342,4 @@ class Scenario(Entry, frozen=True, kw_only=True):
     parallelism: Parallelism = Parallelism()
     performance: Performance = Performance()
     accuracy: tuple[AccuracyFact, ...] = ()
-    missing_accuracy: Literal["estimate", "refuse", "no_route"] = "estimate"
+    missing_accuracy: Literal["refuse", "no_route"] = "refuse"

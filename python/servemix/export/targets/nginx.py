@@ -19,8 +19,6 @@ def render(plan: NamedPlan, options: ExportOptions) -> Export:
     at = addresses(plan, options)
     lines: list[str] = []
     for engine in plan.engines:
-        if not at[engine.name]:
-            continue
         lines.append(f"upstream {engine.name} {{")
         # The least busy replica, not the next one; one that refuses is left alone for a while.
         lines.append("    least_conn;")
@@ -38,7 +36,7 @@ def render(plan: NamedPlan, options: ExportOptions) -> Export:
     lines.append(f"map ${header} $servemix_deployment {{")
     lines += [f'    "{name}" {variable};' for name, variable in choices]
     lines += ['    default "";', "}", ""]
-    lines += _server(options.listen)
+    lines += _server()
     writer.note(
         "a request without a known query type is answered with 400, and the share that the plan "
         "leaves unserved with 429"
@@ -60,10 +58,10 @@ def _split(entry: NamedType, variable: str) -> list[str]:
     return [*lines, f"    * {chosen[-1][0]};", "}", ""]
 
 
-def _server(listen: str) -> list[str]:
+def _server() -> list[str]:
     return [
         "server {",
-        f"    listen {listen};",
+        "    listen 8080;",
         "    location /v1/ {",
         '        if ($servemix_deployment = "") { return 400; }',
         f"        if ($servemix_deployment = {_SHED}) {{ return 429; }}",

@@ -8,10 +8,7 @@ mod plan_rows;
 mod problem;
 mod write;
 
-pub use details::{
-    Attainment as PlanAttainment, Basis, CurveRow, EngineDetails, EstimatedError, EstimatedErrors, MeasuredFile,
-    PlanDetails, PublishedRetention, QueryTypeDetails,
-};
+pub use details::{Attainment as PlanAttainment, Basis, CurveRow, EngineDetails, PlanDetails, QueryTypeDetails};
 
 use std::fs;
 use std::io::Write as _;

@@ -1,1 +1,0 @@
-"""The loop that follows demand, and emulated engines to try it on without GPUs."""

@@ -1,1 +1,0 @@
-"""Formats of measured files, one module each with its ``FORMAT``; a new one is one more module."""
