@@ -30,6 +30,23 @@ fn whole(criterion: &mut Criterion) {
     }
 }
 
+/// Problems whose budget serves about half of the query types, all of which have to be served.
+fn without_plan(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("gh without a plan");
+    let (params, cancel) = (SolveParams::default(), CancelToken::new());
+    for num_types in [25, 50, 100, 200] {
+        let ample = physical(Size::new(num_types, 6, 10), 10.0, Family::Plain, 1).unwrap();
+        let cost = solve(&ample, Method::Gh, &params, None, &cancel).unwrap().cost.unwrap();
+        let mut data = ample.data().clone();
+        data.query_types.max_unmet.fill(0.0);
+        data.budget_usd = 0.5 * (cost.rental + cost.storage);
+        let problem = Problem::new(data).unwrap();
+        group.bench_function(BenchmarkId::new("routes", problem.num_routes()), |bencher| {
+            bencher.iter(|| solve(black_box(&problem), Method::Gh, &params, None, &cancel).unwrap());
+        });
+    }
+}
+
 fn parts(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("construct");
     for problem in problems() {
@@ -52,6 +69,6 @@ criterion_group! {
         .sample_size(10)
         .warm_up_time(std::time::Duration::from_millis(100))
         .measurement_time(std::time::Duration::from_millis(300));
-    targets = whole, parts
+    targets = whole, without_plan, parts
 }
 criterion_main!(benches);

@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import random
 import subprocess
 import sys
 from contextlib import suppress
@@ -74,6 +75,10 @@ def test_gzip_may_not_unpack_to_far_more_than_its_size():
     bomb = gzip.compress(b"\0" * 2**24) * 8
     with pytest.raises(InvalidInputError, match=r"^file: unpacks to more than"):
         unpack(bomb, "file")
+    # it is known by what it unpacked so far, not only at the end of a long file
+    padded = bomb + gzip.compress(random.Random(0).randbytes(2**23))
+    with pytest.raises(InvalidInputError, match="more than 30 times"):
+        unpack(padded, "file")
     assert unpack(gzip.compress(b"text"), "file") == b"text"
     with pytest.raises(InvalidInputError, match="damaged gzip"):
         unpack(gzip.compress(b"text" * 100)[:-9], "file")

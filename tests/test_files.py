@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import os
 import stat
+import time
 from pathlib import Path
 
 import pytest
@@ -38,8 +39,9 @@ def test_a_failed_write_leaves_the_old_file_and_no_other(
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(os, "fsync", full_disk)
-    with pytest.raises(OSError, match="No space left"):
+    with pytest.raises(OSError, match=r"No space left.*plan\.json'") as caught:
         write_whole(path, "new")
+    assert caught.value.filename == str(path)
     assert path.read_text() == "old"
     assert list(tmp_path.iterdir()) == [path]
 
@@ -70,3 +72,28 @@ def test_a_link_stays_a_link_and_a_device_a_device(tmp_path: Path) -> None:
 def test_a_missing_folder_is_an_os_error(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError):
         write_whole(tmp_path / "none" / "plan.json", "new")
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full")
+def test_a_full_device_is_named() -> None:
+    with pytest.raises(OSError, match=r"/dev/full"):
+        write_whole("/dev/full", "x" * 10_000)
+
+
+def test_what_a_killed_writer_left_is_removed_and_nothing_else(tmp_path: Path) -> None:
+    path = tmp_path / "plan.json"
+    old = time.time() - 3600
+    left = tmp_path / ".plan.json.0123456789abcdef"
+    others = [
+        tmp_path / ".plan.json.0123456789abcdeg",  # none of ours
+        tmp_path / ".plan.json.fedcba9876543210",  # someone may still be writing it
+        tmp_path / ".other.json.0123456789abcdef",
+        tmp_path / "plan.json.0123456789abcdef",
+    ]
+    for file in (left, *others):
+        file.write_text("half")
+        if file != others[1]:
+            os.utime(file, (old, old))
+    write_whole(path, "whole")
+    assert not left.exists()
+    assert all(file.exists() for file in others)

@@ -940,6 +940,21 @@ def _summarise(columns: Columns, outcomes: Columns, slos: Columns) -> dict[str, 
 def _reroute(problem: Problem, plan: Plan, *, lift_unmet: bool = False) -> dict[str, Any] | None:
     """Route the traffic of `problem` over the deployments of `plan`; see `servemix.experiments.reroute`."""
 
+def _plan_with_recourse(
+    problem: Problem,
+    starts: list[Plan],
+    *,
+    latency: float,
+    error: float,
+    demand: float,
+    scenarios: int,
+    seed: int,
+    max_violation_rate: float | None,
+    max_evaluations: int,
+    cancel: CancelToken | None = None,
+) -> Plan | None:
+    """Plan for the least expected cost over sampled scenarios; see `servemix.Recourse`."""
+
 def _generate(
     query_types: int, models: int, tiers: int, *, rate_scale: float, family: str, seed: int
 ) -> Problem:

@@ -44,13 +44,14 @@ def unpack(data: bytes, where: str) -> bytes:
     """
     if data[:2] != GZIP:
         return data
-    limit = max(MAX_UNPACKED_BYTES, MAX_GZIP_RATIO * len(data))
     pieces, size = [], 0
+    packed = io.BytesIO(data)
     try:
-        with gzip.GzipFile(fileobj=io.BytesIO(data)) as file:
+        with gzip.GzipFile(fileobj=packed) as file:
             while piece := file.read(_PIECE_BYTES):
                 size += len(piece)
-                if size > limit:
+                # against what was read so far, so that a bomb is known long before its end
+                if size > max(MAX_UNPACKED_BYTES, MAX_GZIP_RATIO * packed.tell()):
                     raise InvalidInputError(
                         f"{where}: unpacks to more than {MAX_GZIP_RATIO} times its own size; "
                         "unpack it first if it is sound"

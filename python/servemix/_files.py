@@ -5,12 +5,17 @@ from __future__ import annotations
 import contextlib
 import gzip
 import os
+import re
 import secrets
 import shutil
 import stat
+import time
 from pathlib import Path
 
 __all__ = ["write_whole"]
+
+#: A temporary file that nobody wrote to for so long has no writer any more, s.
+_ABANDONED_S = 600.0
 
 
 def write_whole(path: str | os.PathLike[str], content: str | bytes) -> None:
@@ -31,8 +36,16 @@ def write_whole(path: str | os.PathLike[str], content: str | bytes) -> None:
     Raises
     ------
     OSError
-        The file cannot be written; the old one is as it was.
+        The file cannot be written, and the error names it; the old one is as it was.
     """
+    try:
+        _write_whole(path, content)
+    except OSError as error:
+        # A full disk names no file, and nobody knows the temporary one.
+        raise OSError(error.errno, error.strerror or str(error), os.fspath(path)) from error
+
+
+def _write_whole(path: str | os.PathLike[str], content: str | bytes) -> None:
     data = content.encode() if isinstance(content, str) else content
     target = Path(os.path.realpath(path))
     if target.suffix == ".gz":
@@ -41,8 +54,10 @@ def write_whole(path: str | os.PathLike[str], content: str | bytes) -> None:
     if exists and not stat.S_ISREG(target.stat().st_mode):
         target.write_bytes(data)
         return
+    prefix = f".{target.name[:100]}."
+    _remove_left_over(target.parent, prefix)
     # Not tempfile: its files are private, whatever the umask says.
-    temporary = target.with_name(f".{target.name[:100]}.{secrets.token_hex(8)}")
+    temporary = target.with_name(f"{prefix}{secrets.token_hex(8)}")
     try:
         with temporary.open("xb") as file:
             file.write(data)
@@ -55,3 +70,15 @@ def write_whole(path: str | os.PathLike[str], content: str | bytes) -> None:
         with contextlib.suppress(FileNotFoundError):
             temporary.unlink()
         raise
+
+
+def _remove_left_over(folder: Path, prefix: str) -> None:
+    """Remove temporary files of this target whose writer was killed long ago."""
+    pattern = re.compile(re.escape(prefix) + "[0-9a-f]{16}")
+    before = time.time() - _ABANDONED_S
+    with contextlib.suppress(OSError), os.scandir(folder) as entries:
+        for entry in entries:
+            if entry.name.startswith(prefix) and pattern.fullmatch(entry.name):
+                with contextlib.suppress(OSError):
+                    if entry.stat(follow_symlinks=False).st_mtime < before:
+                        os.unlink(entry.path)

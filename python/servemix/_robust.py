@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -60,22 +60,10 @@ def robust_solve(
 
 
 def _with_recourse(problem: Problem, base: Problem, solver: Solver, recourse: Recourse) -> Plan:
-    """Search from the plan as it would be, and from plans against ever larger boxes."""
+    """Search from the plan as it would be."""
     from servemix._recourse import solve_with_recourse
 
-    worst = recourse.factors
-
-    def starts() -> Iterator[Plan]:
-        for part in _BOX_PARTS:
-            box = Inflation(
-                *(
-                    1.0 + part * (factor - 1.0)
-                    for factor in (worst.latency, worst.error, worst.demand)
-                )
-            )
-            yield solver(_box(base, box))
-
-    return _at_given_figures(problem, solve_with_recourse(base, recourse, starts))
+    return _at_given_figures(problem, solve_with_recourse(base, recourse, solver(base)))
 
 
 def sample_scenarios(

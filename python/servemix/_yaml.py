@@ -21,13 +21,18 @@ class _Loader(_Base):  # type: ignore[misc]
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> Any:
         seen: set[str] = set()
-        for key_node, _ in node.value:
+        for key_node, value_node in node.value:
             if key_node.tag == "tag:yaml.org,2002:merge":
                 continue
             line = key_node.start_mark.line + 1
             key = self.construct_object(key_node, deep=True)
             if not isinstance(key, str):
-                raise InvalidInputError(f"line {line}: {key!r} is no key")
+                # {rate_per_h: 15,000} is a rate of 15 and a key 000 without a value
+                split = isinstance(key, int) and getattr(value_node, "value", None) == ""
+                hint = (
+                    "; a number is written without separators: 15000, not 15,000" if split else ""
+                )
+                raise InvalidInputError(f"line {line}: {key!r} is no key{hint}")
             if key in seen:
                 raise InvalidInputError(f"line {line}: the key {key!r} comes twice in one mapping")
             seen.add(key)

@@ -173,7 +173,7 @@ class TestErrors:
         [
             ("Llama-3.2-1B", "bf16", "HumanEval", "no score of Llama-3.2-1B at bf16 on HumanEval"),
             ("Llama-3.2-3B", "int8", "MMLU", "retention of Llama-3.2-3B at int8 on MMLU"),
-            ("Llama-3.1-8B", "fp8", "GSM8K", "retention of Llama-3.1-8B at fp8 on GSM8K"),
+            ("Llama-3.2-1B", "fp8", "GSM8K", "retention of Llama-3.2-1B at fp8 on GSM8K"),
             ("No-Such-Model", "bf16", "MMLU", "no score of No-Such-Model at bf16 on MMLU"),
         ],
     )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import os
 import subprocess
 import sys
 
@@ -79,3 +81,58 @@ def test_the_package_can_be_run_as_a_module() -> None:
     command = [sys.executable, "-m", "servemix", "--version"]
     result = subprocess.run(command, capture_output=True, text=True, check=False)
     assert (result.returncode, result.stdout) == (0, f"servemix {__version__}\n")
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        ("servemix pl", ["plan"]),
+        ("servemix plan azure", ["azure-2023"]),
+        ("servemix plan x --method ", ["gh", "agh", "bnb", "exact"]),
+    ],
+)
+def test_the_shell_completes_commands_scenarios_and_methods(
+    words: str, expected: list[str]
+) -> None:
+    environment = {
+        **os.environ,
+        "_SERVEMIX_COMPLETE": "complete_bash",
+        "COMP_WORDS": words,
+        "COMP_CWORD": str(len(words.split(" ")) - 1),
+    }
+    program = "import sys; from servemix.cli import main; sys.exit(main())"
+    found = subprocess.run(
+        [sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=True
+    )
+    assert found.stdout.split() == expected
+
+
+def test_no_color_means_no_escape_sequences_at_all(monkeypatch: pytest.MonkeyPatch) -> None:
+    from servemix.cli.console import console
+
+    monkeypatch.setenv("NO_COLOR", "1")
+    plain = console(force_terminal=True, file=io.StringIO())
+    plain.print("[bold red]text[/]")
+    assert plain.file.getvalue() == "text\n"
+    monkeypatch.delenv("NO_COLOR")
+    styled = console(force_terminal=True, file=io.StringIO(), color_system="standard")
+    styled.print("[bold red]text[/]")
+    assert "\x1b" in styled.file.getvalue()
+
+
+def test_help_has_no_escape_sequences_with_no_color() -> None:
+    environment = {**os.environ, "NO_COLOR": "1", "FORCE_COLOR": "1", "TERM": "xterm-256color"}
+    program = "import sys; from servemix.cli import main; sys.exit(main(['plan', '--help']))"
+    found = subprocess.run(
+        [sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=True
+    )
+    assert "--method" in found.stdout
+    assert "\x1b" not in found.stdout
+
+
+@pytest.mark.parametrize("command", ["plan", "solve"])
+def test_commands_that_solve_share_their_options(run: Run, command: str) -> None:
+    shown = run(command, "--help").stdout
+    for option in ("--method", "--seed", "--time-limit", "--threads", "--rel-gap", "--bound"):
+        assert option in shown
+    assert "--solving" not in shown

@@ -10,6 +10,7 @@ import pytest
 
 from cli.conftest import Run
 from servemix import check, load_plan, load_problem, solve
+from servemix.experiments import stress
 from servemix.performance import build_problem
 from servemix.scenario import load_scenario, scenario_to_data
 
@@ -82,7 +83,7 @@ def test_a_query_type_that_nothing_can_serve_is_explained_unasked(run: Run, tmp_
     ("content", "named"),
     [
         ("query_types: [", "bad.yaml"),
-        ("nonsense: 1", "nonsense"),
+        (f"{CHAT}\nnonsense: 1", "nonsense"),
         (CHAT.replace("rate_per_h: 1000", "rate_per_h: -5"), "rate_per_h"),
         (CHAT.replace("llama-3.1-8b", "llama-9"), "llama-9"),
     ],
@@ -175,3 +176,60 @@ def test_a_plan_that_cannot_hold_says_so(run: Run, tmp_path: Path) -> None:
     assert result.exit_code == 1
     assert "does not hold" in result.stdout
     assert "would hold" in result.stdout
+
+
+def test_the_report_says_what_withstanding_worse_figures_would_cost(run: Run) -> None:
+    told = run("plan", "paper-six", "-m", "gh").stdout
+    line = next(line for line in told.splitlines() if "up to 1.5 times as planned" in line)
+    assert "a plan for that case at mean rates costs" in line
+    assert "--withstand 1.5 plans for that" in line
+
+
+def test_a_plan_that_is_to_withstand_worse_figures_leaves_fewer_queries_there(
+    run: Run, tmp_path: Path
+) -> None:
+    file = tmp_path / "plan.json"
+
+    def unserved(*arguments: object) -> float:
+        result = run("plan", "azure-2023", "--no-hold", "-m", "gh", "--json", *arguments)
+        assert result.exit_code == 0
+        problem = build_problem(load_scenario("azure-2023"))[0]
+        file.write_text(result.stdout)
+        plan = load_plan(file, problem)
+        assert check(problem, plan).violations == []
+        return stress(problem, plan, 1.5, 60, seed=5).violations.mean
+
+    assert unserved("--withstand", 1.5) < 0.5 * unserved()
+
+
+def test_a_plan_that_withstands_and_holds_has_both_shown(run: Run) -> None:
+    asked = ["--withstand", 1.3, "--arrivals", "poisson", "--seeds", 1, "-m", "gh"]
+    result = run("plan", "azure-2023", *asked)
+    assert result.exit_code == 0
+    assert "the plan is made for that (--withstand 1.3)" in result.stdout
+    assert "of the requests" in result.stdout
+
+
+@pytest.mark.parametrize("factor", ["0.9", "11"])
+def test_a_factor_to_withstand_out_of_range_is_refused(run: Run, factor: str) -> None:
+    result = run("plan", "azure-2023", "--withstand", factor)
+    assert result.exit_code == 2
+    assert "--withstand" in result.stderr
+
+
+def test_a_plan_file_has_planned_and_replayed_attainment_where_it_was_replayed(
+    run: Run, tmp_path: Path
+) -> None:
+    file = tmp_path / "plan.json"
+    held = ["--arrivals", "poisson", "--seeds", 1, "-m", "gh", "-o", file]
+    assert run("plan", "azure-2023", *held).exit_code == 0
+    found = json.loads(file.read_text())
+    share = found["attainment"]
+    assert share["planned"] == 0.99
+    assert 0.98 <= share["low"] <= share["replayed"] <= share["high"] <= 1.0
+    assert all(row["attainment"]["replayed"] >= 0.97 for row in found["query_types"])
+    assert found["basis"]["replayed"].startswith("Poisson")
+    run("plan", "azure-2023", "-m", "gh", "--no-hold", "-o", file)
+    found = json.loads(file.read_text())
+    assert found["attainment"] is None
+    assert found["basis"]["replayed"] is None

@@ -37,6 +37,35 @@ def test_json_has_every_draw_and_the_losses(plan: str, capsys: pytest.CaptureFix
     assert len(data["losses"]) == 5
 
 
+def test_planned_times_stand_beside_replayed_ones(
+    plan: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    capsys.readouterr()
+    drawn = ["--arrivals", "poisson", "--duration", "300", "--rate-scale", "0.02", "--seeds", "1"]
+    run(["replay", "azure-2023", plan, *drawn, "--json"])
+    (one,) = json.loads(capsys.readouterr().out)["replays"]
+    assert one["all"]["planned"] is None
+    for row in one["query_types"]:
+        planned = row["planned"]
+        assert set(planned) == {"ttft_s", "tpot_s", "latency_s"}
+        # planned is a full batch: nearly idle replicas answer sooner
+        if row["requests"] > 5:
+            assert row["tpot_s"]["p50"] <= planned["tpot_s"] * 1.1
+
+
+def test_a_planner_in_the_loop_is_told_with_its_rental(
+    plan: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    capsys.readouterr()
+    asked = ["--arrivals", "poisson", "--duration", "900", "--planner", "300", "--start-s", "60"]
+    run(["replay", "azure-2023", plan, *asked])
+    assert "Planned anew every 300 s, replicas starting in 60 s: 3 plans" in capsys.readouterr().out
+    run(["replay", "azure-2023", plan, *asked, "--json"])
+    data = json.loads(capsys.readouterr().out)
+    assert data["losses"] == []
+    assert data["rental_usd_per_h"][0] > 0.0
+
+
 def test_a_trace_is_replayed(plan: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     trace = tmp_path / "some.csv"
     rows = "".join(f"2024-05-10 00:00:{n:02d},{200 + n},{20 + n}\n" for n in range(30))

@@ -11,7 +11,13 @@ import grimp
 import pytest
 
 ROOT = Path(__file__).parents[2]
-LAYERS = [{"cli"}, {"experiments"}, {"export", "report", "replay"}, {"performance"}, {"scenario"}]
+LAYERS = [
+    {"cli"},
+    {"controller", "experiments"},
+    {"export", "report", "replay"},
+    {"performance"},
+    {"scenario"},
+]
 NEVER_SOLVE = ["performance", "traces", "scenario", "catalog"]
 SOLVERS = ["_solve", "_robust", "_recourse", "exact", "experiments", "cli"]
 

@@ -71,7 +71,10 @@ def test_error_is_base_over_capability_times_the_factor_of_the_precision() -> No
 def test_what_is_not_given_is_not_guessed() -> None:
     found = errors(resolve(scenario(**options(base_error={"chat": 0.1}))))
     assert np.isnan(found).all()
-    with pytest.raises(InvalidInputError, match=r"query_types\[0, 1\]\.error: no error rate"):
+    with pytest.raises(
+        InvalidInputError,
+        match=r"give the query type's `error`, or its `benchmark` \(query_types\[0, 1\]\)",
+    ):
         build_arrays(scenario(query_type={"error_slo": 0.9}, **options()))
 
 

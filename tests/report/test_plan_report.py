@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from html.parser import HTMLParser
 
 import numpy as np
@@ -93,6 +94,23 @@ def test_cost_parts_sum_to_the_whole_and_are_told_per_query_and_token() -> None:
     per_token = plan.objective_value / (24 * (3600 * 1000 + 1800 * 500)) * 1e6
     assert f"{per_query:.2f} USD per 1,000 served queries" in table.note
     assert f"{per_token:.3g} USD per million tokens" in table.note
+
+
+def test_errors_that_are_estimated_or_not_known_are_marked() -> None:
+    problem = two_types(query_types__error_slo=[0.06, 1.0])
+    plan = feasible_plan(problem)
+    known = replace(
+        KNOWN,
+        error_estimated=np.array([True, False, False, False, False]),
+        error_unknown=np.array([False, False, False, True, False]),
+    )
+    by_title = {table.title: table for table in plan_tables(problem, plan, known=known)}
+    assert [row[-1] for row in by_title["Routing"].rows] == ["≈ 5.00 %", "not known"]
+    assert "≈: estimated" in by_title["Routing"].note
+    assert [list(row)[6:] for row in by_title["SLOs"].rows] == [
+        ["≈ 5.00 %", "6.00 %", "16.7 %"],
+        ["not known", "–", "–"],
+    ]
 
 
 def test_token_latencies_are_those_of_the_slowest_route_used() -> None:

@@ -6,14 +6,19 @@ import contextlib
 import copy
 import json
 import math
+import re
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
+import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from servemix._errors import InvalidInputError
+from servemix.catalog import Gpu, Model
+from servemix.performance.build import note_mistakes
 from servemix.scenario import (
     Scenario,
     builtin_scenarios,
@@ -137,8 +142,9 @@ def test_unknown_keys_are_all_named_with_the_nearest_known_one() -> None:
 def test_a_file_of_another_kind_gets_a_message_of_a_few_lines() -> None:
     message = refused({f"key-{number}": number for number in range(100)})
     assert message.count("known keys:") == 1
-    assert message.endswith("; and 92 more")
-    assert len(message) < 1000
+    assert message.startswith("104 mistakes\n")
+    assert message.endswith("\nand 84 more")
+    assert len(message) < 1500
 
 
 @pytest.mark.parametrize(
@@ -214,12 +220,57 @@ def test_mistakes_are_refused_by_the_name_of_the_entry(data: Any, message: str) 
     assert message in refused(data)
 
 
+def test_all_mistakes_of_a_file_come_in_one_error() -> None:
+    data = {
+        "name": "many",
+        "horizon_h": -1,
+        "gpus": [{"name": "h100", "usd": 3, "precisions": ["fp16", "fp17"]}, "h10000"],
+        "models": [{"name": "llama-3.2-3b", "kv_precision": "int2"}, "llama-9"],
+        "missing_accuracy": "refuse",
+        "query_types": [
+            {"name": "chat", "input_tokens": "1,500", "output_tokens": 50, "error_slo": 0.1},
+            {
+                "name": "code",
+                "input_tokens": 10,
+                "output_tokens": 5,
+                "rate_per_h": 1,
+                "models": ["x"],
+                "ttft_slo_s": "500ms",
+                "latency_slo_s": 5,
+            },
+        ],
+    }
+    with pytest.raises(InvalidInputError) as caught:
+        scenario_from_data(data, also=note_mistakes)
+    message = str(caught.value)
+    assert set(refused(data).splitlines()[1:]) < set(message.splitlines())
+    for part in (
+        "horizon_h: expected `float` > 0",
+        "gpus[0].usd: unknown key; did you mean 'usd_per_h'?",
+        "gpus[0].precisions[1]: 'fp17' is no precision",
+        "gpus[1].gpu: 'h10000' is no GPU of the catalog",
+        "models[0].kv_precision: invalid enum value",
+        "models[1].model: 'llama-9' is no model of the catalog",
+        "query_types[0].input_tokens: expected `float`, got '1,500'; a number is written plainly, "
+        "without quotes, separators or units: 1500",
+        "query_types[0].rate_per_h: is missing",
+        "query_types[0]: needs `latency_slo_s`, or both",
+        "query_types[1].ttft_slo_s: expected `float | null`, got '500ms'; times are seconds, "
+        "without a unit: 0.5",
+        "query_types[1].models[0]: there is no model 'x'",
+        "error rates are not known",
+    ):
+        assert part in message
+    assert message.splitlines()[0].endswith(" mistakes")
+
+
 @pytest.mark.parametrize(
     ("suffix", "text", "message"),
     [
         (".yaml", "name: [", "while parsing"),
         (".yaml", "name: a\nname: b", "line 2: the key 'name' comes twice"),
         (".yaml", "1: a", "line 1: 1 is no key"),
+        (".yaml", "{rate_per_h: 15,000}", "a number is written without separators: 15000"),
         (".yaml", "name: &a [*a]", "contains itself"),
         (".yaml", "[" * 5000, "nested too deeply"),
         (".json", '{"name": "a", "name": "b"}', "the key 'name' comes twice"),
@@ -313,3 +364,20 @@ def test_a_spec_that_changes_the_layers_replaces_the_kinds_that_the_catalog_know
     other = {"name": "gpt-oss-20b", "spec": {"max_context_tokens": 8192}}
     kept = resolve(scenario_from_data(changed(models=[other]))).models[0]
     assert kept.window_tokens == 128
+
+
+@pytest.mark.parametrize(("heading", "row"), [("a GPU", Gpu), ("a model", Model)])
+def test_the_spec_is_documented_in_full(heading: str, row: Any) -> None:
+    page = (EXAMPLES.parents[1] / "docs" / "scenarios.md").read_text()
+    section = page.partition(f"### spec of {heading}\n")[2].partition("\n## ")[0]
+    section = section.partition("\n### ")[0]
+    listed = re.findall(r"`([a-z0-9_]+)`", "\n".join(re.findall(r"(?m)^\| (`.*?) \|", section)))
+    fields = msgspec.structs.fields(row)
+    assert sorted(listed) == sorted(field.name for field in fields)
+    required = {field.name for field in fields if field.required} - {"name"}
+    rows = [line for line in section.splitlines() if "| required |" in line]
+    assert {
+        name for line in rows for name in re.findall(r"`([a-z0-9_]+)`", line.split("|")[1])
+    } == required
+    (example,) = re.findall(r"```yaml\n(.*?)```", section, re.DOTALL)
+    scenario_from_data({**MINIMAL, **yaml.safe_load(example)})

@@ -17,6 +17,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import numpy as np
 import pytest
 
+pytest.importorskip("httpx")
+
 from servemix._errors import InvalidInputError
 from servemix.traces.prometheus import (
     DemandServerError,

@@ -187,6 +187,12 @@ def test_broken_rows_are_counted_with_line_numbers(tmp_path):
     )
 
 
+def test_a_file_without_lines_is_refused_before_it_is_copied(tmp_path):
+    path = written(tmp_path, b"x" * (17 * 2**20))
+    with pytest.raises(InvalidInputError, match="line 1: is longer than 16 MiB"):
+        read_trace(path)
+
+
 def test_gzip_is_known_by_its_content(tmp_path):
     path = written(tmp_path, gzip.compress((AZURE + "2024-05-10 00:00:05,10,5\n").encode()))
     assert read_trace(path).num_requests == 1

@@ -19,7 +19,12 @@ import msgspec
 
 from servemix._errors import InvalidInputError, ServemixError
 from servemix.catalog._names import gpu_names, model_names, name_key
-from servemix.catalog.accuracy import PublishedError, published_error
+from servemix.catalog.accuracy import (
+    PublishedError,
+    Retention,
+    published_error,
+    published_retention,
+)
 from servemix.catalog.calibration import Calibration, decode_calibration
 from servemix.catalog.config import read_config
 from servemix.catalog.entries import AccuracyFact, Gpu, Model, Tier
@@ -34,6 +39,7 @@ __all__ = [
     "Model",
     "Precision",
     "PublishedError",
+    "Retention",
     "Tier",
     "accuracy",
     "calibration",
@@ -44,6 +50,7 @@ __all__ = [
     "model",
     "models",
     "precision",
+    "published_retention",
     "read_config",
 ]
 

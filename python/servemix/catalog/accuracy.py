@@ -1,6 +1,9 @@
-"""Error rate of a model at a precision on a benchmark, from published scores and nothing else."""
+"""Error rate of a model at a precision on a benchmark: published, or estimated from what is."""
 
 from __future__ import annotations
+
+from collections.abc import Iterable
+from statistics import median
 
 import msgspec
 
@@ -23,11 +26,176 @@ class PublishedError(msgspec.Struct, frozen=True, kw_only=True):
         One line: the numbers used and their sources.
     warning
         What a reader must know before relying on it; None where there is nothing.
+    retention
+        The retention that it was estimated by; None where it is published.
     """
 
     error: float
     derivation: str
     warning: str | None = None
+    retention: Retention | None = None
+
+
+class Retention(msgspec.Struct, frozen=True, kw_only=True):
+    """What a precision keeps of the accuracy at 16 bits, over everything published of it.
+
+    Attributes
+    ----------
+    precision
+        The precision that was measured; a neighbour's where nothing is published of the one asked.
+    median, low, high
+        Accuracy over that at 16 bits: the median of all published, the least and the largest.
+    count
+        Numbers published: models times benchmarks times methods.
+    sources
+        Where they are from, each once.
+    """
+
+    precision: str
+    median: float
+    low: float
+    high: float
+    count: int
+    sources: tuple[str, ...]
+
+    @property
+    def sentence(self) -> str:
+        """The median with its spread and its sources, for people."""
+        many = f"the median of {self.count} published, {self.low:.3f}–{self.high:.3f}"
+        more = f" and {len(self.sources) - 1} more" if len(self.sources) > 1 else ""
+        return (
+            f"{self.median:.3f} kept at {self.precision} ({many}; {self.sources[0]}{more}; "
+            f"`servemix catalog` lists them)"
+        )
+
+
+#: Whose retention stands in where nothing is published of a format: the same bits in other blocks.
+_NEIGHBOUR = {"fp8-block": "fp8", "mxfp4": "nvfp4"}
+
+
+def published_retention(
+    facts: Iterable[AccuracyFact], precision: str, method: str | None = None
+) -> Retention | None:
+    """Summarise what a precision keeps of the accuracy at 16 bits, over all models and benchmarks.
+
+    Parameters
+    ----------
+    facts
+        Published scores, of any model.
+    precision
+        Name in the catalog. Of ``fp8-block`` and ``mxfp4``, where nothing is published, ``fp8`` and
+        ``nvfp4`` stand in.
+    method
+        Quantisation method that alone counts, where anything is published of it.
+
+    Returns
+    -------
+    Retention or None
+        Median, range and sources; None where nothing is published. At ``bf16`` it is 1.
+    """
+    facts = tuple(facts)
+    if precision == "bf16":
+        return Retention(precision="bf16", median=1.0, low=1.0, high=1.0, count=0, sources=("",))
+    at_16_bits = {
+        (name_key(fact.model), name_key(fact.benchmark)): fact.accuracy
+        for fact in facts
+        if fact.precision == "bf16"
+    }
+    found: list[tuple[float, AccuracyFact]] = []
+    for fact in facts:
+        if fact.precision != precision:
+            continue
+        kept = _retention(fact)
+        baseline = at_16_bits.get((name_key(fact.model), name_key(fact.benchmark)))
+        if kept is None and fact.accuracy is not None and baseline:
+            kept = fact.accuracy / baseline
+        if kept is not None:
+            found.append((kept, fact))
+    if method is not None:
+        of_method = [one for one in found if name_key(one[1].method or "") == name_key(method)]
+        found = of_method or found
+    if not found:
+        neighbour = _NEIGHBOUR.get(precision)
+        return None if neighbour is None else published_retention(facts, neighbour, method)
+    kept_all = [kept for kept, _ in found]
+    return Retention(
+        precision=precision,
+        median=median(kept_all),
+        low=min(kept_all),
+        high=max(kept_all),
+        count=len(kept_all),
+        sources=tuple(dict.fromkeys(fact.source or "the scenario" for _, fact in found)),
+    )
+
+
+def estimated_error(
+    facts: tuple[AccuracyFact, ...],
+    model: str,
+    precision: str,
+    benchmark: str,
+    method: str | None = None,
+    *,
+    all_facts: Iterable[AccuracyFact] = (),
+) -> PublishedError:
+    """Estimate 1 − accuracy where it is not published, from what the precision keeps elsewhere.
+
+    The model's score on the benchmark at 16 bits (or, without one, at another precision, divided by
+    what that one keeps) times the median of everything published of the precision. It is the
+    model's own score that is needed: no model's is taken for another's.
+
+    Parameters
+    ----------
+    facts
+        The model's scores.
+    model, precision, benchmark, method
+        Names as in the catalog.
+    all_facts
+        The scores of all models, for what precisions keep.
+
+    Returns
+    -------
+    PublishedError
+        The estimate, with the retention that it rests on.
+
+    Raises
+    ------
+    InvalidInputError
+        The model has no score on the benchmark at any precision, or nothing is published of the
+        precision.
+    """
+    of_model = [
+        fact
+        for fact in _of_benchmark(list(facts), benchmark)
+        if name_key(fact.model) == name_key(model) and fact.accuracy is not None
+    ]
+    of_model.sort(key=lambda fact: fact.precision != "bf16")
+    if not of_model:
+        raise InvalidInputError(f"no score of {model} on {benchmark}")
+    base = of_model[0]
+    assert base.accuracy is not None
+    all_facts = tuple(all_facts)
+    # from the precision of the score to 16 bits, and from there to the one that is asked for
+    retention = _kept(all_facts, precision, method)
+    known = _kept(all_facts, base.precision, None)
+    if retention.count == 0:
+        retention = msgspec.structs.replace(
+            known, median=1.0 / known.median, low=1.0 / known.high, high=1.0 / known.low
+        )
+        known = _kept(all_facts, "bf16", None)
+    at_16_bits = base.accuracy / known.median
+    return PublishedError(
+        error=max(0.0, 1.0 - min(at_16_bits * retention.median, 1.0)),
+        derivation=f"{base.benchmark} {base.accuracy:.1%} at {base.precision} ({base.source}) × "
+        + retention.sentence,
+        retention=retention,
+    )
+
+
+def _kept(facts: tuple[AccuracyFact, ...], precision: str, method: str | None) -> Retention:
+    found = published_retention(facts, precision, method)
+    if found is None or found.low <= 0.0:
+        raise InvalidInputError(f"nothing published of what {precision} keeps of the accuracy")
+    return found
 
 
 def _of_benchmark(facts: list[AccuracyFact], benchmark: str) -> list[AccuracyFact]:

@@ -19,14 +19,17 @@ from servemix.cli import (
     catalog,
     check,
     compare,
+    emulate,
     experiments,
     explain,
     export,
     fit,
+    init,
     plan,
     replay,
     solve,
 )
+from servemix.cli import run as run_command
 
 BAD_INPUT = 2
 INTERNAL_ERROR = 3
@@ -38,12 +41,23 @@ def _fail(message: str, code: int) -> typer.Exit:
     return typer.Exit(code)
 
 
+def _fail_with_all(error: InvalidInputError) -> typer.Exit:
+    """Tell one mistake in a line; several, or what one lists, in a line each."""
+    head, *lines = str(error).split("\n") if error.mistakes else [str(error)]
+    end = _fail(head, BAD_INPUT)
+    for line in lines:
+        print(f"  {shown(line)}", file=sys.stderr)
+    return end
+
+
 @contextmanager
 def _one_line_errors() -> Iterator[None]:
     """Turn what a person can put right into one line on stderr and an exit code."""
     try:
         yield
-    except (InvalidInputError, MissingExtraError) as error:
+    except InvalidInputError as error:
+        raise _fail_with_all(error) from None
+    except MissingExtraError as error:
         raise _fail(str(error), BAD_INPUT) from None
     except InternalError as error:
         raise _fail(f"internal error, please report it: {error}", INTERNAL_ERROR) from error
@@ -81,6 +95,7 @@ app = typer.Typer(
     invoke_without_command=True,
     context_settings={"help_option_names": ["-h", "--help"]},
     pretty_exceptions_enable=False,
+    rich_markup_mode=None if os.environ.get("NO_COLOR") else "rich",
 )
 
 
@@ -107,11 +122,14 @@ def _root(
 
 
 # One module per command; its function is the command, its docstring the help.
+app.command("init")(init.init)
 app.command("plan")(plan.plan)
 app.command("solve")(solve.solve)
 app.command("compare")(compare.compare)
 app.command("replay")(replay.replay)
 app.command("export")(export.export)
+app.command("run")(run_command.run)
+app.command("emulate")(emulate.emulate)
 app.command("check")(check.check)
 app.command("explain")(explain.explain)
 app.command("catalog")(catalog.catalog)

@@ -187,7 +187,7 @@ def calibrate(
                     range_s=parse_duration_s(time_range),
                     step_s=window_s if step is None else parse_duration_s(step),
                     timeout_s=timeout_s,
-                    headers=_headers(header or []),
+                    headers=request_headers(header or []),
                     selector=selector,
                     label=label,
                     peak_percentile=peak_percentile,
@@ -258,7 +258,7 @@ def _write_series_and_plot(found: list[Demand], series: Path | None, plot: Path 
             part.plot(plot.with_name(stem + plot.suffix))
 
 
-def _headers(given: list[str]) -> dict[str, str]:
+def request_headers(given: list[str]) -> dict[str, str]:
     """Header fields of ``NAME: VALUE``."""
     headers = {}
     for text in given:

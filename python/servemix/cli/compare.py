@@ -13,7 +13,7 @@ import typer
 from servemix._files import write_whole
 from servemix.cli.console import print_json, print_line, print_table, progress
 from servemix.cli.inputs import Given, read_either
-from servemix.cli.options import Json, RelGap, Seed, Solver, Threads
+from servemix.cli.options import Json, RelGap, Seed, Solver, Threads, scenarios
 from servemix.cli.solving import NO_PLAN, run_solve
 from servemix.report.figures import NOTHING, number, percent, seconds, usd
 from servemix.report.tables import Table
@@ -21,6 +21,9 @@ from servemix.report.tables import Table
 if TYPE_CHECKING:
     from servemix import Plan
 
+#: The exact model by the solver behind it, as experiments name them.
+_SOLVERS = ("highs", "cbc")
+_EXACT = ("exact", *_SOLVERS)
 #: Seconds that a method which proves its plan may take where nothing else is asked for.
 DEFAULT_TIME_LIMIT_S = 60.0
 
@@ -31,13 +34,22 @@ class Row:
 
     plan: Plan
     num_violations: int | None
+    name: str = ""
+
+    @property
+    def method(self) -> str:
+        """The method as it was asked for: a solver's name for the exact model in it."""
+        return self.name or self.plan.method
 
 
 def compare(
     source: Annotated[
         str,
         typer.Argument(
-            metavar="PROBLEM|SCENARIO", help="Problem file, scenario file or built-in scenario."
+            metavar="PROBLEM|SCENARIO",
+            help="Problem file, scenario file, built-in scenario, or a generated problem as in"
+            " plain-20-20-20-x1-s0: family, query types, models, tiers, factor of the rates, seed.",
+            autocompletion=scenarios,
         ),
     ],
     *,
@@ -46,7 +58,8 @@ def compare(
         typer.Option(
             "--method",
             "-m",
-            help="A method; once for each. By default gh, agh and, if installed, exact.",
+            help="A method (gh, agh, bnb, exact, or highs and cbc for exact in each of them); once"
+            " for each. By default gh, agh and, if installed, exact.",
         ),
     ] = None,
     seed: Seed = 0,
@@ -56,8 +69,7 @@ def compare(
             "--time-limit",
             min=0.0,
             metavar="SECONDS",
-            help="Limit for each method; agh uses all of it. By default the heuristics run to"
-            " their own end, and exact and bnb for 60 seconds.",
+            help="Limit for exact and bnb, 60 by default. The heuristics run to their own end.",
         ),
     ] = None,
     threads: Threads = 1,
@@ -88,7 +100,7 @@ def compare(
                 given,
                 method,
                 seed=seed,
-                time_limit=limit_of(method) if time_limit is None else time_limit,
+                time_limit=limit_of(method, time_limit),
                 threads=threads,
                 rel_gap=rel_gap,
                 solver=solver,
@@ -113,9 +125,11 @@ def default_methods() -> list[str]:
     return ["gh", "agh", *(["exact"] if exact else [])]
 
 
-def limit_of(method: str) -> float | None:
-    """Time limit of a method where none is given, seconds."""
-    return DEFAULT_TIME_LIMIT_S if method in ("exact", "bnb") else None
+def limit_of(method: str, asked: float | None = None) -> float | None:
+    """Time limit of a method, seconds: none for a heuristic, whose own end is what is compared."""
+    if method in ("gh", "agh"):
+        return None
+    return DEFAULT_TIME_LIMIT_S if asked is None else asked
 
 
 def best_bound(rows: list[Row]) -> float | None:
@@ -134,8 +148,8 @@ def gap_to(bound: float | None, plan: Plan) -> float | None:
 
 def speed_up(row: Row, rows: list[Row]) -> float | None:
     """How many times as fast as the exact method a method is; None where that was not run."""
-    exact = next((other.plan for other in rows if other.plan.method == "exact"), None)
-    if exact is None or exact is row.plan or row.plan.runtime_s <= 0.0:
+    exact = next((other.plan for other in rows if other.method in _EXACT), None)
+    if exact is None or row.method in _EXACT or row.plan.runtime_s <= 0.0:
         return None
     return exact.runtime_s / row.plan.runtime_s
 
@@ -143,16 +157,18 @@ def speed_up(row: Row, rows: list[Row]) -> float | None:
 def _row(given: Given, method: str, **settings: Any) -> Row:
     from servemix import check
 
-    plan = run_solve(given, method, **settings)
+    if method in _SOLVERS:
+        settings["solver"] = method
+    plan = run_solve(given, "exact" if method in _SOLVERS else method, **settings)
     if plan.objective_value is None:
-        return Row(plan, None)
-    return Row(plan, len(check(given.problem, plan).violations))
+        return Row(plan, None, method)
+    return Row(plan, len(check(given.problem, plan).violations), method)
 
 
 def _as_data(row: Row) -> dict[str, Any]:
     plan = row.plan
     return {
-        "method": plan.method,
+        "method": row.method,
         "status": plan.status,
         "stop_reason": plan.stop_reason,
         "objective_value": plan.objective_value,
@@ -188,7 +204,7 @@ def _print(given: Given, rows: list[Row]) -> None:
     print_table(_table(rows))
     for row in rows:
         if row.plan.message:
-            print_line(f"{row.plan.method}: {row.plan.message}")
+            print_line(f"{row.method}: {row.plan.message}")
 
 
 def _table(rows: list[Row]) -> Table:
@@ -200,7 +216,7 @@ def _table(rows: list[Row]) -> Table:
         checked = "ok" if row.num_violations == 0 else f"{row.num_violations} violations"
         cells.append(
             [
-                plan.method,
+                row.method,
                 plan.status,
                 usd(plan.objective_value),
                 percent(gap_to(bound, plan), 2),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any, Literal
@@ -25,13 +26,20 @@ _NARROWEST_TEXT = 9
 _BETWEEN = 2
 
 
-def print_table(table: Table, console: Console | None = None) -> None:
+def console(*, stderr: bool = False, **settings: Any) -> Console:
+    """Return a console; with ``NO_COLOR`` in the environment it writes no style at all."""
+    if os.environ.get("NO_COLOR"):
+        settings["color_system"] = None
+    return Console(stderr=stderr, **settings)
+
+
+def print_table(table: Table, to: Console | None = None) -> None:
     """Print a table, fitted to a terminal; in plain text to a file, a pipe or a very narrow one."""
-    console = console or Console(highlight=False)
-    widths = _fitted_widths(table, console.width) if console.is_terminal else None
+    out = to or console(highlight=False)
+    widths = _fitted_widths(table, out.width) if out.is_terminal else None
     if widths is None:
-        console.print(Text(text_table(table)), soft_wrap=True)
-        console.print()
+        out.print(Text(text_table(table)), soft_wrap=True)
+        out.print()
         return
     fitted = RichTable(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False, show_edge=False)
     for heading, right, width in zip(table.headings, table.aligned_right, widths, strict=True):
@@ -40,11 +48,11 @@ def print_table(table: Table, console: Console | None = None) -> None:
     for row in table.rows:
         fitted.add_row(*map(Text, row))
     if table.title:
-        console.print(Text(table.title, style="bold"))
-    console.print(fitted)
+        out.print(Text(table.title, style="bold"))
+    out.print(fitted)
     if table.note:
-        console.print(Text(table.note, style="dim"))
-    console.print()
+        out.print(Text(table.note, style="dim"))
+    out.print()
 
 
 def _fitted_widths(table: Table, width: int) -> list[int] | None:
@@ -74,7 +82,7 @@ def _fitted_widths(table: Table, width: int) -> list[int] | None:
 
 def print_line(text: str = "", style: str = "") -> None:
     """Print a line for a person; square brackets in it are just brackets."""
-    Console(highlight=False, soft_wrap=True).print(Text(shown(text), style=style))
+    console(highlight=False, soft_wrap=True).print(Text(shown(text), style=style))
 
 
 def print_json(value: Any) -> None:
@@ -108,13 +116,13 @@ def progress(description: str, total: int | None = None) -> Iterator[Progress]:
         TimeRemainingColumn,
     )
 
-    console = Console(stderr=True)
+    out = console(stderr=True)
     columns = [TextColumn("{task.description}", markup=False), BarColumn(), TimeElapsedColumn()]
     if total is not None:
         columns[2:2] = [MofNCompleteColumn()]
         columns.append(TimeRemainingColumn())
-    bar = Progress(*columns, console=console, transient=True)
+    bar = Progress(*columns, console=out, transient=True)
     bar.add_task(shown(description), total=total)
     # Not even started elsewhere: some versions of rich end with an empty line though disabled.
-    with bar if console.is_terminal else nullcontext():
+    with bar if out.is_terminal else nullcontext():
         yield bar

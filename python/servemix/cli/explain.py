@@ -41,11 +41,13 @@ def explain(
     if as_json:
         print_json(_as_json(found, given.screening))
     else:
-        for line in diagnosis_lines(given.problem, found):
+        for line in diagnosis_lines(given.problem, found, given.screening):
             print_line(line)
         print_line()
-        for table in diagnosis_tables(found):
-            print_table(table)
+        # Where a query type has no route, that is what conflicts.
+        if given.screening is None or not given.screening.without_route():
+            for table in diagnosis_tables(found):
+                print_table(table)
         if given.screening is not None:
             _print_dropped(given.screening)
     raise typer.Exit(0 if found.status == "FEASIBLE" else NO_PLAN)
@@ -54,7 +56,7 @@ def explain(
 def _print_dropped(screening: Screening) -> None:
     from servemix.report.screening_tables import dropped_table
 
-    table = dropped_table(screening, only_unserved=False)
+    table = dropped_table(screening, grouped=True)
     if table.rows:
         print_table(table)
 
@@ -89,9 +91,11 @@ def _as_json(found: Diagnosis, screening: Screening | None) -> dict[str, Any]:
         ],
     }
     if screening is not None:
+        from servemix.report.causes import causes
         from servemix.report.screening_tables import dropped_table
 
-        table = dropped_table(screening, only_unserved=False)
+        answer["causes"] = causes(screening)
+        table = dropped_table(screening)
         columns = [column.lstrip("<>") for column in table.columns]
         answer["dropped"] = [dict(zip(columns, row, strict=True)) for row in table.rows]
     return answer

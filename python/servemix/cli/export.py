@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -25,7 +25,7 @@ def export(
             "--to",
             metavar="TARGET",
             help="vllm, kubernetes, kserve, gateway, llm-d, keda, aibrix, kthena, ray, skypilot, "
-            "litellm or nginx, or one that another package adds.",
+            "litellm, nginx or monitoring, or one that another package adds.",
         ),
     ] = None,
     output: Annotated[
@@ -69,7 +69,7 @@ def export(
     """
     from servemix.export import ExportOptions, read_plan_file
 
-    given = {
+    given: dict[str, Any] = {
         "namespace": namespace,
         "image": image,
         "prometheus": prometheus,

@@ -112,12 +112,16 @@ def told(
     given: Given, plan: Plan, held: Hold | None, withstand: float | None
 ) -> tuple[list[str], list[Table]]:
     """Lines and tables on what the plan promises."""
-    from servemix.replay.withstand import FACTOR, withstood
+    from servemix.replay.withstand import FACTOR, against, withstood
     from servemix.report.hold_tables import NOT_REPLAYED, hold_lines, hold_tables, withstood_line
 
     if plan.objective_value is None:
         return [], []
     lines = [NOT_REPLAYED] if held is None else hold_lines(held)
-    factor = FACTOR if withstand is None else withstand
-    lines.append(withstood_line(withstood(given.problem, plan, factor=factor)))
+    factor, recourse = FACTOR if withstand is None else withstand, None
+    if withstand is None:
+        recourse = against(given.problem, plan if held is None else held.naive_plan)
+    lines.append(
+        withstood_line(withstood(given.problem, plan, factor=factor, recourse=recourse), withstand)
+    )
     return lines, [] if held is None else hold_tables(held, given.known)

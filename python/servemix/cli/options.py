@@ -2,10 +2,26 @@
 
 from __future__ import annotations
 
+import inspect
+from collections.abc import Callable
+from dataclasses import dataclass, fields
+from functools import wraps
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any, get_type_hints
 
 import typer
+
+
+def _methods(incomplete: str) -> list[str]:
+    return [name for name in ("gh", "agh", "bnb", "exact") if name.startswith(incomplete)]
+
+
+def scenarios(incomplete: str) -> list[str]:
+    """Complete the name of a built-in scenario; where none fits, the shell completes files."""
+    from servemix.scenario import builtin_scenarios
+
+    return [name for name in builtin_scenarios() if incomplete and name.startswith(incomplete)]
+
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")]
 Output = Annotated[
@@ -26,7 +42,10 @@ TimeLimit = Annotated[
 ]
 Threads = Annotated[int, typer.Option("--threads", min=1, help="Threads to use.")]
 Method = Annotated[
-    str, typer.Option("--method", "-m", help="Solving method: gh, agh, bnb or exact.")
+    str,
+    typer.Option(
+        "--method", "-m", help="Solving method: gh, agh, bnb or exact.", autocompletion=_methods
+    ),
 ]
 Solver = Annotated[
     str, typer.Option("--solver", help="Solver behind the method exact: highs or cbc.")
@@ -38,3 +57,54 @@ RelGap = Annotated[
 Bound = Annotated[
     bool, typer.Option("--bound", help="Compute a lower bound beside the plan, and so its gap.")
 ]
+
+
+@dataclass(frozen=True)
+class Solving:
+    """How one problem is solved: the options of every command that does."""
+
+    method: Method = "agh"
+    seed: Seed = 0
+    time_limit: TimeLimit = None
+    threads: Threads = 1
+    rel_gap: RelGap = 1e-4
+    bound: Bound = False
+    solver: Solver = "highs"
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """Everything but the method, as `servemix.solve` takes it."""
+        return {
+            field.name: getattr(self, field.name)
+            for field in fields(self)
+            if field.name != "method"
+        }
+
+
+def takes_solving(command: Callable[..., None]) -> Callable[..., None]:
+    """Give a command the options of `Solving` in place of its parameter ``solving``."""
+    hints = get_type_hints(command, include_extras=True)
+    options = get_type_hints(Solving, include_extras=True)
+    parameters = []
+    for name, parameter in inspect.signature(command).parameters.items():
+        if name != "solving":
+            parameters.append(parameter.replace(annotation=hints[name]))
+            continue
+        for field in fields(Solving):
+            parameters.append(
+                inspect.Parameter(
+                    field.name,
+                    inspect.Parameter.KEYWORD_ONLY,
+                    default=field.default,
+                    annotation=options[field.name],
+                )
+            )
+
+    @wraps(command)
+    def run(*args: Any, **given: Any) -> None:
+        solving = Solving(**{field.name: given.pop(field.name) for field in fields(Solving)})
+        command(*args, solving=solving, **given)
+
+    run.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+    run.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
+    return run

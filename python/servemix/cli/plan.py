@@ -10,44 +10,35 @@ import typer
 from servemix.cli.console import print_line, print_table, progress
 from servemix.cli.holding import NOT_HELD, Held, told
 from servemix.cli.inputs import read_scenario
-from servemix.cli.options import (
-    Bound,
-    Json,
-    Method,
-    Output,
-    RelGap,
-    Seed,
-    Solver,
-    Threads,
-    TimeLimit,
+from servemix.cli.measured import (
+    Assumed,
+    ProfileOptional,
+    Profiles,
+    assumed,
+    check_measured,
+    print_measured,
 )
-from servemix.cli.solving import check_output, end, report, run_solve
+from servemix.cli.options import Json, Output, Solving, scenarios, takes_solving
+from servemix.cli.solving import check_output, end, report, run_solve, why_none
 
 if TYPE_CHECKING:
     from servemix.performance import Screening
 
 
+@takes_solving
 def plan(
     scenario: Annotated[
-        str, typer.Argument(help="Scenario file (.yaml, .toml, .json) or name of a built-in one.")
+        str,
+        typer.Argument(
+            help="Scenario file (.yaml, .toml, .json) or name of a built-in one.",
+            autocompletion=scenarios,
+        ),
     ],
     *,
-    method: Method = "agh",
-    seed: Seed = 0,
-    time_limit: TimeLimit = None,
-    threads: Threads = 1,
-    rel_gap: RelGap = 1e-4,
-    bound: Bound = False,
-    solver: Solver = "highs",
-    profile: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--profile",
-            metavar="FILE",
-            help="Measured performance, which goes before the model; `aiconfigurator` asks that "
-            "package. May be given several times.",
-        ),
-    ] = None,
+    solving: Solving,
+    profile: Profiles = None,
+    assume: Assumed = None,
+    profile_optional: ProfileOptional = False,
     hold: Annotated[
         bool | None,
         typer.Option(
@@ -108,19 +99,21 @@ def plan(
     """
     check_output(output)
     with progress(f"{scenario}: building the problem"):
-        given = read_scenario(scenario, profile or ())
+        given = read_scenario(
+            scenario, profile or (), assumed(assume or ()), optional=profile_optional
+        )
     choice = Held.choose(
         given,
-        method,
-        bound=bound,
+        solving.method,
+        bound=solving.bound,
         asked=hold,
         trace=tuple(trace or ()),
         arrivals=arrivals,
         attainment=attainment,
-        seeds=range(seed, seed + seeds),
+        seeds=range(solving.seed, solving.seed + seeds),
         withstand=withstand,
     )
-    held = None if choice is None else choice.run(given, method, seed)
+    held = None if choice is None else choice.run(given, solving.method, solving.seed)
     if held is not None:
         found = held.plan
     else:
@@ -129,20 +122,13 @@ def plan(
             from servemix import Recourse
 
             settings = {"robust": Recourse(withstand)}
-        found = run_solve(
-            given,
-            method,
-            seed=seed,
-            time_limit=time_limit,
-            threads=threads,
-            rel_gap=rel_gap,
-            bound=bound,
-            solver=solver,
-            **settings,
-        )
+        found = run_solve(given, solving.method, **solving.settings, **settings)
+    modelled = check_measured(given.screening, found)
     if save_problem is not None:
         (given.problem if held is None else held.problem).to_json(save_problem)
     lines, tables = told(given, found, held, withstand)
+    if found.objective_value is None:
+        lines = [*lines, *why_none(given, scenario)]
     report(
         given,
         found,
@@ -153,6 +139,7 @@ def plan(
         held=held,
     )
     if not as_json and given.screening is not None:
+        print_measured(given.screening, modelled)
         _print_screening(given.screening, dropped)
     if held is not None and not held.held:
         raise typer.Exit(NOT_HELD)
@@ -160,10 +147,11 @@ def plan(
 
 
 def _print_screening(screening: Screening, dropped: bool) -> None:
+    from servemix.report.causes import counted
     from servemix.report.screening_tables import dropped_table, screening_table
 
     print_table(screening_table(screening))
-    table = dropped_table(screening, only_unserved=not dropped)
+    table = dropped_table(screening, only_unserved=not dropped, grouped=True)
     if table.rows:
         print_table(table)
     if not dropped and next(screening.screened(), None) is not None:
@@ -171,7 +159,7 @@ def _print_screening(screening: Screening, dropped: bool) -> None:
         print_line()
     for interval in screening.intervals:
         print_line(f"accuracy: {interval.sentence()}")
-    for warning in screening.warnings:
+    for warning in counted(screening.warnings):
         print_line(f"note: {warning}")
     if screening.warnings or screening.intervals:
         print_line()

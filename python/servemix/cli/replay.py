@@ -69,6 +69,24 @@ def replay(
             "--dispatch", help="least_outstanding, round_robin, least_work or shared_queue."
         ),
     ] = "least_outstanding",
+    replan: Annotated[
+        float | None,
+        typer.Option(
+            "--planner",
+            min=1.0,
+            metavar="SECONDS",
+            help="Plan anew every so many seconds from the rates of the time before.",
+        ),
+    ] = None,
+    start_s: Annotated[
+        float,
+        typer.Option(
+            "--start-s",
+            min=0.0,
+            metavar="SECONDS",
+            help="With --planner: from ordering a replica to its first request.",
+        ),
+    ] = 120.0,
     seed: Seed = 0,
     seeds: Annotated[
         int, typer.Option("--seeds", min=1, max=10_000, help="Draws, from --seed on.")
@@ -82,7 +100,7 @@ def replay(
     Exit code 0 where every query type attains its share in every draw, 1 where one does not, 2
     where a file or an option is not valid.
     """
-    from servemix.replay import losses
+    from servemix.replay import PlannerLoop, losses
     from servemix.replay import replay as run
     from servemix.replay.fleet import Fleet
     from servemix.report.replay_tables import losses_table, replay_headline, replay_tables
@@ -100,7 +118,8 @@ def replay(
         raise InvalidInputError(f"--arrivals series: {loaded.name} carries no rates over time")
     read = read_plan(plan, given.problem)
     fleet = Fleet.of(loaded)
-    replays = []
+    loop = None if replan is None else PlannerLoop(given.problem, replan, start_s)
+    replays, rentals = [], []
     with progress(f"{scenario}: replaying"):
         for draw in range(seed, seed + seeds):
             requests = _requests(
@@ -114,9 +133,13 @@ def replay(
                 seed=draw,
                 threads=threads,
                 fleet=fleet,
+                planner=loop,
             )
             replays.append(found)
-        lost = losses(loaded, read, requests, seed=seed, fleet=fleet)
+            if loop is not None:
+                rentals.append(loop.rental_usd_per_h(found.phases, float(requests.duration_s)))
+        # causes are told apart for a plan that stays
+        lost = [] if loop is not None else losses(loaded, read, requests, seed=seed, fleet=fleet)
     if output is not None:
         if output.suffix == ".html":
             from servemix._files import write_whole
@@ -143,13 +166,20 @@ def replay(
                 "attainment": attainment,
                 "replays": [one.to_data() for one in replays],
                 "losses": [vars(loss) for loss in lost],
+                "rental_usd_per_h": rentals or None,
             }
         )
     else:
         for one in replays:
             print_line(replay_headline(one))
         print_line()
-        for table in (*replay_tables(replays[0], given.known), losses_table(lost)):
+        for usd_per_h, one in zip(rentals, replays, strict=False):
+            print_line(
+                f"Planned anew every {replan:g} s, replicas starting in {start_s:g} s: "
+                f"{len(one.phases)} plans, {usd_per_h:.2f} $/h on average."
+            )
+        tables = replay_tables(replays[0], given.known)
+        for table in (*tables, losses_table(lost)) if lost else tables:
             print_table(table)
         verdict = "holds" if held else "does not hold"
         print_line(f"The plan {verdict}: {attainment:.4g} of every query type is needed.")

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from servemix.report.tables import Table
 
 NO_PLAN = 1
+#: Most seconds that a command which has no plan looks for the reason.
+_DIAGNOSIS_S = 2.0
 
 #: How long a page without a plan may look for the reason, s.
 _DIAGNOSIS_LIMIT_S = 20.0
@@ -45,6 +47,24 @@ def run_solve(given: Given, method: str, **settings: Any) -> Plan:
         if method != "exact":
             return solve(given.problem, method, **settings)
         return interruptible(lambda: solve(given.problem, method, **settings))
+
+
+def why_none(given: Given, source: str) -> list[str]:
+    """Say in a few lines what keeps a problem from having a plan, and which command says more."""
+    from servemix import diagnose
+    from servemix.report.causes import causes
+    from servemix.report.diagnosis_tables import proposals
+
+    lines = [] if given.screening is None else causes(given.screening)
+    if not lines:
+        with progress(f"{given.problem.name}: looking for what conflicts"):
+            found = diagnose(given.problem, _DIAGNOSIS_S)
+        if found.conflict:
+            conflict = "; ".join(one.message for one in found.conflict)
+            lines.append(f"cannot hold together: {conflict}")
+        lines += [f"would give a plan: {one.message}" for one in proposals(found)[:1]]
+    lines.append(f"servemix explain {source} says what would give a plan")
+    return lines
 
 
 def interruptible(work: Callable[[], T]) -> T:
@@ -82,9 +102,9 @@ def report(
         if output.suffix == ".html":
             write_whole(output, _page(given, plan, lines, tables, held))
         else:
-            write_whole(output, given.plan_json(plan))
+            write_whole(output, given.plan_json(plan, held))
     if as_json:
-        print(given.plan_json(plan))
+        print(given.plan_json(plan, held))
     else:
         _print_plan(given, plan, lines, tables)
 
@@ -112,7 +132,7 @@ def _page(
         known=given.known,
         held=held,
         diagnosis=diagnosis,
-        file=given.plan_json(plan),
+        file=given.plan_json(plan, held),
         lines=lines,
         tables=tables,
     )

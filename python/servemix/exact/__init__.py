@@ -15,7 +15,12 @@ import numpy as np
 from servemix._columns import FloatArray
 from servemix._errors import InvalidInputError
 from servemix.exact._decisions import arrays_of, columns_of
-from servemix.exact._model import MipModel, build_model, usable_routes
+from servemix.exact._model import (
+    FEASIBILITY_TOLERANCE,
+    MipModel,
+    build_model,
+    usable_routes,
+)
 from servemix.exact._solver import MipResult, MipSolver, optimize
 
 if TYPE_CHECKING:
@@ -23,6 +28,10 @@ if TYPE_CHECKING:
 
 __all__ = ["MipSolver", "solve_exact"]
 
+#: Gaps below this are not told from what plans within the feasibility tolerance may save.
+_LEAST_GAP = 1e-4
+#: Where a routing is sought within the tolerance, this is left to the solver's own.
+_TOLERANCE_WITHIN = 0.8 * FEASIBILITY_TOLERANCE
 #: Relative slack in the comparison of a gap with the one asked for.
 _GAP_ROUNDING = 1e-6
 
@@ -50,7 +59,8 @@ def solve_exact(
         looks at its clock between steps of its own and may overrun it.
     rel_gap
         The solve ends where ``(objective_value - objective_bound) / objective_value`` is at most
-        this; 1e-4 by default.
+        this; 1e-4 by default. Gaps below 1e-4 count as none: the bound holds for all plans within
+        the feasibility tolerance, which may cost that much less.
     threads
         Threads of the solver, 1 by default. HiGHS runs all overlapping solves of a process with
         the number that the first of them asked for.
@@ -77,14 +87,16 @@ def solve_exact(
     """
     backend = _validate(solver, time_limit, rel_gap, threads, seed)
     began = time.perf_counter()
-    model = build_model(problem)
+    # As wide as the checker: what is proven then holds for every plan that it accepts.
+    model = build_model(problem, tolerance=FEASIBILITY_TOLERANCE)
     build_s = time.perf_counter() - began
     if len(model.configurations):
         result = optimize(
             model,
             backend,
             time_limit_s=math.inf if time_limit is None else time_limit - build_s,
-            rel_gap=rel_gap,
+            # A little less, so that what a routing within the rows costs more does not exceed it.
+            rel_gap=0.9 * rel_gap,
             threads=threads,
             seed=seed,
             start=None if initial_plan is None else columns_of(problem, model, initial_plan),
@@ -132,9 +144,10 @@ def _validate(
 
 def _nothing_deployed(model: MipModel) -> MipResult:
     """Answer where no configuration can carry traffic: leave all unserved, if that is allowed."""
-    if np.any(model.upper < 1.0):
+    if np.any(model.upper[: model.num_query_types] < 1.0):
         return MipResult("INFEASIBLE", None, None)
-    values = np.ones(model.num_columns)
+    values = np.zeros(model.num_columns)
+    values[: model.num_query_types] = 1.0
     return MipResult("OPTIMAL", values, float(model.objective @ values) + model.constant)
 
 
@@ -156,12 +169,13 @@ def _plans(problem: Problem, model: MipModel, values: FloatArray, solver: MipSol
         return [plan]
     replicas = np.zeros(problem.num_configurations, dtype=np.int64)
     replicas[deployed["configuration"]] = deployed["replicas"]
-    routing = build_model(problem, replicas)
-    result = optimize(routing, solver, rel_gap=0.0)
-    if result.values is None:
-        return [plan]
-    arrays = arrays_of(problem, routing, result.values)
-    return [plan, Plan.from_arrays(problem, **draft, **arrays)]
+    for tolerance in (0.0, _TOLERANCE_WITHIN):
+        routing = build_model(problem, replicas, tolerance=tolerance)
+        result = optimize(routing, solver, rel_gap=0.0)
+        if result.values is not None:
+            arrays = arrays_of(problem, routing, result.values)
+            return [plan, Plan.from_arrays(problem, **draft, **arrays)]
+    return [plan]
 
 
 def _cheapest_feasible(problem: Problem, candidates: list[Plan]) -> Plan | None:
@@ -187,7 +201,8 @@ def _final_plan(
         # Within its tolerance a solver's bound can lie a hair above the plan; no cost is below 0.
         bound = min(max(bound, 0.0), value)
         gap = 0.0 if value == bound else (value - bound) / value
-    proven = gap <= rel_gap + _GAP_ROUNDING * max(rel_gap, 1e-3)
+    enough = max(rel_gap, _LEAST_GAP)
+    proven = gap <= enough + _GAP_ROUNDING * max(enough, 1e-3)
     ended = result.status in ("OPTIMAL", "INFEASIBLE")
     return Plan.from_arrays(
         problem,

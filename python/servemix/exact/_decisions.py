@@ -25,7 +25,7 @@ def columns_of(problem: Problem, model: MipModel, plan: Plan) -> FloatArray | No
         return None
     replicas = np.zeros(problem.num_configurations)
     replicas[plan.deployments["configuration"]] = plan.deployments["replicas"]
-    replicas = np.minimum(replicas[model.configurations], model.upper[model.replicas_start :])
+    replicas = np.minimum(replicas[model.configurations], model.upper[model.replicas])
     r, width = problem.routes, problem.num_configurations
     key = r["query_type"][model.routes].astype(np.int64) * width + r["configuration"][model.routes]
     planned = plan.routing["query_type"].astype(np.int64) * width + plan.routing["configuration"]
@@ -34,7 +34,9 @@ def columns_of(problem: Problem, model: MipModel, plan: Plan) -> FloatArray | No
     found = key[order][place] == planned
     share = np.zeros(len(key))
     share[order[place[found]]] = plan.routing["fraction"][found]
-    return np.concatenate([share, plan.unmet, replicas > 0.0, replicas])
+    # What supply rows are off by is not a decision; rounding of the plan's shares goes there.
+    off = np.zeros(model.num_columns - model.replicas.stop)
+    return np.concatenate([share, plan.unmet, replicas > 0.0, replicas, off])
 
 
 def arrays_of(problem: Problem, model: MipModel, values: FloatArray) -> dict[str, Any]:
@@ -45,11 +47,12 @@ def arrays_of(problem: Problem, model: MipModel, values: FloatArray) -> dict[str
     """
     query_type = problem.routes["query_type"][model.routes]
     num_types = model.num_query_types
-    replicas = np.rint(values[model.replicas_start :]).astype(np.int64)
+    replicas = np.rint(values[model.replicas]).astype(np.int64)
     share = np.clip(values[: model.unmet_start], 0.0, 1.0)
     share[(share < _NO_TRAFFIC) | (replicas[model.route_configuration] == 0)] = 0.0
     unmet_columns = slice(model.unmet_start, model.deployed_start)
-    most = model.upper[unmet_columns]
+    # Not beyond what may, however wide the rows of the model are.
+    most = problem.query_types["max_unmet"]
     unmet = np.clip(values[unmet_columns], 0.0, most)
     unmet[unmet < _NO_TRAFFIC] = 0.0
     served = np.bincount(query_type, share, num_types)

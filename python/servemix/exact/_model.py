@@ -2,8 +2,9 @@
 
 Columns are, in this order: the share x of every route that may carry traffic, the unserved share u
 of every query type, and for every configuration that is left whether it is deployed (w) and its
-replicas (r). Rows are divided by their right-hand sides or limits, so that a solver's absolute
-tolerance means the same in each of them.
+replicas (r); then, where rows are widened by a tolerance, what each supply row may be off by. Rows
+are divided by their right-hand sides or limits, so that a solver's absolute tolerance means the
+same in each of them.
 """
 
 from __future__ import annotations
@@ -22,6 +23,10 @@ if TYPE_CHECKING:
 
 Mask = npt.NDArray[np.bool_]
 
+#: What :func:`servemix.check` allows, relative to each right-hand side.
+FEASIBILITY_TOLERANCE = 1e-6
+#: Where an SLO is lower, these stand in for it: a fraction, and seconds.
+_LEAST_ERROR_SLO, _LEAST_LATENCY_SLO_S = 0.01, 1.0
 #: Loads a hair above a whole number need no further replica; the checker's tolerance is wider.
 _ROUNDING = 1e-9
 
@@ -95,12 +100,19 @@ class MipModel:
         return self.deployed_start + len(self.configurations)
 
     @property
+    def replicas(self) -> slice:
+        """The r columns."""
+        return slice(self.replicas_start, self.replicas_start + len(self.configurations))
+
+    @property
     def num_columns(self) -> int:
         """Columns in all."""
         return len(self.objective)
 
 
-def build_model(problem: Problem, replicas: IntArray | None = None) -> MipModel:
+def build_model(
+    problem: Problem, replicas: IntArray | None = None, *, tolerance: float = 0.0
+) -> MipModel:
     """Write a problem as rows and columns.
 
     Routes that cannot carry traffic in any plan have no column, and no configuration has a higher
@@ -113,9 +125,15 @@ def build_model(problem: Problem, replicas: IntArray | None = None) -> MipModel:
     replicas
         Shape (configurations): replicas to be taken as given, 0 for what is not deployed. By
         default they are decided as well.
+    tolerance
+        By how much every row is wider than the formulation has it, relative to its right-hand side;
+        0 by default. With :data:`FEASIBILITY_TOLERANCE` bounds and proofs hold for all plans that
+        :func:`servemix.check` accepts. Replicas and pairs have none.
     """
     limit = _replica_limit(problem) if replicas is None else replicas
-    routes = np.flatnonzero(usable_routes(problem) & (limit[problem.routes["configuration"]] > 0))
+    routes = np.flatnonzero(
+        usable_routes(problem, tolerance) & (limit[problem.routes["configuration"]] > 0)
+    )
     configurations = np.unique(problem.routes["configuration"][routes]).astype(np.int64)
     position = np.searchsorted(configurations, problem.routes["configuration"][routes])
     time, memory = _loads(problem, routes)
@@ -147,20 +165,23 @@ def build_model(problem: Problem, replicas: IntArray | None = None) -> MipModel:
         ]
     )
     num_types, num_configurations = len(q["rate_per_h"]), len(configurations)
-    lower = np.concatenate([np.zeros(len(routes) + num_types), lower_w, lower_r])
-    upper = np.concatenate(
-        [np.ones(len(routes)), q["max_unmet"], np.ones(num_configurations), most]
-    )
+    off = np.full(num_types if tolerance > 0.0 else 0, tolerance)
+    objective = np.concatenate([objective, np.zeros(len(off))])
+    lower = np.concatenate([np.zeros(len(routes) + num_types), lower_w, lower_r, -off])
+    share = np.full(len(routes), 1.0 + tolerance)
+    most_unmet = np.minimum(q["max_unmet"] + tolerance, 1.0)
+    upper = np.concatenate([share, most_unmet, np.ones(num_configurations), most, off])
 
-    rows = _RowBuilder(len(routes), num_types, num_configurations)
+    rows = _RowBuilder(len(routes), num_types, num_configurations, tolerance)
     rows.supply(i)
     rows.activation(position, least, most)
     rows.one_per_pair(pairs_of(problem)[configurations])
     rows.capacity(position, time)
     rows.capacity(position, memory)
-    rows.mean(i, problem.routes["error"][routes], q["error_slo"])
+    rows.mean(i, problem.routes["error"][routes], q["error_slo"], _LEAST_ERROR_SLO)
     if problem.latency_scope == "average":
-        rows.mean(i, problem.routes["latency_s"][routes], q["latency_slo_s"])
+        latency_s, slo_s = problem.routes["latency_s"][routes], q["latency_slo_s"]
+        rows.mean(i, latency_s, slo_s, _LEAST_LATENCY_SLO_S)
     weights, data = c["weights_gb"][configurations], q["data_gb"]
     rows.at_most(problem.budget_usd, data * gb_usd, weights * gb_usd, replica_usd)
     rows.at_most(problem.storage_gb, data, weights, np.zeros(num_configurations))
@@ -181,14 +202,15 @@ def build_model(problem: Problem, replicas: IntArray | None = None) -> MipModel:
     )
 
 
-def usable_routes(problem: Problem) -> Mask:
+def usable_routes(problem: Problem, tolerance: float = 0.0) -> Mask:
     """Which routes may carry traffic at all."""
     r, q = problem.routes, problem.query_types
     i = r["query_type"]
-    # A mean that must be nothing allows only routes that add nothing to it.
-    usable: Mask = (q["error_slo"][i] > 0.0) | (r["error"] == 0.0)
+    # A mean that must be nothing allows only routes that add nothing to it; a tolerance, others.
+    wide = tolerance > 0.0
+    usable: Mask = (q["error_slo"][i] > 0.0) | (r["error"] == 0.0) | wide
     if problem.latency_scope == "average":
-        usable &= (q["latency_slo_s"][i] > 0.0) | (r["latency_s"] == 0.0)
+        usable &= (q["latency_slo_s"][i] > 0.0) | (r["latency_s"] == 0.0) | wide
     else:
         usable &= r["latency_s"] <= q["latency_slo_s"][i]
     return usable
@@ -229,11 +251,16 @@ def _loads(problem: Problem, routes: IntArray) -> tuple[FloatArray, FloatArray]:
 class _RowBuilder:
     """Collects blocks of rows, each as arrays of row (in the block), column and coefficient."""
 
-    def __init__(self, num_routes: int, num_types: int, num_configurations: int) -> None:
+    def __init__(
+        self, num_routes: int, num_types: int, num_configurations: int, tolerance: float
+    ) -> None:
+        self.tolerance = tolerance
+        self.more = 1.0 + tolerance
         self.x = np.arange(num_routes)
         self.u = num_routes + np.arange(num_types)
         self.w = num_routes + num_types + np.arange(num_configurations)
         self.r = self.w + num_configurations
+        self.off = num_routes + num_types + 2 * num_configurations + np.arange(num_types)
         self.blocks: list[tuple[IntArray, IntArray, FloatArray]] = []
         self.rights: list[FloatArray] = []
         self.senses: list[str] = []
@@ -255,13 +282,19 @@ class _RowBuilder:
         self.num_rows += len(right)
 
     def supply(self, query_type: IntArray) -> None:
-        one = np.ones(len(self.u))
-        self.block("=", one, (query_type, self.x, 1.0), (np.arange(len(self.u)), self.u, 1.0))
+        n = np.arange(len(self.u))
+        entries = [(query_type, self.x, 1.0), (n, self.u, 1.0)]
+        if self.tolerance > 0.0:
+            entries.append((n, self.off, 1.0))
+        self.block("=", np.ones(len(n)), *entries)
 
     def activation(self, position: IntArray, least: FloatArray, most: FloatArray) -> None:
         n = np.arange(len(self.w))
         self.block(
-            "<", np.zeros(len(self.x)), (self.x, self.x, 1.0), (self.x, self.w[position], -1.0)
+            "<",
+            np.zeros(len(self.x)),
+            (self.x, self.x, 1.0),
+            (self.x, self.w[position], -self.more),
         )
         self.block("<", np.zeros(len(n)), (n, self.w, least), (n, self.r, -1.0))
         self.block("<", np.zeros(len(n)), (n, self.r, 1.0), (n, self.w, -most))
@@ -275,15 +308,22 @@ class _RowBuilder:
 
     def capacity(self, position: IntArray, load: FloatArray) -> None:
         n = np.arange(len(self.r))
-        self.block("<", np.zeros(len(n)), (position, self.x, load), (n, self.r, -1.0))
+        self.block("<", np.zeros(len(n)), (position, self.x, load), (n, self.r, -self.more))
 
-    def mean(self, query_type: IntArray, value: FloatArray, limit: FloatArray) -> None:
-        """Keep the mean of ``value`` over the served queries of a type within its limit."""
-        excess = value / np.where(limit > 0.0, limit, 1.0)[query_type] - 1.0
-        binding = np.bincount(query_type, excess > 0.0, len(limit)).astype(bool) & (limit > 0.0)
+    def mean(
+        self, query_type: IntArray, value: FloatArray, limit: FloatArray, least: float
+    ) -> None:
+        """Keep the mean of ``value`` over the served queries of a type within its limit.
+
+        The tolerance is relative to the limit, or to ``least`` where that is more.
+        """
+        scale = np.where(limit > 0.0, limit, least)
+        excess = (value - limit[query_type]) / scale[query_type]
+        binding = np.bincount(query_type, excess > 0.0, len(limit)).astype(bool)
         kept = binding[query_type]
         row = (np.cumsum(binding) - 1)[query_type[kept]]
-        self.block("<", np.zeros(int(binding.sum())), (row, self.x[kept], excess[kept]))
+        right = (self.tolerance * np.maximum(limit, least) / scale)[binding]
+        self.block("<", right, (row, self.x[kept], excess[kept]))
 
     def at_most(
         self, limit: float, data: FloatArray, deployed: FloatArray, replicas: FloatArray
@@ -293,7 +333,7 @@ class _RowBuilder:
             return
         scale = limit if limit > 0.0 else 1.0
         entries = [(0, self.u, -data), (0, self.w, deployed), (0, self.r, replicas)]
-        right = np.array([(limit - float(data.sum())) / scale])
+        right = np.array([(limit * self.more - float(data.sum())) / scale])
         self.block("<", right, *((row, column, value / scale) for row, column, value in entries))
 
     def finish(self) -> Rows:

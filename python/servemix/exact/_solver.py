@@ -124,7 +124,8 @@ def _pass(mip: Any, program: Any, model: MipModel) -> list[Any]:
     """Pass columns and rows on; python-mip takes them one by one only, so at least from lists."""
     kinds = "C" * model.deployed_start
     kinds += "B" * (model.replicas_start - model.deployed_start)
-    kinds += "I" * (model.num_columns - model.replicas_start)
+    kinds += "I" * len(model.configurations)
+    kinds += "C" * (model.num_columns - model.replicas.stop)
     bounds = zip(model.lower.tolist(), model.upper.tolist(), strict=True)
     columns = [
         program.add_var("", lower, upper, cost, kind)

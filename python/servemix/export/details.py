@@ -15,12 +15,27 @@ from servemix.replay.fleet import CURVE_COLUMNS, Fleet
 
 if TYPE_CHECKING:
     from servemix import Plan, Problem
+    from servemix.performance.error_rates import EstimatedError
+    from servemix.performance.profile import MeasuredUse
+    from servemix.replay.hold import Hold
+    from servemix.replay.result import TypeReplay
     from servemix.scenario import ResolvedScenario, Scenario
 
 __all__ = ["PlanFacts"]
 
 #: Contexts are rounded down to whole blocks of the KV cache, as engines keep it.
 _BLOCK_TOKENS = 16
+
+
+def _attainment(planned: float, row: TypeReplay) -> dict[str, float | None]:
+    """Share of the requests that meet every SLO: what was planned for, and what was replayed."""
+    joint = row.joint if row.requests else None
+    return {
+        "planned": planned,
+        "replayed": None if joint is None else joint.value,
+        "low": None if joint is None else joint.low,
+        "high": None if joint is None else joint.high,
+    }
 
 
 @dataclass(frozen=True)
@@ -36,10 +51,16 @@ class PlanFacts:
         The scenario of the problem.
     warnings
         What nobody has verified, as the screening says it.
+    measured
+        What was used of measured files, as the screening has it; None without.
+    estimates
+        The error rates that were estimated, as the screening has them.
     """
 
     scenario: Scenario
     warnings: tuple[str, ...] = ()
+    measured: MeasuredUse | None = None
+    estimates: tuple[EstimatedError, ...] = ()
 
     @cached_property
     def resolved(self) -> ResolvedScenario:
@@ -54,13 +75,15 @@ class PlanFacts:
         # This one model knows no engines, only what requests may cost.
         return None if self.scenario.performance.model == "capability" else Fleet.of(self.scenario)
 
-    def of(self, problem: Problem, plan: Plan) -> dict[str, Any]:
+    def of(self, problem: Problem, plan: Plan, held: Hold | None = None) -> dict[str, Any]:
         """Return the details of a plan, as ``Plan.to_json`` takes them.
 
         Parameters
         ----------
         problem, plan
             A problem of this scenario, whatever its rates, and a plan for it.
+        held
+            Replays that the plan was sized by; None where it was never replayed.
 
         Returns
         -------
@@ -68,7 +91,7 @@ class PlanFacts:
             Entries of servemix-plan/2 beside the columns.
         """
         scenario = self.scenario
-        query_types = [
+        query_types: list[dict[str, Any]] = [
             {
                 "input_tokens": entry.input_tokens,
                 "output_tokens": entry.output_tokens,
@@ -78,18 +101,41 @@ class PlanFacts:
             }
             for entry in scenario.query_types
         ]
-        return {
+        attained: dict[str, Any] = {}
+        if held is not None:
+            # the draw that went worst
+            shown = min(held.replays, key=lambda one: one.attainment)
+            for entry, planned, row in zip(
+                query_types, held.type_attainment, shown.query_types, strict=True
+            ):
+                entry["attainment"] = _attainment(planned, row)
+            attained = {"attainment": _attainment(held.attainment, shown.total)}
+        return attained | {
             "deployments": self._engines(problem, plan),
             "query_types": query_types,
             "basis": {
                 "performance_model": scenario.performance.model,
                 "calibration": [str(source) for source in scenario.sources],
                 "unverified": list(self.warnings),
+                **self._measured(plan),
+                "estimated_errors": [_estimate(one) for one in self.estimates],
                 "assumptions": [
                     f"max_num_batched_tokens {DEFAULT_MAX_NUM_BATCHED_TOKENS:,} per engine step",
                     f"max_utilization {problem.max_utilization:g} of a replica's time",
                 ],
+                "replayed": None if held is None else held.replay.arrivals,
             },
+        }
+
+    def _measured(self, plan: Plan) -> dict[str, Any]:
+        """Say what the plan rests on of measured files; nothing without files."""
+        use = self.measured
+        if use is None:
+            return {}
+        keys = ("file", "format", "rows", "matched", "used", "unused")
+        return {
+            "measured_files": [{key: getattr(file, key) for key in keys} for file in use.files],
+            "modelled_although_covered": use.modelled(plan) if plan.deployments else [],
         }
 
     def _engines(self, problem: Problem, plan: Plan) -> list[dict[str, Any]]:
@@ -137,6 +183,27 @@ class PlanFacts:
             return Checkpoint(given[precision])
         found = checkpoint(entry.model or entry.name, precision, stored_as=row.precision)
         return found if found.name else checkpoint(row.name, precision, stored_as=row.precision)
+
+
+def _estimate(found: EstimatedError) -> dict[str, Any]:
+    return {
+        "model": found.model,
+        "precision": found.precision,
+        "query_types": [
+            {"name": name, "error": error, "low": low, "high": high}
+            for name, error, low, high in zip(
+                found.query_types, found.error, found.low, found.high, strict=True
+            )
+        ],
+        "retention": {
+            "precision": found.retention.precision,
+            "median": found.retention.median,
+            "low": found.retention.low,
+            "high": found.retention.high,
+            "published": found.retention.count,
+            "sources": list(found.retention.sources),
+        },
+    }
 
 
 def _fp8_cache(model: Any, tier: Any) -> bool:

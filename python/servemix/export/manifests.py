@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -30,6 +30,11 @@ class ExportOptions:
     engine_address
         Address of an engine outside Kubernetes, with ``{name}`` (the deployment), ``{replica}``
         (from 0) and ``{port}`` (8000 plus a running number).
+    engine_addresses
+        Addresses of each deployment by its name, instead of the pattern; a deployment that is left
+        out takes no traffic now.
+    listen
+        Where the gateway nginx listens: a port, or an address and port.
     """
 
     namespace: str | None = None
@@ -37,6 +42,8 @@ class ExportOptions:
     prometheus: str = "http://prometheus-operated.monitoring.svc:9090"
     gateway: str = "servemix-gateway"
     engine_address: str = "127.0.0.1:{port}"
+    engine_addresses: Mapping[str, Sequence[str]] | None = None
+    listen: str = "8080"
 
 
 @dataclass(frozen=True)

@@ -146,14 +146,57 @@ class Cost(_Row, frozen=True, kw_only=True):
     unmet: float
 
 
+class MeasuredFile(_Row, frozen=True, kw_only=True):
+    """What was used of a measured file: rows in it, of the scenario's deployments, and used."""
+
+    file: str
+    format: str
+    rows: int
+    matched: int
+    used: int
+    unused: dict[str, int] = {}
+
+
+class EstimatedQueryType(_Row, frozen=True, kw_only=True):
+    """A query type's estimated error rate, and what it is at the range of published retentions."""
+
+    name: str
+    error: Share
+    low: Share
+    high: Share
+
+
+class Retention(_Row, frozen=True, kw_only=True):
+    """What is published of the accuracy that a precision keeps."""
+
+    precision: str
+    median: NonNegative
+    low: NonNegative
+    high: NonNegative
+    published: Index
+    sources: tuple[str, ...] = ()
+
+
+class EstimatedErrors(_Row, frozen=True, kw_only=True):
+    """Error rates of a model at a precision that are no published numbers."""
+
+    model: str
+    precision: str
+    query_types: tuple[EstimatedQueryType, ...] = ()
+    retention: Retention | None = None
+
+
 class Basis(_Row, frozen=True, kw_only=True):
     """What the figures rest on."""
 
     performance_model: str | None = None
     calibration: tuple[str, ...] = ()
     unverified: tuple[str, ...] = ()
+    estimated_errors: tuple[EstimatedErrors, ...] = ()
     assumptions: tuple[str, ...] = ()
     replayed: str | None = None
+    measured_files: tuple[MeasuredFile, ...] = ()
+    modelled_although_covered: tuple[str, ...] = ()
 
 
 class PlanFile(_Row, frozen=True, kw_only=True):

@@ -31,6 +31,7 @@ _OWN = (
     "skypilot",
     "litellm",
     "nginx",
+    "monitoring",
 )
 
 

@@ -13,12 +13,14 @@ from numpy.typing import NDArray
 from servemix._errors import InvalidInputError
 from servemix.performance.caveats import caveats, intervals
 from servemix.performance.configurations import Configurations, enumerate_configurations
-from servemix.performance.error_rates import error_rates
+from servemix.performance.error_rates import ErrorRates, error_rates
 from servemix.performance.routes import Curves, RouteFigures, curve_of, route_figures
 from servemix.performance.screen import RouteChecks, screen
 from servemix.performance.screening import Reason, Screening
 from servemix.performance.service_curve import ServiceCurve
+from servemix.performance.suspicions import suspicions
 from servemix.scenario import QueryType, ResolvedScenario, Scenario, checked_scenario
+from servemix.scenario.mistakes import Mistakes
 
 if TYPE_CHECKING:
     from servemix import Problem
@@ -33,8 +35,13 @@ MODELS: dict[str, tuple[str, str | None]] = {
     ),
 }
 
+#: Performance models that change what is looked at: where the function is found.
+CANDIDATES = {"profile": "servemix.performance.profile.candidates:limited"}
+
 #: Replicas that every configuration may have where the scenario sets no limit.
 MIN_REPLICA_LIMIT = 1024
+#: Price of an unserved query of a type whose rate is 0 in the scenario: more than serving it costs.
+_IDLE_UNMET_USD = 100.0
 # What a problem may hold.
 MAX_REPLICA_LIMIT = 1_000_000
 
@@ -125,11 +132,28 @@ def _build(
     resolved = checked_scenario(scenario)
     scenario = resolved.scenario
     configurations, none = enumerate_configurations(resolved)
-    curves = configuration_curves(resolved, configurations)
+    if (candidates := CANDIDATES.get(scenario.performance.model)) is not None:
+        configurations = _function(candidates)(resolved, configurations)
+    mistakes = Mistakes()
+    with mistakes.collecting():
+        rates = _error_rates(resolved, configurations)
+    with mistakes.collecting():
+        curves = configuration_curves(resolved, configurations)
+    mistakes.raise_if_any()
     figures = route_figures(scenario.query_types, curves)
-    pairs = np.unique(np.stack([configurations.model, configurations.tier]), axis=1)
-    rates = error_rates(resolved, map(tuple, pairs.T.tolist()), _modelled_errors(resolved))
-    rates.warnings.extend((*getattr(curves, "warnings", ()), *caveats(resolved)))
+    rates.warnings.extend(
+        (
+            *getattr(curves, "warnings", ()),
+            *resolved.notes,
+            *caveats(resolved),
+            *suspicions(resolved),
+        )
+    )
+
+    no_route = getattr(curves, "no_route", None)
+    latency_s = figures.latency_s
+    if no_route is None:
+        no_route = np.zeros_like(latency_s, dtype=bool)
 
     by_route = scenario.latency_scope == "route"
     checks = RouteChecks(
@@ -137,7 +161,7 @@ def _build(
             Reason.MEMORY: figures.kv_least_gb,
             Reason.TTFT: figures.ttft_s,
             Reason.TPOT: figures.tpot_s,
-            Reason.LATENCY: figures.latency_s,
+            Reason.LATENCY: np.where(no_route, np.inf, latency_s),
         },
         limit={
             Reason.MEMORY: configurations.kv_cache_gb,
@@ -152,8 +176,12 @@ def _build(
         max_num_seqs=configurations.max_num_seqs,
     )
     error = rates.error[:, configurations.model, configurations.tier]
-    listed = np.isfinite(error) & np.logical_and.reduce(
-        [checks.passes(reason) for reason in (Reason.MEMORY, Reason.TTFT, Reason.TPOT)]
+    listed = (
+        ~no_route
+        & np.isfinite(error)
+        & np.logical_and.reduce(
+            [checks.passes(reason) for reason in (Reason.MEMORY, Reason.TTFT, Reason.TPOT)]
+        )
     )
     usable = listed & checks.passes(Reason.LATENCY)
 
@@ -169,7 +197,27 @@ def _build(
         ttft_s=figures.ttft_s[at],
         tpot_s=figures.tpot_s[at],
     )
-    screening = replace(screening, intervals=intervals(resolved))
+    use = getattr(curves, "use", None)
+    measured = None if use is None else use.take(kept)
+    route_tier = (route_type, configurations.model[at[1]], configurations.tier[at[1]])
+    screening = replace(
+        screening,
+        intervals=intervals(resolved),
+        measured=measured,
+        error_estimated=rates.estimated[route_tier],
+        error_unknown=rates.unknown[route_tier],
+        estimates=rates.estimates,
+    )
+    columns: dict[str, Any] = {
+        "model": configurations.model[kept],
+        "tier": configurations.tier[kept],
+        "tp": configurations.tp[kept],
+        "pp": configurations.pp[kept],
+        "weights_gb": configurations.weights_gb[kept],
+        "kv_cache_gb": configurations.kv_cache_gb[kept],
+        "max_replicas": _max_replicas(resolved, configurations, figures, listed)[kept],
+        "max_num_seqs": configurations.max_num_seqs[kept],
+    }
     arrays = {
         "name": scenario.name,
         "horizon_h": scenario.horizon_h,
@@ -189,16 +237,7 @@ def _build(
             "gpu_usd_per_h": [tier.usd_per_h for tier in resolved.tiers],
             "pool": [-1 if pool is None else pool for pool in resolved.tier_pool],
         },
-        "configurations": {
-            "model": configurations.model[kept],
-            "tier": configurations.tier[kept],
-            "tp": configurations.tp[kept],
-            "pp": configurations.pp[kept],
-            "weights_gb": configurations.weights_gb[kept],
-            "kv_cache_gb": configurations.kv_cache_gb[kept],
-            "max_replicas": _max_replicas(resolved, configurations, figures, listed)[kept],
-            "max_num_seqs": configurations.max_num_seqs[kept],
-        },
+        "configurations": columns,
         "routes": {
             "query_type": route_type,
             "configuration": route_configuration,
@@ -208,6 +247,9 @@ def _build(
             "error": error[at],
         },
     }
+    share = getattr(curves, "max_utilization", None)
+    if share is not None and (share > 0.0).any():
+        columns["max_utilization"] = share[kept]
     kept_curves = (
         curves.take(kept)
         if isinstance(curves, ServiceCurve)
@@ -236,8 +278,29 @@ def configuration_curves(resolved: ResolvedScenario, configurations: Configurati
     return curves
 
 
+def note_mistakes(resolved: ResolvedScenario, mistakes: Mistakes) -> None:
+    """Note what the building of a scenario's problem would refuse.
+
+    Parameters
+    ----------
+    resolved
+        The scenario; GPUs and models may have been left out of it.
+    mistakes
+        What is found is added to it.
+    """
+    with mistakes.collecting():
+        configurations, _ = enumerate_configurations(resolved)
+        if len(configurations):
+            _error_rates(resolved, configurations)
+
+
+def _error_rates(resolved: ResolvedScenario, configurations: Configurations) -> ErrorRates:
+    pairs = np.unique(np.stack([configurations.model, configurations.tier]), axis=1)
+    return error_rates(resolved, map(tuple, pairs.T.tolist()), _modelled_errors(resolved))
+
+
 def _modelled_errors(resolved: ResolvedScenario) -> NDArray[np.float64] | None:
-    path = MODELS[resolved.scenario.performance.model][1]
+    path = MODELS.get(resolved.scenario.performance.model, ("", None))[1]
     return None if path is None else _function(path)(resolved)
 
 
@@ -281,6 +344,12 @@ def _query_type_columns(scenario: Scenario) -> dict[str, Any]:
             "data_gb",
         )
     }
+    for n, entry in enumerate(entries):
+        if entry.rate_per_h == 0 and entry.max_unmet == 0:
+            # Nothing has to be ready for what never comes. Whoever changes the rate later, as a
+            # planner does, pays so much for a query unserved that it is served.
+            columns["max_unmet"][n] = 1.0
+            columns["unmet_usd_per_query"][n] = _IDLE_UNMET_USD
     columns["latency_slo_s"] = [latency_slo_s(entry) for entry in entries]
     columns["error_slo"] = [
         1.0 if entry.error_slo is None else entry.error_slo for entry in entries

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from servemix.catalog import Model, Tier
-from servemix.scenario import ResolvedScenario
+from servemix.catalog import Gpu, Model, Tier
+from servemix.scenario import Parallelism, ResolvedScenario
 
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
@@ -152,7 +152,11 @@ def enumerate_configurations(
         for row in np.flatnonzero(~fits.any(axis=1)):
             k = int(allowed[row])
             largest_gb = float(total_gb[row, possible[row]].max(initial=-np.inf))
-            none[j, k] = _why_none(weights_gb[k], largest_gb, tiers[k])
+            entry = resolved.model_entries[j]
+            where = "parallelism" if entry.parallelism is None else f"models[{j}].parallelism"
+            none[j, k] = _why_none(
+                weights_gb[k], largest_gb, _no_pair(how, where, model, tiers[k].gpu)
+            )
     model_, tier_, tp_, pp_, batch_, weights, cache, per_token, dp_, ep_, kept = (
         np.concatenate(column) for column in zip(*columns, strict=True)
     )
@@ -187,7 +191,21 @@ def _cache_gb(
     return np.array(found) / 1e9
 
 
-def _why_none(weights_gb: float, largest_gb: float, tier: Tier) -> NoConfiguration:
+def _no_pair(how: Parallelism, where: str, model: Model, gpu: Gpu) -> str:
+    """Say which entry rules out every pair of TP and PP, and what it may be."""
+    if how.pairs is not None:
+        entry = f"{where}.pairs {[list(pair) for pair in how.pairs]}"
+    else:
+        entry = f"{where}.tp {list(how.tp)} with pp {list(how.pp)}"
+    copies = "" if how.attention_dp == 1 else f", attention_dp {how.attention_dp} divide tp"
+    node = "" if how.multi_node_tp else f", tp stay within the {gpu.gpus_per_node} GPUs of a node"
+    return (
+        f"{entry}: no TP/PP pair is possible; tp must divide the {model.heads} attention heads of "
+        f"{model.name}{copies}{node}, pp not exceed its {model.layers} layers"
+    )
+
+
+def _why_none(weights_gb: float, largest_gb: float, no_pair: str) -> NoConfiguration:
     if np.isfinite(largest_gb):
         return NoConfiguration(
             weights_gb,
@@ -195,9 +213,4 @@ def _why_none(weights_gb: float, largest_gb: float, tier: Tier) -> NoConfigurati
             f"weights of {weights_gb:.4g} GB leave no room for KV cache in the {largest_gb:.4g} GB "
             "of the largest replica tried",
         )
-    return NoConfiguration(
-        np.nan,
-        np.nan,
-        "no TP/PP pair is possible: tp must divide the attention heads and stay within the "
-        f"{tier.gpu.gpus_per_node} GPUs of a node, pp must not exceed the layers",
-    )
+    return NoConfiguration(np.nan, np.nan, no_pair)

@@ -1,19 +1,64 @@
-"""Error rate of every (query type, model, tier): given, published, or the performance model's."""
+"""Error rate of every (query type, model, tier): given, published, modelled or estimated."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
 from servemix import catalog
 from servemix._errors import InvalidInputError
-from servemix.catalog import AccuracyFact
+from servemix._text import shown
+from servemix.catalog import AccuracyFact, PublishedError, Retention
 from servemix.catalog._names import name_key
-from servemix.catalog.accuracy import published_error
+from servemix.catalog.accuracy import estimated_error, published_error
 from servemix.scenario import QueryType, ResolvedScenario
+
+
+@dataclass(frozen=True)
+class EstimatedError:
+    """Error rates of one model at one precision that were estimated by what the precision keeps.
+
+    Attributes
+    ----------
+    model, precision
+        Names.
+    query_types
+        Names of the query types, in the scenario's order.
+    error
+        Per query type, the estimate.
+    low, high
+        Per query type, the error at the largest and at the least retention published.
+    retention
+        What the precision keeps, with its range and sources.
+    """
+
+    model: str
+    precision: str
+    query_types: tuple[str, ...]
+    error: tuple[float, ...]
+    low: tuple[float, ...]
+    high: tuple[float, ...]
+    retention: Retention
+
+    @property
+    def sentence(self) -> str:
+        """One line for people."""
+        errors = ", ".join(
+            f"{name} {error:.1%} ({low:.1%}–{high:.1%})"
+            for name, error, low, high in zip(
+                self.query_types[:4], self.error, self.low, self.high, strict=False
+            )
+        )
+        more = f" and {len(self.query_types) - 4} more" if len(self.query_types) > 4 else ""
+        return (
+            f"ESTIMATED error of {self.model} at {self.precision}: {errors}{more}; its score is "
+            f"not published, {self.retention.sentence}. Give a measured one under `accuracy`"
+        )
 
 
 @dataclass
@@ -23,15 +68,25 @@ class ErrorRates:
     Attributes
     ----------
     error
-        Shape (I, J, K); NaN where it is not known or not needed.
+        Shape (I, J, K); NaN where it is not known and needed.
+    unknown
+        Shape (I, J, K): whether the 0 in ``error`` stands for a number that nobody knows and
+        nothing depends on.
+    estimated
+        Shape (I, J, K): whether the number is an estimate.
     missing
         Per (query type, model, tier) whose error rate is needed and not known, what is missing.
+    estimates
+        The estimates, per model and precision.
     warnings
-        Unverified numbers and stand-ins that were used, each once.
+        Unverified numbers, stand-ins and estimates that were used, each once.
     """
 
     error: NDArray[np.float64]
+    unknown: NDArray[np.bool_]
+    estimated: NDArray[np.bool_]
     missing: dict[tuple[int, int, int], str] = field(default_factory=dict)
+    estimates: tuple[EstimatedError, ...] = ()
     warnings: list[str] = field(default_factory=list)
 
 
@@ -43,8 +98,9 @@ def error_rates(
     """Find the error rates of a scenario.
 
     In this order: the query type's own ``error``; the published scores of its ``benchmark``; the
-    performance model's. A query type that names none of them and has no ``error_slo`` gets 0,
-    because nothing depends on it.
+    performance model's; an estimate by the published retention of the precision, where the scenario
+    says ``missing_accuracy: estimate``. Where none is known and the query type has no
+    ``error_slo``, it is 0, because nothing depends on it, and marked as unknown.
 
     Parameters
     ----------
@@ -59,14 +115,16 @@ def error_rates(
     ------
     InvalidInputError
         Error rates are not known and the scenario does not say ``missing_accuracy: no_route``; the
-        message names every number that is missing.
+        message names the remedy and, per model and precision, what is missing.
     """
     scenario = resolved.scenario
     shape = (len(scenario.query_types), len(resolved.models), len(resolved.tiers))
-    rates = ErrorRates(error=np.full(shape, np.nan))
-    facts = [_facts_of(resolved, j) for j in range(shape[1])]
-    published: dict[tuple[int, str, str], float | str] = {}
-    warnings: dict[str, None] = {}
+    rates = ErrorRates(
+        error=np.full(shape, np.nan),
+        unknown=np.zeros(shape, dtype=bool),
+        estimated=np.zeros(shape, dtype=bool),
+    )
+    source = _Sources(resolved)
     pairs = sorted(needed)
     for i, query_type in enumerate(scenario.query_types):
         allowed = set(resolved.allowed_models[i])
@@ -74,47 +132,156 @@ def error_rates(
             if j not in allowed:
                 continue
             precision = resolved.tiers[k].precision.name
-            found: float | str | None = _given(
-                query_type, resolved.model_entries[j].name, precision
-            )
-            if found is None and query_type.benchmark is not None:
-                key = (j, precision, query_type.benchmark)
-                if key not in published:
-                    published[key] = _published(resolved, facts[j], key, warnings)
-                found = published[key]
+            found, why = source.known(query_type, j, precision)
             if found is None and modelled is not None and np.isfinite(modelled[i, j, k]):
                 found = float(modelled[i, j, k])
+            if found is None and scenario.missing_accuracy == "estimate":
+                found, reason = source.estimate(query_type, j, precision)
+                rates.estimated[i, j, k] = found is not None
+                why = reason or why
             if found is None and query_type.error_slo is None:
                 found = 0.0
-            if isinstance(found, float):
+                rates.unknown[i, j, k] = True
+            if found is not None:
                 rates.error[i, j, k] = found
             else:
-                rates.missing[i, j, k] = found or (
-                    f"no error rate of {resolved.model_entries[j].name} at {precision} is given; "
-                    "give `error` or `benchmark`"
-                )
-    rates.warnings.extend(warnings)
-    if rates.missing and scenario.missing_accuracy == "refuse":
-        raise InvalidInputError(_refusal(rates.missing))
+                rates.missing[i, j, k] = why
+    rates.estimates = source.estimates()
+    rates.warnings.extend(source.warnings)
+    rates.warnings.extend(estimate.sentence for estimate in rates.estimates)
+    if rates.missing and scenario.missing_accuracy != "no_route":
+        raise InvalidInputError.of([_refusal(resolved, rates.missing)])
     return rates
 
 
-def _refusal(missing: Mapping[tuple[int, int, int], str]) -> str:
-    """Say the remedy first, then each number that is missing once, with the types that need it."""
-    types: dict[str, list[int]] = {}
-    for (i, _, _), what in missing.items():
-        rows = types.setdefault(what, [])
+class _Sources:
+    """Where the error rates of a scenario are looked up, each number once."""
+
+    def __init__(self, resolved: ResolvedScenario) -> None:
+        self.resolved = resolved
+        self.facts = [_facts_of(resolved, j) for j in range(len(resolved.models))]
+        self.warnings: dict[str, None] = {}
+        self._published: dict[tuple[int, str, str], tuple[float | None, str]] = {}
+        self._estimated: dict[tuple[int, str], dict[str, PublishedError]] = {}
+
+    @cached_property
+    def all_facts(self) -> tuple[AccuracyFact, ...]:
+        """The scores of all models: the scenario's and the catalog's."""
+        return tuple(
+            msgspec.structs.replace(fact, precision=_precision(fact.precision))
+            for fact in (*self.resolved.scenario.accuracy, *catalog.accuracy())
+        )
+
+    def known(self, query_type: QueryType, j: int, precision: str) -> tuple[float | None, str]:
+        """Return the error that is given or published, or None and what is missing."""
+        entry = self.resolved.model_entries[j]
+        given = _given(query_type, entry.name, precision)
+        if given is not None:
+            return given, ""
+        if query_type.benchmark is None:
+            return None, "give the query type's `error`, or its `benchmark`"
+        key = (j, precision, query_type.benchmark)
+        if key not in self._published:
+            self._published[key] = self._look_up(*key)
+        return self._published[key]
+
+    def _look_up(self, j: int, precision: str, benchmark: str) -> tuple[float | None, str]:
+        name = _scored_as(self.resolved, j)
+        method = self.resolved.model_entries[j].quantization
+        try:
+            found = published_error(self.facts[j], name, precision, benchmark, method)
+        except InvalidInputError as error:
+            return None, str(error)
+        if found.warning is not None:
+            self.warnings.setdefault(found.warning)
+        return found.error, ""
+
+    def estimate(self, query_type: QueryType, j: int, precision: str) -> tuple[float | None, str]:
+        """Return an estimated error, or None and what is missing for it."""
+        entry = self.resolved.model_entries[j]
+        name, benchmark = _scored_as(self.resolved, j), query_type.benchmark
+        facts = self.facts[j]
+        at_16_bits = _given(query_type, entry.name, "bf16")
+        if at_16_bits is not None:
+            benchmark = f"the error of {query_type.name}"
+            own = AccuracyFact(
+                model=name,
+                precision="bf16",
+                benchmark=benchmark,
+                accuracy=1.0 - at_16_bits,
+                source="the scenario",
+            )
+            facts = (own,)
+        if benchmark is None:
+            return None, ""
+        method = entry.quantization
+        try:
+            found = estimated_error(
+                facts, name, precision, benchmark, method, all_facts=self.all_facts
+            )
+        except InvalidInputError as error:
+            return None, str(error)
+        self._estimated.setdefault((j, precision), {})[query_type.name] = found
+        return found.error, ""
+
+    def estimates(self) -> tuple[EstimatedError, ...]:
+        """Return what was estimated, by model and precision."""
+        grouped = []
+        for (j, precision), found in self._estimated.items():
+            kept = next(iter(found.values())).retention
+            assert kept is not None
+            right = [(1.0 - one.error) / kept.median for one in found.values()]
+            grouped.append(
+                EstimatedError(
+                    model=self.resolved.model_entries[j].name,
+                    precision=precision,
+                    query_types=tuple(found),
+                    error=tuple(one.error for one in found.values()),
+                    low=tuple(max(0.0, 1.0 - share * kept.high) for share in right),
+                    high=tuple(max(0.0, 1.0 - share * kept.low) for share in right),
+                    retention=kept,
+                )
+            )
+        return tuple(grouped)
+
+
+def _refusal(resolved: ResolvedScenario, missing: Mapping[tuple[int, int, int], str]) -> str:
+    """Say the remedy first, then per model and precision what is missing and who needs it."""
+    query_types = resolved.scenario.query_types
+    grouped: dict[tuple[int, str], dict[str, list[int]]] = {}
+    for (i, j, k), why in missing.items():
+        precision = resolved.tiers[k].precision.name
+        benchmark = query_types[i].benchmark
+        what = why if benchmark is None else f"no score on {benchmark}"
+        if "several quantisation" in why:
+            what = why
+        rows = grouped.setdefault((j, precision), {}).setdefault(what, [])
         if not rows or rows[-1] != i:
             rows.append(i)
     lines = [
-        f"query_types[{', '.join(map(str, sorted(set(rows))))}].error: {what}"
-        for what, rows in types.items()
+        f"{shown(resolved.model_entries[j].name)} at {precision}: "
+        + "; ".join(
+            f"{shown(what)} (query_types[{', '.join(map(str, rows))}])"
+            for what, rows in needs.items()
+        )
+        for (j, precision), needs in grouped.items()
     ]
-    more = f"\n(and {len(lines) - 10} more)" if len(lines) > 10 else ""
-    return (
-        "error rates are not known; give them under `accuracy`, or leave these routes out with "
-        "`missing_accuracy: no_route`\n" + "\n".join(lines[:10]) + more
+    j, first = next(iter(grouped))
+    i = next(iter(missing))[0]
+    estimated = resolved.scenario.missing_accuracy == "estimate"
+    entry = {
+        "model": resolved.model_entries[j].name,
+        "precision": "bf16" if estimated else first,
+        "benchmark": query_types[i].benchmark or "own-test",
+    }
+    written = shown(", ".join(f"{key}: {value}" for key, value in entry.items()))
+    other = "" if estimated else ", have them estimated with `missing_accuracy: estimate`"
+    remedy = (
+        f"error rates are not known: give scores under `accuracy` (`- {{{written}, accuracy: 0.8}}`"
+        f"{', from which other precisions are estimated' if estimated else ''}), or the query "
+        f"types' `error`{other}, or leave the routes out with `missing_accuracy: no_route`"
     )
+    return remedy + "".join(f"\n  {line}" for line in lines)
 
 
 def _given(query_type: QueryType, model: str, precision: str) -> float | None:
@@ -148,37 +315,9 @@ def _facts_of(resolved: ResolvedScenario, j: int) -> tuple[AccuracyFact, ...]:
         if name_key(fact.model) in keys and what(fact) not in replaced
     ]
     return tuple(
-        AccuracyFact(
-            model=scored,
-            precision=_precision(fact.precision),
-            benchmark=fact.benchmark,
-            method=fact.method,
-            accuracy=fact.accuracy,
-            baseline_accuracy=fact.baseline_accuracy,
-            retention=fact.retention,
-            source=fact.source,
-            unverified=fact.unverified,
-        )
+        msgspec.structs.replace(fact, model=scored, precision=_precision(fact.precision))
         for fact in (*own, *kept)
     )
-
-
-def _published(
-    resolved: ResolvedScenario,
-    facts: tuple[AccuracyFact, ...],
-    key: tuple[int, str, str],
-    warnings: dict[str, None],
-) -> float | str:
-    """Return the published error rate, or what is missing for it."""
-    j, precision, benchmark = key
-    method = resolved.model_entries[j].quantization
-    try:
-        found = published_error(facts, _scored_as(resolved, j), precision, benchmark, method)
-    except InvalidInputError as error:
-        return str(error)
-    if found.warning is not None:
-        warnings.setdefault(found.warning)
-    return found.error
 
 
 def _precision(name: str) -> str:

@@ -163,6 +163,11 @@ def screen(
         pp[i, pair] = checks.pp[found.configuration]
         max_num_seqs[i, pair] = checks.max_num_seqs[found.configuration]
 
+        for type_, p in zip(*np.nonzero(np.isinf(closest)), strict=True):
+            reason[type_, p], suffices[type_, p] = Reason.EXCLUDED, np.nan
+            place = (int(type_), *divmod(int(p), num_tiers))
+            notes[place] = "the measured file says that no rate meets its SLO at such lengths"
+
     # a mean error within the SLO needs one usable model that keeps it
     slo = np.array([1.0 if e.error_slo is None else e.error_slo for e in scenario.query_types])
     error = rates.error.reshape(shape)

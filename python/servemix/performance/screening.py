@@ -13,7 +13,9 @@ from numpy.typing import NDArray
 from servemix._errors import InvalidInputError
 
 if TYPE_CHECKING:
+    from servemix.performance.error_rates import EstimatedError
     from servemix.performance.intervals import FigureIntervals
+    from servemix.performance.profile.use import MeasuredUse
 
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
@@ -81,6 +83,11 @@ class Screened:
     max_num_seqs: int
     message: str
 
+    @property
+    def key(self) -> str:
+        """Key of the query type that holds the limit; empty where it is no limit of its own."""
+        return _KEY.get(self.reason, "")
+
 
 @dataclass(frozen=True)
 class Screening:
@@ -100,11 +107,18 @@ class Screening:
         Text per (i, j, k) where numbers do not say it all.
     ttft_s, tpot_s
         Per route of the problem, seconds.
+    error_estimated, error_unknown
+        Per route of the problem: whether its error rate is an estimate, and whether it is a 0 that
+        stands for a number nobody knows and nothing depends on; None where all are known.
+    estimates
+        The error rates that were estimated, per model and precision.
     warnings
         What a reader must know about the numbers used.
     intervals
         How far predicted figures may be off, per distance from what was measured; empty where the
         performance model has no intervals.
+    measured
+        What was used of the scenario's measured files; None without.
     """
 
     query_types: tuple[str, ...]
@@ -119,9 +133,13 @@ class Screening:
     max_num_seqs: Integers
     ttft_s: Floats
     tpot_s: Floats
+    error_estimated: NDArray[np.bool_] | None = None
+    error_unknown: NDArray[np.bool_] | None = None
+    estimates: tuple[EstimatedError, ...] = ()
     notes: dict[tuple[int, int, int], str] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
     intervals: tuple[FigureIntervals, ...] = ()
+    measured: MeasuredUse | None = None
 
     def counts(self) -> dict[str, int]:
         """Count the (query type, model, tier) per reason, ``route`` for those that have one.
@@ -201,6 +219,25 @@ class Screening:
         return _with_message(entry, self.notes.get(at))
 
 
+def enough(value: float) -> float:
+    """Round a limit up to four digits, so that what is printed of it does suffice.
+
+    Parameters
+    ----------
+    value
+        A limit.
+
+    Returns
+    -------
+    float
+        At least the value; itself where it is not above 0 or not finite.
+    """
+    if not 0.0 < value < np.inf:
+        return value
+    step = 10.0 ** (np.floor(np.log10(value)) - 3)
+    return float(np.ceil(value / step - 1e-9) * step)
+
+
 def _index(names: tuple[str, ...], name: str, kind: str) -> int:
     if name not in names:
         raise InvalidInputError(f"there is no {kind} {name!r}; there are: {', '.join(names)}")
@@ -224,7 +261,7 @@ def _with_message(entry: Screened, note: str | None) -> Screened:
         if entry.reason is Reason.ERROR:
             figure = "{0:.4g}, and no usable model keeps the limit {2:.4g}"
         what = f"{entry.reason.name.lower()} is " + figure.format(entry.closest, where, entry.limit)
-        cure = f"{key} {entry.suffices:.4g} would give a route"
+        cure = f"{key} {enough(entry.suffices):.4g} would give a route"
     if not np.isfinite(entry.suffices):
         cure = "no single change of a limit gives a route"
     return replace(entry, message=f"{who}{what}; {cure}")

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from servemix._errors import InvalidInputError
+from servemix.performance.routes import Curves, route_figures
 from servemix.performance.service_curve import ServiceCurve
 from servemix.replay.rolling import Phase, windows
 
@@ -32,6 +33,9 @@ CURVE_COLUMNS = (
     "experts_s",
     "expert_share",
 )
+
+#: Times that a plan counts with.
+PLANNED = ("ttft_s", "tpot_s", "latency_s")
 
 #: Larger than any cache: what a model without KV cache per token has.
 _MOST_TOKENS = 2.0**50
@@ -115,6 +119,40 @@ class Fleet:
             "replica_until_s": until_s,
         }
 
+    def planned(self, scenario: Scenario, plan: Plan) -> dict[str, Floats]:
+        """Return the times that a plan counts with, per query type: means over its routes.
+
+        Parameters
+        ----------
+        scenario
+            The scenario of the plan.
+        plan
+            The plan.
+
+        Returns
+        -------
+        dict
+            ``ttft_s``, ``tpot_s`` and ``latency_s`` at the batch that is reached and without
+            waiting, s, shape ``(num_query_types,)``; NaN where nothing of a type is served.
+        """
+        configuration, place = np.unique(plan.routing["configuration"], return_inverse=True)
+        curve = self.curve
+        taken: Curves = (
+            curve.take(configuration)
+            if isinstance(curve, ServiceCurve)
+            else tuple(one.take(configuration) for one in curve)
+        )
+        figures = route_figures(scenario.query_types, taken)
+        kind, share = plan.routing["query_type"], plan.routing["fraction"]
+        served = np.bincount(kind, share, len(plan.unmet))
+        found = {}
+        for name in PLANNED:
+            total = np.bincount(kind, share * getattr(figures, name)[kind, place], len(served))
+            found[name] = np.divide(
+                total, served, out=np.full(len(served), np.nan), where=served > 0.0
+            )
+        return found
+
     def _curve_of(
         self, phases: Sequence[Phase], configuration: npt.NDArray[np.int64]
     ) -> ServiceCurve:
@@ -132,12 +170,18 @@ class Fleet:
         weight = np.where(weight.sum(axis=0) > 0.0, weight, 1.0)
         weight /= weight.sum(axis=0)
         mean = {
-            name: (weight * np.stack([getattr(curve, name) for curve in curves])).sum(axis=0)
+            name: (weight * np.stack([_replayed(curve, name) for curve in curves])).sum(axis=0)
             for name in (*CURVE_COLUMNS, "kv_gb_per_token")
         }
         first = curves[0]
         same = ("model", "tier", "tp", "pp", "max_num_seqs", "kv_cache_gb", "weights_gb")
         return ServiceCurve(**mean, **{name: getattr(first, name) for name in same})
+
+
+def _replayed(curve: ServiceCurve, name: str) -> Floats:
+    """Return a coefficient; times as long as measurements say, where there are some."""
+    value: Floats = getattr(curve, name)
+    return value * getattr(curve, "replay_scale", 1.0) if name in CURVE_COLUMNS else value
 
 
 def engine_columns(curve: ServiceCurve, max_num_batched_tokens: int) -> dict[str, Any]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -48,6 +48,8 @@ class TypeReplay:
         Share that met every SLO that the type states; an unanswered request met none.
     ttft, tpot, latency
         Share that met that SLO alone; 1 where the type states none and all were answered.
+    planned
+        As :meth:`Fleet.planned` returns them, s; empty for all types together.
     ttft_s, tpot_s, latency_s, queue_s
         Percentiles by name (``p50``, ``p90``, ``p95``, ``p99``) over the requests answered, s; NaN
         where there are none. The queue ends with the first pass that computes of the prompt.
@@ -64,6 +66,7 @@ class TypeReplay:
     tpot_s: dict[str, float]
     latency_s: dict[str, float]
     queue_s: dict[str, float]
+    planned: dict[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -180,6 +183,7 @@ class Replay:
         summary: dict[str, Any],
         seed: int,
         phases: tuple[Phase, ...] = (),
+        planned: dict[str, Floats] | None = None,
     ) -> Replay:
         """Put together what the core returned.
 
@@ -195,19 +199,18 @@ class Replay:
             Columns per request.
         summary
             Columns per query type and of all.
+        planned
+            Columns of :meth:`Fleet.planned`.
 
         Returns
         -------
         Replay
             The replay with its figures.
         """
-        rows = rows_of(scenario, summary)
+        rows = rows_of(scenario, summary, planned)
         outputs = np.maximum(requests.output_tokens - 1, 1)
-        tpot_s = np.where(
-            requests.output_tokens > 1,
-            (outcome["latency_s"] - outcome["ttft_s"]) / outputs,
-            np.nan,
-        )
+        decoding_s = outcome["latency_s"] - outcome["ttft_s"]
+        tpot_s = np.where(requests.output_tokens > 1, decoding_s / outputs, np.nan)
         columns = {
             "arrival_s": requests.arrival_s,
             "query_type": requests.query_type,
@@ -328,10 +331,16 @@ def slos_of(scenario: Scenario) -> dict[str, Floats]:
     }
 
 
-def rows_of(scenario: Scenario, summary: dict[str, Any]) -> tuple[TypeReplay, ...]:
+def rows_of(
+    scenario: Scenario, summary: dict[str, Any], planned: dict[str, Floats] | None = None
+) -> tuple[TypeReplay, ...]:
     """Figures per query type, and of all requests in the last place."""
     kinds = [*(entry.name for entry in scenario.query_types), "all"]
-    return tuple(_row(name, summary, n) for n, name in enumerate(kinds))
+    rows = [_row(name, summary, n) for n, name in enumerate(kinds)]
+    for n, row in enumerate(rows[:-1]):
+        times = {key: float(of[n]) for key, of in (planned or {}).items()}
+        rows[n] = replace(row, planned=times)
+    return tuple(rows)
 
 
 def _row(name: str, summary: dict[str, Any], n: int) -> TypeReplay:
@@ -378,6 +387,7 @@ def _deployments(
 def _type_data(row: TypeReplay) -> dict[str, Any]:
     data: dict[str, Any] = {"name": row.name, "requests": row.requests, "served": row.served}
     data["attainment"] = {key: vars(getattr(row, key)) for key in _SHARES}
+    data["planned"] = row.planned or None
     return data | {key: getattr(row, key) for key in _TIMES}
 
 

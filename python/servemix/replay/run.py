@@ -159,6 +159,7 @@ def replay(
         summary=summary,
         seed=seed,
         phases=phases,
+        planned=fleet.planned(scenario, plan),
     )
 
 

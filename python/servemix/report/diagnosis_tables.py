@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from servemix.report.causes import causes
 from servemix.report.figures import number
 from servemix.report.tables import Table
 
 if TYPE_CHECKING:
-    from servemix import Diagnosis, Problem
+    from servemix import Diagnosis, Problem, ProposedChange
+    from servemix.performance import Screening
 
 # What a marginal value is per, and how many of the problem's units that is.
 _UNITS = {
@@ -20,8 +22,20 @@ _UNITS = {
 }
 
 
-def diagnosis_lines(problem: Problem, found: Diagnosis) -> list[str]:
-    """Say in a sentence or two what is known."""
+def diagnosis_lines(
+    problem: Problem, found: Diagnosis, screening: Screening | None = None
+) -> list[str]:
+    """Say what is known in a sentence or two, and what leaves query types without a route.
+
+    Parameters
+    ----------
+    problem
+        The problem.
+    found
+        What was found of it.
+    screening
+        What the building of the problem left out; None where that is not known.
+    """
     if found.status == "NO_SOLUTION_FOUND":
         return [
             f"{problem.name}: in the time given no plan was found, nor a proof that there is none"
@@ -31,11 +45,26 @@ def diagnosis_lines(problem: Problem, found: Diagnosis) -> list[str]:
             return [f"{problem.name}: there is a plan; these constraints make it dearer"]
         return [f"{problem.name}: there is a plan, and no limit or SLO makes it dearer"]
     lines = [f"{problem.name}: there is no plan (proven)"]
+    reasons = [] if screening is None else causes(screening)
+    lines += reasons
+    if reasons:
+        return lines
     if not found.conflict:
         lines.append("Some query type has no route at all that could be opened by relaxing one.")
     elif not found.relaxations:
         lines.append("No change of a single constraint, or of all of one kind, gives a plan.")
     return lines
+
+
+def _serves_nothing(change: ProposedChange) -> bool:
+    """Whether a change gives a plan only in that a query type, or every one, is not served."""
+    return change.kind == "max_unmet" and change.to_value >= 1.0 - 1e-6
+
+
+def proposals(found: Diagnosis) -> list[ProposedChange]:
+    """Return the changes that give a plan, those that serve less last; alone they are none."""
+    changes = sorted(found.relaxations, key=lambda change: change.kind == "max_unmet")
+    return [] if changes and _serves_nothing(changes[0]) else changes
 
 
 def diagnosis_tables(found: Diagnosis) -> list[Table]:
@@ -45,8 +74,9 @@ def diagnosis_tables(found: Diagnosis) -> list[Table]:
         least = "the fewest that" if found.conflict_is_smallest else "which"
         title = f"Cannot hold together ({least} conflict)"
         tables.append(Table(title, ["constraint"], [[one.message] for one in found.conflict]))
-    if found.relaxations:
-        rows = [[change.message] for change in found.relaxations]
+    changes = proposals(found)
+    if changes:
+        rows = [[change.message] for change in changes]
         tables.append(Table("Any one of these gives a plan", ["least change"], rows))
     if found.marginal_values:
         rows = []

@@ -54,16 +54,19 @@ def hold_tables(found: Hold, known: ScenarioFigures | None = None) -> list[Table
     return replay_tables(found.replay, known)
 
 
-def withstood_line(found: Withstood) -> str:
-    """Say how the plan fares where figures are worse than planned."""
+def withstood_line(found: Withstood, withstand: float | None = None) -> str:
+    """Say how the plan fares where figures are worse than planned; ``withstand`` was asked for."""
     line = (
-        f"Where latencies, busy times and errors are up to {number(found.factor)} times as "
+        f"Where latencies, busy times and errors are up to {found.factor:g} times as "
         f"planned, {percent(found.unserved, 2)} of the queries cannot be served within the SLOs "
         f"(mean of {found.scenarios} scenarios)"
     )
+    if withstand is not None:
+        return f"{line}; the plan is made for that (--withstand {withstand:g})."
+    hint = f"(--withstand {found.factor:g} plans for that)"
     if found.recourse_unserved is None or found.recourse_usd_per_h is None:
-        return f"{line}; --withstand {number(found.factor)} plans for that."
+        return f"{line} {hint}."
     return (
-        f"{line}; a plan for that case costs {found.recourse_usd_per_h:.2f} $/h at mean rates and "
-        f"leaves {percent(found.recourse_unserved, 2)}."
+        f"{line}; a plan for that case at mean rates costs {found.recourse_usd_per_h:.2f} $/h and "
+        f"leaves {percent(found.recourse_unserved, 2)} {hint}."
     )

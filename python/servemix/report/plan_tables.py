@@ -6,6 +6,7 @@ import math
 from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
 from servemix._columns import FloatArray, IntArray
 from servemix.report import figures
@@ -56,8 +57,8 @@ def plan_tables(
         return []
     tables = [
         _deployments(problem, plan),
-        _routing(problem, plan),
-        _query_types(problem, plan),
+        _routing(problem, plan, known),
+        _query_types(problem, plan, known),
         _cost(problem, plan, None if known is None else known.tokens_per_query),
     ]
     if known is not None and np.isfinite([known.ttft_slo_s, known.tpot_slo_s]).any():
@@ -126,8 +127,38 @@ def _deployments(problem: Problem, plan: Plan) -> Table:
     )
 
 
-def _routing(problem: Problem, plan: Plan) -> Table:
+#: Before an error rate that is an estimate, and in its place where it is not known.
+_ESTIMATED = "≈ "
+_UNKNOWN = "not known"
+
+
+def _error_marks(
+    known: ScenarioFigures | None, route: IntArray
+) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+    """Whether the error rate of each route is an estimate, and whether it is not known."""
+    none = np.zeros(len(route), dtype=bool)
+    if known is None:
+        return none, none
+    estimated, unknown = known.error_estimated, known.error_unknown
+    return (
+        none if estimated is None else estimated[route],
+        none if unknown is None else unknown[route],
+    )
+
+
+def _error_cell(value: float | None, estimated: bool, unknown: bool) -> str:
+    if unknown:
+        return _UNKNOWN
+    return (_ESTIMATED if estimated else "") + percent(value, 2)
+
+
+def _error_note(estimated: NDArray[np.bool_]) -> str:
+    return "≈: estimated; the notes say how." if estimated.any() else ""
+
+
+def _routing(problem: Problem, plan: Plan, known: ScenarioFigures | None) -> Table:
     route = route_of(problem, plan)
+    estimated, unknown = _error_marks(known, route)
     q, c, r = problem.query_types, problem.configurations, problem.routes
     share = np.asarray(plan.routing["fraction"], dtype=np.float64)
     # Query types in their order, the largest share of each first.
@@ -143,15 +174,16 @@ def _routing(problem: Problem, plan: Plan) -> Table:
                 percent(float(share[n])),
                 number(float(q["rate_per_h"][i] * share[n]), 1),
                 number(float(r["latency_s"][route[n]])),
-                percent(float(r["error"][route[n]]), 2),
+                _error_cell(float(r["error"][route[n]]), bool(estimated[n]), bool(unknown[n])),
             ]
         )
     columns = ["query type", "model", "tier", ">TP×PP", ">share", ">queries/h", ">latency s"]
-    return Table("Routing", [*columns, ">error"], rows)
+    return Table("Routing", [*columns, ">error"], rows, _error_note(estimated))
 
 
-def _query_types(problem: Problem, plan: Plan) -> Table:
+def _query_types(problem: Problem, plan: Plan, known: ScenarioFigures | None) -> Table:
     route = route_of(problem, plan)
+    estimated, unknown = _error_marks(known, route)
     q, r = problem.query_types, problem.routes
     i = r["query_type"][route]
     share = np.asarray(plan.routing["fraction"], dtype=np.float64)
@@ -163,6 +195,9 @@ def _query_types(problem: Problem, plan: Plan) -> Table:
     else:
         latency = _slowest(i, r["latency_s"][route], size)
     error = _divide(_sums(i, share * r["error"][route], size), served)
+    rough = np.bincount(i[estimated], minlength=size) > 0
+    nobody = np.bincount(i[unknown], minlength=size) > 0
+    limited = q["error_slo"] < 1.0
     rows = [
         [
             str(q["name"][n]),
@@ -171,16 +206,19 @@ def _query_types(problem: Problem, plan: Plan) -> Table:
             number(float(latency[n])),
             number(float(q["latency_slo_s"][n])),
             percent(_margin(float(latency[n]), float(q["latency_slo_s"][n]))),
-            percent(float(error[n]), 2),
-            percent(float(q["error_slo"][n]), 2),
-            percent(_margin(float(error[n]), float(q["error_slo"][n]))),
+            _error_cell(float(error[n]), bool(rough[n]), bool(nobody[n])),
+            percent(float(q["error_slo"][n]), 2) if limited[n] else figures.NOTHING,
+            percent(_margin(float(error[n]), float(q["error_slo"][n])))
+            if limited[n]
+            else figures.NOTHING,
         ]
         for n in range(size)
     ]
     columns = ["query type", ">queries/h", ">served", ">latency s", ">SLO s", ">margin"]
     columns += [">error", ">error SLO", ">margin"]
     which = "the mean over the served queries" if mean else "that of the slowest route used"
-    return Table("SLOs", columns, rows, f"Latency is {which}; error is the mean.")
+    note = f"Latency is {which}; error is the mean. {_error_note(rough)}".rstrip()
+    return Table("SLOs", columns, rows, note)
 
 
 def _token_latencies(problem: Problem, plan: Plan, known: ScenarioFigures) -> Table:

@@ -56,7 +56,7 @@ def replay_tables(replay: Replay, known: ScenarioFigures | None = None) -> list[
         ],
     )
     times = Table(
-        "Replayed times, p50 / p95 / p99",
+        "Times: planned, and replayed p50 / p95 / p99",
         ["query type", *(["SLO"] if slos else []), ">TTFT s", ">TPOT ms", ">latency s", ">queue s"],
         [
             [
@@ -112,8 +112,11 @@ def _slos(replay: Replay, known: ScenarioFigures) -> dict[str, str]:
 
 
 def _three(row: TypeReplay, name: str, scale: float = 1.0) -> str:
+    """Planned time, where there is one, and three percentiles of those replayed."""
     values: dict[str, float] = getattr(row, name)
     shown = [values[key] * scale for key in ("p50", "p95", "p99")]
     if not all(math.isfinite(value) for value in shown):
         return figures.NOTHING
-    return " / ".join(f"{value:.3g}" for value in shown)
+    replayed = " / ".join(f"{value:.3g}" for value in shown)
+    planned = row.planned.get(name, math.nan) * scale
+    return f"{planned:.3g}; {replayed}" if math.isfinite(planned) else replayed

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
 from servemix._columns import FloatArray
 
@@ -28,6 +29,9 @@ class ScenarioFigures:
         Shape (routes): time to first token and per output token, seconds.
     ttft_slo_s, tpot_slo_s
         Shape (query types): their limits, seconds; infinite where there is none.
+    error_estimated, error_unknown
+        Shape (routes): whether the error rate is an estimate, or not known at all; None where all
+        are known.
     """
 
     tokens_per_query: FloatArray
@@ -35,6 +39,8 @@ class ScenarioFigures:
     tpot_s: FloatArray
     ttft_slo_s: FloatArray
     tpot_slo_s: FloatArray
+    error_estimated: NDArray[np.bool_] | None = None
+    error_unknown: NDArray[np.bool_] | None = None
 
 
 def scenario_figures(scenario: Scenario, screening: Screening) -> ScenarioFigures:
@@ -50,4 +56,6 @@ def scenario_figures(scenario: Scenario, screening: Screening) -> ScenarioFigure
         tpot_s=screening.tpot_s,
         ttft_slo_s=limits([entry.ttft_slo_s for entry in entries]),
         tpot_slo_s=limits([entry.tpot_slo_s for entry in entries]),
+        error_estimated=screening.error_estimated,
+        error_unknown=screening.error_unknown,
     )

@@ -38,7 +38,9 @@ def screening_table(screening: Screening) -> Table:
     return Table(title, ["query type", *columns], rows)
 
 
-def dropped_table(screening: Screening, *, only_unserved: bool = False) -> Table:
+def dropped_table(
+    screening: Screening, *, only_unserved: bool = False, grouped: bool = False
+) -> Table:
     """Say for every (query type, model, tier) without a route why, and what would give one.
 
     Parameters
@@ -47,6 +49,8 @@ def dropped_table(screening: Screening, *, only_unserved: bool = False) -> Table
         As :func:`servemix.performance.build_problem` returns it.
     only_unserved
         Whether to say so only for query types that nothing can serve.
+    grouped
+        Whether what holds for several is said once, with how many they are.
     """
     unserved = screening.without_route()
     rows = []
@@ -56,5 +60,26 @@ def dropped_table(screening: Screening, *, only_unserved: bool = False) -> Table
         who = f"{entry.query_type} on {entry.model} at {entry.tier}: "
         why = entry.message.removeprefix(who)
         rows.append([entry.query_type, entry.model, entry.tier, why])
+    if grouped:
+        rows = _grouped(rows)
     title = "Nothing can serve" if only_unserved else "Dropped"
     return Table(title, ["query type", "model", "tier", "why"], rows)
+
+
+def _grouped(rows: list[list[str]]) -> list[list[str]]:
+    """Put rows with the same reason together."""
+    by_reason: dict[str, list[list[str]]] = {}
+    for row in rows:
+        by_reason.setdefault(row[3], []).append(row)
+    found = []
+    for why, alike in by_reason.items():
+        if len(alike) == 1:
+            found.append(alike[0])
+            continue
+        names = [_several(list(dict.fromkeys(row[n] for row in alike))) for n in range(3)]
+        found.append([*names, f"{why} ({len(alike)} times)"])
+    return found
+
+
+def _several(names: list[str]) -> str:
+    return names[0] if len(names) == 1 else f"{names[0]} and {len(names) - 1} more"

@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import difflib
 import os
+from collections.abc import Callable
 from importlib import resources
 from pathlib import Path
 from typing import Any
 
 from servemix._decode import read_text
 from servemix._errors import InvalidInputError
-from servemix.scenario.decoding import convert, parse_text
+from servemix.scenario.decoding import convert, convert_noting, parse_text
 from servemix.scenario.entries import (
     Arrivals,
     GpuEntry,
@@ -27,7 +28,8 @@ from servemix.scenario.entries import (
     QueryType,
     Scenario,
 )
-from servemix.scenario.resolve import ResolvedScenario, resolve
+from servemix.scenario.mistakes import Mistakes
+from servemix.scenario.resolve import ResolvedScenario, resolve, resolve_noting
 
 __all__ = [
     "Arrivals",
@@ -48,6 +50,9 @@ __all__ = [
     "scenario_to_data",
 ]
 
+#: Looks for mistakes beyond the scenario itself.
+Further = Callable[[ResolvedScenario, Mistakes], None]
+
 _SUFFIX = ".yaml"
 
 
@@ -65,14 +70,16 @@ def builtin_scenarios() -> tuple[str, ...]:
     )
 
 
-def load_scenario(source: str | os.PathLike[str]) -> Scenario:
+def load_scenario(source: str | os.PathLike[str], *, also: Further | None = None) -> Scenario:
     """Read and check a scenario.
 
     Parameters
     ----------
     source
-        Path of a ``.yaml``, ``.yml``, ``.toml`` or ``.json`` file, or the name of a built-in
-        scenario. A string without a suffix and without a folder is a built-in name.
+        Path of a ``.yaml``, ``.yml``, ``.toml`` or ``.json`` file, gzipped or not, or the name of a
+        built-in scenario. A string without a suffix and without a folder is a built-in name.
+    also
+        As in :func:`scenario_from_data`.
 
     Returns
     -------
@@ -93,22 +100,27 @@ def load_scenario(source: str | os.PathLike[str]) -> Scenario:
             text = read_text(path)
         except OSError as error:
             raise InvalidInputError(f"{name}: cannot be read: {error}") from error
-        label, suffix = name, path.suffix
+        label, suffix = name, Path(name.removesuffix(".gz")).suffix
     data = parse_text(text, suffix, label)
     _anchor_configs(data, path.parent)
+    _anchor_files(data, path.parent)
     try:
-        return scenario_from_data(data)
+        return scenario_from_data(data, also=also)
     except InvalidInputError as error:
-        raise InvalidInputError(f"{label}: {error}") from error
+        raise error.of_file(label) from error
 
 
-def scenario_from_data(data: Any) -> Scenario:
+def scenario_from_data(data: Any, *, also: Further | None = None) -> Scenario:
     """Check plain data, as read from a file or made by a program, and return the scenario.
 
     Parameters
     ----------
     data
         A mapping as in a scenario file.
+    also
+        Called where there are mistakes, with what could be made of the scenario and the mistakes so
+        far: adds what is wrong beyond the scenario itself, so that all of it comes in one error
+        (`servemix.performance.build.note_mistakes`). None adds nothing.
 
     Returns
     -------
@@ -118,10 +130,16 @@ def scenario_from_data(data: Any) -> Scenario:
     Raises
     ------
     InvalidInputError
-        An entry breaks a rule; the message names it.
+        Entries break rules; the message names each.
     """
-    scenario = convert(data, Scenario)
-    resolve(scenario)
+    mistakes = Mistakes()
+    scenario = convert_noting(_with_demand(data), Scenario, "", mistakes)
+    if scenario is not None:
+        resolved = resolve_noting(scenario, mistakes)
+        if mistakes and also is not None and resolved.tiers and resolved.models:
+            also(resolved, mistakes)
+    mistakes.raise_if_any()
+    assert scenario is not None
     return scenario
 
 
@@ -174,6 +192,32 @@ def _anchor_configs(data: Any, folder: Path) -> None:
     for entry in models if isinstance(models, list) else ():
         if isinstance(entry, dict) and isinstance(entry.get("config"), str):
             entry["config"] = str(folder / entry["config"])
+
+
+def _anchor_files(data: Any, folder: Path) -> None:
+    """Make the paths of measured files start at the scenario's folder, where they are there."""
+    at = data
+    for key in ("performance", "options", "files"):
+        at = at.get(key) if isinstance(at, dict) else None
+    for entry in at if isinstance(at, list) else ():
+        if isinstance(entry, dict) and isinstance(entry.get("path"), str):
+            anchored = folder / entry["path"]
+            if anchored.is_file():
+                entry["path"] = str(anchored)
+
+
+def _with_demand(data: Any) -> Any:
+    """Take the query types from the measured files where the scenario has none."""
+    if not isinstance(data, dict) or data.get("query_types"):
+        return data
+    performance = data.get("performance")
+    if not isinstance(performance, dict) or performance.get("model") != "profile":
+        return data
+    from servemix.performance.profile.carried import query_types_of
+
+    options = performance.get("options")
+    found = query_types_of(options) if isinstance(options, dict) else []
+    return {**data, "query_types": found} if found else data
 
 
 def _builtin(name: str) -> str:

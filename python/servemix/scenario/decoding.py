@@ -2,23 +2,17 @@
 
 from __future__ import annotations
 
-import difflib
-import math
-import re
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
 import msgspec
-from msgspec import inspect
 
 from servemix._decode import checked, load_json, load_yaml
 from servemix._errors import InvalidInputError
+from servemix.scenario.mistakes import Mistakes, examine, not_finite, told
 
 Converted = TypeVar("Converted")
-
-#: Unknown keys that one message names.
-_NAMED_KEYS = 8
 
 
 def parse_text(text: str, suffix: str, source: str) -> Any:
@@ -82,123 +76,45 @@ def convert(data: Any, to: type[Converted], where: str = "") -> Converted:
     Raises
     ------
     InvalidInputError
-        Unknown keys (the first few, each with the nearest known one), a missing key, a value of the
-        wrong type or out of range; the message names the entry.
+        Unknown keys, each with the nearest known one, missing keys, values of the wrong type or out
+        of range; the message names the entry of each.
+    """
+    mistakes = Mistakes()
+    found = convert_noting(data, to, where, mistakes)
+    mistakes.raise_if_any()
+    assert found is not None
+    return found
+
+
+def convert_noting(
+    data: Any, to: type[Converted], where: str, mistakes: Mistakes
+) -> Converted | None:
+    """Validate plain data as `convert` does, with what is wrong noted instead of raised.
+
+    Returns
+    -------
+    object or None
+        The data as the type, with wrong entries left out or stood in for; None where too little is
+        left of it.
     """
     if not isinstance(data, Mapping):
-        raise InvalidInputError(f"{where or 'scenario'}: must be a mapping of keys to values")
+        mistakes.add(f"{where or 'scenario'}: must be a mapping of keys to values")
+        return None
     try:
-        unknown = list(_unknown_keys(data, _type_info(to), where))
-        if unknown:
-            raise InvalidInputError(_told(unknown))
-        for entry, number in _not_finite(data, where):
-            raise InvalidInputError(f"{entry}: must be a finite number, got {number}")
-        missing = list(_missing_keys(data, inspect.type_info(to), where))
-        if len(missing) > 1:
-            more = f"; and {len(missing) - _NAMED_KEYS} more" if len(missing) > _NAMED_KEYS else ""
-            raise InvalidInputError(
-                "; ".join(f"{entry}: is missing" for entry in missing[:_NAMED_KEYS]) + more
-            )
-        return msgspec.convert(data, to)
-    except RecursionError as error:
-        raise InvalidInputError(f"{where or 'scenario'}: contains itself") from error
+        if not not_finite(data, where):
+            return msgspec.convert(data, to)
+    except RecursionError:
+        mistakes.add(f"{where or 'scenario'}: contains itself")
+        return None
     except msgspec.ValidationError as error:
-        raise InvalidInputError(_named(str(error), where)) from error
-
-
-#: What msgspec knows of a type, asked for once: a scenario converts many entries of one type.
-_TYPES: dict[type, inspect.Type] = {}
-
-
-def _type_info(kind: type) -> inspect.Type:
-    if kind not in _TYPES:
-        _TYPES[kind] = inspect.type_info(kind)
-    return _TYPES[kind]
-
-
-def _told(unknown: list[tuple[str, str]]) -> str:
-    """Name the first unknown keys, each hint once: a file of another kind has nothing else."""
-    parts = []
-    hints = {""}
-    for entry, hint in unknown[:_NAMED_KEYS]:
-        parts.append(f"{entry}: unknown key" + (f"; {hint}" if hint not in hints else ""))
-        hints.add(hint)
-    if len(unknown) > _NAMED_KEYS:
-        parts.append(f"and {len(unknown) - _NAMED_KEYS} more")
-    return "; ".join(parts)
-
-
-def _join(where: str, key: str) -> str:
-    return f"{where}.{key}" if where else key
-
-
-def _unknown_keys(data: Any, kind: inspect.Type, where: str) -> Iterator[tuple[str, str]]:
-    """Walk data and type side by side for unknown entries, each with a hint.
-
-    What does not fit the type is left to msgspec.
-    """
-    if isinstance(kind, inspect.UnionType):
-        for option in kind.types:
-            if isinstance(data, Mapping) == isinstance(
-                option, inspect.StructType | inspect.DictType
-            ):
-                yield from _unknown_keys(data, option, where)
-    elif isinstance(kind, inspect.StructType) and isinstance(data, Mapping):
-        fields = {field.encode_name: field.type for field in kind.fields}
-        for key, value in data.items():
-            if key in fields:
-                yield from _unknown_keys(value, fields[key], _join(where, key))
-            else:
-                yield _join(where, str(key)), _nearest(str(key), fields)
-    elif isinstance(kind, inspect.VarTupleType) and isinstance(data, list | tuple):
-        for index, value in enumerate(data):
-            yield from _unknown_keys(value, kind.item_type, f"{where}[{index}]")
-
-
-def _missing_keys(data: Any, kind: inspect.Type, where: str) -> Iterator[str]:
-    """Walk data and type side by side for required entries that are not there."""
-    if isinstance(kind, inspect.UnionType):
-        structs = [option for option in kind.types if isinstance(option, inspect.StructType)]
-        if isinstance(data, Mapping) and len(structs) == 1:
-            yield from _missing_keys(data, structs[0], where)
-    elif isinstance(kind, inspect.StructType) and isinstance(data, Mapping):
-        for field in kind.fields:
-            entry = _join(where, field.encode_name)
-            if field.encode_name in data:
-                yield from _missing_keys(data[field.encode_name], field.type, entry)
-            elif field.required:
-                yield entry
-    elif isinstance(kind, inspect.VarTupleType) and isinstance(data, list | tuple):
-        for index, value in enumerate(data):
-            yield from _missing_keys(value, kind.item_type, f"{where}[{index}]")
-
-
-def _nearest(key: str, known: Mapping[str, Any]) -> str:
-    near = difflib.get_close_matches(key, known, n=1, cutoff=0.5)
-    if not near:
-        near = [name for name in known if key and (key in name or name in key)][:1]
-    return f"did you mean {near[0]!r}?" if near else f"known keys: {', '.join(known)}"
-
-
-def _not_finite(data: Any, where: str) -> Iterator[tuple[str, float]]:
-    if isinstance(data, float) and not math.isfinite(data):
-        yield where, data
-    elif isinstance(data, Mapping):
-        for key, value in data.items():
-            yield from _not_finite(value, _join(where, str(key)))
-    elif isinstance(data, list | tuple):
-        for index, value in enumerate(data):
-            yield from _not_finite(value, f"{where}[{index}]")
-
-
-def _named(message: str, where: str) -> str:
-    """Turn msgspec's ``… - at `$.gpus[0].name` `` into ``gpus[0].name: …``."""
-    found = re.fullmatch(r"(?s)(.*?)(?: - at `\$\.?(.*)`)?", message)
-    if found is None:  # pragma: no cover - the pattern matches everything
-        return message
-    what, path = found.group(1), found.group(2) or ""
-    missing = re.fullmatch(r"Object missing required field `(.*)`", what)
-    if missing:
-        path, what = _join(path, missing.group(1)), "is missing"
-    entry = where + path if path.startswith("[") else _join(where, path) if path else where
-    return f"{entry or 'scenario'}: {what[:1].lower()}{what[1:]}"
+        first = told(str(error), where)
+    else:
+        first = ""
+    mended = examine(data, to, where, mistakes)
+    if not mistakes:
+        # the walk found nothing that the conversion had found
+        mistakes.add(first)
+    try:
+        return msgspec.convert(mended, to)
+    except (msgspec.ValidationError, TypeError):
+        return None

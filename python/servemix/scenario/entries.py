@@ -317,8 +317,9 @@ class Scenario(Entry, frozen=True, kw_only=True):
     accuracy
         Scores beside, and before, the catalog's.
     missing_accuracy
-        What happens where an error rate is neither given nor published: ``refuse`` the scenario,
-        or leave the route out (``no_route``).
+        What happens where an error rate is neither given nor published: ``estimate`` it from the
+        model's own score by what the precision keeps elsewhere, ``refuse`` the scenario, or leave
+        the route out (``no_route``). Without any score of the model, ``estimate`` refuses too.
     """
 
     name: Name
@@ -342,4 +343,4 @@ class Scenario(Entry, frozen=True, kw_only=True):
     parallelism: Parallelism = Parallelism()
     performance: Performance = Performance()
     accuracy: tuple[AccuracyFact, ...] = ()
-    missing_accuracy: Literal["refuse", "no_route"] = "refuse"
+    missing_accuracy: Literal["estimate", "refuse", "no_route"] = "estimate"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import msgspec
 
@@ -15,7 +15,11 @@ from servemix.catalog import Gpu, Model, Tier
 from servemix.catalog._names import name_key
 from servemix.scenario.decoding import convert
 from servemix.scenario.entries import GpuEntry, ModelEntry, Parallelism, QueryType, Scenario
+from servemix.scenario.mistakes import Mistakes
 from servemix.scenario.models import model_row, named_model
+
+#: Share by which two prices of a GPU may differ without a word.
+_SAME_PRICE = 0.01
 
 
 @dataclass(frozen=True)
@@ -37,6 +41,8 @@ class ResolvedScenario:
         Per query type, the indices of the models that may answer.
     pool_names, pool_max_gpus
         Pools, as written and one for each ``gpus[].max_gpus``; None where there is no limit.
+    notes
+        Which prices come from measured files, and which differ from theirs.
     """
 
     scenario: Scenario
@@ -49,6 +55,7 @@ class ResolvedScenario:
     allowed_models: tuple[tuple[int, ...], ...]
     pool_names: tuple[str, ...]
     pool_max_gpus: tuple[int | None, ...]
+    notes: tuple[str, ...] = ()
 
 
 def resolve(scenario: Scenario) -> ResolvedScenario:
@@ -57,59 +64,87 @@ def resolve(scenario: Scenario) -> ResolvedScenario:
     Raises
     ------
     InvalidInputError
-        A name that the catalog or the scenario does not have, a name used twice, a GPU without a
+        Names that the catalog or the scenario does not have, names used twice, GPUs without a
         price or without the arithmetic of a precision, limits that contradict each other; the
-        message names the entry.
+        message names the entry of each.
+    """
+    mistakes = Mistakes()
+    resolved = resolve_noting(scenario, mistakes)
+    mistakes.raise_if_any()
+    return resolved
+
+
+def resolve_noting(scenario: Scenario, mistakes: Mistakes) -> ResolvedScenario:
+    """Look up every name as `resolve` does, with what is wrong noted instead of raised.
+
+    GPUs and models that cannot be looked up are left out.
     """
     gpu_entries = tuple(_expanded(entry, GpuEntry) for entry in scenario.gpus)
-    model_entries = tuple(
-        named_model(_expanded(entry, ModelEntry), f"models[{index}]")
-        for index, entry in enumerate(scenario.models)
-    )
-    _unique("gpus", (entry.name for entry in gpu_entries))
-    _unique("models", (entry.name for entry in model_entries))
-    _unique("query_types", (entry.name for entry in scenario.query_types))
+    with mistakes.collecting():
+        _unique("gpus", (entry.name for entry in gpu_entries))
+    with mistakes.collecting():
+        _unique("query_types", (entry.name for entry in scenario.query_types))
     pools = {pool.name: pool.max_gpus for pool in scenario.pools}
-    _unique("pools", (pool.name for pool in scenario.pools))
+    with mistakes.collecting():
+        _unique("pools", (pool.name for pool in scenario.pools))
 
     tiers: list[Tier] = []
     tier_pool: list[int | None] = []
+    prices = _Prices({}, [])
+    with mistakes.collecting():
+        prices = _Prices.of(scenario)
     for index, entry in enumerate(gpu_entries):
         where = f"gpus[{index}]"
-        pool = _pool(entry, pools, where)
-        found = _tiers(entry, where)
+        pool = None
+        with mistakes.collecting():
+            pool = _pool(entry, pools, where)
+        found = _tiers(entry, where, prices, mistakes)
         tiers.extend(found)
         tier_pool.extend([pool] * len(found))
-    _unique("tiers", (tier.name for tier in tiers))
+    if not mistakes:
+        with mistakes.collecting():
+            _unique("tiers", (tier.name for tier in tiers))
 
-    models = tuple(
-        model_row(entry, f"models[{index}]") for index, entry in enumerate(model_entries)
-    )
-    model_names = [entry.name for entry in model_entries]
+    model_entries: list[ModelEntry] = []
+    models: list[Model] = []
+    allowed_tiers: list[tuple[int, ...]] = []
+    names: list[str] = []
+    for index, written in enumerate(scenario.models):
+        where = f"models[{index}]"
+        entry_ = _expanded(written, ModelEntry)
+        names.append(entry_.name)
+        with mistakes.collecting():
+            entry_ = named_model(entry_, where)
+            names[-1] = entry_.name
+            row = model_row(entry_, where)
+            allowed = _allowed_tiers(entry_, tiers, where)
+            model_entries.append(entry_)
+            models.append(row)
+            allowed_tiers.append(allowed)
+    with mistakes.collecting():
+        _unique("models", names)
     for index, query_type in enumerate(scenario.query_types):
-        _check_query_type(query_type, model_names, f"query_types[{index}]")
-    _check_accuracy(scenario, [*model_names, *(model.name for model in models)])
+        _check_query_type(query_type, names, f"query_types[{index}]", mistakes)
+    _check_accuracy(scenario, [*names, *(model.name for model in models)], mistakes)
     return ResolvedScenario(
         scenario=scenario,
-        model_entries=model_entries,
-        models=models,
+        model_entries=tuple(model_entries),
+        models=tuple(models),
         parallelism=tuple(entry.parallelism or scenario.parallelism for entry in model_entries),
         tiers=tuple(tiers),
         tier_pool=tuple(tier_pool),
-        allowed_tiers=tuple(
-            _allowed_tiers(entry, tiers, f"models[{index}]")
-            for index, entry in enumerate(model_entries)
-        ),
+        allowed_tiers=tuple(allowed_tiers),
         allowed_models=tuple(
             tuple(
                 index
-                for index, name in enumerate(model_names)
-                if query_type.models is None or name in query_type.models
+                for index, entry in enumerate(model_entries)
+                if query_type.models is None or entry.name in query_type.models
             )
             for query_type in scenario.query_types
         ),
         pool_names=tuple(pools),
         pool_max_gpus=tuple(pools.values()),
+        notes=tuple(prices.notes),
     )
 
 
@@ -142,28 +177,79 @@ def _gpu_row(entry: GpuEntry, where: str) -> Gpu:
     return convert({**known, **entry.spec}, Gpu, f"{where}.spec")
 
 
-def _tiers(entry: GpuEntry, where: str) -> list[Tier]:
-    gpu = _gpu_row(entry, where)
-    price = gpu.usd_per_h if entry.usd_per_h is None else entry.usd_per_h
-    if price is None:
-        raise InvalidInputError(
-            f"{where}.usd_per_h: the catalog has no price of {gpu.name}; give one"
-        )
-    tiers = []
+@dataclass
+class _Prices:
+    """Prices of measured files, which go before the catalog's, and what was taken of them."""
+
+    of_files: Mapping[str, Any]
+    notes: list[str]
+
+    @staticmethod
+    def of(scenario: Scenario) -> _Prices:
+        """Read the prices of the scenario's measured files."""
+        if scenario.performance.model != "profile":
+            return _Prices({}, [])
+        from servemix.performance.profile.carried import file_prices
+
+        return _Prices(file_prices(scenario.performance.options), [])
+
+    def price(self, entry: GpuEntry, gpu: Gpu) -> float | None:
+        """Return the price of one GPU: the scenario's, a file's or the catalog's, USD/h."""
+        if not self.of_files:
+            return gpu.usd_per_h if entry.usd_per_h is None else entry.usd_per_h
+        from servemix.performance.profile.carried import price_of
+
+        found = price_of(self.of_files, [entry.name, entry.gpu or entry.name, gpu.name])
+        own = gpu.usd_per_h if entry.usd_per_h is None else entry.usd_per_h
+        if found is None:
+            return own
+        usd_per_h, file = found
+        if entry.usd_per_h is None:
+            known = "no price" if own is None else f"{own:g}"
+            self.notes.append(
+                f"{entry.name}: {usd_per_h:g} USD/h from {file} (the catalog has {known})"
+            )
+            return usd_per_h
+        if abs(usd_per_h - entry.usd_per_h) > _SAME_PRICE * usd_per_h:
+            self.notes.append(
+                f"{entry.name}: planned at the scenario's {entry.usd_per_h:g} USD/h; {file} has "
+                f"{usd_per_h:g}"
+            )
+        return own
+
+
+def _tiers(entry: GpuEntry, where: str, prices: _Prices, mistakes: Mistakes) -> list[Tier]:
+    tiers: list[Tier] = []
+    gpu = None
+    with mistakes.collecting():
+        gpu = _gpu_row(entry, where)
+    price = entry.usd_per_h
+    if gpu is not None:
+        price = prices.price(entry, gpu)
+        if price is None:
+            mistakes.add(
+                f"{where}.usd_per_h: the catalog has no price of {gpu.name}; give one, USD per GPU "
+                "and hour"
+            )
     for index, name in enumerate(entry.precisions):
+        at = f"{where}.precisions[{index}]"
         try:
             precision = catalog.precision(name)
         except InvalidInputError as error:
-            raise InvalidInputError(f"{where}.precisions[{index}]: {error}") from None
+            mistakes.add(f"{at}: {error}")
+            continue
         # 4-bit floats run as weights alone where the GPU lacks their arithmetic
+        if gpu is None:
+            continue
         if precision.compute != "fp4" and gpu.flops(precision.compute) is None:
-            raise InvalidInputError(
-                f"{where}.precisions[{index}]: {gpu.name} has no {precision.compute} arithmetic, "
-                f"which {name} takes"
+            mistakes.add(
+                f"{at}: {gpu.name} has no {precision.compute} arithmetic, which {name} takes"
             )
-        tiers.append(
-            Tier(name=f"{entry.name}-{name}", gpu=gpu, precision=precision, usd_per_h=price)
-        )
+        else:
+            usd_per_h = 0.0 if price is None else price
+            tiers.append(
+                Tier(name=f"{entry.name}-{name}", gpu=gpu, precision=precision, usd_per_h=usd_per_h)
+            )
     return tiers
 
 
@@ -198,48 +284,47 @@ def _allowed_tiers(entry: ModelEntry, tiers: list[Tier], where: str) -> tuple[in
     return tuple(sorted(allowed))
 
 
-def _check_query_type(entry: QueryType, models: list[str], where: str) -> None:
+def _check_query_type(entry: QueryType, models: list[str], where: str, mistakes: Mistakes) -> None:
     if entry.latency_slo_s is None and (entry.ttft_slo_s is None or entry.tpot_slo_s is None):
-        raise InvalidInputError(
-            f"{where}: needs `latency_slo_s`, or both `ttft_slo_s` and `tpot_slo_s`"
-        )
+        mistakes.add(f"{where}: needs `latency_slo_s`, or both `ttft_slo_s` and `tpot_slo_s`")
     if entry.max_unmet > 0 and entry.unmet_usd_per_query == 0:
-        raise InvalidInputError(
+        mistakes.add(
             f"{where}.unmet_usd_per_query: must be greater than zero where `max_unmet` is: a query "
             "that costs nothing unserved would never be served"
         )
     for index, name in enumerate(entry.models or ()):
         if name not in models:
-            raise InvalidInputError(f"{where}.models[{index}]: {_no_such(name, 'model', models)}")
+            mistakes.add(f"{where}.models[{index}]: {_no_such(name, 'model', models)}")
     if isinstance(entry.error, Mapping):
         for name, value in entry.error.items():
             if name not in models:
-                raise InvalidInputError(f"{where}.error.{name}: {_no_such(name, 'model', models)}")
+                mistakes.add(f"{where}.error.{name}: {_no_such(name, 'model', models)}")
             numbers = value if isinstance(value, Mapping) else {"": value}
             for precision, number in numbers.items():
-                _check_error(
-                    number, f"{where}.error.{name}" + (f".{precision}" if precision else "")
-                )
+                with mistakes.collecting():
+                    _check_error(
+                        number, f"{where}.error.{name}" + (f".{precision}" if precision else "")
+                    )
                 if precision:
                     try:
                         catalog.precision(precision)
                     except InvalidInputError as error:
-                        raise InvalidInputError(f"{where}.error.{name}: {error}") from None
+                        mistakes.add(f"{where}.error.{name}: {error}")
 
 
-def _check_accuracy(scenario: Scenario, models: list[str]) -> None:
-    """Refuse scores that could never be used: one of another model is a slip of the pen."""
+def _check_accuracy(scenario: Scenario, models: list[str], mistakes: Mistakes) -> None:
+    """Note scores that could never be used: one of another model is a slip of the pen."""
     keys = {name_key(name) for name in models}
     for index, fact in enumerate(scenario.accuracy):
         where = f"accuracy[{index}]"
         if name_key(fact.model) not in keys:
-            raise InvalidInputError(f"{where}.model: {_no_such(fact.model, 'model', models)}")
+            mistakes.add(f"{where}.model: {_no_such(fact.model, 'model', models)}")
         try:
             catalog.precision(fact.precision)
         except InvalidInputError as error:
-            raise InvalidInputError(f"{where}.precision: {error}") from None
+            mistakes.add(f"{where}.precision: {error}")
         if fact.accuracy is None and fact.retention is None:
-            raise InvalidInputError(f"{where}: needs `accuracy` or `retention`")
+            mistakes.add(f"{where}: needs `accuracy` or `retention`")
 
 
 def _check_error(number: object, where: str) -> None:

@@ -1,35 +1,25 @@
-"""One GET of JSON with a deadline, by the standard library."""
+"""One GET of JSON with a deadline of the whole exchange, by httpx."""
 
 from __future__ import annotations
 
-import contextlib
-import http.client
-import socket
+import asyncio
+import ssl
 import threading
-import urllib.error
 import urllib.parse
-import urllib.request
 from collections.abc import Mapping
 from typing import Any
 
 from servemix._errors import InvalidInputError, ServemixError
+from servemix._extras import require
 from servemix._text import shown
 
 __all__ = ["DemandServerError", "checked_url", "get"]
 
 _MAX_BYTES = 128 * 2**20
-_CHUNK_BYTES = 2**16
 
 
 class DemandServerError(ServemixError, OSError):
     """A server that demand is read from does not answer, refuses, or lacks what is asked for."""
-
-
-class _NoRedirect(urllib.request.HTTPRedirectHandler):
-    """Refuses redirects: they would hand the caller's credentials to another host."""
-
-    def redirect_request(self, req: Any, fp: Any, code: int, *rest: Any) -> None:
-        return None
 
 
 def checked_url(url: str) -> str:
@@ -65,7 +55,7 @@ def get(url: str, *, headers: Mapping[str, str], timeout_s: float) -> tuple[int,
     headers
         Header fields to send, such as ``Authorization``.
     timeout_s
-        Most seconds that the whole answer may take.
+        Most seconds that the whole exchange may take: name lookup, connection, request and answer.
 
     Returns
     -------
@@ -76,95 +66,60 @@ def get(url: str, *, headers: Mapping[str, str], timeout_s: float) -> tuple[int,
     ------
     DemandServerError
         The server cannot be reached, does not answer in time, or answers with a redirect.
+    MissingExtraError
+        httpx is not installed.
     """
-    sockets: list[socket.socket] = []
+    require("httpx", extra="prometheus")
     outcome: list[tuple[int, bytes]] = []
     failure: list[BaseException] = []
+    done = threading.Event()
 
-    def exchange() -> None:
+    async def exchange() -> None:
         try:
-            outcome.append(_exchange(url, headers, timeout_s, sockets))
+            outcome.append(await asyncio.wait_for(_exchange(url, headers), timeout_s))
+        except asyncio.TimeoutError:
+            failure.append(_too_slow(url, timeout_s))
         except BaseException as error:
             failure.append(error)
+        done.set()
 
-    # A timeout of a socket begins anew with every byte. The deadline is of the whole, name lookup
-    # and headers included, so another thread waits and then cuts the connection.
-    worker = threading.Thread(target=exchange, daemon=True)
-    worker.start()
-    worker.join(timeout_s)
-    if worker.is_alive():
-        for connection in sockets:
-            with contextlib.suppress(OSError):
-                connection.shutdown(socket.SHUT_RDWR)
-        raise _too_slow(url, timeout_s)
-    if failure:
-        raise failure[0]
-    return outcome[0]
+    # In a thread of its own, since the caller may be within an event loop, and since a name lookup
+    # cannot be cancelled: it is not waited for.
+    threading.Thread(target=lambda: asyncio.run(exchange()), daemon=True).start()
+    done.wait(timeout_s)
+    if outcome:
+        return outcome[0]
+    raise failure[0] if failure else _too_slow(url, timeout_s)
 
 
-def _exchange(
-    url: str, headers: Mapping[str, str], timeout_s: float, sockets: list[socket.socket]
-) -> tuple[int, bytes]:
-    """Send the request and read the whole answer; open sockets go to the list."""
-    opener = urllib.request.build_opener(_NoRedirect, _Http(sockets), _Https(sockets))
+async def _exchange(url: str, headers: Mapping[str, str]) -> tuple[int, bytes]:
+    """Send the request and read the whole answer."""
+    httpx = require("httpx", extra="prometheus")
     try:
-        request = urllib.request.Request(url, headers=dict(headers))
-        try:
-            response = opener.open(request, timeout=timeout_s)
-        except urllib.error.HTTPError as error:
-            if 300 <= error.code < 400:
-                goal = shown(error.headers.get("Location", "?"))
-                raise DemandServerError(
-                    f"{_host(url)} redirects to {goal}: give that address"
-                ) from None
-            response = error
-        with response:
-            return int(response.status), _read(response, url)
-    except TimeoutError:
-        raise _too_slow(url, timeout_s) from None
-    except urllib.error.URLError as error:
-        if isinstance(error.reason, TimeoutError):
-            raise _too_slow(url, timeout_s) from None
-        raise DemandServerError(f"{_host(url)} cannot be reached: {error.reason}") from None
+        # The system's certificates, and no time limits of single steps beside the one of the whole.
+        # Redirects would hand the caller's credentials to another host.
+        client = httpx.AsyncClient(
+            timeout=None,
+            follow_redirects=False,
+            verify=ssl.create_default_context() if url.startswith("https") else False,
+        )
+        async with client, client.stream("GET", url, headers=dict(headers)) as response:
+            if 300 <= response.status_code < 400:
+                goal = shown(response.headers.get("location", "?"))
+                raise DemandServerError(f"{_host(url)} redirects to {goal}: give that address")
+            return response.status_code, await _read(response, url)
+    except httpx.ConnectError as error:
+        raise DemandServerError(f"{_host(url)} cannot be reached: {error}") from None
     except DemandServerError:
         raise
-    except (http.client.HTTPException, OSError, ValueError, OverflowError) as error:
+    except (httpx.HTTPError, httpx.InvalidURL, OSError, ValueError, OverflowError) as error:
         raise DemandServerError(f"{_host(url)} cannot be read: {error!r}") from None
 
 
-def _kept(kind: type[Any], sockets: list[socket.socket]) -> Any:
-    """Make connections of a kind whose sockets go to the list."""
-
-    class Connection(kind):  # type: ignore[misc]
-        def connect(self) -> None:
-            super().connect()
-            sockets.append(self.sock)
-
-    return Connection
-
-
-class _Http(urllib.request.HTTPHandler):
-    def __init__(self, sockets: list[socket.socket]) -> None:
-        super().__init__()
-        self._sockets = sockets
-
-    def http_open(self, req: urllib.request.Request) -> Any:
-        return self.do_open(_kept(http.client.HTTPConnection, self._sockets), req)
-
-
-class _Https(urllib.request.HTTPSHandler):
-    def __init__(self, sockets: list[socket.socket]) -> None:
-        super().__init__()
-        self._sockets = sockets
-
-    def https_open(self, req: urllib.request.Request) -> Any:
-        return self.do_open(_kept(http.client.HTTPSConnection, self._sockets), req)
-
-
-def _read(response: Any, url: str) -> bytes:
+async def _read(response: Any, url: str) -> bytes:
     pieces = []
     size = 0
-    while piece := response.read1(_CHUNK_BYTES):
+    async for piece in response.aiter_bytes():
         size += len(piece)
         if size > _MAX_BYTES:
             raise DemandServerError(f"{_host(url)} answers with more than {_MAX_BYTES} bytes")

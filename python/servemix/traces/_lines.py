@@ -25,6 +25,7 @@ __all__ = ["Lines", "TextTable", "read_lines", "split_csv"]
 # Separator that splits nothing, so that a line stays one field: no text holds this character.
 _NEVER = "\x01"
 _HEADER_BYTES = 2**16
+_LONGEST_FIRST_LINE = 16 * 2**20
 
 
 @dataclass(frozen=True, eq=False)
@@ -137,6 +138,12 @@ def read_lines(path: str | os.PathLike[str]) -> Lines:
     data = read_bytes(path).removeprefix(b"\xef\xbb\xbf").replace(_NEVER.encode(), b"?")
     if not data or data.isspace():
         raise InvalidInputError(f"{name}: empty trace: the file holds nothing")
+    # Readers copy the first line to find the format.
+    if len(data) > _LONGEST_FIRST_LINE and b"\n" not in data[:_LONGEST_FIRST_LINE]:
+        raise InvalidInputError(
+            f"{name}: line 1: is longer than {_LONGEST_FIRST_LINE // 2**20} MiB; no known trace "
+            "has such lines"
+        )
     frame = polars.read_csv(
         data,
         has_header=False,

@@ -32,6 +32,7 @@ mod params;
 mod plan;
 mod planner;
 mod problem;
+pub mod recourse;
 pub mod replay;
 mod router;
 mod routing;
@@ -45,7 +46,10 @@ pub mod stress;
 pub use check::{check, CheckReport, Constraint, Violation};
 pub use error::{Error, Result};
 pub use files::{read_plan, read_problem, write_plan, write_problem};
-pub use files::{Basis, CurveRow, EngineDetails, PlanAttainment, PlanDetails, QueryTypeDetails};
+pub use files::{
+    Basis, CurveRow, EngineDetails, EstimatedError, EstimatedErrors, MeasuredFile, PlanAttainment, PlanDetails,
+    PublishedRetention, QueryTypeDetails,
+};
 pub use params::{SolveParams, Switches, MAX_THREADS};
 pub use plan::{relative_gap, Cost, Deployment, Plan, Routing};
 pub use planner::{Action, Planner, PlannerParams, Step, Transition, TransitionCosts, Update};

@@ -39,6 +39,8 @@ pub struct RoutingProgram {
     rental_usd: f64,
     constant_usd: f64,
     status: Option<LinearStatus>,
+    /// The last solve needed other units for its numbers, and left out routes that can carry next to nothing.
+    is_equilibrated: bool,
     /// The program minimises the queries that are not served instead of the cost.
     counts_unserved: bool,
     /// What a dollar of latency counts for there; 0 where any routing that serves as many is as good.
@@ -76,6 +78,7 @@ impl Clone for RoutingProgram {
         self.rental_usd = source.rental_usd;
         self.constant_usd = source.constant_usd;
         self.status = source.status;
+        self.is_equilibrated = source.is_equilibrated;
         self.counts_unserved = source.counts_unserved;
         self.latency_weight = source.latency_weight;
         self.is_elastic = source.is_elastic;
@@ -213,6 +216,7 @@ impl RoutingProgram {
             rental_usd: 0.0,
             constant_usd: (0..num_types).map(|i| problem.data_usd(i)).sum(),
             status: None,
+            is_equilibrated: false,
             counts_unserved: false,
             latency_weight: 0.0,
             is_elastic,
@@ -426,13 +430,20 @@ impl RoutingProgram {
 
     /// Solves from the current basis. [`LinearStatus::Cutoff`] where the optimum is at least `cutoff_usd`.
     pub fn solve(&mut self, cutoff_usd: f64) -> LinearStatus {
-        self.status = Some(self.simplex.solve(cutoff_usd - self.constant_usd, MAX_PIVOTS));
-        self.status.unwrap_or(LinearStatus::PivotLimit)
+        let cutoff = cutoff_usd - self.constant_usd;
+        let mut status = self.simplex.solve(cutoff, MAX_PIVOTS);
+        self.is_equilibrated = matches!(status, LinearStatus::Infeasible | LinearStatus::PivotLimit);
+        if self.is_equilibrated {
+            // Shortage makes every program feasible: it is the numbers that lie too far apart.
+            status = self.simplex.solve_equilibrated(cutoff, MAX_PIVOTS);
+        }
+        self.status = Some(status);
+        status
     }
 
     /// Whether the last solve left valid prices: it ended at the optimum or at the cutoff.
     pub fn has_prices(&self) -> bool {
-        matches!(self.status, Some(LinearStatus::Optimal | LinearStatus::Cutoff))
+        !self.is_equilibrated && matches!(self.status, Some(LinearStatus::Optimal | LinearStatus::Cutoff))
     }
 
     /// Share of the time row in what capacity is worth; `None` where it is worth nothing, and where there is only one row.
@@ -443,6 +454,11 @@ impl RoutingProgram {
         }
         let (time, memory) = (price(self.time_row[slot]), price(self.memory_row[slot]));
         (time + memory > 0.0).then(|| time / (time + memory))
+    }
+
+    /// What one replica more of a slot in use is worth at most, USD; what one fewer costs at least.
+    pub fn replica_worth_usd(&self, slot: usize) -> f64 {
+        self.slot_rows(slot).map(|row| (-self.simplex.dual(row)).max(0.0)).sum()
     }
 
     /// Cost of the current routing, USD: latency, unmet, stored tokens and the artificial price of shortage.

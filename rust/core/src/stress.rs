@@ -137,7 +137,7 @@ pub fn stress(problem: &Problem, plan: &Plan, params: &StressParams, cancel: &Ca
             if cancel.poll() {
                 break;
             }
-            deployed.scenario(problem, params, number, sunk_usd, &mut report)?;
+            deployed.scenario(params, number, sunk_usd, &mut report)?;
         }
         Ok(report)
     };
@@ -171,29 +171,35 @@ pub fn stress(problem: &Problem, plan: &Plan, params: &StressParams, cancel: &Ca
 /// As [`stress`].
 pub fn reroute(problem: &Problem, plan: &Plan, lift_unmet: bool) -> Result<Option<Rerouting>> {
     let deployed = Deployed::new(problem, plan, lift_unmet)?;
-    deployed.route(deployed.data.clone())
+    deployed.route(deployed.part.data.clone())
 }
 
-/// The problem with nothing but the deployed configurations; rental and storage are paid for.
-struct Deployed {
-    data: ProblemData,
-    deployments: Vec<Deployment>,
+/// As [`reroute`], of deployments that are no plan yet.
+pub(crate) fn reroute_deployments(
+    problem: &Problem,
+    deployments: &[Deployment],
+    lift_unmet: bool,
+) -> Result<Option<Rerouting>> {
+    let deployed = Deployed { part: Part::new(problem, deployments, lift_unmet), deployments: deployments.to_vec() };
+    deployed.route(deployed.part.data.clone())
+}
+
+/// The problem with nothing but some of its configurations, whose rental and storage are paid for.
+pub(crate) struct Part {
+    pub(crate) data: ProblemData,
     /// Position of each route in the routes of the whole problem.
     source: Vec<u32>,
+    num_routes: usize,
 }
 
-impl Deployed {
-    fn new(problem: &Problem, plan: &Plan, lift_unmet: bool) -> Result<Self> {
-        plan.validate(problem)?;
-        if !plan.status.has_plan() {
-            return Err(Error::invalid("plan", "has no deployments: no plan was found"));
-        }
-        let deployments = plan.deployments.clone();
+impl Part {
+    /// The part of `problem` with these configurations, each with the most replicas that it may have here.
+    pub(crate) fn new(problem: &Problem, kept: &[Deployment], lift_unmet: bool) -> Self {
         let mut place = vec![u32::MAX; problem.num_configurations()];
         let all = &problem.configurations;
         let mut configurations = Configurations::default();
-        for (index, deployment) in deployments.iter().enumerate() {
-            let a = deployment.configuration as usize;
+        for (index, kept) in kept.iter().enumerate() {
+            let a = kept.configuration as usize;
             place[a] = index as u32;
             configurations.model.push(all.model[a]);
             configurations.tier.push(all.tier[a]);
@@ -201,9 +207,11 @@ impl Deployed {
             configurations.pp.push(all.pp[a]);
             configurations.weights_gb.push(all.weights_gb[a]);
             configurations.kv_cache_gb.push(all.kv_cache_gb[a]);
-            configurations.max_replicas.push(all.max_replicas[a].max(deployment.replicas));
+            configurations.max_replicas.push(all.max_replicas[a].max(kept.replicas));
             configurations.max_num_seqs.push(all.max_num_seqs[a]);
             configurations.max_utilization.push(all.max_utilization[a]);
+            configurations.min_replicas.push(all.min_replicas[a]);
+            configurations.pair.push(all.pair[a]);
         }
         let mut routes = Routes::default();
         let mut source = Vec::new();
@@ -241,20 +249,36 @@ impl Deployed {
             configurations,
             routes,
         };
-        Ok(Self { data, deployments, source })
+        Self { data, source, num_routes: problem.num_routes() }
+    }
+
+    /// The same in scenario `number`.
+    pub(crate) fn inflated(&self, inflation: Inflation, seed: u64, number: u32) -> ProblemData {
+        let mut data = self.data.clone();
+        inflate(&mut data, &self.source, self.num_routes, inflation, seed, number);
+        data
+    }
+}
+
+/// What is deployed, in a problem with nothing else.
+struct Deployed {
+    part: Part,
+    deployments: Vec<Deployment>,
+}
+
+impl Deployed {
+    fn new(problem: &Problem, plan: &Plan, lift_unmet: bool) -> Result<Self> {
+        plan.validate(problem)?;
+        if !plan.status.has_plan() {
+            return Err(Error::invalid("plan", "has no deployments: no plan was found"));
+        }
+        let deployments = plan.deployments.clone();
+        Ok(Self { part: Part::new(problem, &deployments, lift_unmet), deployments })
     }
 
     /// Draws scenario `number`, routes and adds the outcome to `report`.
-    fn scenario(
-        &self,
-        problem: &Problem,
-        params: &StressParams,
-        number: u32,
-        sunk_usd: f64,
-        report: &mut StressReport,
-    ) -> Result<()> {
-        let mut data = self.data.clone();
-        inflate(&mut data, &self.source, problem.num_routes(), params, number);
+    fn scenario(&self, params: &StressParams, number: u32, sunk_usd: f64, report: &mut StressReport) -> Result<()> {
+        let data = self.part.inflated(params.inflation, params.seed, number);
         let rate_per_h = data.query_types.rate_per_h.clone();
         let Some(best) = self.route(data)? else {
             return Err(Error::Internal(format!("scenario {number} has no routing though all may go unserved")));
@@ -306,10 +330,10 @@ impl Deployed {
 }
 
 /// Multiplies the parameters by the factors of scenario `number`; `source` tells each route's place among `num_routes`.
-fn inflate(data: &mut ProblemData, source: &[u32], num_routes: usize, params: &StressParams, number: u32) {
-    let Inflation { latency, error, demand } = params.inflation;
+fn inflate(data: &mut ProblemData, source: &[u32], num_routes: usize, inflation: Inflation, seed: u64, number: u32) {
+    let Inflation { latency, error, demand } = inflation;
     for (index, &route) in source.iter().enumerate() {
-        let mut rng = stream(params.seed, number, u64::from(route));
+        let mut rng = stream(seed, number, u64::from(route));
         let slower = rng.random_range(1.0..=latency);
         data.routes.busy_s[index] *= slower;
         data.routes.latency_s[index] *= slower;
@@ -317,7 +341,7 @@ fn inflate(data: &mut ProblemData, source: &[u32], num_routes: usize, params: &S
     }
     if demand > 1.0 {
         for (i, rate) in data.query_types.rate_per_h.iter_mut().enumerate() {
-            *rate *= stream(params.seed, number, (num_routes + i) as u64).random_range(1.0..=demand);
+            *rate *= stream(seed, number, (num_routes + i) as u64).random_range(1.0..=demand);
         }
     }
 }
@@ -341,7 +365,7 @@ mod tests {
         let params = StressParams { inflation, ..StressParams::default() };
         let every: Vec<u32> = (0..problem.num_routes() as u32).collect();
         let mut whole = problem.data().clone();
-        inflate(&mut whole, &every, problem.num_routes(), &params, 7);
+        inflate(&mut whole, &every, problem.num_routes(), inflation, params.seed, 7);
         let given = &problem.routes;
         for route in 0..problem.num_routes() {
             let slower = whole.routes.latency_s[route] / given.latency_s[route];
@@ -356,7 +380,7 @@ mod tests {
         part.routes.latency_s = vec![given.latency_s[last]];
         part.routes.busy_s = vec![given.busy_s[last]];
         part.routes.error = vec![given.error[last]];
-        inflate(&mut part, &[last as u32], problem.num_routes(), &params, 7);
+        inflate(&mut part, &[last as u32], problem.num_routes(), inflation, params.seed, 7);
         assert_eq!(part.routes.latency_s[0], whole.routes.latency_s[last]);
         assert_eq!(part.routes.error[0], whole.routes.error[last]);
     }

@@ -22,3 +22,13 @@ fn answers_at_just_met_limits_agree_with_each_other_the_checker_and_enumeration(
 fn answers_to_numbers_of_any_magnitude_agree_with_each_other_and_the_checker() {
     assert_eq!(findings((0..90).filter(|seed| seed % 3 == 2)), Vec::<String>::new());
 }
+
+#[test]
+fn planners_outlive_rates_of_any_magnitude() {
+    // In the last ones the routing program has no solution within its tolerances where the numbers are taken as they are.
+    let seeds = (0..240).chain([3314, 102_404, 100_676, 102_002]);
+    let found: Vec<String> = seeds
+        .flat_map(|seed| common::examine::examine_planner(&degenerate(seed).expect("a valid problem"), seed))
+        .collect();
+    assert_eq!(found, Vec::<String>::new());
+}

@@ -46,7 +46,7 @@ mod _core {
     #[pymodule_export]
     use super::solve::{solve, PyCancelToken};
     #[pymodule_export]
-    use super::stress::{_generate, _reroute, _stress};
+    use super::stress::{_generate, _plan_with_recourse, _reroute, _stress};
 
     #[pymodule_export]
     use super::transition::{PyTransition, PyTransitionStep};

@@ -4,6 +4,7 @@ use numpy::{PyArray1, PyArrayMethods};
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 use servemix_core::generate::{physical as core_physical, Family, Size};
+use servemix_core::recourse::{plan_with_recourse, RecourseParams};
 use servemix_core::stress::{reroute as core_reroute, stress as core_stress, Inflation, StressParams};
 use servemix_core::Plan;
 
@@ -112,4 +113,39 @@ pub(crate) fn _generate(
     let rate_scale = number(rate_scale, "rate_scale")?;
     let seed = unsigned(seed, "seed")?;
     entry::call(py, || core_physical(size, rate_scale, family, seed)).map(PyProblem::new)
+}
+
+/// Plan for the least expected cost over sampled scenarios; see `servemix.Recourse`.
+#[pyfunction]
+#[pyo3(signature = (problem, starts, *, latency, error, demand, scenarios, seed, max_violation_rate, max_evaluations, cancel=None))]
+#[allow(clippy::too_many_arguments)]
+pub(crate) fn _plan_with_recourse(
+    problem: &Bound<'_, PyProblem>,
+    starts: Vec<Bound<'_, PyPlan>>,
+    latency: &Bound<'_, PyAny>,
+    error: &Bound<'_, PyAny>,
+    demand: &Bound<'_, PyAny>,
+    scenarios: &Bound<'_, PyAny>,
+    seed: &Bound<'_, PyAny>,
+    max_violation_rate: Option<f64>,
+    max_evaluations: &Bound<'_, PyAny>,
+    cancel: Option<&Bound<'_, PyCancelToken>>,
+) -> PyResult<Option<PyPlan>> {
+    let py = problem.py();
+    let params = RecourseParams {
+        inflation: Inflation {
+            latency: number(latency, "inflation.latency")?,
+            error: number(error, "inflation.error")?,
+            demand: number(demand, "inflation.demand")?,
+        },
+        scenarios: count(scenarios, "recourse.scenarios")?,
+        seed: unsigned(seed, "recourse.seed")?,
+        max_violation_rate,
+        max_evaluations: unsigned(max_evaluations, "recourse.max_evaluations")?,
+    };
+    let owner = &problem.get().inner;
+    let starts: Vec<&Plan> = starts.iter().map(|start| &start.get().inner).collect();
+    let cancel = cancel.map(|token| &token.get().inner);
+    let found = entry::call_with_token(py, cancel, 1, |token| plan_with_recourse(owner, &params, &starts, token))?;
+    Ok(found.map(|plan| PyPlan::new(problem.clone().unbind(), plan)))
 }

@@ -18,6 +18,7 @@ from servemix.performance import build_problem
 from servemix.performance.configurations import Configurations, enumerate_configurations
 from servemix.performance.profile import Deployment
 from servemix.performance.profile.aiconfigurator import ask_aiconfigurator
+from servemix.performance.profile.candidates import limited
 from servemix.performance.profile.model import service_curves, with_profiles
 from servemix.performance.roofline import RooflineOptions, configuration_curve
 from servemix.performance.service_curve import ServiceCurve
@@ -68,11 +69,20 @@ def test_measured_figures_replace_the_models_and_nothing_else(tmp_path: Path) ->
         assert np.array_equal(ours, theirs)
 
 
-def test_a_query_type_outside_the_points_is_an_error_that_names_it(tmp_path: Path) -> None:
-    with pytest.raises(InvalidInputError, match=r"query type 'chat': .* 800 prompt tokens lie out"):
-        curves(small(tmp_path / "p.csv", grid(prompts=(1000, 4000))))
+def test_a_query_type_outside_the_points_is_left_to_the_model_and_named(tmp_path: Path) -> None:
+    written = small(tmp_path / "p.csv", grid(prompts=(1000, 4000)))
+    c, measured = curves(written)
+    plain = configuration_curve(c, RooflineOptions())
+    chat, code = measured
+    on = (c.model == 0) & (c.tier == 0) & (c.tp == 1) & (c.pp == 1)
+    assert np.array_equal(chat.tpot_s(800, 200), plain.tpot_s(800, 200))
+    assert code.tpot_s(2000, 40)[on] == pytest.approx(0.012)
+    _, screening = build_problem(written)
+    (warning, *_) = [text for text in screening.warnings if "'chat'" in text]
+    assert "800 prompt tokens lie outside the measured 1000 to 4000" in warning
+    assert "left to the performance model" in warning
     _, (chat, _) = curves(small(tmp_path / "p.csv", grid(prompts=(1000, 4000)), extrapolate=True))
-    assert chat.ttft_s(800, 200).min() > 0
+    assert chat.tpot_s(800, 200)[on] == pytest.approx(0.012)
 
 
 def test_a_measured_throughput_is_the_busy_time(tmp_path: Path) -> None:
@@ -104,15 +114,19 @@ def test_coefficients_of_a_file_become_the_curve(tmp_path: Path) -> None:
     )
     files = [{"path": str(path), "assume": {"precision": "bf16"}}]
     written = scenario(performance={"model": "profile", "options": {"files": files}})
-    c, (chat, _) = curves(written)
+    resolved = resolve(written)
+    all_of, _ = enumerate_configurations(resolved)
+    c = limited(resolved, all_of)
+    chat, _ = service_curves(resolved, c)
     on = (c.model == 0) & (c.tier == 0) & (c.tp == 2) & (c.pp == 1)
-    small_batch = on & (c.max_num_seqs == 8)
-    step_s = (5.0 + 0.1 * 8 + 0.0001 * 8 * 900) / 1e3
-    assert chat.tpot_s(800, 200)[small_batch] == pytest.approx(step_s)
-    assert chat.prefill_s(800)[small_batch] == pytest.approx((5.0 + 0.1001 * 800) / 1e3)
-    beyond = on & (c.max_num_seqs == 32)
-    plain = configuration_curve(c, RooflineOptions())
-    assert chat.tpot_s(800, 200)[beyond] == plain.tpot_s(800, 200)[beyond]
+    assert c.max_num_seqs[on].tolist() == [8, 16], "32 is capped at the file's largest batch"
+    rest = (all_of.tp != 2) | (all_of.pp != 1) | (all_of.model != 0) | (all_of.tier != 0)
+    assert c.max_num_seqs[~on].tolist() == all_of.max_num_seqs[rest].tolist()
+    for batch in (8, 16):
+        at = on & (c.max_num_seqs == batch)
+        step_s = (5.0 + 0.1 * batch + 0.0001 * batch * 900) / 1e3
+        assert chat.tpot_s(800, 200)[at] == pytest.approx(step_s)
+        assert chat.prefill_s(800)[at] == pytest.approx((5.0 + 0.1001 * 800) / 1e3)
 
 
 def test_a_scenario_builds_from_a_profile(tmp_path: Path) -> None:
@@ -122,10 +136,13 @@ def test_a_scenario_builds_from_a_profile(tmp_path: Path) -> None:
 
 def test_what_a_profile_warns_of_reaches_the_screening(tmp_path: Path) -> None:
     path = tmp_path / "planner.json"
-    path.write_text(json.dumps(PLANNER))
-    files = [{"path": str(path), "assume": {"precision": "int8"}}]
+    row = {**PLANNER["benchmarks"][0], "responses_per_second": 3.2, "prompt_tokens": 800}
+    row["output_tokens"] = 200
+    path.write_text(json.dumps({**PLANNER, "benchmarks": [row]}))
+    files = [{"path": str(path), "assume": {"precision": "int4"}}]
     written = scenario(performance={"model": "profile", "options": {"files": files}})
     _, screening = build_problem(written)
+    assert screening.measured is not None
     assert any("not all measured" in warning for warning in screening.warnings)
 
 

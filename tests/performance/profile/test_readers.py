@@ -50,7 +50,7 @@ def test_vllm_bench_serve_in_milliseconds(tmp_path: Path) -> None:
     (point,) = profile.points
     assert point.deployment.model == "Llama-3.1-8B"
     assert (point.prompt_tokens, point.output_tokens) == (1024.0, 128.0)
-    assert (point.concurrency, point.requests_per_s) == (32.0, 5.0)
+    assert (point.concurrency, point.requests_per_s) == (32.0, 20.0)
     assert point.ttft_s == pytest.approx(0.12)
     assert point.tpot_s == pytest.approx(0.011)
     assert point.latency_s == pytest.approx(1.517)
@@ -59,7 +59,7 @@ def test_vllm_bench_serve_in_milliseconds(tmp_path: Path) -> None:
 def test_vllm_bench_without_a_concurrency_has_littles_mean(tmp_path: Path) -> None:
     content = {**VLLM_BENCH, "max_concurrency": None, "errors": ["", "timeout"]}
     profile = read(tmp_path, content, ON_H100)
-    assert profile.points[0].concurrency == pytest.approx(5.0 * 1.517)
+    assert profile.points[0].concurrency == pytest.approx(20.0 * 1.517)
     assert "1 requests failed" in profile.warnings[0]
 
 
@@ -167,7 +167,26 @@ def test_llm_d_planner_says_that_it_is_simulated(tmp_path: Path) -> None:
     assert "not all measured" in profile.warnings[0]
 
 
+@pytest.mark.parametrize("value", [0, 0.0, None])
+def test_zero_and_null_in_a_table_say_that_no_rate_meets_the_slo(
+    tmp_path: Path, value: float | None
+) -> None:
+    for sample, path, assume in (
+        (MELANGE, ("gpu_info", "H100", "tputs", 1, 0), MELANGE_SIZES),
+        (AIBRIX, ("tputs", 2, 1), ON_A100),
+    ):
+        content = copy.deepcopy(sample)
+        at = content
+        for key in path[:-1]:
+            at = at[key]
+        at[path[-1]] = value
+        profile = read(tmp_path, content, assume)
+        (none,) = [point for point in profile.points if point.no_rate]
+        assert none.figures == {}
+
+
 BAD_VALUES = [0, 0.0, -1.0, float("nan"), float("inf"), "fast", None]
+MEANT = {("gpu_info", "H100", "tputs", 1, 0), ("tputs", 2, 1)}
 
 
 @pytest.mark.parametrize("value", BAD_VALUES, ids=repr)
@@ -181,8 +200,8 @@ BAD_VALUES = [0, 0.0, -1.0, float("nan"), float("inf"), "fast", None]
         (PLANNER, ("benchmarks", 0, "itl_mean"), (ON_H100, r"benchmarks\[0\]\.itl_mean")),
         (
             INFERNO_MODELS,
-            ("models", 0, "perfParms", "beta"),
-            (ON_INFERNO, r"models\[0\]\.perfParms\.beta"),
+            ("models", 0, "maxBatchSize"),
+            (ON_INFERNO, r"models\[0\]\.maxBatchSize"),
         ),
         (INFERNO_ACCELERATORS, ("accelerators", 1, "cost"), (Assume(), r"accelerators\[1\]\.cost")),
     ],
@@ -192,6 +211,8 @@ def test_a_bad_cell_is_refused_by_name(
     tmp_path: Path, content: Any, path: tuple[Any, ...], expected: tuple[Assume, str], value: Any
 ) -> None:
     assume, name = expected
+    if path in MEANT and not value:
+        return  # that no rate meets the SLO
     broken = copy.deepcopy(content)
     at = broken
     for key in path[:-1]:
@@ -217,13 +238,15 @@ def test_what_the_file_does_not_say_is_asked_for(tmp_path: Path) -> None:
 
 
 def test_unknown_formats_and_broken_files_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(InvalidInputError, match="no profile format; there are: csv"):
+    with pytest.raises(InvalidInputError, match="no profile format; there are: aibrix"):
         read(tmp_path, OWN, Assume(), "excel")
     with pytest.raises(InvalidInputError, match=r"profile\.txt"):
         read(tmp_path, "{broken", Assume())
-    with pytest.raises(InvalidInputError, match="no column prompt_tokens"):
+    with pytest.raises(
+        InvalidInputError, match="unknown format; columns seen: a, b; known formats: aibrix"
+    ):
         read(tmp_path, "a,b\n1,2\n", Assume())
     with pytest.raises(InvalidInputError, match="no row in it"):
         read(tmp_path, OWN.partition("\n")[0] + "\n", Assume())
-    with pytest.raises(InvalidInputError, match="none of accelerators"):
+    with pytest.raises(InvalidInputError, match="unknown format; keys seen: anything"):
         read(tmp_path, {"anything": 1}, Assume())

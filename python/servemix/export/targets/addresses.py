@@ -21,6 +21,9 @@ def addresses(plan: NamedPlan, options: ExportOptions) -> dict[str, list[str]]:
     InvalidInputError
         The pattern has another placeholder.
     """
+    if options.engine_addresses is not None:
+        given = options.engine_addresses
+        return {engine.name: list(given.get(engine.name, ())) for engine in plan.engines}
     pattern = options.engine_address
     found: dict[str, list[str]] = {}
     port = FIRST_PORT

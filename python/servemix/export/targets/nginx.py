@@ -19,6 +19,8 @@ def render(plan: NamedPlan, options: ExportOptions) -> Export:
     at = addresses(plan, options)
     lines: list[str] = []
     for engine in plan.engines:
+        if not at[engine.name]:
+            continue
         lines.append(f"upstream {engine.name} {{")
         # The least busy replica, not the next one; one that refuses is left alone for a while.
         lines.append("    least_conn;")
@@ -36,7 +38,7 @@ def render(plan: NamedPlan, options: ExportOptions) -> Export:
     lines.append(f"map ${header} $servemix_deployment {{")
     lines += [f'    "{name}" {variable};' for name, variable in choices]
     lines += ['    default "";', "}", ""]
-    lines += _server()
+    lines += _server(options.listen)
     writer.note(
         "a request without a known query type is answered with 400, and the share that the plan "
         "leaves unserved with 429"
@@ -58,10 +60,10 @@ def _split(entry: NamedType, variable: str) -> list[str]:
     return [*lines, f"    * {chosen[-1][0]};", "}", ""]
 
 
-def _server() -> list[str]:
+def _server(listen: str) -> list[str]:
     return [
         "server {",
-        "    listen 8080;",
+        f"    listen {listen};",
         "    location /v1/ {",
         '        if ($servemix_deployment = "") { return 400; }',
         f"        if ($servemix_deployment = {_SHED}) {{ return 429; }}",

@@ -1,7 +1,9 @@
 """Measured performance: files of several projects, interpolated inside, refused outside."""
 
+from servemix.performance.profile.format import Format, known_formats
 from servemix.performance.profile.lookup import ProfileTable
-from servemix.performance.profile.reading import FORMATS, read_profile
+from servemix.performance.profile.names import Names
+from servemix.performance.profile.reading import read_profile
 from servemix.performance.profile.records import (
     Assume,
     Coefficients,
@@ -11,16 +13,21 @@ from servemix.performance.profile.records import (
     Point,
     Profile,
 )
+from servemix.performance.profile.use import FileUse, MeasuredUse
 
 __all__ = [
-    "FORMATS",
     "Assume",
     "Coefficients",
     "Demand",
     "Deployment",
+    "FileUse",
+    "Format",
     "GpuPrice",
+    "MeasuredUse",
+    "Names",
     "Point",
     "Profile",
     "ProfileTable",
+    "known_formats",
     "read_profile",
 ]

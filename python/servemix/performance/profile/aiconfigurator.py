@@ -11,7 +11,8 @@ from collections.abc import Iterable
 from typing import Any
 
 from servemix._errors import InvalidInputError, MissingExtraError
-from servemix.performance.profile.records import Deployment, Place, Point, Profile, positive
+from servemix.performance.profile.cells import positive
+from servemix.performance.profile.records import Deployment, Place, Point, Profile
 
 #: What aiconfigurator calls the GPUs, precisions and models of the catalog.
 SYSTEMS = {

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import fields, replace
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 import numpy as np
-import numpy.typing as npt
 
 from servemix._errors import InvalidInputError
+from servemix.performance.profile.candidates import deployments_of
+from servemix.performance.profile.carried import demand_notes
+from servemix.performance.profile.curves import MeasuredCurves
+from servemix.performance.profile.formats.llm_inferno import STABLE_UTILIZATION
 from servemix.performance.profile.lookup import ProfileTable
-from servemix.performance.profile.reading import read_profile
+from servemix.performance.profile.names import Names
+from servemix.performance.profile.peak import Peaks
+from servemix.performance.profile.places import NOTEWORTHY_SPREAD
 from servemix.performance.profile.records import (
-    Assume,
     Coefficients,
     Deployment,
     Place,
@@ -22,110 +26,21 @@ from servemix.performance.profile.records import (
     Profile,
     place_of,
 )
-from servemix.performance.roofline import RooflineOptions, configuration_curve
-from servemix.performance.service_curve import ServiceCurve, Tokens
+from servemix.performance.profile.routes import Lookup
+from servemix.performance.profile.sources import (
+    AICONFIGURATOR,
+    ProfileOptions,
+    coefficients_of,
+    read_options,
+    read_sources,
+)
+from servemix.performance.profile.use import FileUse, MeasuredUse, file_use
+from servemix.performance.roofline import configuration_curve
+from servemix.performance.service_curve import ServiceCurve
 
 if TYPE_CHECKING:
     from servemix.performance.configurations import Configurations
     from servemix.scenario import QueryType, ResolvedScenario, Scenario
-
-Floats = npt.NDArray[np.float64]
-
-#: In place of a path: ask the package.
-AICONFIGURATOR = "aiconfigurator"
-
-
-class Source(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A file of measurements.
-
-    Attributes
-    ----------
-    path
-        The file; ``aiconfigurator`` asks the package of that name instead.
-    format
-        Its format; None finds out.
-    assume
-        What it leaves out.
-    """
-
-    path: str
-    format: str | None = None
-    assume: Assume = Assume()
-
-
-class ProfileOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Settings of the model, as written under ``performance.options``.
-
-    Attributes
-    ----------
-    files
-        Files of measurements.
-    extrapolate
-        Whether figures beyond the measured points are wanted; an error otherwise.
-    roofline
-        Settings of the model for what was not measured at all.
-    """
-
-    files: tuple[Source, ...]
-    extrapolate: bool = False
-    roofline: RooflineOptions = RooflineOptions()
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class MeasuredCurve(ServiceCurve):
-    """A service curve of one query type, with measured figures in place of modelled ones.
-
-    Attributes
-    ----------
-    measured_ttft_s, measured_tpot_s, measured_latency_s, measured_busy_s
-        Figures of the query type, columns of shape ``(A,)``; 0 where nothing was measured.
-    """
-
-    measured_ttft_s: Floats
-    measured_tpot_s: Floats
-    measured_latency_s: Floats
-    measured_busy_s: Floats
-
-    def ttft_s(self, prompt_tokens: Tokens, output_tokens: Tokens) -> Floats:
-        """Time to the first token, as measured where it was, s."""
-        return _or(self.measured_ttft_s, super().ttft_s(prompt_tokens, output_tokens))
-
-    def tpot_s(self, prompt_tokens: Tokens, output_tokens: Tokens) -> Floats:
-        """Time per output token, as measured where it was, s."""
-        return _or(self.measured_tpot_s, super().tpot_s(prompt_tokens, output_tokens))
-
-    def latency_s(self, prompt_tokens: Tokens, output_tokens: Tokens) -> Floats:
-        """End-to-end latency, as measured where it was, s."""
-        return _or(self.measured_latency_s, super().latency_s(prompt_tokens, output_tokens))
-
-    def busy_s(self, prompt_tokens: Tokens, output_tokens: Tokens) -> Floats:
-        """Time that a request takes of a replica, as measured where it was, replica·s."""
-        return _or(self.measured_busy_s, super().busy_s(prompt_tokens, output_tokens))
-
-    def kv_gb_s(self, prompt_tokens: Tokens, output_tokens: Tokens) -> Floats:
-        """KV cache times holding time, GB·s; no more than what the measured rate leaves room for.
-
-        A measured latency may include a wait for memory, in which a request holds none of it.
-        """
-        modelled = super().kv_gb_s(prompt_tokens, output_tokens)
-        most = np.where(self.measured_busy_s > 0.0, self.measured_busy_s * self.kv_cache_gb, np.inf)
-        return np.asarray(np.minimum(modelled, most))
-
-
-class MeasuredCurves(tuple[MeasuredCurve, ...]):
-    """Service curves by query type, with what a reader must know before relying on them.
-
-    Attributes
-    ----------
-    warnings
-        As the profiles gave them.
-    """
-
-    warnings: tuple[str, ...] = ()
-
-
-def _or(measured: Floats, modelled: Floats) -> Floats:
-    return np.where(measured > 0.0, measured, modelled)
 
 
 def service_curves(resolved: ResolvedScenario, configurations: Configurations) -> MeasuredCurves:
@@ -134,33 +49,95 @@ def service_curves(resolved: ResolvedScenario, configurations: Configurations) -
     Raises
     ------
     InvalidInputError
-        An option or a file is not valid, or a query type lies outside what was measured of a
-        configuration and extrapolation was not asked for.
+        An option or a file is not valid, or nothing of a file is used and ``optional`` is not set.
     """
-    options = _options(resolved.scenario.performance.options)
-    deployments = _deployments(configurations)
+    options = read_options(resolved.scenario.performance.options)
+    query_types = resolved.scenario.query_types
+    deployments = deployments_of(configurations)
     base = configuration_curve(configurations, options.roofline)
-    read = [
-        read_profile(file.path, file.format, file.assume)
-        for file in options.files
-        if file.path != AICONFIGURATOR
-    ]
-    table = ProfileTable(
-        (point for profile in read for point in profile.points), extrapolate=options.extrapolate
-    )
-    fitted = {row.deployment: row for profile in read for row in profile.coefficients}
+    read = read_sources(options.files, Names.of(resolved))
+    points = [point for profile in read for point in profile.points]
+    table = ProfileTable(points, extrapolate=options.extrapolate)
+    fitted = coefficients_of(read)
     base = _with_coefficients(base, deployments, fitted)
+    warnings = [warning for profile in read for warning in profile.warnings]
+    warnings += [str(spread) for spread in table.spreads if spread.share >= NOTEWORTHY_SPREAD]
     asked: dict[Place, Point] = {}
     if any(file.path == AICONFIGURATOR for file in options.files):
-        answers = _asked(resolved.scenario.query_types, base, deployments, table, options)
+        answers = _asked(query_types, base, deployments, table, options)
         asked = {place_of(point): point for point in answers.points}
-        read.append(answers)
-    curves = MeasuredCurves(
-        _measured(base, deployments, table, asked, query_type)
-        for query_type in resolved.scenario.query_types
+        warnings += answers.warnings
+    looked = Lookup(
+        base=base,
+        deployments=deployments,
+        table=table,
+        fitted=fitted,
+        asked=asked,
+        peaks=Peaks(configurations),
     )
-    curves.warnings = tuple(warning for profile in read for warning in profile.warnings)
+    curves = MeasuredCurves(looked.curve(query_type) for query_type in query_types)
+    files = tuple(file_use(profile, deployments, looked.sources) for profile in read)
+    # a file of one point may be idle where another file of its deployment is used
+    idle = [
+        file
+        for file, profile in zip(files, read, strict=True)
+        if file.rows and not {row.deployment for row in profile.rows} & looked.used
+    ]
+    unused = _unused(idle, list(looked.outside))
+    if unused and not options.optional:
+        raise InvalidInputError(
+            f"{'; '.join(unused)}. Change the scenario or `assume`, or plan without by "
+            "`optional: true` in performance.options (--profile-optional)"
+        )
+    told = (file.sentence() for file in files if file.is_noteworthy and file not in idle)
+    warnings += demand_notes(read)
+    curves.warnings = (*warnings, *unused, *looked.warnings(), *told)
+    # llm-inferno plans no replica above this share of its throughput
+    share = min(resolved.scenario.max_utilization, STABLE_UTILIZATION)
+    if share < resolved.scenario.max_utilization:
+        of_file = np.array([deployment in fitted for deployment in deployments])
+        curves.max_utilization = np.where(of_file, share, 0.0)
+    curves.no_route = np.array(looked.no_route)
+    curves.use = _use(read, deployments, files, looked, options.optional)
     return curves
+
+
+def _unused(files: Sequence[FileUse], outside: Sequence[str]) -> list[str]:
+    """Say of files of which nothing is used why that is."""
+    told = []
+    for file in files:
+        why = "; ".join(f"{n} × {reason}" for reason, n in file.unused.items())
+        near = file.nearest or next(iter(outside), "")
+        told.append(
+            f"{file.file}: none of its {file.rows} measured rows is used: {why}"
+            + (f"; {near}" if near else "")
+        )
+    return told
+
+
+def _use(
+    read: Sequence[Profile],
+    deployments: Sequence[Deployment],
+    files: tuple[FileUse, ...],
+    looked: Lookup,
+    optional: bool,
+) -> MeasuredUse:
+    covered: dict[tuple[str, str], dict[Deployment, tuple[float, float]]] = {}
+    for row in (row for profile in read for row in profile.rows):
+        on = row.deployment
+        batch = row.concurrency if isinstance(row, Point) else float(row.max_batch_size)
+        low, high = covered.setdefault((on.model, on.gpu), {}).get(on, (batch, batch))
+        covered[on.model, on.gpu][on] = (min(low, batch), max(high, batch))
+    limits = looked.base.max_num_seqs.astype(int).tolist()
+    return MeasuredUse(
+        files=files,
+        optional=optional,
+        measured=np.array(looked.measured),
+        deployments=tuple(zip(deployments, limits, strict=True)),
+        query_types=tuple(looked.query_types),
+        covered=covered,
+        why=np.array(looked.why, dtype=object),
+    )
 
 
 def _asked(
@@ -183,8 +160,14 @@ def _asked(
     return ask_aiconfigurator(places, options.roofline.engine or "vllm")
 
 
-def with_profiles(scenario: Scenario, paths: Sequence[str]) -> Scenario:
-    """Return a scenario whose performance comes from profiles before its own model.
+def with_profiles(
+    scenario: Scenario,
+    paths: Sequence[str] = (),
+    assume: Mapping[str, Any] | None = None,
+    *,
+    optional: bool = False,
+) -> Scenario:
+    """Return a scenario whose performance comes from measured files before its own model.
 
     Parameters
     ----------
@@ -192,6 +175,10 @@ def with_profiles(scenario: Scenario, paths: Sequence[str]) -> Scenario:
         One with the performance model ``roofline`` or ``profile``.
     paths
         Files, or ``aiconfigurator`` to ask that package.
+    assume
+        What these files leave out, as in the scenario's ``assume``.
+    optional
+        Whether a plan may do without the files.
 
     Raises
     ------
@@ -201,6 +188,8 @@ def with_profiles(scenario: Scenario, paths: Sequence[str]) -> Scenario:
     from servemix.scenario.entries import Performance
 
     written = scenario.performance
+    if written.model == "roofline" and not paths:
+        raise InvalidInputError("there is no measured file; give one by --profile")
     if written.model not in ("roofline", "profile"):
         raise InvalidInputError(
             f"performance.model: a profile cannot be put before {written.model!r}"
@@ -208,36 +197,23 @@ def with_profiles(scenario: Scenario, paths: Sequence[str]) -> Scenario:
     options: dict[str, Any] = (
         dict(written.options) if written.model == "profile" else {"roofline": dict(written.options)}
     )
-    files = [*options.get("files", ()), *({"path": path} for path in paths)]
-    performance = Performance(model="profile", options={**options, "files": files})
+    further = [{"path": path, "assume": dict(assume or {})} for path in paths]
+    options["files"] = [*options.get("files", ()), *further]
+    if optional:
+        options["optional"] = True
+    performance = Performance(model="profile", options=options)
     return msgspec.structs.replace(scenario, performance=performance)
-
-
-def _deployments(c: Configurations) -> list[Deployment]:
-    return [
-        Deployment(
-            model=c.models[model].name,
-            gpu=c.tiers[tier].gpu.name,
-            precision=c.tiers[tier].precision.name,
-            tp=tp,
-            pp=pp,
-        )
-        for model, tier, tp, pp in zip(
-            c.model.tolist(), c.tier.tolist(), c.tp.tolist(), c.pp.tolist(), strict=True
-        )
-    ]
 
 
 def _with_coefficients(
     base: ServiceCurve, deployments: list[Deployment], fitted: Mapping[Deployment, Coefficients]
 ) -> ServiceCurve:
-    """Put a file's coefficients where it has them, up to the batch that they hold for."""
+    """Put a file's coefficients where it has them."""
     names = [f.name for f in fields(base) if f.name.endswith("_s")]
     columns = {name: getattr(base, name).copy() for name in names}
     for a, deployment in enumerate(deployments):
         row = fitted.get(deployment)
-        batch = int(base.max_num_seqs[a])
-        if row is None or batch > row.max_batch_size:
+        if row is None:
             continue
         columns["prefill_fixed_s"][a] = row.prefill_fixed_s
         columns["prefill_per_token_s"][a] = row.prefill_per_token_s
@@ -248,53 +224,3 @@ def _with_coefficients(
         columns["step_fixed_s"][a] = row.step_fixed_s
         columns["step_sequence_s"][a] = row.step_per_sequence_s
     return replace(base, **columns)
-
-
-def _measured(
-    base: ServiceCurve,
-    deployments: list[Deployment],
-    table: ProfileTable,
-    asked: Mapping[Place, Point],
-    query_type: QueryType,
-) -> MeasuredCurve:
-    measured = {name: np.zeros(len(base)) for name in ("ttft_s", "tpot_s", "latency_s", "busy_s")}
-    prompts, outputs = float(query_type.input_tokens), float(query_type.output_tokens)
-    reached = base.batch(prompts, outputs) * base.pp
-    for a, deployment in enumerate(deployments):
-        in_flight = int(base.max_num_seqs[a] * base.pp[a])
-        if deployment in table:
-            try:
-                found = table.figures(deployment, in_flight, prompts, outputs)
-            except InvalidInputError as error:
-                raise InvalidInputError(f"query type {query_type.name!r}: {error}") from None
-        elif (point := asked.get((deployment, int(reached[a]), prompts, outputs))) is not None:
-            found, in_flight = point.figures, int(reached[a])
-        else:
-            continue
-        for name, value in _route_figures(found, in_flight, outputs).items():
-            measured[name][a] = value
-    columns: dict[str, Any] = {f.name: getattr(base, f.name) for f in fields(base)}
-    columns.update({f"measured_{name}": column for name, column in measured.items()})
-    return MeasuredCurve(**columns)
-
-
-def _route_figures(
-    found: Mapping[str, float], in_flight: float, outputs: float
-) -> dict[str, float]:
-    """Turn a point's figures into those of a route; one that follows from others is derived."""
-    figures = {name: found[name] for name in ("ttft_s", "tpot_s", "latency_s") if name in found}
-    if "latency_s" not in figures and {"ttft_s", "tpot_s"} <= figures.keys():
-        figures["latency_s"] = figures["ttft_s"] + max(outputs - 1.0, 0.0) * figures["tpot_s"]
-    if "requests_per_s" in found:
-        figures["busy_s"] = 1.0 / found["requests_per_s"]
-    elif "latency_s" in figures:
-        # Little's law: in_flight requests, each answered after latency_s
-        figures["busy_s"] = figures["latency_s"] / in_flight
-    return figures
-
-
-def _options(written: Mapping[str, Any]) -> ProfileOptions:
-    try:
-        return msgspec.convert(dict(written), ProfileOptions)
-    except msgspec.ValidationError as error:
-        raise InvalidInputError(f"performance.options: {error}") from error

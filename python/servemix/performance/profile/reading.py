@@ -1,8 +1,10 @@
-"""Find out which format a profile file has, and read it."""
+"""Find out which format a measured file has, and read it."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -10,95 +12,180 @@ import msgspec
 
 from servemix._decode import load_json, read_text
 from servemix._errors import InvalidInputError
-from servemix.performance.profile.benchmarks import (
-    AICONFIGURATOR_COLUMNS,
-    DISAGGREGATED,
-    read_aiconfigurator,
-    read_llm_d_planner,
-    read_own_csv,
-    read_vllm_bench,
-)
-from servemix.performance.profile.inferno import read_llm_inferno
+from servemix.performance.profile.format import Format, known_formats
+from servemix.performance.profile.names import Context, LeftOutError, Names
 from servemix.performance.profile.records import Assume, Profile
-from servemix.performance.profile.tables import read_aibrix, read_melange
 
-TEXT_READERS: dict[str, Callable[[str, str, Assume], Profile]] = {
-    "csv": read_own_csv,
-    "aiconfigurator": read_aiconfigurator,
-}
-JSON_READERS: dict[str, Callable[[Mapping[str, Any], str, Assume], Profile]] = {
-    "vllm-bench": read_vllm_bench,
-    "melange": read_melange,
-    "aibrix": read_aibrix,
-    "llm-inferno": read_llm_inferno,
-    "llm-d-planner": read_llm_d_planner,
-}
-FORMATS = (*TEXT_READERS, *JSON_READERS)
-
-#: Keys that give a JSON format away, tried in this order.
-_SIGNS = {
-    "melange": ("gpu_info",),
-    "aibrix": ("tputs", "indexes"),
-    "llm-d-planner": ("benchmarks",),
-    "vllm-bench": ("request_throughput", "mean_ttft_ms"),
-}
+#: Keys of an unknown file that an error shows.
+_KEYS_SHOWN = 12
 
 
 def read_profile(
-    path: str | Path, format: str | None = None, assume: Assume | None = None
+    path: str | Path,
+    format: str | None = None,
+    assume: Assume | None = None,
+    names: Names | None = None,
+    accelerators: Mapping[str, tuple[str, int]] | None = None,
 ) -> Profile:
     """Read a file of measured points.
 
     Parameters
     ----------
     path
-        The file.
+        The file: JSON (an object, a list, or one object a line), CSV or printed text, plain or
+        gzip.
     format
-        One of :data:`FORMATS`; None finds out by its content.
+        Name of its format; None finds out by its content.
     assume
         What the file leaves out, such as the model or the sizes of a table's rows.
+    names
+        Names of a scenario, which go before the catalog's; rows of models and GPUs that it does not
+        have are left out then, and counted.
+    accelerators
+        What llm-inferno's accelerators are, where another file says it: type and number of GPUs.
+
+    Returns
+    -------
+    Profile
+        What the file says, in our units.
 
     Raises
     ------
     InvalidInputError
-        The format is unknown, something is missing, a name is not in the catalog, or a cell is
-        zero, NaN, negative or no number; the message names the file and the cell.
+        The format is unknown, something is missing, or a cell is no valid number; the message names
+        the file and the cell.
     """
-    path = Path(path)
-    assume = assume or Assume()
-    if format is not None and format not in FORMATS:
-        raise InvalidInputError(f"{format!r} is no profile format; there are: {', '.join(FORMATS)}")
-    text = read_text(path)
-    if format in TEXT_READERS or (format is None and not text.lstrip().startswith(("{", "["))):
-        header = text.partition("\n")[0]
-        columns = header.split(",")
-        is_theirs = DISAGGREGATED in columns or all(
-            column in columns for column in AICONFIGURATOR_COLUMNS
-        )
-        chosen = format or ("aiconfigurator" if is_theirs else "csv")
-        return _not_empty(TEXT_READERS[chosen](text, str(path), assume), path)
-    content = _json(text, path)
-    chosen = format or _detect(content)
-    return _not_empty(JSON_READERS[chosen](content, str(path), assume), path)
-
-
-def _json(text: str, path: Path) -> dict[str, Any]:
-    # bare NaN is what Python's writer makes of a missing measurement: the cell is to be named
-    content = load_json(text, str(path))
-    try:
-        return msgspec.convert(content, dict[str, Any])
-    except msgspec.ValidationError as error:
-        raise InvalidInputError(f"{path}: {error}") from error
-
-
-def _detect(content: Mapping[str, Any]) -> str:
-    for name, keys in _SIGNS.items():
-        if all(key in content for key in keys):
-            return name
-    return "llm-inferno"
-
-
-def _not_empty(profile: Profile, path: Path) -> Profile:
+    path, formats = Path(path), known_formats()
+    if format is not None and format not in formats:
+        raise InvalidInputError(f"{format!r} is no profile format; there are: {', '.join(formats)}")
+    context = Context(
+        assume or Assume(),
+        names or Names(),
+        names is not None,
+        accelerators=dict(accelerators or {}),
+    )
+    parts, left_out = _parts(read_text(path), str(path), format, context)
+    profile = _merged(parts, str(path), context.left_out)
     if not (profile.points or profile.coefficients or profile.prices or profile.demands):
-        raise InvalidInputError(f"{path}: no row in it")
+        if left_out:
+            raise InvalidInputError(f"{path}: {_reasons(left_out)}")
+        if not profile.left_out:
+            raise InvalidInputError(f"{path}: no row in it")
     return profile
+
+
+def load_objects(text: str, where: str) -> list[Any]:
+    """Return the objects of a JSON text: one, those of a list, or one a line.
+
+    Raises
+    ------
+    InvalidInputError
+        The text is not JSON.
+    """
+    try:
+        content = load_json(text, where)
+    except InvalidInputError:
+        lines = [(i, line) for i, line in enumerate(text.splitlines(), 1) if line.strip()]
+        if len(lines) < 2 or not _is_json(lines[0][1]):
+            raise
+        return [load_json(line, f"{where}:{i}") for i, line in lines]
+    return content if isinstance(content, list) else [content]
+
+
+def _is_json(line: str) -> bool:
+    try:
+        return isinstance(msgspec.json.decode(line), dict)
+    except (msgspec.DecodeError, RecursionError, UnicodeError):
+        return False
+
+
+def _parts(
+    text: str, where: str, format: str | None, context: Context
+) -> tuple[list[Profile], Counter[str]]:
+    """Read every part of a text, and count the runs that cannot be used, by reason."""
+    formats = known_formats()
+    chosen = None if format is None else formats[format]
+    is_json = text.lstrip("\ufeff \t\r\n").startswith(("{", "["))
+    if is_json and (chosen is None or chosen.kind == "object"):
+        return _objects(load_objects(text, where), where, chosen, context)
+    chosen = chosen or _of_text(text, where)
+    if chosen.kind == "object":
+        load_json(text, where)  # says what is wrong with it
+        raise InvalidInputError(f"{where}: not an object")
+    left_out: Counter[str] = Counter()
+    try:
+        return [chosen.read(text, where, context)], left_out
+    except LeftOutError as reason:
+        left_out[str(reason)] += 1
+        return [], left_out
+
+
+def _objects(
+    objects: Sequence[Any], where: str, chosen: Format | None, context: Context
+) -> tuple[list[Profile], Counter[str]]:
+    parts, left_out = [], Counter[str]()
+    for i, content in enumerate(objects):
+        label = where if len(objects) == 1 else f"{where}[{i}]"
+        if not isinstance(content, dict):
+            raise InvalidInputError(f"{label}: not an object")
+        one = chosen or _of_object(content, label)
+        try:
+            parts.append(one.read(content, label, context))
+        except LeftOutError as reason:
+            left_out[str(reason)] += 1
+    context.left_out.update(left_out)
+    return parts, left_out
+
+
+def _of_object(content: Mapping[str, Any], where: str) -> Format:
+    for one in known_formats().values():
+        if one.kind == "object" and one.recognises(content):
+            return one
+    raise _unknown(where, "keys", list(content))
+
+
+def _of_text(text: str, where: str) -> Format:
+    columns = [name.strip().strip('"') for name in text.partition("\n")[0].split(",")]
+    for one in known_formats().values():
+        # our own CSV asks for the least, so it is tried last
+        if one.kind == "text" and one.recognises(text):
+            return one
+        if one.kind == "csv" and one.name != "csv" and one.recognises(columns):
+            return one
+    own = known_formats()["csv"]
+    if own.recognises(columns):
+        return own
+    raise _unknown(where, "columns", columns)
+
+
+def _unknown(where: str, what: str, keys: Sequence[str]) -> InvalidInputError:
+    shown = ", ".join(str(key)[:40] for key in keys[:_KEYS_SHOWN])
+    shown += f", … ({len(keys)} in all)" if len(keys) > _KEYS_SHOWN else ""
+    known = ", ".join(known_formats())
+    return InvalidInputError(
+        f"{where}: unknown format; {what} seen: {shown or 'none'}; known formats: {known}"
+    )
+
+
+def _merged(parts: Sequence[Profile], where: str, left_out: Counter[str]) -> Profile:
+    names = dict.fromkeys(part.format for part in parts)
+
+    def all_of(key: str) -> tuple[Any, ...]:
+        return tuple(chain.from_iterable(getattr(part, key) for part in parts))
+
+    return Profile(
+        format=", ".join(names),
+        where=where,
+        points=all_of("points"),
+        coefficients=all_of("coefficients"),
+        prices=all_of("prices"),
+        demands=all_of("demands"),
+        left_out=dict(left_out),
+        warnings=all_of("warnings"),
+    )
+
+
+def _reasons(left_out: Mapping[str, int]) -> str:
+    if len(left_out) == 1:
+        return next(iter(left_out))
+    return "; ".join(f"{count}: {reason}" for reason, count in left_out.items())

@@ -1,18 +1,8 @@
-"""What a profile file says, in one set of units, and the checks that all readers share."""
+"""What a measured file says, in one set of units."""
 
 from __future__ import annotations
 
-import csv
-import io
-import math
-from collections.abc import Callable, Iterator, Mapping
-from typing import Any
-
 import msgspec
-
-from servemix import catalog
-from servemix._errors import InvalidInputError
-from servemix.catalog import Gpu, Model, Precision
 
 #: Figures that a point may have.
 FIGURES = ("ttft_s", "tpot_s", "latency_s", "requests_per_s")
@@ -24,7 +14,7 @@ class Assume(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     Attributes
     ----------
     model, gpu, precision, tp, pp, max_num_seqs
-        Of every row that does not say; names as in the catalog.
+        Of every row that does not say; names as in the scenario or the catalog.
     models, gpus
         The file's names, and ours for them.
     prompt_sizes, output_sizes
@@ -44,12 +34,12 @@ class Assume(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
 
 class Deployment(msgspec.Struct, frozen=True, kw_only=True):
-    """What was measured: names of the catalog, and how the model was spread.
+    """What was measured: names of the scenario or the catalog, and how the model was spread.
 
     Attributes
     ----------
     model, gpu, precision
-        Names in the catalog.
+        Names in the scenario or the catalog; as the file writes them where neither knows them.
     tp, pp
         Tensor-parallel degree and pipeline-parallel depth.
     """
@@ -79,6 +69,8 @@ class Point(msgspec.Struct, frozen=True, kw_only=True):
         Time to the first token, per further token, and end to end, s.
     requests_per_s
         Requests that the replica finishes, 1/s.
+    no_rate
+        Whether the file says that no rate meets its SLO at this place; then there is no figure.
     where
         File and row, for errors.
     """
@@ -91,6 +83,7 @@ class Point(msgspec.Struct, frozen=True, kw_only=True):
     tpot_s: float = 0.0
     latency_s: float = 0.0
     requests_per_s: float = 0.0
+    no_rate: bool = False
     where: str = ""
 
     @property
@@ -117,6 +110,9 @@ class Coefficients(msgspec.Struct, frozen=True, kw_only=True):
         What was measured.
     max_batch_size
         Largest batch that it holds for.
+    at_tokens
+        Output tokens of a request that ``max_batch_size`` is meant for: requests of f output tokens
+        have batches of up to ``max_batch_size · at_tokens / f``. 0 where it holds for all.
     prefill_fixed_s, prefill_per_token_s
         Prefill of one prompt, s and s/token.
     step_fixed_s, step_per_sequence_s, step_per_context_token_s
@@ -127,6 +123,7 @@ class Coefficients(msgspec.Struct, frozen=True, kw_only=True):
 
     deployment: Deployment
     max_batch_size: int
+    at_tokens: float = 0.0
     prefill_fixed_s: float
     prefill_per_token_s: float
     step_fixed_s: float
@@ -134,12 +131,37 @@ class Coefficients(msgspec.Struct, frozen=True, kw_only=True):
     step_per_context_token_s: float = 0.0
     where: str = ""
 
+    def batch_limit(self, output_tokens: float) -> int:
+        """Return the largest batch of requests with so many output tokens, at least 1."""
+        if self.at_tokens <= 0.0:
+            return self.max_batch_size
+        return max(int(self.max_batch_size * self.at_tokens / max(output_tokens, 1.0)), 1)
+
 
 class GpuPrice(msgspec.Struct, frozen=True, kw_only=True):
-    """Price of an accelerator under the file's own name, USD/h."""
+    """Price of a GPU in a file.
+
+    Attributes
+    ----------
+    name
+        The file's own name of it.
+    usd_per_h
+        Price of what the file prices, USD/h: an instance or a group of GPUs.
+    gpu
+        Name of the GPU in the scenario or the catalog.
+    gpus
+        GPUs that the price is for.
+    """
 
     name: str
     usd_per_h: float
+    gpu: str = ""
+    gpus: int = 1
+
+    @property
+    def usd_per_gpu_h(self) -> float:
+        """Price of one GPU, USD/h."""
+        return self.usd_per_h / self.gpus
 
 
 class Demand(msgspec.Struct, frozen=True, kw_only=True):
@@ -166,136 +188,34 @@ class Demand(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Profile(msgspec.Struct, frozen=True, kw_only=True):
-    """Content of a profile file.
+    """Content of a measured file.
 
     Attributes
     ----------
     format
         Which format it was.
+    where
+        The file.
     points, coefficients
         Measured points, and fitted coefficients.
     prices, demands
         Prices and demand that the file carries along.
+    left_out
+        Rows that were not read, by reason.
     warnings
         What a reader must know before relying on it.
     """
 
     format: str
+    where: str = ""
     points: tuple[Point, ...] = ()
     coefficients: tuple[Coefficients, ...] = ()
     prices: tuple[GpuPrice, ...] = ()
     demands: tuple[Demand, ...] = ()
+    left_out: dict[str, int] = {}
     warnings: tuple[str, ...] = ()
 
-
-def positive(value: Any, where: str) -> float:
-    """Return a number above 0; a cell that is 0, NaN, negative or no number is refused by name."""
-    try:
-        number = float(value)
-    except (TypeError, ValueError):
-        raise InvalidInputError(f"{where}: {value!r} is not a number") from None
-    if math.isnan(number) or math.isinf(number):
-        raise InvalidInputError(f"{where}: {value!r} is not a finite number")
-    if number <= 0.0:
-        hint = "; a cell without a measurement is to be left out" if number == 0.0 else ""
-        raise InvalidInputError(f"{where}: {value!r} is not above 0{hint}")
-    return number
-
-
-def mapping(value: Any, where: str) -> Mapping[str, Any]:
-    """Return a mapping; anything else is refused by name."""
-    if not isinstance(value, Mapping):
-        raise InvalidInputError(f"{where}: not a mapping")
-    return value
-
-
-def rows_of(values: Any, where: str) -> list[tuple[str, Mapping[str, Any]]]:
-    """Return the mappings of a list, each with a name."""
-    if not isinstance(values, list):
-        raise InvalidInputError(f"{where}: not a list")
-    return [(f"{where}[{i}]", mapping(value, f"{where}[{i}]")) for i, value in enumerate(values)]
-
-
-def optional(row: Mapping[str, Any], key: str, where: str, scale: float = 1.0) -> float:
-    """Return a number above 0 times a scale, or 0 where the row has none."""
-    value = row.get(key)
-    if value is None or value == "":
-        return 0.0
-    return positive(value, f"{where}.{key}") * scale
-
-
-def required(row: Mapping[str, Any], key: str, where: str, scale: float = 1.0) -> float:
-    """Return a number above 0 times a scale."""
-    value = optional(row, key, where, scale)
-    if value == 0.0:
-        raise InvalidInputError(f"{where}.{key}: missing")
-    return value
-
-
-def count(value: Any, where: str) -> int:
-    """Return a whole number above 0."""
-    number = positive(value, where)
-    if number != int(number):
-        raise InvalidInputError(f"{where}: {value!r} is not a whole number")
-    return int(number)
-
-
-def deployment(
-    assume: Assume,
-    where: str,
-    *,
-    model: Any = None,
-    gpu: Any = None,
-    precision: Any = None,
-    tp: Any = None,
-    pp: Any = None,
-) -> Deployment:
-    """Look up what a row was measured on; what it does not say is assumed."""
-    return Deployment(
-        model=_name(catalog.model, model, assume.model, assume.models, f"{where}: model"),
-        gpu=_name(catalog.gpu, gpu, assume.gpu, assume.gpus, f"{where}: gpu"),
-        precision=_name(catalog.precision, precision, assume.precision, {}, f"{where}: precision"),
-        tp=count(tp if _said(tp) else (assume.tp or 1), f"{where}: tp"),
-        pp=count(pp if _said(pp) else (assume.pp or 1), f"{where}: pp"),
-    )
-
-
-def _said(value: Any) -> bool:
-    return value is not None and value != ""
-
-
-def _name(
-    find: Callable[[str], Gpu | Model | Precision],
-    written: Any,
-    assumed: str | None,
-    names: Mapping[str, str],
-    where: str,
-) -> str:
-    text = str(written) if _said(written) else (assumed or "")
-    if not text:
-        key = where.rpartition(" ")[2]
-        raise InvalidInputError(f"{where}: the file does not say; give `assume.{key}`")
-    try:
-        return find(names.get(text, text)).name
-    except InvalidInputError as error:
-        raise InvalidInputError(f"{where}: {error}") from None
-
-
-def csv_rows(
-    text: str, where: str, needed: tuple[str, ...]
-) -> Iterator[tuple[str, dict[str, str]]]:
-    """Yield the rows of a CSV text with a name for each; columns are found by their header."""
-    reader = csv.DictReader(io.StringIO(text, newline=""))
-    try:
-        missing = [name for name in needed if name not in (reader.fieldnames or ())]
-        if missing:
-            raise InvalidInputError(f"{where}: no column {', '.join(missing)}")
-        for row in reader:
-            label = f"{where}:{reader.line_num}"
-            if None in row:
-                raise InvalidInputError(f"{label}: more cells than columns")
-            if None in row.values():
-                raise InvalidInputError(f"{label}: fewer cells than columns")
-            yield label, row
-    except csv.Error as error:
-        raise InvalidInputError(f"{where}:{reader.line_num}: {error}") from error
+    @property
+    def rows(self) -> tuple[Point | Coefficients, ...]:
+        """Everything that was measured."""
+        return (*self.points, *self.coefficients)

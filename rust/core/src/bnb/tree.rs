@@ -4,7 +4,9 @@
 //! the patterns of all nodes shared. Reduced costs against the best plan narrow the domain further. The node with the
 //! smallest bound comes first, so that the smallest of the open ones rises as fast as it can.
 
+mod dive;
 mod division;
+mod watch;
 
 use std::collections::{BTreeMap, BinaryHeap};
 use std::sync::Arc;
@@ -13,10 +15,10 @@ use super::branching::{any_candidate, candidates};
 use super::node::{Node, Path};
 use super::pseudo_costs::PseudoCosts;
 use crate::bound::{
-    prove_infeasible, Domain, Ending, Evaluation, Generator, Knapsack, Limits, Master, Mixture, Prices, Relaxation,
-    LEAST_GAP,
+    prove_infeasible, Domain, Ending, Evaluation, Generator, Knapsack, Limits, Master, Prices, Relaxation, LEAST_GAP,
 };
 use crate::{relative_gap, Deployment, Stop};
+use watch::Watched;
 
 /// A dive for a plan is made at the root, at every node whose number is a multiple of the first, and of the second as long as that
 /// is less than the first: later on, plans are seldom found that earlier dives missed.
@@ -30,6 +32,8 @@ const LARGEST_TOLERANCE: f64 = 5e-3;
 /// Without a time limit the search ends where so many nodes close less than this share of the gap.
 const PATIENCE_NODES: u64 = 1_500;
 const LEAST_PROGRESS: f64 = 1e-3;
+/// The same where it has no plan after so many: a proof that there is none may have to try all numbers of replicas.
+const MOST_NODES_WITHOUT_PLAN: u64 = 20_000;
 /// Master programs that are kept for open nodes: enough for those that come next, few enough to be let go in no time.
 const MAX_MASTERS: usize = 48;
 
@@ -85,6 +89,8 @@ pub(crate) struct Tree<'r, 'p> {
     root_prices: Prices,
     root_upper: f64,
     built_for: usize,
+    /// A plan that debug builds see is never cut off.
+    watched: Option<Watched>,
 }
 
 impl<'r, 'p> Tree<'r, 'p> {
@@ -121,6 +127,7 @@ impl<'r, 'p> Tree<'r, 'p> {
             root_prices: guess,
             root_upper: f64::INFINITY,
             built_for,
+            watched: None,
         }
     }
 
@@ -167,6 +174,9 @@ impl<'r, 'p> Tree<'r, 'p> {
         let (mut looked_at, mut gap_then) = (self.nodes, f64::INFINITY);
         loop {
             let cutoff = self.cutoff();
+            if !is_patient && self.upper.is_infinite() && self.nodes >= MOST_NODES_WITHOUT_PLAN {
+                return Outcome::Stalled;
+            }
             if !is_patient && self.nodes - looked_at >= PATIENCE_NODES {
                 // Without a plan what is left to do is to show that the bound has no end.
                 let bound = self.bound();
@@ -196,6 +206,7 @@ impl<'r, 'p> Tree<'r, 'p> {
             if self.upper < self.root_upper {
                 self.narrow_root(stop);
             }
+            debug_assert!(self.keeps_watched(), "{}: a better plan was cut off", self.relaxation.problem.name);
         }
     }
 
@@ -370,28 +381,5 @@ impl<'r, 'p> Tree<'r, 'p> {
         let generator = &self.generator;
         self.relaxation.tighten(&generator.best_prices, &generator.best, cutoff, domain, &mut self.knapsack, stop);
         before - domain.num_open()
-    }
-
-    /// Decides one deployment after the other until the mixture is a plan; false where `stop` came first.
-    fn dive(&mut self, domain: &Domain, mut mixture: Mixture, incumbents: &mut impl Incumbents, stop: &Stop) -> bool {
-        let mut domain = domain.clone();
-        let problem = self.relaxation.problem;
-        for _ in 0..4 * problem.num_query_types() + 20 {
-            for round in [|replicas: f64| (replicas - 0.1).ceil(), f64::round, f64::floor] {
-                self.upper = self.upper.min(incumbents.offer(&mixture.rounded(problem, round)));
-            }
-            let Some(decision) = mixture.nearest_decision(problem, &domain) else { break };
-            decision.apply(problem, &mut domain);
-            domain.propagate(problem);
-            let ending = self.generator.run(&domain, self.limits(30), self.pool, stop);
-            if self.must_end(stop) {
-                return false;
-            }
-            if matches!(ending, Ending::Cutoff | Ending::Artificial) {
-                break;
-            }
-            mixture = self.generator.mixture();
-        }
-        true
     }
 }

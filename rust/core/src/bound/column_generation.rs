@@ -257,12 +257,16 @@ impl<'r, 'p> Generator<'r, 'p> {
         let mut knapsack = Knapsack::default();
         let mut built_for = usize::MAX;
         let mut last_change = (self.evaluations, f64::NAN, f64::NAN);
+        // A bound stays one where the domain has become narrower, and where an evaluation is broken off.
+        let mut proven = f64::NEG_INFINITY;
         loop {
             if limits.cutoff.is_finite() {
                 // The first evaluation of a run is at the best prices: done here, it narrows the domain before that.
                 if !self.relaxation.evaluate(&self.best_prices, domain, pool, stop, &mut self.best) {
+                    self.best.value = self.best.value.max(proven);
                     return Ending::Stopped;
                 }
+                proven = proven.max(self.best.value);
                 self.relaxation.tighten(&self.best_prices, &self.best, limits.cutoff, domain, &mut knapsack, stop);
                 let num_open = domain.num_open();
                 if num_open.saturating_mul(10) < built_for.saturating_mul(7) {
@@ -276,6 +280,10 @@ impl<'r, 'p> Generator<'r, 'p> {
             let most = if is_stalled { u64::MAX } else { NARROWING_INTERVAL };
             let part = Limits { max_evaluations: limits.max_evaluations.min(most), ..limits };
             let ending = self.run(domain, part, pool, stop);
+            proven = proven.max(self.best.value);
+            if ending == Ending::Stopped && (self.is_spent() || stop.should_stop()) {
+                self.best.value = proven;
+            }
             if changes(last_change.1, self.master_value) || changes(last_change.2, self.best.value) {
                 last_change = (self.evaluations, self.master_value, self.best.value);
             }

@@ -19,6 +19,7 @@ mod prices;
 mod propagation;
 mod relaxation;
 mod rounding;
+mod single;
 mod widened;
 
 pub use domain::Domain;
@@ -114,7 +115,7 @@ pub(crate) fn root_bound(
     let problem = relaxation.problem;
     let pool = thread_pool(params.threads)?;
     let mut domain = Domain::of(problem);
-    let mut generator = Generator::new(relaxation, &domain, Prices::from_cheapest_routes(problem));
+    let mut generator = Generator::new(relaxation, &domain, Prices::from_single_types(problem));
     let limits = Limits { cutoff: upper, tolerance: 1e-6, max_evaluations: u64::MAX };
     let ending = generator.run_narrowing(&mut domain, limits, pool.as_ref(), stop);
     let mut bound = LowerBound {

@@ -37,7 +37,7 @@ impl Prices {
         }
     }
 
-    /// Full shares of rental for the cheapest route of each query type: a dual point near the linear relaxation.
+    /// Full shares of rental for the cheapest route of each query type, whatever its SLOs.
     pub fn from_cheapest_routes(problem: &Problem) -> Self {
         let table = problem.route_table();
         let mut prices = Self::zero(problem);

@@ -6,6 +6,7 @@ use super::ranking::{best_placement, Demand, Placement};
 use super::starts::Start;
 use super::state::{State, NONE, SHARE_EPSILON};
 use super::upgrade::{self, Upgrade};
+use super::work::Work;
 use super::Scratch;
 use crate::{Problem, Switches};
 
@@ -25,6 +26,7 @@ pub(super) struct Context<'a> {
     pub(super) closed: u32,
     /// A fill that is sure to end above this cost is given up.
     pub(super) most_usd: f64,
+    pub(super) work: &'a Work,
 }
 
 /// Builds a whole solution into `state`.
@@ -127,7 +129,8 @@ impl Step {
 }
 
 fn best_step(context: &Context<'_>, state: &State, demand: &Demand) -> Option<Step> {
-    let Context { problem, candidates, switches, .. } = *context;
+    let Context { problem, candidates, switches, work, .. } = *context;
+    work.count(state.slots.len() + 8);
     let mut best: Option<Placement> = None;
     let bound = |best: &Option<Placement>| best.map_or(demand.most_rank, |best| best.rank);
     for slot in &state.slots {
@@ -170,7 +173,7 @@ fn best_step(context: &Context<'_>, state: &State, demand: &Demand) -> Option<St
         state.slot_of_pair[problem.pair(a)] == NONE
     });
     if switches.tp_upgrade && opens {
-        if let Some(upgrade) = upgrade::best_upgrade(problem, state, candidates, demand) {
+        if let Some(upgrade) = upgrade::best_upgrade(context, state, demand) {
             if best.is_none_or(|best| upgrade.placement.rank <= best.rank) {
                 return Some(Step::Upgrade(upgrade));
             }

@@ -19,14 +19,17 @@ mod starts;
 mod state;
 mod tidy;
 mod upgrade;
+mod work;
 
 use crate::{Deployment, Plan, Problem, Result, Routing, SolveParams, Status, Stop, StopReason, Switches};
 use candidates::Candidates;
 use coverage::MixPart;
 use greedy::Context;
 use prices::LimitPrices;
+use squeeze::Worth;
 use state::{State, NONE, SHARE_EPSILON};
 use tidy::Tidying;
+use work::Work;
 
 /// Memory of constructions for one problem; it does not grow any more after the first few.
 #[derive(Debug, Default)]
@@ -43,6 +46,7 @@ pub struct Workspace {
     tidying: Tidying,
     best_tidying: Tidying,
     scratch: Scratch,
+    work: Work,
     construction: Construction,
 }
 
@@ -56,6 +60,7 @@ struct Scratch {
     left: Vec<f64>,
     mix: Vec<MixPart>,
     fallback_usd: Vec<f64>,
+    worths: Vec<Worth>,
 }
 
 impl Workspace {
@@ -151,8 +156,8 @@ pub fn construct<'a>(
     workspace: &'a mut Workspace,
 ) -> &'a Construction {
     workspace.prepare(problem, switches);
-    let Workspace { candidates, state, construction, scratch, .. } = workspace;
-    let context = Context { problem, candidates, switches, closed: NONE, most_usd: f64::INFINITY };
+    let Workspace { candidates, state, construction, scratch, work, .. } = workspace;
+    let context = Context { problem, candidates, switches, closed: NONE, most_usd: f64::INFINITY, work };
     greedy::build(&context, state, scratch, &starts::SINGLE, order);
     construction.read(problem, state);
     construction

@@ -2,7 +2,7 @@
 //! deployment goes whose traffic is worth least for what it frees.
 
 use super::candidates::Candidates;
-use super::state::{Slot, State, NONE};
+use super::state::{Flow, Slot, State, NONE};
 use super::Scratch;
 use crate::{Problem, NO_POOL};
 
@@ -17,15 +17,18 @@ struct Cut {
 /// Cuts until no limit is exceeded. Types that lose traffic are left to be filled again.
 pub(super) fn squeeze(problem: &Problem, candidates: &Candidates, state: &mut State, scratch: &mut Scratch) {
     state.relaxed = false;
-    let fallback_usd = &mut scratch.fallback_usd;
+    let Scratch { fallback_usd, worths, .. } = scratch;
     loop {
         let violation = state.violation(problem);
         if violation <= 0.0 || state.slots.is_empty() {
             return;
         }
         fallbacks(problem, candidates, state, fallback_usd);
+        list_worths(problem, state, fallback_usd, worths);
+        let mut of_slots = worths.chunk_by(|x, y| x.slot == y.slot).peekable();
         let mut best: Option<Cut> = None;
         for slot in 0..state.slots.len() {
+            let own = of_slots.next_if(|own| own[0].slot as usize == slot).unwrap_or_default();
             let replicas = state.slots[slot].replicas;
             // Far beyond the limit, more than one replica goes at a time.
             let several = ((0.25 * violation.min(1.0) * f64::from(replicas)) as u32).clamp(1, replicas);
@@ -37,7 +40,7 @@ pub(super) fn squeeze(problem: &Problem, candidates: &Candidates, state: &mut St
                 if relief <= 0.0 {
                     continue;
                 }
-                let loss = loss(problem, state, slot, replicas - removed, fallback_usd);
+                let loss = loss(problem, state, slot, replicas - removed, own);
                 let loss_per_relief = loss / relief;
                 if best.is_none_or(|best| loss_per_relief < best.loss_per_relief) {
                     best = Some(Cut { slot, replicas: replicas - removed, loss_per_relief });
@@ -103,28 +106,32 @@ fn relief(problem: &Problem, state: &State, slot: usize, removed: u32, closed: b
     relief
 }
 
-/// The flow of a deployment that loses least per unit of load, with that loss.
-fn least_worth(
-    problem: &Problem,
-    state: &State,
-    slot: usize,
-    below: f64,
-    fallback_usd: &[f64],
-) -> Option<(f64, usize)> {
-    let table = problem.route_table();
-    let configuration = state.slots[slot].configuration;
-    let mut least: Option<(f64, usize)> = None;
-    for (index, flow) in state.flows.iter().enumerate() {
-        if flow.configuration != configuration {
-            continue;
-        }
-        let route = flow.route as usize;
-        let worth = (fallback_usd[flow.query_type as usize] - table.latency_usd[route]) / load(problem, route);
-        if worth > below && least.is_none_or(|(least, _)| worth < least) {
-            least = Some((worth, index));
-        }
-    }
-    least
+/// What a flow is worth where it is.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Worth {
+    slot: u32,
+    flow: u32,
+    /// USD per replica that it takes.
+    worth: f64,
+    /// Replicas that it takes.
+    load: f64,
+}
+
+/// Lists all flows by slot, those of a slot by rising worth.
+fn list_worths(problem: &Problem, state: &State, fallback_usd: &[f64], worths: &mut Vec<Worth>) {
+    worths.clear();
+    worths.extend(state.flows.iter().enumerate().filter_map(|(index, flow)| {
+        let slot = state.slot_index(problem.pair(flow.configuration as usize))?;
+        let load = flow.fraction * load(problem, flow.route as usize);
+        Some(Worth { slot: slot as u32, flow: index as u32, worth: worth(problem, flow, fallback_usd), load })
+    }));
+    worths.sort_unstable_by(|x, y| x.slot.cmp(&y.slot).then(x.worth.total_cmp(&y.worth)).then(x.flow.cmp(&y.flow)));
+}
+
+/// What a flow loses per unit of load where it has to leave.
+fn worth(problem: &Problem, flow: &Flow, fallback_usd: &[f64]) -> f64 {
+    let route = flow.route as usize;
+    (fallback_usd[flow.query_type as usize] - problem.route_table().latency_usd[route]) / load(problem, route)
 }
 
 #[inline]
@@ -137,20 +144,20 @@ fn excess(state: &State, slot: usize, replicas: u32) -> f64 {
     state.slots[slot].load() - f64::from(replicas)
 }
 
-/// What the traffic is worth that has to leave where a deployment keeps `replicas`, less the rental saved.
-fn loss(problem: &Problem, state: &State, slot: usize, replicas: u32, fallback_usd: &[f64]) -> f64 {
+/// What the traffic is worth that has to leave where a deployment keeps `replicas`, less the rental saved; `own` is its traffic by
+/// rising worth.
+fn loss(problem: &Problem, state: &State, slot: usize, replicas: u32, own: &[Worth]) -> f64 {
     let mut excess = excess(state, slot, replicas);
     let Slot { configuration, replicas: before, .. } = state.slots[slot];
     let a = configuration as usize;
     let mut loss = -f64::from(before - replicas) * problem.replica_usd(a);
-    let mut below = f64::NEG_INFINITY;
-    while excess > 0.0 {
-        let Some((worth, flow)) = least_worth(problem, state, slot, below, fallback_usd) else { break };
-        let flow = &state.flows[flow];
-        let shed = (flow.fraction * load(problem, flow.route as usize)).min(excess);
-        loss += worth * shed;
+    for flow in own {
+        if excess <= 0.0 {
+            break;
+        }
+        let shed = flow.load.min(excess);
+        loss += flow.worth * shed;
         excess -= shed;
-        below = worth;
     }
     loss
 }
@@ -161,8 +168,11 @@ fn shed(problem: &Problem, state: &mut State, slot: usize, replicas: u32, fallba
         state.evict(problem, state.slots[slot].configuration);
         return;
     }
+    let configuration = state.slots[slot].configuration;
     while excess(state, slot, replicas) > 1e-9 {
-        let Some((_, index)) = least_worth(problem, state, slot, f64::NEG_INFINITY, fallback_usd) else { return };
+        let on_it = state.flows.iter().enumerate().filter(|(_, flow)| flow.configuration == configuration);
+        let worths = on_it.map(|(index, flow)| (worth(problem, flow, fallback_usd), index));
+        let Some((_, index)) = worths.min_by(|x, y| x.0.total_cmp(&y.0)) else { return };
         let flow = state.flows[index];
         let share = excess(state, slot, replicas) / load(problem, flow.route as usize);
         state.withdraw(problem, index, share.clamp(1e-12, flow.fraction));

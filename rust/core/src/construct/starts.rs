@@ -51,6 +51,7 @@ pub(super) fn best_of_starts(
     stop: &Stop,
 ) {
     workspace.has_best = false;
+    workspace.work.restart();
     workspace.prepare(problem, switches);
     let mut last_order = compare(problem, order, switches, workspace, stop);
     if workspace.candidates.has_points && !stop.should_stop() {
@@ -110,8 +111,8 @@ fn attempt(
     workspace: &mut Workspace,
     stop: &Stop,
 ) -> bool {
-    let Workspace { candidates, state, scratch, best, has_best, tidying, best_tidying, .. } = workspace;
-    let context = Context { problem, candidates, switches, closed: NONE, most_usd: f64::INFINITY };
+    let Workspace { candidates, state, scratch, best, has_best, tidying, best_tidying, work, .. } = workspace;
+    let context = Context { problem, candidates, switches, closed: NONE, most_usd: f64::INFINITY, work };
     build(&context, state, scratch, start, order);
     if start.relaxed && state.violation(problem) > 0.0 {
         if !may_squeeze {
@@ -136,8 +137,8 @@ fn attempt(
 
 /// Tidies the best one further.
 fn finish(problem: &Problem, order: &[u32], switches: Switches, workspace: &mut Workspace, stop: &Stop) {
-    let Workspace { candidates, scratch, best, best_tidying, .. } = workspace;
-    let context = Context { problem, candidates, switches, closed: NONE, most_usd: f64::INFINITY };
+    let Workspace { candidates, scratch, best, best_tidying, work, .. } = workspace;
+    let context = Context { problem, candidates, switches, closed: NONE, most_usd: f64::INFINITY, work };
     best_tidying.tidy(&context, best, scratch, order, TIDY_BEST, stop);
 }
 
@@ -158,7 +159,7 @@ fn repair(problem: &Problem, order: &[u32], switches: Switches, workspace: &mut 
         let start = &REPAIRS[round % REPAIRS.len()];
         attempt(problem, &order, switches, start, false, workspace, stop);
         finish(problem, &order, switches, workspace, stop);
-        if workspace.best.total_missing(problem) == 0.0 || stop.should_stop() {
+        if workspace.best.total_missing(problem) == 0.0 || stop.should_stop() || workspace.work.is_enough(problem) {
             return;
         }
     }

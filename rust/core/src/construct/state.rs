@@ -6,6 +6,8 @@ use crate::{Problem, FEASIBILITY_TOLERANCE, NO_POOL};
 pub(super) const NONE: u32 = u32::MAX;
 /// Shares below this are rounding noise.
 pub(super) const SHARE_EPSILON: f64 = 1e-9;
+/// Sums of what is missing that differ by less are the same.
+pub(super) const MISSING_TOLERANCE: f64 = 1e-7;
 /// Replicas are counted up only beyond this excess of load.
 const REPLICA_EPSILON: f64 = 1e-9;
 /// Limits are kept up to this relative rounding noise, far within the feasibility tolerance.
@@ -175,7 +177,7 @@ impl State {
     /// Whether this state is the better one: less missing, or as much at less cost.
     pub(super) fn is_better_than(&self, problem: &Problem, missing: f64, cost_usd: f64) -> bool {
         let own = self.total_missing(problem);
-        if (own - missing).abs() > 1e-7 {
+        if (own - missing).abs() > MISSING_TOLERANCE {
             return own < missing;
         }
         self.cost_usd < cost_usd - 1e-9 * cost_usd.abs()

@@ -2,7 +2,7 @@
 
 use super::exchange;
 use super::greedy::{fill, Context};
-use super::state::{State, SHARE_EPSILON};
+use super::state::{State, MISSING_TOLERANCE, SHARE_EPSILON};
 use super::Scratch;
 use crate::Stop;
 
@@ -53,6 +53,10 @@ impl Tidying {
     ) {
         let mut left = attempts.0 + attempts.1 * order.len();
         while left > 0 && !stop.should_stop() {
+            // Where all have a place, what does not get better is given up early.
+            if context.work.is_enough(context.problem) && state.total_missing(context.problem) > 0.0 {
+                return;
+            }
             if self.next == self.targets.len() {
                 if !self.improved {
                     return;
@@ -199,6 +203,7 @@ fn refill(context: &Context<'_>, state: &mut State, open: &[u32], missing: f64, 
     let problem = context.problem;
     // What the types to come cost now and may not cost in the end: their unserved share.
     let unserved_usd = |state: &State, i: u32| problem.unmet_usd(i as usize) * (1.0 - state.served[i as usize]);
+    let mut left_out = 0.0;
     let mut pending_usd: f64 = open.iter().map(|&i| unserved_usd(state, i)).sum();
     for (position, &i) in open.iter().enumerate() {
         pending_usd -= unserved_usd(state, i);
@@ -208,6 +213,12 @@ fn refill(context: &Context<'_>, state: &mut State, open: &[u32], missing: f64, 
         if missing == 0.0 {
             let exceeds = state.cost_usd > most_usd && state.cost_usd - state.releasable_usd(problem) > most_usd;
             if exceeds || state.missing(problem, i as usize) > 0.0 {
+                return false;
+            }
+        } else {
+            // What the types to come find no place for can only add to it.
+            left_out += state.missing(problem, i as usize);
+            if left_out > missing + MISSING_TOLERANCE {
                 return false;
             }
         }

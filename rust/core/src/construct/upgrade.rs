@@ -2,6 +2,7 @@
 //! larger configuration, if all its present traffic stays feasible.
 
 use super::candidates::Candidates;
+use super::greedy::Context;
 use super::ranking::{best_placement, Demand, Placement};
 use super::state::{floor, Flow, Slot, State};
 use crate::{Problem, NO_POOL};
@@ -14,12 +15,8 @@ pub(super) struct Upgrade {
 }
 
 /// The best upgrade of an active pair for `demand`.
-pub(super) fn best_upgrade(
-    problem: &Problem,
-    state: &State,
-    candidates: &Candidates,
-    demand: &Demand,
-) -> Option<Upgrade> {
+pub(super) fn best_upgrade(context: &Context<'_>, state: &State, demand: &Demand) -> Option<Upgrade> {
+    let Context { problem, candidates, work, .. } = *context;
     let mut best: Option<Upgrade> = None;
     for (index, slot) in state.slots.iter().enumerate() {
         let from = slot.configuration as usize;
@@ -28,7 +25,7 @@ pub(super) fn best_upgrade(
         if served_as_is && state.addable(problem, from, slot.replicas) >= 1.0 {
             continue;
         }
-        let traffic = Traffic::of(state, slot.configuration);
+        let mut traffic: Option<Traffic> = None;
         // What the old replicas and weights give back is there for the new ones.
         let replicas = f64::from(slot.replicas);
         let (mut budget_usd, mut gpus) = (f64::INFINITY, f64::INFINITY);
@@ -49,7 +46,12 @@ pub(super) fn best_upgrade(
                 continue;
             }
             let Some(route) = problem.find_route(demand.query_type, to) else { continue };
-            let Some(moved) = moved(problem, state, &traffic, to) else { continue };
+            let traffic = traffic.get_or_insert_with(|| {
+                work.count(state.flows.len() / 4);
+                Traffic::of(state, slot.configuration)
+            });
+            work.count(traffic.count + 4);
+            let Some(moved) = moved(problem, state, traffic, to) else { continue };
             let Some(placement) = placement(problem, state, candidates, demand, slot, &moved, route) else { continue };
             if best.is_none_or(|best| placement.rank < best.placement.rank) {
                 best = Some(Upgrade { slot: index, placement });

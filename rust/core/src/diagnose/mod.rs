@@ -24,7 +24,7 @@ pub struct Diagnosis {
     pub conflict: Vec<Constraint>,
     /// Whether no smaller set of constraints conflicts.
     pub conflict_is_smallest: bool,
-    /// Per constraint that can do so alone, or else per kind, the least change that gives a plan.
+    /// Per constraint that can do so alone, or else per kind, the least change that gives a plan; last those that serve less.
     pub relaxations: Vec<Relaxation>,
     /// For a feasible problem, the constraints that cost something, and how much.
     pub marginal_values: Vec<MarginalValue>,
@@ -63,6 +63,8 @@ pub fn diagnose(problem: &Problem, params: &SolveParams, stop: &Stop) -> Result<
                     diagnosis.relaxations.extend(relax::least(problem, whole, stop)?);
                 }
             }
+            // To serve less is no remedy that anyone looks for first.
+            diagnosis.relaxations.sort_by_key(|one| one.constraint.kind() == "max_unmet");
             diagnosis.conflict = found.constraints;
             diagnosis.conflict_is_smallest = found.is_smallest;
         }

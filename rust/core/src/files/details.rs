@@ -1,5 +1,7 @@
 //! What a plan file says beyond the problem: [`PlanDetails`].
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 use crate::{Error, Result};
@@ -116,10 +118,83 @@ pub struct Basis {
     pub calibration: Vec<String>,
     /// Facts that nobody has verified.
     pub unverified: Vec<String>,
+    /// Error rates that are no published numbers.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub estimated_errors: Vec<EstimatedErrors>,
     /// What was assumed.
     pub assumptions: Vec<String>,
     /// What was replayed; `None` where the plan was never replayed.
     pub replayed: Option<String>,
+    /// What was used of measured files; nothing is written where there were none.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub measured_files: Vec<MeasuredFile>,
+    /// Deployments that rest on the performance model although a file covers their model and GPU.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub modelled_although_covered: Vec<String>,
+}
+
+/// What a plan's problem used of one measured file.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct MeasuredFile {
+    /// The file.
+    pub file: String,
+    /// Its format.
+    pub format: String,
+    /// Measured rows in it.
+    pub rows: u64,
+    /// Rows of a deployment that the scenario has.
+    pub matched: u64,
+    /// Rows that a route's figures come from.
+    pub used: u64,
+    /// Why the others were not used, with their number.
+    pub unused: BTreeMap<String, u64>,
+}
+
+/// Error rates of one model at one precision that were estimated.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct EstimatedErrors {
+    /// Name of the model.
+    pub model: String,
+    /// Name of the precision.
+    pub precision: String,
+    /// The query types whose errors were estimated.
+    pub query_types: Vec<EstimatedError>,
+    /// What the precision keeps of the accuracy.
+    pub retention: Option<PublishedRetention>,
+}
+
+/// The estimated error rate of a query type.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct EstimatedError {
+    /// Name of the query type.
+    pub name: String,
+    /// Error rate, from 0 to 1.
+    pub error: f64,
+    /// Error rate at the largest retention published.
+    pub low: f64,
+    /// Error rate at the least retention published.
+    pub high: f64,
+}
+
+/// What is published of the accuracy that a precision keeps, over that at 16 bits.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct PublishedRetention {
+    /// The precision that was measured.
+    pub precision: String,
+    /// Median of all that is published.
+    pub median: f64,
+    /// The least.
+    pub low: f64,
+    /// The largest.
+    pub high: f64,
+    /// How many numbers are published.
+    pub published: u32,
+    /// Where.
+    pub sources: Vec<String>,
 }
 
 impl PlanDetails {

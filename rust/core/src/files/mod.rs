@@ -8,7 +8,10 @@ mod plan_rows;
 mod problem;
 mod write;
 
-pub use details::{Attainment as PlanAttainment, Basis, CurveRow, EngineDetails, PlanDetails, QueryTypeDetails};
+pub use details::{
+    Attainment as PlanAttainment, Basis, CurveRow, EngineDetails, EstimatedError, EstimatedErrors, MeasuredFile,
+    PlanDetails, PublishedRetention, QueryTypeDetails,
+};
 
 use std::fs;
 use std::io::Write as _;

@@ -10,6 +10,7 @@
 //! flipping ratio test, section 3.3); Forrest and Goldfarb, "Steepest-edge simplex algorithms for linear programming",
 //! 1992; Maros, "Computational Techniques of the Simplex Method", 2003.
 
+mod equilibrate;
 mod factor;
 mod primal;
 mod program;

@@ -251,7 +251,9 @@ impl Planner {
         if self.params.headroom <= 0.0 || most_share <= 0.0 {
             return false;
         }
-        let Some(enlarged) = self.enlarge(next) else { return false };
+        let most_changes = self.params.max_changes.map_or(u64::MAX, u64::from);
+        let enlarged = self.enlarge(next).filter(|enlarged| changes(&self.plan.deployments, enlarged) <= most_changes);
+        let Some(enlarged) = enlarged else { return false };
         let is_taken = self.take_over(&enlarged, &next.program, next.usd * (1.0 + most_share));
         // What costs too much now will most likely do so the next time; what does not may be too little.
         let least = HEADROOM_STEPS.0 * self.params.headroom;
@@ -421,9 +423,12 @@ fn route(problem: &Problem, program: &mut RoutingProgram, params: &PlannerParams
     }
     if !solve_routing(problem, program) {
         // A basis that has gone bad: from scratch.
-        *program = RoutingProgram::of_deployments(problem, &next_plan::deployments(program));
+        let deployments = next_plan::deployments(program);
+        *program = RoutingProgram::of_deployments(problem, &deployments);
         if !solve_routing(problem, program) {
-            return Err(Error::Internal("the routing program has no solution".into()));
+            // A plan there is all the same.
+            *program = RoutingProgram::of_deployments(problem, &deployments);
+            return next_plan::without_traffic(problem, deployments, params);
         }
     }
     let plan = next_plan::make(problem, program, params)?;

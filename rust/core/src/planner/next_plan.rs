@@ -29,10 +29,20 @@ pub(super) fn make(problem: &Problem, program: &RoutingProgram, params: &Planner
             served[i] += fraction.min(1.0);
         }
     });
+    whole(&mut routing, &mut served);
     let max_unmet = &problem.query_types.max_unmet;
     let is_short = |i: usize| program.shortage(i) > 0.5 * FEASIBILITY_TOLERANCE;
-    let unmet: Vec<f64> =
-        (0..num_types).map(|i| (1.0 - served[i]).clamp(0.0, if is_short(i) { 1.0 } else { max_unmet[i] })).collect();
+    let unmet = |i: usize| {
+        let unmet = (1.0 - served[i]).clamp(0.0, 1.0);
+        // Rounding is no reason to leave more unserved than may be; what is more than rounding is said as it is.
+        let is_rounding = !is_short(i) && unmet <= max_unmet[i] + FEASIBILITY_TOLERANCE;
+        if is_rounding {
+            unmet.min(max_unmet[i])
+        } else {
+            unmet
+        }
+    };
+    let unmet: Vec<f64> = (0..num_types).map(unmet).collect();
     let message = shortcomings(problem, &unmet, program);
     let mut plan = Plan::from_solution(problem, deployments(program), &routing, unmet)?;
     plan.method = "planner".to_owned();
@@ -42,6 +52,29 @@ pub(super) fn make(problem: &Problem, program: &RoutingProgram, params: &Planner
         plan.status = Status::Degraded;
         plan.message = Some(message);
     }
+    Ok(plan)
+}
+
+/// Brings shares of a query type that add up to more than 1, as where numbers lie far apart, down to it.
+pub(super) fn whole(routing: &mut Routing, served: &mut [f64]) {
+    if served.iter().all(|&share| share <= 1.0 + 0.5 * FEASIBILITY_TOLERANCE) {
+        return;
+    }
+    for (fraction, &i) in routing.fraction.iter_mut().zip(&routing.query_type) {
+        *fraction /= served[i as usize].max(1.0);
+    }
+    served.iter_mut().for_each(|share| *share = share.min(1.0));
+}
+
+/// The plan of deployments for which no routing was found that can be calculated with: they serve nothing.
+pub(super) fn without_traffic(problem: &Problem, deployments: Vec<Deployment>, params: &PlannerParams) -> Result<Plan> {
+    let unmet = vec![1.0; problem.num_query_types()];
+    let mut plan = Plan::from_solution(problem, deployments, &Routing::default(), unmet)?;
+    plan.method = "planner".to_owned();
+    plan.seed = params.seed;
+    plan.stop_reason = StopReason::Completed;
+    plan.status = Status::Degraded;
+    plan.message = Some("nothing is served: the numbers lie too far apart for a routing to be calculated".to_owned());
     Ok(plan)
 }
 

@@ -66,7 +66,7 @@ impl Planner {
         }
         let problem = &self.problem;
         let target = &self.plan.deployments;
-        let transition = Walk::new(problem, &up, target, &self.params.transition).transition()?;
+        let transition = Walk::new(problem, &up, target, &self.params.transition).transition();
         if transition.steps.is_empty() {
             return Ok(None);
         }

@@ -13,7 +13,7 @@ use std::collections::{BinaryHeap, HashMap, HashSet};
 pub(super) use steps::unmet;
 pub use steps::{Action, Step, Transition};
 
-use super::next_plan::LEAST_FRACTION;
+use super::next_plan::{whole, LEAST_FRACTION};
 use crate::linear::LinearStatus;
 use crate::{
     Deployment, Error, Plan, Problem, Result, Routing, RoutingProgram, TransitionCosts, FEASIBILITY_TOLERANCE, NO_POOL,
@@ -41,7 +41,7 @@ impl Plan {
                 return Err(Error::invalid(entry, format!("is none: its status is {}", plan.status.as_str())));
             }
         }
-        Walk::new(problem, &previous.deployments, &self.deployments, costs).transition()
+        Ok(Walk::new(problem, &previous.deployments, &self.deployments, costs).transition())
     }
 }
 
@@ -126,13 +126,13 @@ impl<'p> Walk<'p> {
         Self { problem, costs, configurations, first, last, program, stores_tokens }
     }
 
-    pub(super) fn transition(mut self) -> Result<Transition> {
+    pub(super) fn transition(mut self) -> Transition {
         let (first, last) = (self.first.clone(), self.last.clone());
-        let next_share = self.share(&last)?;
-        let previous_share = self.share(&first)?;
+        let next_share = self.share(&last);
+        let previous_share = self.share(&first);
         let (routing, served) = self.serving();
         let floor = previous_share.min(next_share);
-        let (path, is_best) = self.widest_path(floor)?;
+        let (path, is_best) = self.widest_path(floor);
         let mut transition = Transition {
             steps: Vec::new(),
             is_safe: true,
@@ -152,7 +152,7 @@ impl<'p> Walk<'p> {
             let a = configuration as usize;
             let starts = after > before;
             let replicas = before.abs_diff(after);
-            self.share(&two[1])?;
+            self.share(&two[1]);
             let (routing, served) = self.serving();
             let served_share = self.share_of(&served);
             transition.lowest_share = transition.lowest_share.min(served_share);
@@ -179,11 +179,11 @@ impl<'p> Walk<'p> {
                 100.0 * floor
             ));
         }
-        Ok(transition)
+        transition
     }
 
     /// Solves for `state`: the share of all queries that can be served.
-    fn share(&mut self, state: &[u32]) -> Result<f64> {
+    fn share(&mut self, state: &[u32]) -> f64 {
         for (slot, &replicas) in state.iter().enumerate() {
             if replicas < self.program.replicas(slot) {
                 self.program.set_replicas(self.problem, slot, self.configurations[slot] as usize, replicas);
@@ -194,17 +194,23 @@ impl<'p> Walk<'p> {
         }
         self.program.drop_broken_limits(self.problem);
         if self.program.solve(f64::INFINITY) != LinearStatus::Optimal {
-            let mut fresh = RoutingProgram::of_quick_capacity(self.problem, state.len());
-            for (slot, &replicas) in state.iter().enumerate() {
-                fresh.set_replicas(self.problem, slot, self.configurations[slot] as usize, replicas);
+            self.program = self.fresh(state);
+            if self.program.solve(f64::INFINITY) != LinearStatus::Optimal {
+                // Numbers too far apart to calculate with: before it is solved a program serves nothing.
+                self.program = self.fresh(state);
             }
-            fresh.drop_broken_limits(self.problem);
-            if fresh.solve(f64::INFINITY) != LinearStatus::Optimal {
-                return Err(Error::Internal("the capacity program has no solution".into()));
-            }
-            self.program = fresh;
         }
-        Ok(self.share_of(&self.serving().1))
+        self.share_of(&self.serving().1)
+    }
+
+    /// The program of `state` from nothing, not solved.
+    fn fresh(&self, state: &[u32]) -> RoutingProgram {
+        let mut fresh = RoutingProgram::of_quick_capacity(self.problem, state.len());
+        for (slot, &replicas) in state.iter().enumerate() {
+            fresh.set_replicas(self.problem, slot, self.configurations[slot] as usize, replicas);
+        }
+        fresh.drop_broken_limits(self.problem);
+        fresh
     }
 
     /// Share of all queries where each query type has its own.
@@ -231,6 +237,7 @@ impl<'p> Walk<'p> {
                 served[i] += fraction.min(1.0);
             }
         });
+        whole(&mut routing, &mut served);
         served.iter_mut().for_each(|share| *share = share.min(1.0));
         (routing.sorted(), served)
     }
@@ -258,7 +265,7 @@ impl<'p> Walk<'p> {
     }
 
     /// The order of states whose lowest share is highest, and whether that is proven.
-    fn widest_path(&mut self, floor: f64) -> Result<(Vec<State>, bool)> {
+    fn widest_path(&mut self, floor: f64) -> (Vec<State>, bool) {
         let mut heap = BinaryHeap::new();
         let mut closed: Vec<Node> = Vec::new();
         let mut seen: HashSet<State> = HashSet::new();
@@ -273,7 +280,7 @@ impl<'p> Walk<'p> {
             let is_goal = node.starts + node.stops == 0;
             closed.push(node);
             if is_goal {
-                return Ok((path(&closed, position), true));
+                return (path(&closed, position), true);
             }
             if closed.len() >= MOST_STATES || shares.len() >= MOST_SHARES {
                 break;
@@ -287,7 +294,7 @@ impl<'p> Walk<'p> {
                     _ if starts && !self.stores_tokens => so_far,
                     Some(share) => so_far.min(*share),
                     None => {
-                        let share = self.share(&state)?;
+                        let share = self.share(&state);
                         let share = if share >= floor - SHARE_TOLERANCE { floor } else { share };
                         shares.insert(state.clone(), share);
                         so_far.min(share)
@@ -311,7 +318,7 @@ impl<'p> Walk<'p> {
                 }
             }
         }
-        Ok((states, false))
+        (states, false)
     }
 
     fn node(&self, lowest: f64, number: usize, parent: usize, state: State) -> Node {

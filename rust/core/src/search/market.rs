@@ -10,6 +10,7 @@
 //! Lübbecke, "A primer in column generation", 2005.
 
 use super::pricing::{most_fraction, Item, Pricing};
+use crate::bound::Prices;
 use crate::linear::{DualSimplex, LinearStatus};
 use crate::routing::LimitPrices;
 use crate::{Deployment, LatencyScope, Problem, RoutingPrices, Stop, NO_POOL};
@@ -24,6 +25,12 @@ const STALL: f64 = 2e-4;
 const SMOOTHING: f64 = 0.5;
 /// First price of shortage, and how it rises while there is some; all in terms of the cheapest cost of a type.
 const FIRST_SHORTAGE: f64 = 2.0;
+/// Routes from which prices begin at those of each query type served on its own: with fewer of them the first prices hardly
+/// matter to the time that a run takes.
+const MANY_ROUTES: usize = 300_000;
+/// First price of serving and of shortage there, in terms of these.
+const FIRST_PRICE_OF_MANY: f64 = 1.05;
+const FIRST_SHORTAGE_OF_MANY: f64 = 1.1;
 const SHORTAGE_RISE: f64 = 8.0;
 const SHORTAGE_LEVELS: usize = 8;
 /// A run that goes on from another begins with a price of shortage of at least this, in terms of what serving was worth.
@@ -72,10 +79,8 @@ struct Master<'a> {
 impl Market {
     /// Column generation until it stalls or `stop` says so.
     pub fn of(problem: &Problem, stop: &Stop) -> Self {
-        let num_types = problem.num_query_types();
-        let supply = cheapest_usd(problem).into_iter().map(|usd| FIRST_SHORTAGE * usd).collect();
         let mut market = Self {
-            routing: RoutingPrices { supply, error: vec![0.0; num_types], latency: vec![0.0; num_types] },
+            routing: first_prices(problem),
             limits: LimitPrices::zero(problem),
             mixture: Vec::new(),
             value_usd: f64::INFINITY,
@@ -170,6 +175,22 @@ fn growth(before: f64, now: f64) -> f64 {
     }
 }
 
+fn has_many_routes(problem: &Problem) -> bool {
+    problem.route_table().len() >= MANY_ROUTES
+}
+
+/// Prices that column generation begins with.
+fn first_prices(problem: &Problem) -> RoutingPrices {
+    if !has_many_routes(problem) {
+        let none = vec![0.0; problem.num_query_types()];
+        let supply = cheapest_usd(problem).into_iter().map(|usd| FIRST_SHORTAGE * usd).collect();
+        return RoutingPrices { supply, error: none.clone(), latency: none };
+    }
+    let single = Prices::from_single_types(problem);
+    let raised = |prices: Vec<f64>| prices.into_iter().map(|usd| FIRST_PRICE_OF_MANY * usd).collect();
+    RoutingPrices { supply: raised(single.supply), error: raised(single.error), latency: raised(single.latency) }
+}
+
 /// Cost of serving all of each query type over its cheapest route with fractions of replicas, USD; 0 where it has none.
 fn cheapest_usd(problem: &Problem) -> Vec<f64> {
     let table = problem.route_table();
@@ -201,7 +222,10 @@ impl<'a> Master<'a> {
         rows += problem.num_pools();
         let first_column = (1 + SHORTAGE_LEVELS) * num_types;
         let capacity = 16 * num_types + 120;
-        let cheapest_usd = cheapest_usd(problem);
+        let (cheapest_usd, first_shortage) = match has_many_routes(problem) {
+            true => (Prices::from_single_types(problem).supply, FIRST_SHORTAGE_OF_MANY),
+            false => (cheapest_usd(problem), FIRST_SHORTAGE),
+        };
         let scale_usd = cheapest_usd.iter().sum::<f64>().max(1e-9);
         let mut master = Self {
             problem,
@@ -218,7 +242,7 @@ impl<'a> Master<'a> {
             entries: Vec::new(),
         };
         master.set_rows(rows);
-        master.set_unserved_columns(market, &cheapest_usd);
+        master.set_unserved_columns(market, &cheapest_usd, first_shortage);
         master.add_again(&market.columns);
         master
     }
@@ -245,7 +269,7 @@ impl<'a> Master<'a> {
         }
     }
 
-    fn set_unserved_columns(&mut self, market: &Market, cheapest_usd: &[f64]) {
+    fn set_unserved_columns(&mut self, market: &Market, cheapest_usd: &[f64], first_shortage: f64) {
         let problem = self.problem;
         let num_types = problem.num_query_types();
         for (i, &cheapest_usd) in cheapest_usd.iter().enumerate() {
@@ -260,7 +284,7 @@ impl<'a> Master<'a> {
             let unmet_usd = problem.unmet_usd(i) - problem.data_usd(i);
             let max_unmet = problem.query_types.max_unmet[i];
             self.simplex.set_column(i, unmet_usd / self.scale_usd, max_unmet, &self.entries);
-            let mut shortage_usd = FIRST_SHORTAGE * cheapest_usd + 1e-6 * self.scale_usd;
+            let mut shortage_usd = first_shortage * cheapest_usd + 1e-6 * self.scale_usd;
             let least_usd = if market.columns.is_empty() { 0.0 } else { SHORTAGE_AGAIN * market.routing.supply[i] };
             for level in 0..SHORTAGE_LEVELS {
                 if shortage_usd < least_usd && self.level[i] + 1 < SHORTAGE_LEVELS {

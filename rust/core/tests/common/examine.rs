@@ -1,8 +1,9 @@
 //! What must hold of the answers to any problem, whatever its numbers: used by tests for hundreds of problems and by
 //! `benches/degenerate.rs` for a hundred thousand.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
+use cpu_time::ProcessTime;
 use servemix_core::bound::lower_bound;
 use servemix_core::{
     check, relative_gap, solve, CancelToken, Error, Method, Plan, Planner, PlannerParams, Problem, ProblemData,
@@ -13,8 +14,9 @@ use super::optimum;
 
 /// Money is multiplied by this; a power of two, so that no digit is lost.
 const MONEY: f64 = 1024.0;
-/// How much of the time nobody waits for.
+/// How much CPU time nobody waits for, and how often it is looked at.
 const MOST: Duration = Duration::from_secs(10);
+const LOOKED_AT: Duration = Duration::from_millis(200);
 
 /// Relative to a value, and in USD where that is small, what a bound may exceed it by: as the checker allows.
 fn allowed(value: f64) -> f64 {
@@ -41,8 +43,8 @@ impl Findings<'_> {
     }
 
     fn solve(&mut self, problem: &Problem, method: Method, params: &SolveParams, asked: &str) -> Option<Answer> {
-        let start = Instant::now();
-        let cancel = CancelToken::new().child_with_poll(MOST, || true);
+        let start = ProcessTime::now();
+        let cancel = CancelToken::new().child_with_poll(LOOKED_AT, move || start.elapsed() > MOST);
         let asked = format!("{} {asked}", method.as_str());
         match solve(problem, method, params, None, &cancel) {
             Ok(plan) => {
@@ -108,7 +110,8 @@ pub(crate) fn examine(problem: &Problem, seed: u64, enumerates: bool) -> Vec<Str
         least = least.min(optimum(problem).unwrap_or(f64::INFINITY));
     }
     compare(&mut findings, &answers, least);
-    let stop = Stop::new(&params, &CancelToken::new().child_with_poll(MOST, || true));
+    let start = ProcessTime::now();
+    let stop = Stop::new(&params, &CancelToken::new().child_with_poll(LOOKED_AT, move || start.elapsed() > MOST));
     match lower_bound(problem, &params, &stop) {
         Ok(bound) => {
             findings.expect(!bound.infeasible || least.is_infinite(), || format!("bound: infeasible beside {least}"));

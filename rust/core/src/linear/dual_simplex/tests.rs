@@ -78,6 +78,28 @@ fn assert_optimal(
     program: &Program,
     status: LinearStatus,
 ) -> std::result::Result<(), TestCaseError> {
+    assert_reaches_optimum(simplex, program, status)?;
+    if let Some(optimum) = reference(program) {
+        // Strong duality: the duals and reduced costs prove the optimum.
+        let bound: f64 = program.rhs.iter().enumerate().map(|(row, b)| simplex.dual(row) * b).sum::<f64>()
+            + (0..program.columns.len())
+                .map(|j| {
+                    let product: f64 =
+                        (0..program.rhs.len()).map(|row| simplex.dual(row) * program.columns[j].2[row]).sum();
+                    (program.columns[j].0 - product).min(0.0) * program.columns[j].1
+                })
+                .sum::<f64>();
+        prop_assert!((bound - optimum).abs() <= 1e-6 * (1.0 + optimum.abs()));
+    }
+    Ok(())
+}
+
+/// Whether `status` and the values of the present basis are right for `program`.
+fn assert_reaches_optimum(
+    simplex: &DualSimplex,
+    program: &Program,
+    status: LinearStatus,
+) -> std::result::Result<(), TestCaseError> {
     match reference(program) {
         Some(optimum) => {
             prop_assert_eq!(status, LinearStatus::Optimal);
@@ -90,16 +112,6 @@ fn assert_optimal(
             for (column, data) in program.columns.iter().enumerate() {
                 prop_assert!(simplex.value(column) >= -1e-7 && simplex.value(column) <= data.1 + 1e-7);
             }
-            // Strong duality: the duals and reduced costs prove the optimum.
-            let bound: f64 = program.rhs.iter().enumerate().map(|(row, b)| simplex.dual(row) * b).sum::<f64>()
-                + (0..program.columns.len())
-                    .map(|j| {
-                        let product: f64 =
-                            (0..program.rhs.len()).map(|row| simplex.dual(row) * program.columns[j].2[row]).sum();
-                        (program.columns[j].0 - product).min(0.0) * program.columns[j].1
-                    })
-                    .sum::<f64>();
-            prop_assert!((bound - optimum).abs() <= 1e-6 * (1.0 + optimum.abs()));
         }
         None => prop_assert_eq!(status, LinearStatus::Infeasible),
     }
@@ -108,6 +120,34 @@ fn assert_optimal(
 
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(2000))]
+
+    #[test]
+    fn finds_the_same_in_other_units(program in program(), exponents in prop::collection::vec(-20..20_i32, 16)) {
+        // As the general solver wants it, and with rows and columns far apart.
+        let mut simplex = build(&program);
+        let status = simplex.solve_equilibrated(f64::INFINITY, 10_000);
+        assert_reaches_optimum(&simplex, &program, status)?;
+        // The next solve goes on from there.
+        assert_same(&mut simplex, &program)?;
+        let rows = program.rhs.len();
+        let unit = |index: usize| 2.0_f64.powi(exponents[index % exponents.len()]);
+        let mut far = program.clone();
+        far.rhs.iter_mut().enumerate().for_each(|(row, rhs)| *rhs *= unit(row));
+        for (column, (cost, upper, entries)) in far.columns.iter_mut().enumerate() {
+            let own = unit(rows + column);
+            (*cost, *upper) = (*cost * own, *upper / own);
+            entries.iter_mut().enumerate().for_each(|(row, entry)| *entry *= unit(row) * own);
+        }
+        let mut simplex = build(&far);
+        let status = simplex.solve_equilibrated(f64::INFINITY, 10_000);
+        match reference(&program) {
+            Some(optimum) => {
+                prop_assert_eq!(status, LinearStatus::Optimal);
+                prop_assert!((simplex.objective() - optimum).abs() <= 1e-6 * (1.0 + optimum.abs()));
+            }
+            None => prop_assert_eq!(status, LinearStatus::Infeasible),
+        }
+    }
 
     #[test]
     fn finds_the_optimum_from_any_columns_that_it_begins_with(

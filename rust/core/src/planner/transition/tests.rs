@@ -93,7 +93,7 @@ fn best_lowest_share(problem: &Problem, previous: &Plan, next: &Plan) -> Option<
     if count > 150 {
         return None;
     }
-    let mut layer: Vec<(State, f64)> = vec![(walk.first.clone(), walk.share(&walk.first.clone()).unwrap())];
+    let mut layer: Vec<(State, f64)> = vec![(walk.first.clone(), walk.share(&walk.first.clone()))];
     while layer[0].0 != walk.last {
         let mut following: Vec<(State, f64)> = Vec::new();
         for (state, lowest) in &layer {
@@ -107,7 +107,7 @@ fn best_lowest_share(problem: &Problem, previous: &Plan, next: &Plan) -> Option<
                 if after[slot] > state[slot] && !walk.fits(&after) {
                     continue;
                 }
-                let reached = lowest.min(walk.share(&after).unwrap());
+                let reached = lowest.min(walk.share(&after));
                 match following.iter_mut().find(|entry| entry.0 == after) {
                     Some(entry) => entry.1 = entry.1.max(reached),
                     None => following.push((after, reached)),

@@ -1,0 +1,218 @@
+"""``servemix run``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from servemix._errors import InvalidInputError
+from servemix.cli.calibrate import request_headers
+from servemix.cli.holding import Held
+from servemix.cli.inputs import Given, read_scenario
+from servemix.cli.options import Seed
+
+NO_PLAN = 1
+
+
+def run(
+    scenario: Annotated[
+        str, typer.Argument(help="Scenario file (.yaml, .toml, .json) or name of a built-in one.")
+    ],
+    *,
+    prometheus: Annotated[
+        str, typer.Option("--prometheus", metavar="URL", help="Server that scrapes the engines.")
+    ],
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            "-o",
+            "--output",
+            metavar="DIR",
+            help="Folder for the plan in force, the replicas, exports, and the loop's state.",
+        ),
+    ] = None,
+    to: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--to", metavar="TARGET", help="Export target to keep up to date; may be given again."
+        ),
+    ] = None,
+    command: Annotated[
+        str | None,
+        typer.Option(
+            "--on-change", metavar="COMMAND", help="Run when files have changed; without a shell."
+        ),
+    ] = None,
+    every: Annotated[
+        float, typer.Option("--every", min=0.1, metavar="SECONDS", help="Time between steps.")
+    ] = 15.0,
+    replan_every: Annotated[
+        float,
+        typer.Option(
+            "--replan-every",
+            min=0.1,
+            metavar="SECONDS",
+            help="Time after which deployments may change; sooner where they do not suffice.",
+        ),
+    ] = 900.0,
+    window: Annotated[
+        float,
+        typer.Option(
+            "--window", min=1.0, metavar="SECONDS", help="Requests are counted over this time."
+        ),
+    ] = 300.0,
+    hold_windows: Annotated[
+        int,
+        typer.Option("--windows", min=1, max=1000, help="Plan for the maximum of so many windows."),
+    ] = 3,
+    rates: Annotated[
+        str | None,
+        typer.Option(
+            "--rates",
+            metavar="PROMQL",
+            help="Requests per second by the label query_type; $window is the window. Default: "
+            "servemix_requests_total, else vLLM's counters.",
+        ),
+    ] = None,
+    counted_at: Annotated[
+        str,
+        typer.Option(
+            "--counted-at",
+            help="engines, or gateway where what it sheds is in the rates, too.",
+        ),
+    ] = "engines",
+    ready_query: Annotated[
+        str | None,
+        typer.Option(
+            "--ready-query",
+            metavar="PROMQL",
+            help="Ready replicas by the label deployment. Default: /health of each is asked.",
+        ),
+    ] = None,
+    engine_address: Annotated[
+        str,
+        typer.Option(
+            "--engine-address",
+            metavar="PATTERN",
+            help="Where replicas are, with {name}, {replica} and {port}.",
+        ),
+    ] = "127.0.0.1:{port}",
+    first_port: Annotated[
+        int, typer.Option("--first-port", min=1, max=65535, help="The first {port}.")
+    ] = 8000,
+    namespace: Annotated[
+        str | None, typer.Option("--namespace", help="Namespace of Kubernetes objects.")
+    ] = None,
+    gateway_listen: Annotated[
+        str, typer.Option("--gateway-listen", help="Address and port of the gateway nginx.")
+    ] = "8080",
+    listen: Annotated[
+        str,
+        typer.Option("--listen", metavar="HOST:PORT", help="Where /metrics and /health are."),
+    ] = "127.0.0.1:9400",
+    start: Annotated[
+        float,
+        typer.Option(
+            "--start", min=0.0, metavar="SECONDS", help="Time from ordering a replica to serving."
+        ),
+    ] = 300.0,
+    payback: Annotated[
+        float,
+        typer.Option(
+            "--payback", min=0.001, metavar="HOURS", help="A change pays for itself within this."
+        ),
+    ] = 0.25,
+    header: Annotated[
+        list[str] | None,
+        typer.Option("--header", metavar="'NAME: VALUE'", help="Header for Prometheus."),
+    ] = None,
+    hold: Annotated[
+        bool | None,
+        typer.Option(
+            "--hold/--no-hold",
+            help="Choose how far replicas may be used by replays, as `servemix plan` does.",
+        ),
+    ] = None,
+    once: Annotated[bool, typer.Option("--once", help="One step, then end.")] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Decide and log; no files, command or metrics.")
+    ] = False,
+    seed: Seed = 0,
+) -> None:
+    """Follow the demand: plan anew, move traffic once replicas are ready, drain what goes.
+
+    Writes the plan in force and its exports, and has gauges that KEDA or an HPA reads. Ends with
+    SIGTERM or Ctrl-C, and goes on where it was when started again with the same folder. Exit code
+    0, or 1 with --once where not everything can be served.
+    """
+    from servemix.controller.gauges import Gauges
+    from servemix.controller.loop import LoopSettings
+    from servemix.controller.outputs import Writer
+    from servemix.controller.prometheus import Prometheus
+    from servemix.controller.start import Request, log_to_stderr, make_loop
+    from servemix.controller.start import run as run_loop
+    from servemix.export import ExportOptions, target_names
+
+    host, _, port = listen.rpartition(":")
+    if not host or not port.isdigit() or int(port) > 65535:
+        raise InvalidInputError(f"--listen: {listen!r} is no HOST:PORT")
+    if counted_at not in ("engines", "gateway"):
+        raise InvalidInputError(f"--counted-at: must be engines or gateway, got {counted_at!r}")
+    unknown = [target for target in to or () if target not in target_names()]
+    if unknown:
+        raise InvalidInputError(
+            f"--to: there is no export target {unknown[0]!r}; there are: "
+            f"{', '.join(target_names())}"
+        )
+    if output is None and not dry_run:
+        raise InvalidInputError("give a folder with --output, or --dry-run")
+    if output is not None and not dry_run:
+        output.mkdir(parents=True, exist_ok=True)
+    headers = request_headers(header or [])
+    given = read_scenario(scenario)
+    options = ExportOptions(
+        namespace=namespace,
+        engine_address=engine_address,
+        prometheus=prometheus,
+        listen=gateway_listen,
+    )
+    asked = Request(
+        prometheus=Prometheus(prometheus, headers),
+        writer=Writer(None if dry_run else output, tuple(to or ()), options, command),
+        window_s=window,
+        hold_windows=hold_windows,
+        rates_query=rates,
+        behind_gateway=counted_at == "engines",
+        ready_query=ready_query,
+        first_port=first_port,
+        settings=LoopSettings(every_s=every, replan_every_s=replan_every),
+        planner={"start_s": start, "payback_h": payback, "min_saving_share": 0.05, "seed": seed},
+    )
+    log_to_stderr()
+    gauges = None if dry_run else Gauges()
+    problem, plan = _held(given, hold, seed)
+    loop = make_loop(problem, plan, given.facts, asked, gauges)
+    if once:
+        if loop.step().degraded:
+            raise typer.Exit(NO_PLAN)
+        return
+    run_loop(loop, gauges, (host, int(port)))
+
+
+def _held(given: Given, asked: bool | None, seed: int) -> tuple[Any, Any]:
+    """Return the problem whose plans hold, and its plan; as built where it is not held."""
+    choice = Held.choose(
+        given,
+        "agh",
+        bound=False,
+        asked=asked,
+        trace=(),
+        arrivals=None,
+        attainment=None,
+        seeds=range(seed, seed + 3),
+        withstand=None,
+    )
+    held = None if choice is None else choice.run(given, "agh", seed)
+    return (given.problem, None) if held is None else (held.problem, held.plan)

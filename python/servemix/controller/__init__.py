@@ -1,0 +1,1 @@
+"""The loop that follows demand, and emulated engines to try it on without GPUs."""

@@ -1,0 +1,229 @@
+"""The demand that the loop plans for: counted, made whole where requests were shed, held."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from servemix._columns import FloatArray
+from servemix.controller.prometheus import Prometheus
+
+__all__ = ["DemandWindow", "RateSource", "attributed"]
+
+#: Where less is served, what was counted says nothing of what was wanted.
+_LEAST_SERVED = 0.05
+_ITERATIONS = 20
+
+
+@dataclass(frozen=True)
+class RateSource:
+    """Where the rates of query types are read.
+
+    Attributes
+    ----------
+    server
+        The Prometheus server.
+    window_s
+        Seconds over which requests are counted.
+    query
+        PromQL of requests per second by the label ``query_type``; ``$window`` in it stands for the
+        window. None takes ``servemix_requests_total``, and where that is not there vLLM's
+        ``vllm:request_success`` by ``model_name``.
+    """
+
+    server: Prometheus
+    window_s: float
+    query: str | None = None
+
+    def read(
+        self,
+        query_types: Mapping[str, int],
+        deployments: Mapping[str, FloatArray],
+        prior: FloatArray,
+        now_s: float,
+    ) -> tuple[FloatArray, bool]:
+        """Read requests per hour of each query type.
+
+        Parameters
+        ----------
+        query_types
+            Index by name; a type may have several names.
+        deployments
+            By the name of a deployment, the share of each query type that it serves.
+        prior
+            Rates to divide a deployment's requests by, where it does not know their types.
+        now_s
+            Unix time of the end of the window.
+
+        Returns
+        -------
+        rates, whole
+            Queries per hour, NaN where nothing is known; and whether the server has counted for
+            the whole window.
+
+        Raises
+        ------
+        DemandServerError
+            The server does not answer, or refuses.
+        """
+        window = f"{max(round(self.window_s), 1)}s"
+        by_type = self.query or "sum by (query_type) (rate(servemix_requests_total[$window]))"
+        queries = [(by_type.replace("$window", window), "query_type")]
+        if self.query is None:
+            names = "vllm:request_success_total", "vllm:request_success"
+            terms = " or ".join(f"rate({name}[{window}])" for name in names)
+            queries.append((f"sum by (model_name) ({terms})", "model_name"))
+        for query, label in queries:
+            found = self.server.ask(query, label, now_s)
+            if found:
+                before = self.server.ask(query, label, now_s - self.window_s)
+                return self._rates(found, query_types, deployments, prior), bool(before)
+        return np.full(len(prior), np.nan), False
+
+    def _rates(
+        self,
+        found: Mapping[str, float],
+        query_types: Mapping[str, int],
+        deployments: Mapping[str, FloatArray],
+        prior: FloatArray,
+    ) -> FloatArray:
+        per_h = {name: 3600.0 * max(value, 0.0) for name, value in found.items()}
+        rates = np.zeros(len(prior))
+        for name, value in per_h.items():
+            if name in query_types:
+                rates[query_types[name]] += value
+        known = [name for name in per_h if name in deployments and name not in query_types]
+        if known:
+            shares = np.stack([deployments[name] for name in known])
+            rates += attributed(np.array([per_h[name] for name in known]), shares, prior)
+        return rates
+
+
+def attributed(counted: FloatArray, shares: FloatArray, prior: FloatArray) -> FloatArray:
+    """Divide what deployments have counted among query types.
+
+    The maximum-likelihood rates of Poisson arrivals, by the iterations of Shepp and Vardi (IEEE
+    Trans. Med. Imaging, 1982) from ``prior``: where the routing tells types apart they are found,
+    elsewhere they keep their ratio.
+
+    Parameters
+    ----------
+    counted
+        Shape (deployments): requests per hour.
+    shares
+        Shape (deployments, query types): fraction of each type that goes to each deployment.
+    prior
+        Shape (query types): rates to begin with, queries per hour.
+
+    Returns
+    -------
+    numpy.ndarray
+        Queries per hour of each type; NaN where none of it is routed.
+    """
+    routed = shares.sum(axis=0)
+    rates = np.where(routed > 0.0, np.maximum(prior, 1e-3), 0.0)
+    for _ in range(_ITERATIONS):
+        expected = shares @ rates
+        ratio = np.divide(counted, expected, out=np.zeros_like(counted), where=expected > 0.0)
+        back = ratio @ shares
+        rates = rates * np.divide(back, routed, out=np.zeros_like(back), where=routed > 0.0)
+    return np.where(routed > 0.0, rates, np.nan)
+
+
+@dataclass
+class DemandWindow:
+    """The maximum of the last windows, so that noise and short lulls change no deployments.
+
+    Attributes
+    ----------
+    rates
+        Rates in queries per hour to go on from where nothing has been counted yet.
+    window_s
+        Length of a window, s.
+    hold
+        Windows whose maximum is taken, the present one included.
+    behind_gateway
+        Whether requests are counted behind the gateway, so that those it sheds are missing. Where
+        it is wrong, one shed share makes the next larger.
+    windows
+        Rates by the number of their window since 1970, the present one last.
+    unmet
+        Since when (Unix time) which share of each query type was shed.
+    """
+
+    rates: FloatArray
+    window_s: float
+    hold: int
+    behind_gateway: bool = True
+    windows: dict[int, FloatArray] = field(default_factory=dict)
+    unmet: list[tuple[float, FloatArray]] = field(default_factory=list)
+
+    def shed(self, now_s: float, unmet: Sequence[float] | FloatArray) -> None:
+        """Note which share of each query type goes nowhere from now on."""
+        self.unmet.append((now_s, np.asarray(unmet, dtype=np.float64)))
+
+    def add(self, now_s: float, counted: FloatArray, *, whole: bool = True) -> FloatArray:
+        """Take what was counted up to now, and return what to plan for.
+
+        Parameters
+        ----------
+        now_s
+            Unix time.
+        counted
+            Queries per hour of each type; NaN where that is not known.
+        whole
+            Whether they were counted for the whole window; what is too low otherwise only raises
+            the demand.
+
+        Returns
+        -------
+        numpy.ndarray
+            Queries per hour of each type.
+        """
+        served = self._served(now_s)
+        counted = np.asarray(counted, dtype=np.float64)
+        wanted = np.divide(counted, served, out=np.full_like(counted, np.nan), where=served > 0.0)
+        usable = np.isfinite(wanted) & (served >= _LEAST_SERVED)
+        if not whole:
+            usable &= wanted > self.rates
+        now = int(now_s // self.window_s)
+        self.windows[now] = np.where(usable, wanted, self.rates)
+        for old in [n for n in self.windows if n <= now - self.hold]:
+            del self.windows[old]
+        self.rates = np.max(np.stack(list(self.windows.values())), axis=0)
+        return self.rates
+
+    def _served(self, now_s: float) -> FloatArray:
+        """Mean share that was let through over the last window."""
+        begin = now_s - self.window_s
+        while len(self.unmet) > 1 and self.unmet[1][0] <= begin:
+            self.unmet.pop(0)
+        if not (self.unmet and self.behind_gateway):
+            return np.ones(len(self.rates))
+        times = [max(begin, time) for time, _ in self.unmet[1:]]
+        lengths = np.diff([begin, *times, now_s])
+        if lengths.sum() <= 0.0:
+            return 1.0 - self.unmet[-1][1]
+        shed = np.stack([unmet for _, unmet in self.unmet])
+        share: FloatArray = 1.0 - lengths @ shed / lengths.sum()
+        return share
+
+    def to_data(self) -> dict[str, Any]:
+        """Return what a restart needs, as JSON has it."""
+        return {
+            "rates": self.rates.tolist(),
+            "windows": {str(n): rates.tolist() for n, rates in self.windows.items()},
+            "unmet": [[time, unmet.tolist()] for time, unmet in self.unmet],
+        }
+
+    def resume(self, data: Mapping[str, Any]) -> None:
+        """Go on from what :meth:`to_data` returned; that of other query types is left out."""
+        rates = np.asarray(data["rates"], dtype=np.float64)
+        if rates.shape != self.rates.shape:
+            return
+        self.rates = rates
+        self.windows = {int(n): np.asarray(r, float) for n, r in data["windows"].items()}
+        self.unmet = [(float(time), np.asarray(u, float)) for time, u in data["unmet"]]

@@ -1,0 +1,1 @@
+"""Formats of measured files, one module each with its ``FORMAT``; a new one is one more module."""

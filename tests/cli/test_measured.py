@@ -1,0 +1,85 @@
+"""Measured files on the command line: what they leave out, and what a plan made of them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from servemix._errors import InvalidInputError
+from servemix.cli.measured import assumed
+
+Run = Callable[..., Any]
+SCENARIO = """
+name: chat
+gpus: [{name: h100}]
+models: [llama-3.1-8b]
+parallelism: {tp: [1], max_num_seqs: [32]}
+query_types:
+  - {name: chat, input_tokens: 1000, output_tokens: 200, rate_per_h: 3000, latency_slo_s: 60}
+"""
+ROWS = "concurrency,prompt_tokens,output_tokens,ttft_s,tpot_s\n{},1000,200,1.0,0.1\n"
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> tuple[Path, Path]:
+    """Write a scenario and a file that does not say what it measured."""
+    scenario, points = tmp_path / "chat.yaml", tmp_path / "points.csv"
+    scenario.write_text(SCENARIO)
+    points.write_text(ROWS.format(32))
+    return scenario, points
+
+
+def test_what_files_leave_out_is_given_by_key_and_value() -> None:
+    given = ["gpu=h100", "tp=2", "prompt_sizes=25,250", "models.a=b/x=ours", "gpus.4xA100=a100"]
+    assert assumed(given) == {
+        "gpu": "h100",
+        "tp": 2,
+        "prompt_sizes": [25.0, 250.0],
+        "models": {"a=b/x": "ours"},
+        "gpus": {"4xA100": "a100"},
+    }
+
+
+@pytest.mark.parametrize("entry", ["gpu", "gpu=", "tp=two", "colour=red", "models=x"])
+def test_what_cannot_be_assumed_is_named(entry: str) -> None:
+    with pytest.raises(InvalidInputError, match=f"--assume {entry}"):
+        assumed([entry])
+
+
+def test_the_report_and_the_plan_file_say_what_was_used(
+    run: Run, files: tuple[Path, Path], tmp_path: Path
+) -> None:
+    scenario, points = files
+    given = ["plan", scenario, "--no-hold", "--profile", points]
+    for entry in ("model=llama-3.1-8b", "gpu=h100", "precision=bf16"):
+        given += ["--assume", entry]
+    plan = tmp_path / "plan.json"
+    result = run(*given, "-o", plan)
+    assert result.exit_code == 0, result.stderr
+    assert "Measured files" in result.stdout
+    basis = json.loads(plan.read_text())["basis"]
+    assert "modelled_although_covered" not in basis
+    (used,) = basis["measured_files"]
+    assert (used["file"], used["rows"], used["used"]) == (str(points), 1, 1)
+
+
+def test_an_idle_file_is_an_error_and_a_warning_where_that_is_asked_for(
+    run: Run, files: tuple[Path, Path]
+) -> None:
+    scenario, points = files
+    points.write_text(ROWS.format(4))
+    given = ["plan", scenario, "--no-hold", "--profile", points]
+    for entry in ("model=llama-3.1-8b", "gpu=h100", "precision=bf16"):
+        given += ["--assume", entry]
+    refused = run(*given)
+    assert refused.exit_code == 2
+    assert "32 sequences at once lie outside the measured 4" in refused.stderr
+    assert "--profile-optional" in refused.stderr
+    allowed = run(*given, "--profile-optional")
+    assert allowed.exit_code == 0
+    assert "rests on the performance model for chat" in allowed.stdout
+    assert "none of its 1 measured rows is used" in allowed.stdout

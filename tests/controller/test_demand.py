@@ -1,0 +1,128 @@
+"""Demand from counters: made whole where requests were shed, attributed, held over windows."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from servemix.controller.demand import DemandWindow, RateSource, attributed
+
+
+class Server:
+    """Answers queries by what they mention."""
+
+    def __init__(self, **answers: dict[str, float]) -> None:
+        self.answers = answers
+        self.asked: list[tuple[str, float]] = []
+
+    def ask(self, query: str, label: str, at_s: float) -> dict[str, float]:
+        self.asked.append((query, at_s))
+        return next((found for key, found in self.answers.items() if key in query), {})
+
+
+def read(server: Server, query: str | None = None) -> tuple[np.ndarray, bool]:
+    source = RateSource(server, 60.0, query)  # type: ignore[arg-type]
+    shares = {"a": np.array([1.0, 0.25]), "b": np.array([0.0, 0.75])}
+    return source.read({"chat": 0, "code": 1, "Code": 1}, shares, np.array([100.0, 100.0]), 1000.0)
+
+
+def test_requests_counted_by_query_type_are_taken_as_they_are() -> None:
+    rates, whole = read(Server(servemix_requests_total={"chat": 1.0, "code": 0.5, "unknown": 9.0}))
+    assert rates.tolist() == [3600.0, 1800.0]
+    assert whole
+
+
+def test_counters_of_vllm_are_divided_by_the_routing_in_force() -> None:
+    # 1,000 of chat and 400 of code an hour: 1,100 at a and 300 at b.
+    counted = {"a": 1100.0 / 3600.0, "b": 300.0 / 3600.0}
+    rates, _ = read(Server(request_success=counted))
+    assert rates == pytest.approx([1000.0, 400.0], rel=0.02)
+
+
+def test_a_query_of_ones_own_is_asked_over_the_window() -> None:
+    server = Server(mine={"Code": 1.0})
+    rates, whole = read(server, "sum by (query_type) (rate(mine[$window]))")
+    assert rates.tolist() == [0.0, 3600.0]
+    assert server.asked[0] == ("sum by (query_type) (rate(mine[60s]))", 1000.0)
+    assert server.asked[1][1] == 940.0
+    assert whole
+
+
+def test_nothing_counted_is_not_a_demand_of_zero() -> None:
+    rates, whole = read(Server())
+    assert np.isnan(rates).all()
+    assert not whole
+
+
+@given(
+    st.lists(st.floats(1.0, 1e4), min_size=2, max_size=4),
+    st.integers(0, 2**32 - 1),
+)
+def test_attribution_keeps_what_was_counted(rates: list[float], seed: int) -> None:
+    random = np.random.default_rng(seed)
+    shares = random.dirichlet(np.ones(3), len(rates)).T
+    counted = shares @ np.array(rates)
+    found = attributed(counted, shares, np.ones(len(rates)))
+    assert found.sum() == pytest.approx(counted.sum(), rel=1e-9)
+    assert (found >= 0.0).all()
+
+
+def window(hold: int = 3) -> DemandWindow:
+    return DemandWindow(np.array([100.0, 100.0]), 60.0, hold)
+
+
+def test_the_maximum_of_the_last_windows_holds() -> None:
+    demand = window()
+    seen = [demand.add(60.0 * n, np.array([r, r]))[0] for n, r in enumerate([50, 90, 40, 40, 40])]
+    assert seen == [50.0, 90.0, 90.0, 90.0, 40.0]
+
+
+def test_within_a_window_the_last_count_holds() -> None:
+    demand = window(hold=1)
+    assert demand.add(60.0, np.array([80.0, 1.0]))[0] == 80.0
+    assert demand.add(75.0, np.array([60.0, 1.0]))[0] == 60.0
+
+
+def test_what_was_shed_is_demand_too() -> None:
+    demand = window()
+    demand.shed(0.0, [0.0, 0.0])
+    demand.shed(970.0, [0.5, 0.0])
+    # Half of the first type was shed for half of the window.
+    assert demand.add(1000.0, np.array([75.0, 10.0])) == pytest.approx([100.0, 10.0])
+    # Where nothing was let through, what was known stays.
+    demand.shed(1000.0, [1.0, 0.0])
+    assert demand.add(1060.0, np.array([0.0, 20.0])) == pytest.approx([100.0, 20.0])
+
+
+def test_counts_of_less_than_a_window_only_raise_the_demand() -> None:
+    demand = window(hold=1)
+    assert demand.add(0.0, np.array([20.0, 300.0]), whole=False).tolist() == [100.0, 300.0]
+    assert demand.add(60.0, np.array([20.0, 30.0])).tolist() == [20.0, 30.0]
+
+
+def test_what_is_not_known_stays_as_it_was() -> None:
+    demand = window(hold=1)
+    assert demand.add(0.0, np.array([np.nan, 7.0])).tolist() == [100.0, 7.0]
+
+
+def test_a_restart_goes_on() -> None:
+    demand, other = window(), window()
+    demand.shed(0.0, [0.1, 0.2])
+    demand.add(30.0, np.array([5.0, 6.0]))
+    other.resume(demand.to_data())
+    assert other.to_data() == demand.to_data()
+    assert (
+        other.add(61.0, np.array([1.0, 2.0])).tolist()
+        == demand.add(61.0, np.array([1.0, 2.0])).tolist()
+    )
+
+
+def test_memory_does_not_grow() -> None:
+    demand = window()
+    for n in range(5000):
+        demand.shed(15.0 * n, [0.01 * (n % 7), 0.0])
+        demand.add(15.0 * n, np.array([1.0, 2.0]))
+    assert len(demand.windows) <= 3
+    assert len(demand.unmet) <= 7
