@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from importlib import resources
 from pathlib import Path
 
@@ -12,7 +13,7 @@ from hypothesis import strategies as st
 
 from servemix.scenario import load_scenario
 from servemix.traces import Trace, calibrate, read_trace
-from servemix.traces.distributions import arrival_figures, length_quantiles
+from servemix.traces.distributions import _scatter, arrival_figures, length_quantiles
 
 lengths = st.lists(st.tuples(st.integers(1, 5000), st.integers(1, 500)), min_size=1, max_size=50)
 
@@ -86,3 +87,29 @@ def test_the_built_in_scenario_carries_what_its_traces_say(shared: Path, service
 def test_the_built_in_scenario_tells_where_its_figures_come_from() -> None:
     folder = resources.files("servemix.scenario") / "builtin"
     assert "servemix calibrate" in (folder / "azure-2023.yaml").read_text()
+
+
+@given(
+    st.lists(st.floats(0.0, 599.9), max_size=80),
+    st.sampled_from([(60.0, 1.0), (60.0, 10.0), (30.0, 10.0)]),
+)
+def test_the_scatter_is_that_of_all_cells_though_only_filled_ones_are_looked_at(
+    times: list[float], widths: tuple[float, float]
+) -> None:
+    step_s, width_s = widths
+    arrival_s = np.sort(np.array(times))
+    num_steps, per_step = int(600 / step_s), int(step_s / width_s)
+    counts = np.bincount((arrival_s / width_s).astype(int), minlength=num_steps * per_step)
+    by_step = counts.reshape(num_steps, per_step)
+    mean = by_step.mean(axis=1, keepdims=True)
+    degrees = mean.sum() * (per_step - 1)
+    expected = ((by_step - mean) ** 2).sum() / degrees if degrees else 1.0
+    assert _scatter(arrival_s, num_steps, step_s, width_s) == pytest.approx(expected)
+
+
+def test_one_wrong_year_costs_nothing() -> None:
+    arrival_s = np.array([0.0, 1e8, 1e8 + 1.0])
+    tracemalloc.start()
+    _scatter(arrival_s, int(1e8 // 60), 60.0, 1.0)
+    assert tracemalloc.get_traced_memory()[1] < 1e6
+    tracemalloc.stop()
