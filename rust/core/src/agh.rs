@@ -21,7 +21,8 @@ use crate::agh::starts::Starts;
 use crate::bound;
 use crate::check::gate;
 use crate::search::{
-    ElasticSearch, LocalSearch, Market, OperatorStatistics, Ranking, SearchLimits, SearchState, OPERATORS,
+    has_many_routes, ElasticSearch, LocalSearch, Market, OperatorStatistics, Ranking, SearchLimits, SearchState,
+    OPERATORS,
 };
 use crate::splitmix::{random, spread};
 use crate::{construct, Deployment, Plan, Problem, Result, SolveParams, Stop, StopReason};
@@ -31,6 +32,11 @@ use crate::{construct, Deployment, Plan, Problem, Result, SolveParams, Stop, Sto
 const WORK: f64 = 1.18e5;
 const WORK_GROWTH: f64 = 2.0;
 const MAX_WORK: f64 = 4e8;
+/// The least of these steps per route where there are many routes: the choice of configurations takes most of them, and whole
+/// counts have to follow.
+const WORK_PER_ROUTE_OF_MANY: f64 = 1_000.0;
+/// Share of the time that the choices of configurations may take there where it is limited.
+const CHOICE_TIME_OF_MANY: f64 = 0.5;
 /// Share of the steps that the starts may take, and the choices of configurations before them.
 const START_SHARE: f64 = 0.6;
 const CHOICE_SHARE: f64 = 0.3;
@@ -63,6 +69,8 @@ const FOCUS_SIZE: usize = 8;
 /// Where a bound is asked for, the share of the time that the search may take; the rest goes into the bound, by a branch
 /// and bound that looks for better plans as well.
 const SEARCH_SHARE: f64 = 0.3;
+/// The same where there are many routes: there a good bound takes no time.
+const SEARCH_SHARE_OF_MANY: f64 = 0.8;
 /// By how much, per route, the search ends before a deadline: what it does between two looks at the clock, and the plan that
 /// is made of its result, take about as long.
 const RESERVE_S_PER_ROUTE: f64 = 3.5e-8;
@@ -84,6 +92,7 @@ pub(crate) fn solve(problem: &Problem, params: &SolveParams, initial_plan: Optio
     }
     let num_routes = problem.route_table().query_type.len() as f64;
     let search_stop = match params.bound {
+        true if has_many_routes(problem) => stop.with_share(SEARCH_SHARE_OF_MANY),
         true => stop.with_share(SEARCH_SHARE),
         false => stop.earlier_by(RESERVE_S_PER_ROUTE * num_routes),
     };
@@ -131,7 +140,11 @@ pub(crate) fn solve(problem: &Problem, params: &SolveParams, initial_plan: Optio
 
 /// Elementary steps that a run without limits may take.
 fn usual_work(problem: &Problem) -> f64 {
-    (WORK * (problem.num_query_types() as f64).powf(WORK_GROWTH)).min(MAX_WORK)
+    let by_types = (WORK * (problem.num_query_types() as f64).powf(WORK_GROWTH)).min(MAX_WORK);
+    match has_many_routes(problem) {
+        true => by_types.max(WORK_PER_ROUTE_OF_MANY * problem.route_table().len() as f64),
+        false => by_types,
+    }
 }
 
 /// A seed for each island that differs in many bits from its neighbours.
@@ -178,7 +191,10 @@ impl<'a> Run<'a> {
         let is_timed = params.time_limit_s.is_some_and(f64::is_finite) && !params.bound;
         let is_limited = is_timed || params.max_iterations.is_some();
         let usual_work = usual_work(self.problem) / self.islands.len() as f64;
-        let work = if is_limited { f64::INFINITY } else { usual_work };
+        // Without an end the choices of a large problem would leave nothing for whole counts.
+        let is_large = has_many_routes(self.problem);
+        let work = if is_limited && !is_large { f64::INFINITY } else { usual_work };
+        let choice_stop = if is_large { stop.with_share(CHOICE_TIME_OF_MANY) } else { stop.clone() };
         let mut limits = SearchLimits {
             solves: u64::MAX,
             work: (CHOICE_SHARE * work) as u64,
@@ -186,7 +202,7 @@ impl<'a> Run<'a> {
             deep_tries: DEEP_TRIES,
             deep_below_usd: f64::INFINITY,
             again_below_usd: f64::NEG_INFINITY,
-            stop,
+            stop: &choice_stop,
         };
         let start_s = stop.elapsed_s();
         let market = self.market;
@@ -201,6 +217,7 @@ impl<'a> Run<'a> {
             });
             share_memory(&mut self.islands);
         }
+        limits.stop = stop;
         limits.work = (START_SHARE * work) as u64;
         let choice = best_choice(&self.islands);
         on_threads(&mut self.islands, params.threads, |island| {
@@ -218,7 +235,7 @@ impl<'a> Run<'a> {
         share_memory(&mut self.islands);
         self.share_best(0.0, stop);
         self.starts_s = stop.elapsed_s() - start_s;
-        limits.work = work as u64;
+        limits.work = if is_limited { u64::MAX } else { work as u64 };
         let tree_work = (TREE_SHARE * usual_work) as u64;
         let reason = self.work_in_epochs(params, &mut limits, tree_work, is_limited, stop);
         self.epochs_s = stop.elapsed_s() - start_s - self.starts_s;

@@ -25,8 +25,8 @@ const STALL: f64 = 2e-4;
 const SMOOTHING: f64 = 0.5;
 /// First price of shortage, and how it rises while there is some; all in terms of the cheapest cost of a type.
 const FIRST_SHORTAGE: f64 = 2.0;
-/// Routes from which prices begin at those of each query type served on its own: with fewer of them the first prices hardly
-/// matter to the time that a run takes.
+/// Routes from which a problem is large: prices begin at those of each query type served on its own, which with fewer routes
+/// hardly matter to the time that a run takes.
 const MANY_ROUTES: usize = 300_000;
 /// First price of serving and of shortage there, in terms of these.
 const FIRST_PRICE_OF_MANY: f64 = 1.05;
@@ -175,7 +175,8 @@ fn growth(before: f64, now: f64) -> f64 {
     }
 }
 
-fn has_many_routes(problem: &Problem) -> bool {
+/// Whether the problem is so large that how long a search takes depends on its routes most of all.
+pub(crate) fn has_many_routes(problem: &Problem) -> bool {
     problem.route_table().len() >= MANY_ROUTES
 }
 
