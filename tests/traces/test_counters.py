@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from datetime import datetime, timezone
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -145,3 +147,45 @@ def test_any_text_is_an_export_or_refused(tmp_path_factory, body):
 def test_a_request_log_is_no_export(tmp_path):
     text = "timestamp,model,prompt_tokens,completion_tokens\n1700000000,a,1,1\n"
     assert not is_counters(written(tmp_path, text))
+
+
+def test_counters_that_fall_all_the_time_are_rates(shared: Path) -> None:
+    with pytest.raises(InvalidInputError, match=r"falls in 32 of 60 scrapes.*look like rates"):
+        calibrate_counters(shared / "cases/files/19-counters/rates.csv")
+    truth = calibrate_counters(shared / "cases/files/19-counters/ok.csv")
+    assert truth.types[0].rate_per_h == pytest.approx(18_000.0)
+
+
+def saved(tmp_path: Path, **metrics: float) -> Path:
+    """Write an answer of Prometheus whose counters rise by so much every 30 s."""
+    result = [
+        {
+            "metric": {"__name__": f"vllm:{name}_total", "model_name": "a", "instance": "x"},
+            "values": [[1759312800 + 30 * i, str(rise * i)] for i in range(21)],
+        }
+        for name, rise in metrics.items()
+    ]
+    path = tmp_path / "prom.json"
+    data = {"resultType": "matrix", "result": result}
+    path.write_text(json.dumps({"status": "success", "data": data}))
+    return path
+
+
+def test_a_saved_answer_of_prometheus_is_read(tmp_path: Path) -> None:
+    path = saved(tmp_path, request_success=150, prompt_tokens=150_000, generation_tokens=36_000)
+    assert is_counters(path)
+    (found,) = calibrate_counters(path).types
+    assert (found.rate_per_h, found.input_tokens, found.output_tokens) == (
+        pytest.approx(18_000.0),
+        pytest.approx(1000.0),
+        pytest.approx(240.0),
+    )
+
+
+def test_a_saved_answer_without_a_counter_says_which(tmp_path: Path, shared: Path) -> None:
+    with pytest.raises(InvalidInputError, match="no counter vllm:prompt_tokens_total"):
+        calibrate_counters(shared / "cases/files/19-counters/prom.json")
+    path = tmp_path / "vector.json"
+    path.write_text('{"status": "success", "data": {"resultType": "vector", "result": []}}')
+    with pytest.raises(InvalidInputError, match="a range is needed"):
+        calibrate_counters(path)

@@ -25,6 +25,7 @@ class Section(str, Enum):
     precisions = "precisions"
     accuracy = "accuracy"
     model = "model"
+    prices = "prices"
 
 
 def catalog(
@@ -34,7 +35,8 @@ def catalog(
     source: Annotated[
         str | None,
         typer.Argument(
-            help="With model: the model's config.json, or its name in the catalog.",
+            help="With model: the model's config.json, or its name in the catalog. With prices: a "
+            "file that has prices, such as SkyPilot's catalog CSV.",
             show_default=False,
         ),
     ] = None,
@@ -46,13 +48,19 @@ def catalog(
     """List the GPUs, models, precisions and published accuracies that scenarios can name.
 
     Every row has its source; --json shows all of each row. `servemix catalog model config.json`
-    shows what is understood of a model's configuration file, and what is assumed.
+    shows what is understood of a model's configuration file, and what is assumed; `servemix catalog
+    prices FILE` shows prices per GPU of SkyPilot's catalog, or of any measured file with prices.
     """
     if section is Section.model:
         _show_model(source, as_json)
         return
+    if section is Section.prices:
+        _show_prices(source, find.casefold(), as_json)
+        return
     if source is not None:
-        raise InvalidInputError(f"{source!r}: only `catalog model` takes a file or a name")
+        raise InvalidInputError(
+            f"{source!r}: only `catalog model` and `prices` take a file or a name"
+        )
     rows = _rows(find.casefold())
     wanted = [section.value] if section else list(rows)
     if as_json:
@@ -72,6 +80,25 @@ def _show_model(source: str | None, as_json: bool) -> None:
         print_json(msgspec.to_builtins(row))
     else:
         print_table(model_table(row))
+
+
+def _show_prices(source: str | None, find: str, as_json: bool) -> None:
+    from servemix.performance.profile import read_profile
+    from servemix.report.price_tables import price_table
+
+    if source is None:
+        raise InvalidInputError("catalog prices: name a file, such as SkyPilot's vms.csv")
+    profile = read_profile(source)
+    prices = [price for price in profile.prices if find in price.gpu.casefold()]
+    if not prices:
+        raise InvalidInputError(f"{source}: no price" + (f" of {find!r}" if find else ""))
+    if as_json:
+        rows = [
+            {**msgspec.to_builtins(price), "usd_per_gpu_h": price.usd_per_gpu_h} for price in prices
+        ]
+        print_json({"file": source, "format": profile.format, "prices": rows})
+        return
+    print_table(price_table(prices))
 
 
 def model_table(row: shipped.Model) -> Table:

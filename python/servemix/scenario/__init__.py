@@ -16,6 +16,7 @@ from typing import Any
 
 from servemix._decode import read_text
 from servemix._errors import InvalidInputError
+from servemix.scenario.carried import with_demand
 from servemix.scenario.decoding import convert, convert_noting, parse_text
 from servemix.scenario.entries import (
     Arrivals,
@@ -133,7 +134,7 @@ def scenario_from_data(data: Any, *, also: Further | None = None) -> Scenario:
         Entries break rules; the message names each.
     """
     mistakes = Mistakes()
-    scenario = convert_noting(_with_demand(data), Scenario, "", mistakes)
+    scenario = convert_noting(with_demand(data), Scenario, "", mistakes)
     if scenario is not None:
         resolved = resolve_noting(scenario, mistakes)
         if mistakes and also is not None and resolved.tiers and resolved.models:
@@ -204,20 +205,6 @@ def _anchor_files(data: Any, folder: Path) -> None:
             anchored = folder / entry["path"]
             if anchored.is_file():
                 entry["path"] = str(anchored)
-
-
-def _with_demand(data: Any) -> Any:
-    """Take the query types from the measured files where the scenario has none."""
-    if not isinstance(data, dict) or data.get("query_types"):
-        return data
-    performance = data.get("performance")
-    if not isinstance(performance, dict) or performance.get("model") != "profile":
-        return data
-    from servemix.performance.profile.carried import query_types_of
-
-    options = performance.get("options")
-    found = query_types_of(options) if isinstance(options, dict) else []
-    return {**data, "query_types": found} if found else data
 
 
 def _builtin(name: str) -> str:

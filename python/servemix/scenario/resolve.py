@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -13,6 +13,7 @@ from servemix import catalog
 from servemix._errors import InvalidInputError
 from servemix.catalog import Gpu, Model, Tier
 from servemix.catalog._names import name_key
+from servemix.scenario.carried import prices_of
 from servemix.scenario.decoding import convert
 from servemix.scenario.entries import GpuEntry, ModelEntry, Parallelism, QueryType, Scenario
 from servemix.scenario.mistakes import Mistakes
@@ -181,29 +182,23 @@ def _gpu_row(entry: GpuEntry, where: str) -> Gpu:
 class _Prices:
     """Prices of measured files, which go before the catalog's, and what was taken of them."""
 
-    of_files: Mapping[str, Any]
+    of_files: Callable[[list[str]], Any] | None
     notes: list[str]
 
     @staticmethod
     def of(scenario: Scenario) -> _Prices:
         """Read the prices of the scenario's measured files."""
-        if scenario.performance.model != "profile":
-            return _Prices({}, [])
-        from servemix.performance.profile.carried import file_prices
-
-        return _Prices(file_prices(scenario.performance.options), [])
+        performance = scenario.performance
+        return _Prices(prices_of(performance.model, performance.options), [])
 
     def price(self, entry: GpuEntry, gpu: Gpu) -> float | None:
         """Return the price of one GPU: the scenario's, a file's or the catalog's, USD/h."""
-        if not self.of_files:
-            return gpu.usd_per_h if entry.usd_per_h is None else entry.usd_per_h
-        from servemix.performance.profile.carried import price_of
-
-        found = price_of(self.of_files, [entry.name, entry.gpu or entry.name, gpu.name])
         own = gpu.usd_per_h if entry.usd_per_h is None else entry.usd_per_h
+        names = [entry.name, entry.gpu or entry.name, gpu.name]
+        found = None if self.of_files is None else self.of_files(names)
         if found is None:
             return own
-        usd_per_h, file = found
+        usd_per_h, file = float(found[0]), str(found[1])
         if entry.usd_per_h is None:
             known = "no price" if own is None else f"{own:g}"
             self.notes.append(

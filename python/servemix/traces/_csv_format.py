@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
 from servemix._errors import InvalidInputError
@@ -41,6 +41,8 @@ class CsvFormat:
         or seconds, milliseconds, microseconds or nanoseconds since 1970, or relative seconds.
     midnight_at_zero
         Whether relative times count from a midnight.
+    unit_s
+        Seconds of one unit of relative times.
     """
 
     name: str
@@ -51,6 +53,7 @@ class CsvFormat:
     model: tuple[str, ...] = ()
     clock: Literal["date", "relative", "any"] = "date"
     midnight_at_zero: bool = False
+    unit_s: float = 1.0
 
     def matches(self, lines: Lines) -> bool:
         """Whether the first line is a header that has the needed columns."""
@@ -109,7 +112,10 @@ class CsvFormat:
         """Parse times; tell whether they are dates."""
         if self.clock == "date":
             return parse_clock(text), True
-        return parse_any_time(text) if self.clock == "any" else (parse_seconds(text), False)
+        if self.clock == "any":
+            return parse_any_time(text)
+        seconds = parse_seconds(text)
+        return replace(seconds, values=seconds.values * self.unit_s), False
 
 
 def _first_known(table: TextTable, known: tuple[str, ...]) -> str | None:

@@ -1,6 +1,7 @@
 """Exports of vLLM's counters as CSV: one row per scrape, values that count up.
 
-Three shapes are read. A column per metric, with the model in a column of its own::
+Three shapes are read, and saved answers of Prometheus' ``/api/v1/query_range`` (JSON). A column per
+metric, with the model in a column of its own::
 
     timestamp,model_name,vllm:request_success_total,vllm:prompt_tokens_total,…
 
@@ -14,6 +15,7 @@ from __future__ import annotations
 import math
 import os
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from typing import NamedTuple
@@ -21,6 +23,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from servemix._decode import load_json, read_text
 from servemix._errors import InvalidInputError
 from servemix.traces._lines import (
     Lines,
@@ -43,6 +46,9 @@ _MODEL = ("model_name", "model")
 _METRIC = ("__name__", "metric", "name")
 _VALUE = "value"
 _MAX_STEPS = 1_000_000
+#: Falls, and their share of the scrapes, from which on values are taken for rates.
+_LEAST_FALLS = 3
+_FALLING_SHARE = 0.25
 
 _REQUESTS, _PROMPTS, _GENERATIONS = "request_success", "prompt_tokens", "generation_tokens"
 _NEEDED = (_REQUESTS, _PROMPTS, _GENERATIONS)
@@ -76,11 +82,28 @@ def _named(text: str) -> _Name | None:
     return _Name(found[1], next((labels[key] for key in _MODEL if key in labels), None))
 
 
+def _refuse_rates(
+    counters: Mapping[_Key, tuple[NDArray[np.float64], NDArray[np.float64]]], path: str
+) -> None:
+    """Refuse values that fall far more often than engines are started anew."""
+    for key, (time_s, value) in counters.items():
+        changes = np.diff(value[np.argsort(time_s, kind="stable")])
+        falls = int((changes < 0.0).sum())
+        if falls >= _LEAST_FALLS and falls >= _FALLING_SHARE * len(changes):
+            raise InvalidInputError(
+                f"{path}: vllm:{key.metric}_total of {key.model} falls in {falls} of "
+                f"{len(changes)} scrapes, which no restart explains: these look like rates. Export "
+                "the counters themselves, without rate() or increase()"
+            )
+
+
 def is_counters(path: str | os.PathLike[str]) -> bool:
     """Tell by its header whether a file is such an export.
 
     What cannot be read is none: its reader says why.
     """
+    if is_saved_response(path):
+        return True
     try:
         names = header_names(read_header(path))
     except (InvalidInputError, OSError):
@@ -131,21 +154,28 @@ def calibrate_counters(
     """
     if not 0.0 < step_s < math.inf:
         raise InvalidInputError(f"step_s: {step_s} is not above 0")
-    lines = read_lines(path)
-    table = split_csv(lines)
-    time_s, dated = _times(table, lines.path)
-    counters = _counters(lines, table, time_s)
+    if is_saved_response(path):
+        counters, columns = saved_counters(path)
+        dated = True
+        time_s = np.concatenate([times for times, _ in counters.values()] or [np.zeros(0)])
+    else:
+        lines = read_lines(path)
+        table = split_csv(lines)
+        columns = list(table.columns)
+        time_s, dated = _times(table, lines.path)
+        counters = _counters(lines, table, time_s)
+    where = os.fspath(path)
     for metric in _NEEDED:
         if not any(key.metric == metric for key in counters):
             raise InvalidInputError(
-                f"{lines.path}: no counter vllm:{metric}_total; columns are "
-                f"{', '.join(table.columns)}"
+                f"{where}: no counter vllm:{metric}_total; columns are {', '.join(columns)}"
             )
+    _refuse_rates(counters, where)
     first_s, last_s = float(time_s.min()), float(time_s.max())
     num_steps = int(min((last_s - first_s) / step_s + 1e-9, _MAX_STEPS + 1.0))
     if not 1 <= num_steps <= _MAX_STEPS:
         raise InvalidInputError(
-            f"step_s: {lines.path} covers {last_s - first_s:g} s, which is "
+            f"step_s: {where} covers {last_s - first_s:g} s, which is "
             f"{'less than one step' if num_steps < 1 else 'too many steps'} of {step_s:g} s"
         )
     edges_s = np.asarray(first_s + step_s * np.arange(num_steps + 1), dtype=np.float64)
@@ -172,6 +202,69 @@ def calibrate_counters(
         peak_percentile=peak_percentile,
         token_percentile=90.0,
     )
+
+
+def is_saved_response(path: str | os.PathLike[str]) -> bool:
+    """Tell by its beginning whether a file is a saved answer of Prometheus' query API."""
+    try:
+        head = read_header(path)
+        if not head.lstrip().startswith("{"):
+            return False
+        content = load_json(read_text(path), os.fspath(path))
+    except (InvalidInputError, OSError):
+        return False
+    data = content.get("data") if isinstance(content, dict) else None
+    return isinstance(data, dict) and "resultType" in data
+
+
+def saved_counters(
+    path: str | os.PathLike[str],
+) -> tuple[dict[_Key, tuple[NDArray[np.float64], NDArray[np.float64]]], list[str]]:
+    """Read the counters of a saved answer of ``/api/v1/query_range``.
+
+    Returns
+    -------
+    tuple
+        Times (s since 1970) and values of every counter, and the names of all series.
+
+    Raises
+    ------
+    InvalidInputError
+        The answer is an error, or a series is not a list of times and values.
+    """
+    where = os.fspath(path)
+    content = load_json(read_text(path), where)
+    data = content["data"]
+    if content.get("status") not in (None, "success"):
+        raise InvalidInputError(f"{where}: the answer is an error: {content.get('error')}")
+    if data.get("resultType") != "matrix":
+        raise InvalidInputError(
+            f"{where}: data.resultType is {data.get('resultType')!r}; a range is needed "
+            "(/api/v1/query_range)"
+        )
+    found: dict[_Key, tuple[NDArray[np.float64], NDArray[np.float64]]] = {}
+    names: dict[str, None] = {}
+    result = data.get("result")
+    for i, series in enumerate(result if isinstance(result, list) else ()):
+        label = f"{where}: data.result[{i}]"
+        try:
+            metric = {str(key): str(text) for key, text in series["metric"].items()}
+            pairs = [(float(time), float(value)) for time, value in series["values"]]
+        except (KeyError, TypeError, ValueError, AttributeError):
+            raise InvalidInputError(f"{label}: not a series of times and values") from None
+        names[metric.get("__name__", "(no name)")] = None
+        name = _named(metric.get("__name__", ""))
+        if name is None or not pairs:
+            continue
+        if not all(math.isfinite(time) and value >= 0.0 for time, value in pairs):
+            raise InvalidInputError(f"{label}: a value is below 0 or not a number")
+        model = next((metric[key] for key in _MODEL if metric.get(key)), "all")
+        times, values = np.array(pairs, dtype=np.float64).T
+        found[_Key(name.metric, model, tuple(f"{k}={v}" for k, v in sorted(metric.items())))] = (
+            times,
+            values,
+        )
+    return found, list(names)
 
 
 def _times(table: TextTable, path: str) -> tuple[NDArray[np.float64], bool]:

@@ -7,20 +7,45 @@ from collections.abc import Callable
 from pathlib import Path
 
 from servemix._errors import InvalidInputError
-from servemix.traces import azure, burstgpt, mooncake, vidur, vllm
-from servemix.traces._lines import Lines, read_lines
+from servemix.traces import (
+    aibrix,
+    azure,
+    burstgpt,
+    llmservingsim,
+    mooncake,
+    request_log,
+    vidur,
+    vllm,
+)
+from servemix.traces._lines import Lines, header_names, read_lines
 from servemix.traces.trace import Trace
 
 __all__ = ["FORMATS", "read_trace", "trace_name"]
 
-# The order matters: vllm knows columns by many names and comes last.
+# The order matters: vllm and request-log know columns and keys by many names and come last.
 _FORMATS: dict[str, tuple[Callable[[Lines], bool], Callable[[Lines, str], Trace]]] = {
     mooncake.NAME: (mooncake.matches, mooncake.read),
     **{
         known.name: (known.matches, known.read)
-        for known in (azure.FORMAT, burstgpt.FORMAT, vidur.FORMAT, vllm.FORMAT)
+        for known in (
+            aibrix.FORMAT,
+            llmservingsim.FORMAT,
+            azure.FORMAT,
+            burstgpt.FORMAT,
+            vidur.FORMAT,
+            llmservingsim.CSV,
+            vllm.FORMAT,
+            request_log.FORMAT,
+        )
     },
 }
+
+#: Columns that only files of lengths have where no trace format matches.
+_LENGTHS = frozenset(
+    name
+    for known in (vidur.FORMAT, vllm.FORMAT)
+    for name in (*known.input_tokens, *known.output_tokens)
+)
 
 FORMATS = tuple(_FORMATS)
 """Names of the formats, in the order in which they are tried."""
@@ -64,6 +89,11 @@ def read_trace(
     for matches, read in _FORMATS.values():
         if matches(lines):
             return read(lines, title)
+    if lengths := _LENGTHS.intersection(header_names(lines.first)):
+        raise InvalidInputError(
+            f"{lines.path}: has lengths ({', '.join(sorted(lengths))}) but no times of arrival, so "
+            "that it tells no rate"
+        )
     raise InvalidInputError(
         f"{lines.path}: line {lines.number[0]}: no known trace format has these columns: "
         f"{lines.first[:200]}; known are {', '.join(FORMATS)}"

@@ -2,7 +2,8 @@
 
 The columns go by the names of vLLM's request metrics (``vllm:request_prompt_tokens``), of the usage
 block of its API (``prompt_tokens``, ``completion_tokens``) or of the OpenTelemetry conventions for
-generative AI (``gen_ai.usage.input_tokens``); the first name of each list that a file has is taken.
+generative AI (``gen_ai.usage.input_tokens``); LiteLLM's spend logs have the same and ``startTime``.
+The first name of each list that a file has is taken.
 Exports of counters, one row per scrape, are read by `servemix.traces.counters`.
 """
 
@@ -14,7 +15,7 @@ __all__ = ["FORMAT"]
 
 FORMAT = CsvFormat(
     name="vllm",
-    time=("arrival_time", "arrival_timestamp", "timestamp", "time", "start_time"),
+    time=("arrival_time", "arrival_timestamp", "timestamp", "time", "start_time", "starttime"),
     input_tokens=(
         "prompt_tokens",
         "num_prompt_tokens",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -38,13 +38,29 @@ def file_prices(options: Mapping[str, Any]) -> dict[str, tuple[GpuPrice, str]]:
     return found
 
 
-def price_of(
-    prices: Mapping[str, tuple[GpuPrice, str]], names: Sequence[str]
-) -> tuple[float, str] | None:
-    """Return the price of a GPU in USD/h and its file; None where no file has it."""
-    keys = (name_key(one) for name in names for one in gpu_names(name))
-    found = next((prices[key] for key in keys if key in prices), None)
-    return None if found is None else (found[0].usd_per_gpu_h, found[1])
+def price_lookup(
+    options: Mapping[str, Any],
+) -> Callable[[list[str]], tuple[float, str] | None] | None:
+    """Return what looks up a GPU's price in USD/h and its file by its names.
+
+    Parameters
+    ----------
+    options
+        ``performance.options`` of the model ``profile``.
+
+    Returns
+    -------
+    callable or None
+        It returns None where no file has the GPU; there is none where no file has prices.
+    """
+    prices = file_prices(options)
+
+    def look_up(names: list[str]) -> tuple[float, str] | None:
+        keys = (name_key(one) for name in names for one in gpu_names(name))
+        found = next((prices[key] for key in keys if key in prices), None)
+        return None if found is None else (found[0].usd_per_gpu_h, found[1])
+
+    return look_up if prices else None
 
 
 def file_demand(options: Mapping[str, Any]) -> list[tuple[Demand, str]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from itertools import chain
@@ -10,12 +11,14 @@ from typing import Any
 
 import msgspec
 
-from servemix._decode import load_json, read_text
+from servemix._decode import load_json, load_yaml, read_text
 from servemix._errors import InvalidInputError
 from servemix.performance.profile.format import Format, known_formats
 from servemix.performance.profile.names import Context, LeftOutError, Names
 from servemix.performance.profile.records import Assume, Profile
 
+#: First line of a YAML mapping.
+_YAML_KEY = re.compile(r"""^(---|['"]?[A-Za-z_][\w-]*['"]?:(\s|$))""")
 #: Keys of an unknown file that an error shows.
 _KEYS_SHOWN = 12
 
@@ -99,6 +102,14 @@ def _is_json(line: str) -> bool:
         return False
 
 
+def _is_yaml(text: str, where: str) -> bool:
+    """Whether a text that is not JSON is YAML: by its name, or a first line ``key:``."""
+    if where.removesuffix(".gz").endswith((".yaml", ".yml")):
+        return True
+    lines = (line for line in text.splitlines() if line.strip() and line[:1] != "#")
+    return _YAML_KEY.match(next(lines, "")) is not None
+
+
 def _parts(
     text: str, where: str, format: str | None, context: Context
 ) -> tuple[list[Profile], Counter[str]]:
@@ -108,6 +119,10 @@ def _parts(
     is_json = text.lstrip("\ufeff \t\r\n").startswith(("{", "["))
     if is_json and (chosen is None or chosen.kind == "object"):
         return _objects(load_objects(text, where), where, chosen, context)
+    if _is_yaml(text, where) and (chosen is None or chosen.kind == "object"):
+        content = load_yaml(text, where)
+        objects = content if isinstance(content, list) else [content]
+        return _objects(objects, where, chosen, context)
     chosen = chosen or _of_text(text, where)
     if chosen.kind == "object":
         load_json(text, where)  # says what is wrong with it

@@ -151,12 +151,18 @@ class GpuPrice(msgspec.Struct, frozen=True, kw_only=True):
         Name of the GPU in the scenario or the catalog.
     gpus
         GPUs that the price is for.
+    spot_usd_per_h
+        Price where it may be taken back, USD/h; None where the file has none.
+    place
+        Region or zone; empty where the file does not say.
     """
 
     name: str
     usd_per_h: float
     gpu: str = ""
-    gpus: int = 1
+    gpus: float = 1
+    spot_usd_per_h: float | None = None
+    place: str = ""
 
     @property
     def usd_per_gpu_h(self) -> float:

@@ -51,7 +51,7 @@ def read(content: Mapping[str, Any], where: str, context: Context) -> Profile:
     )
     coefficients = context.collect(
         rows_of(sections.get("models", []), f"{where}: models"),
-        lambda label, row: _coefficients(row, label, context),
+        lambda label, row: read_coefficients(row, label, context),
     )
     limits = _limits(sections.get("serviceClasses", []), where)
     demands = tuple(
@@ -109,7 +109,8 @@ def _sections(content: Mapping[str, Any]) -> dict[str, list[Any]]:
     return found
 
 
-def _coefficients(row: Mapping[str, Any], where: str, context: Context) -> Coefficients:
+def read_coefficients(row: Mapping[str, Any], where: str, context: Context) -> Coefficients:
+    """Read a row of a model on an accelerator."""
     kind, gpus = _accelerator(str(row.get("acc") or ""), context)
     tp = count(row.get("accCount") or 1, f"{where}.accCount") * gpus
     on = context.deployment(where, model=row.get("name"), gpu=kind, tp=tp)

@@ -1,0 +1,168 @@
+"""What a JSON trace format is: which keys a request has, and where its requests are."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+
+import msgspec
+import numpy as np
+
+from servemix._extras import require
+from servemix.traces._lines import Lines
+from servemix.traces._rows import Parsed, Rows, build_trace, parse_any_time, parse_counts
+from servemix.traces.trace import Trace
+
+__all__ = ["JsonFormat"]
+
+#: A request, and the time of its arrival beside what it says itself (None: it says it).
+Request = tuple[Mapping[str, Any], Any]
+
+
+def _itself(content: Mapping[str, Any]) -> Iterator[Request]:
+    yield content, None
+
+
+@dataclass(frozen=True)
+class JsonFormat:
+    """Keys of a format of JSON objects, one a line or in one list.
+
+    Attributes
+    ----------
+    name
+        Name of the format, as in ``read_trace(path, format=name)``.
+    time, input_tokens, output_tokens
+        Needed keys, each with the names it goes by; the first that an object has counts.
+    model
+        Names of a key that a request may lack.
+    clock
+        ``any``: dates, or seconds, milliseconds, microseconds or nanoseconds since 1970, or
+        relative seconds; ``relative``: the trace's own zero.
+    unit_s
+        Seconds of one unit of relative times.
+    requests
+        Requests of an object, each with its time where that is not its own key.
+    sign
+        Key that an object must have; None: those of time and tokens.
+    """
+
+    name: str
+    time: tuple[str, ...]
+    input_tokens: tuple[str, ...]
+    output_tokens: tuple[str, ...]
+    model: tuple[str, ...] = ()
+    clock: Literal["any", "relative"] = "any"
+    unit_s: float = 1.0
+    requests: Callable[[Mapping[str, Any]], Iterator[Request]] = _itself
+    sign: str | None = None
+
+    def matches(self, lines: Lines) -> bool:
+        """Whether the first object has the format's keys."""
+        first = next((content for _, content in _objects(lines)), None)
+        if not isinstance(first, dict):
+            return False
+        if self.sign is not None:
+            return self.sign in first
+        needed = (self.time, self.input_tokens, self.output_tokens)
+        return all(any(key in first for key in names) for names in needed)
+
+    def read(self, lines: Lines, name: str) -> Trace:
+        """Read a file of the format.
+
+        Parameters
+        ----------
+        lines
+            The file.
+        name
+            Name of the trace.
+
+        Returns
+        -------
+        Trace
+            The good rows; `Trace.broken` tells of the others.
+
+        Raises
+        ------
+        InvalidInputError
+            No row is good.
+        """
+        polars = require("polars", extra="traces")
+        number: list[int] = []
+        ragged: list[bool] = []
+        columns: dict[str, list[str | None]] = {
+            key: [] for key in ("time", "input", "output", "model")
+        }
+        for line, content in _objects(lines):
+            is_object = isinstance(content, dict)
+            found = list(self._requests(content)) if is_object else []
+            for request, time in found or [({}, None)]:
+                number.append(line)
+                ragged.append(not found)
+                columns["time"].append(_text(_first(request, self.time) if time is None else time))
+                columns["input"].append(_text(_first(request, self.input_tokens)))
+                columns["output"].append(_text(_first(request, self.output_tokens)))
+                columns["model"].append(_text(_first(request, self.model)))
+        text = {
+            key: polars.Series(key, values, dtype=polars.String) for key, values in columns.items()
+        }
+        time_column, absolute = self._times(text["time"])
+        has_model = any(value is not None for value in columns["model"])
+        rows = Rows(
+            number=np.array(number, dtype=np.int64),
+            ragged=np.array(ragged, dtype=np.bool_),
+            time=time_column,
+            absolute=absolute,
+            input_tokens=parse_counts(text["input"]),
+            output_tokens=parse_counts(text["output"]),
+            model=text["model"] if has_model else None,
+        )
+        return build_trace(rows, name=name, source=lines.path)
+
+    def _requests(self, content: Mapping[str, Any]) -> Iterator[Request]:
+        try:
+            yield from self.requests(content)
+        except (TypeError, ValueError, AttributeError, KeyError):
+            return  # an object of another shape is a broken row
+
+    def _times(self, text: Any) -> tuple[Parsed, bool]:
+        parsed, absolute = parse_any_time(text)
+        if self.clock == "relative" and absolute:
+            # large relative numbers look like dates
+            from servemix.traces._rows import parse_seconds
+
+            parsed, absolute = parse_seconds(text), False
+        if absolute:
+            return parsed, True
+        return replace(parsed, values=parsed.values * self.unit_s), False
+
+
+def _objects(lines: Lines) -> Iterator[tuple[int, Any]]:
+    """Objects of the file with their line: one a line, or the entries of one list."""
+    if lines.first.lstrip().startswith("["):
+        whole = "\n".join(lines.text.to_list())
+        try:
+            entries = msgspec.json.decode(whole)
+        except (msgspec.DecodeError, UnicodeError, RecursionError):
+            entries = None
+        if isinstance(entries, list):
+            yield from ((i + 1, entry) for i, entry in enumerate(entries))
+            return
+    for line, text in zip(lines.number.tolist(), lines.text, strict=True):
+        try:
+            yield line, msgspec.json.decode(text)
+        except (msgspec.DecodeError, UnicodeError, RecursionError):
+            yield line, None
+
+
+def _first(request: Any, names: tuple[str, ...]) -> Any:
+    if not isinstance(request, Mapping):
+        return None
+    return next((request[name] for name in names if request.get(name) is not None), None)
+
+
+def _text(value: Any) -> str | None:
+    """Write a value as a CSV cell has it; nothing for what no cell holds."""
+    if isinstance(value, bool) or not isinstance(value, str | int | float):
+        return None
+    return value if isinstance(value, str) else repr(value)

@@ -1,0 +1,310 @@
+"""Formats of other projects' results, by samples of the shape that each writes."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from profile_samples import ON_H100, VLLM_BENCH
+from servemix._errors import InvalidInputError
+from servemix.performance.profile import Assume, Point, Profile, known_formats, read_profile
+
+Read = Callable[..., Profile]
+
+
+@pytest.fixture(name="read")
+def reader(tmp_path: Path) -> Read:
+    def read(content: Any, name: str = "run.json", assume: Assume = ON_H100) -> Profile:
+        path = tmp_path / name
+        path.write_text(content if isinstance(content, str) else json.dumps(content))
+        return read_profile(path, assume=assume)
+
+    return read
+
+
+def figures(point: Point) -> tuple[float, ...]:
+    return (
+        point.concurrency,
+        point.prompt_tokens,
+        point.output_tokens,
+        point.ttft_s,
+        point.tpot_s,
+        point.latency_s,
+        point.requests_per_s,
+    )
+
+
+def metric(value: float, unit: str) -> dict[str, Any]:
+    return {"unit": unit, "avg": value, "p50": 0.9 * value, "p99": 2.0 * value}
+
+
+GENAI: dict[str, Any] = {
+    "request_throughput": metric(4.0, "requests/sec"),
+    "request_latency": metric(2490.0, "ms"),
+    "time_to_first_token": metric(500.0, "ms"),
+    "inter_token_latency": metric(10.0, "ms"),
+    "output_sequence_length": metric(200.0, "tokens"),
+    "input_sequence_length": metric(1000.0, "tokens"),
+    "input_config": {
+        "model_names": ["meta-llama/Llama-3.1-8B-Instruct"],
+        "perf_analyzer": {"stimulus": {"concurrency": 10}},
+    },
+}
+WANTED = (10.0, 1000.0, 200.0, 0.5, 0.01, 2.49, 4.0)
+
+
+def test_genai_perf_and_aiperf(read: Read) -> None:
+    profile = read(GENAI, assume=Assume(gpu="h100", precision="bf16"))
+    assert profile.format == "genai-perf"
+    assert figures(profile.points[0]) == pytest.approx(WANTED)
+    assert profile.points[0].deployment.model == "Llama-3.1-8B"
+    config = {"endpoint": {"model_names": ["llama-3.1-8b"]}, "loadgen": {"concurrency": 10}}
+    aiperf = {**GENAI, "input_config": config}
+    in_us = {**aiperf, "time_to_first_token": metric(500_000.0, "us")}
+    for content in (aiperf, in_us, {"records": {**GENAI}, "input_config": config}):
+        assert figures(read(content).points[0]) == pytest.approx(WANTED)
+    with pytest.raises(InvalidInputError, match=r"time_to_first_token\.unit: 'weeks'"):
+        read({**GENAI, "time_to_first_token": metric(1.0, "weeks")})
+
+
+def test_llmperf(read: Read) -> None:
+    content = {
+        "version": "2023-08-31",
+        "name": "m_1000_200_summary",
+        "model": "meta-llama/Llama-3.1-8B-Instruct",
+        "num_concurrent_requests": 10,
+        "results_inter_token_latency_s_mean": 0.01245,
+        "results_ttft_s_mean": 0.5,
+        "results_end_to_end_latency_s_mean": 2.49,
+        "results_number_input_tokens_mean": 1000.0,
+        "results_number_output_tokens_mean": 200.0,
+        "results_num_requests_started": 120,
+        "results_number_errors": 2,
+        "results_num_completed_requests": 118,
+        "results_num_completed_requests_per_min": 240.0,
+    }
+    profile = read(content)
+    assert profile.format == "llmperf"
+    assert figures(profile.points[0]) == pytest.approx(WANTED)
+    assert "2 requests failed" in profile.warnings[0]
+    with pytest.raises(InvalidInputError, match="every request of this run failed"):
+        read({**content, "results_num_completed_requests": 0})
+
+
+def test_guidellm(read: Read) -> None:
+    def of(value: float, count: int = 100) -> dict[str, Any]:
+        return {"successful": {"mean": value, "median": value, "count": count}, "errored": {}}
+
+    metrics = {
+        "requests_per_second": of(4.0),
+        "request_concurrency": of(10.0),
+        "request_latency": of(2.49),
+        "prompt_token_count": of(1000.0),
+        "output_token_count": of(200.0),
+        "time_to_first_token_ms": of(500.0),
+        "time_per_output_token_ms": of(12.45),
+        "inter_token_latency_ms": of(10.0),
+    }
+    run = {"config": {"backend": {"model": "llama-3.1-8b"}}, "metrics": metrics}
+    failed = {**run, "metrics": {**metrics, "request_latency": of(0.0, 0)}}
+    profile = read({"metadata": {"version": 2}, "benchmarks": [run, failed]})
+    assert profile.format == "guidellm"
+    (point,) = profile.points
+    assert figures(point) == pytest.approx((9.96, *WANTED[1:]))
+    assert profile.left_out == {"every request of this run failed": 1}
+
+
+def test_inferencex_as_its_client_and_its_tables_have_it(read: Read) -> None:
+    run = {
+        "model_id": "llama-3.1-8b",
+        "max_concurrency": 10,
+        "duration": 50.0,
+        "completed": 200,
+        "total_input_tokens": 200_000,
+        "total_output_tokens": 40_000,
+        "request_throughput": 4.0,
+        "median_ttft": 0.5,
+        "median_tpot": 0.01,
+        "median_e2el": 2.49,
+    }
+    profile = read(run)
+    assert profile.format == "inferencex"
+    assert figures(profile.points[0]) == pytest.approx(WANTED)
+    assert "medians stand for means of ttft, tpot, e2el" in profile.warnings[0]
+    row = {
+        "hw": "h200",
+        "framework": "sglang",
+        "precision": "fp8",
+        "model": "meta-llama/Llama-3.1-70B",
+        "conc": 16,
+        "isl": 1024,
+        "osl": 1024,
+        "tp": 4,
+        "ep": 1,
+        "dp_attention": "false",
+        "is_multinode": False,
+        "metrics": {
+            "tput_per_gpu": 500.0,
+            "output_tput_per_gpu": 250.0,
+            "mean_ttft": 0.4,
+            "mean_tpot": 0.0155,
+        },
+    }
+    several = [row, {**row, "dp_attention": "true"}, {**row, "disagg": True}]
+    profile = read(several, assume=Assume())
+    (point,) = profile.points
+    assert str(point.deployment) == "Llama-3.1-70B fp8 on H200-141GB SXM TP4 PP1"
+    assert point.output_tokens == pytest.approx(0.9 * 1024)
+    assert point.requests_per_s == pytest.approx(4 * 250.0 / (0.9 * 1024))
+    assert sum(profile.left_out.values()) == 2
+    flat = {**{k: v for k, v in row.items() if k != "metrics"}, **row["metrics"]}
+    assert figures(read(flat, assume=Assume()).points[0]) == figures(point)
+
+
+REPORT = """\
+version: '0.1'
+scenario:
+  description: two replicas
+  host:
+    accelerator:
+    - {model: H100, memory: 80, count: 2, parallelism: {dp: 1, tp: 2, pp: 1, ep: 1}}
+    - {model: H100, memory: 80, count: 2, parallelism: {dp: 1, tp: 2, pp: 1, ep: 1}}
+    type: [replica, replica]
+  model: {name: meta-llama/Llama-3.1-8B-Instruct}
+metrics:
+  latency:
+    request_latency: {mean: 2490.0, units: ms}
+    time_per_output_token: {mean: 0.01, units: s/token}
+    time_to_first_token: {mean: 500.0, units: ms}
+  requests:
+    failures: 0
+    input_length: {mean: 1000.0, units: count}
+    output_length: {mean: 200.0, units: count}
+    total: 1500
+  throughput: {output_tokens_per_sec: 1600.0, requests_per_sec: 8.0}
+  time: {duration: 187.5}
+"""
+
+
+def test_llm_d_benchmarks_report(read: Read) -> None:
+    profile = read(REPORT, "benchmark_report.yaml", Assume(precision="bf16"))
+    assert profile.format == "llm-d-benchmark"
+    (point,) = profile.points
+    assert str(point.deployment) == "Llama-3.1-8B bf16 on H100-80GB SXM TP2 PP1"
+    assert figures(point) == pytest.approx((9.96, *WANTED[1:]))
+    apart = REPORT.replace("[replica, replica]", "[prefill, decode]")
+    with pytest.raises(InvalidInputError, match="prefill and decode on replicas of their own"):
+        read(apart, "benchmark_report.yaml", Assume(precision="bf16"))
+
+
+TABLE = """\
+Namespace(backend='vllm', model='meta-llama/Llama-3.1-8B-Instruct', max_concurrency=10)
+100%|██████████| 200/200 [00:50<00:00,  4.00it/s]
+============ Serving Benchmark Result ============
+Successful requests:                     200
+Maximum request concurrency:             10
+Benchmark duration (s):                  50.00
+Total input tokens:                      200000
+Total generated tokens:                  40000
+Request throughput (req/s):              4.00
+Output token throughput (tok/s):         800.00
+Total Token throughput (tok/s):          4800.00
+---------------Time to First Token----------------
+Mean TTFT (ms):                          500.00
+Median TTFT (ms):                        490.00
+P99 TTFT (ms):                           900.00
+-----Time per Output Token (excl. 1st token)------
+Mean TPOT (ms):                          10.00
+Median TPOT (ms):                        10.00
+P99 TPOT (ms):                           11.00
+---------------Inter-token Latency----------------
+Mean ITL (ms):                           10.00
+==================================================
+"""
+
+
+def test_the_printed_table(read: Read) -> None:
+    profile = read(TABLE, "log.txt", Assume(gpu="h100", precision="bf16"))
+    assert profile.format == "printed-table"
+    assert figures(profile.points[0]) == pytest.approx(WANTED)
+    assert profile.points[0].deployment.model == "Llama-3.1-8B"
+    commented = "".join(f"# {line}\n" for line in TABLE.splitlines())
+    failed = TABLE.replace("requests:                     200", "requests:                     0")
+    both = read(commented + failed, "log.txt")
+    assert figures(both.points[0]) == pytest.approx(WANTED)
+    assert both.left_out == {"every request of this run failed": 1}
+
+
+def test_skypilots_prices_are_of_one_gpu(read: Read) -> None:
+    info = "\"{{'Gpus': [{{'Name': '{}', 'MemoryInfo': {{'SizeInMiB': {}}}}}]}}\""
+    text = "InstanceType,AcceleratorName,AcceleratorCount,vCPUs,MemoryGiB,Price,Region,GpuInfo,"
+    text += "SpotPrice\n"
+    text += f"8x_h100,H100,8.0,208.0,1800.0,24.0,us-east-1,{info.format('H100', 81920)},8.0\n"
+    text += f"1x_h100,H100,1.0,26.0,225.0,3.5,us-west-1,{info.format('H100', 81920)},\n"
+    text += f"1x_a100,A100,1.0,30.0,200.0,1.3,us-west-1,{info.format('A100', 40960)},\n"
+    text += "cpu,,,4.0,16.0,0.2,us-west-1,,\n1x_b200,B200,1.0,8.0,80.0,,us-west-1,,\n"
+    profile = read(text, "vms.csv", Assume())
+    assert profile.format == "skypilot-catalog"
+    prices = [(price.gpu, price.usd_per_gpu_h, price.place) for price in profile.prices]
+    assert prices == [
+        ("A100-40GB SXM", pytest.approx(1.3), "us-west-1"),
+        ("H100-80GB SXM", pytest.approx(3.0), "us-east-1"),
+        ("H100-80GB SXM", pytest.approx(3.5), "us-west-1"),
+    ]
+    assert profile.prices[1].spot_usd_per_h == 8.0
+    assert sum(profile.left_out.values()) == 2
+
+
+def test_resources_of_the_variant_autoscaler(shared: Path) -> None:
+    folder = shared / "cases/files/15-sglang"
+    assume = Assume(precision="bf16", models={"default/default": "llama-3.1-8b"})
+    profile = read_profile(folder / "va.yaml", assume=assume)
+    (row,) = profile.coefficients
+    assert (row.max_batch_size, row.step_fixed_s) == (4, pytest.approx(0.02058))
+    prices = {price.gpu: price.usd_per_gpu_h for price in read_profile(folder / "cm.yaml").prices}
+    assert prices["A100-80GB SXM"] == pytest.approx(0.4)
+
+
+@pytest.mark.parametrize(
+    ("file", "format"),
+    [
+        ("genai.json", "genai-perf"),
+        ("llmperf.json", "llmperf"),
+        ("inferencex.json", "inferencex"),
+        ("guidellm_v2.json", "guidellm"),
+        ("online.jsonl", "sglang-bench"),
+        ("two.jsonl", "sglang-bench"),
+    ],
+)
+def test_public_files_are_read(shared: Path, file: str, format: str) -> None:
+    profile = read_profile(shared / "cases/files/15-sglang" / file, assume=ON_H100)
+    assert profile.format == format
+    assert profile.points
+
+
+def test_an_unfinished_table_is_named(shared: Path) -> None:
+    with pytest.raises(InvalidInputError, match=r"bench\.txt\.total_input_tokens: missing"):
+        read_profile(shared / "cases/files/15-sglang/bench.txt", assume=ON_H100)
+
+
+def test_an_unknown_file_is_told_by_its_keys_and_the_known_formats(read: Read) -> None:
+    for content, name, seen in (
+        ({"colour": 1, "shape": 2}, "x.json", "keys seen: colour, shape"),
+        ("a;b;c\n1;2;3\n", "x.csv", "columns seen: a;b;c"),
+        ("colour: red\n", "x.yaml", "keys seen: colour"),
+    ):
+        with pytest.raises(InvalidInputError) as error:
+            read(content, name)
+        assert f"unknown format; {seen}" in str(error.value)
+        for known in known_formats():
+            assert known in str(error.value)
+
+
+def test_one_file_may_hold_runs_of_several_formats(read: Read) -> None:
+    profile = read([VLLM_BENCH, GENAI])
+    assert profile.format == "vllm-bench, genai-perf"
+    assert len(profile.points) == 2
