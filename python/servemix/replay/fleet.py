@@ -181,7 +181,7 @@ class Fleet:
 def _replayed(curve: ServiceCurve, name: str) -> Floats:
     """Return a coefficient; times as long as measurements say, where there are some."""
     value: Floats = getattr(curve, name)
-    return value * getattr(curve, "replay_scale", 1.0) if name in CURVE_COLUMNS else value
+    return value * getattr(curve, "replay_scale", 1.0) if name.endswith("_s") else value
 
 
 def engine_columns(curve: ServiceCurve, max_num_batched_tokens: int) -> dict[str, Any]:
