@@ -91,7 +91,7 @@ def resolve_noting(scenario: Scenario, mistakes: Mistakes) -> ResolvedScenario:
 
     tiers: list[Tier] = []
     tier_pool: list[int | None] = []
-    prices = _Prices({}, [])
+    prices = _Prices(None, [])
     with mistakes.collecting():
         prices = _Prices.of(scenario)
     for index, entry in enumerate(gpu_entries):
