@@ -3,6 +3,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::generate::{small, wild};
 use crate::{Configurations, Deployment, Models, Pools, QueryTypes, Routes, Routing, Status, StopReason, Tiers};
+use crate::{Error, ProblemData};
 
 /// Two query types, two models on one tier of pool 0 and one more tier without a pool.
 fn data() -> ProblemData {

@@ -14,6 +14,7 @@ mod missing;
 mod prices;
 mod ranking;
 mod scarcity;
+mod slot;
 mod squeeze;
 mod starts;
 mod state;

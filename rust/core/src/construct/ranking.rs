@@ -3,7 +3,8 @@
 
 use super::candidates::Candidates;
 use super::prices::TypePrice;
-use super::state::{Slot, State, SHARE_EPSILON};
+use super::slot::Slot;
+use super::state::{State, SHARE_EPSILON};
 use crate::Problem;
 
 /// Shares below this are taken only to finish a type: crumbs on many routes help nobody.

@@ -2,7 +2,8 @@
 
 use super::candidates::Candidates;
 use super::prices::{LimitPrices, LimitUse};
-use super::state::{Slot, State};
+use super::slot::Slot;
+use super::state::State;
 use crate::Problem;
 
 const STEPS: usize = 8;

@@ -2,7 +2,8 @@
 //! deployment goes whose traffic is worth least for what it frees.
 
 use super::candidates::Candidates;
-use super::state::{Flow, Slot, State, NONE};
+use super::slot::{Flow, Slot};
+use super::state::{State, NONE};
 use super::Scratch;
 use crate::{Problem, NO_POOL};
 

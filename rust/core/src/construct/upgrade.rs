@@ -4,7 +4,8 @@
 use super::candidates::Candidates;
 use super::greedy::Context;
 use super::ranking::{best_placement, Demand, Placement};
-use super::state::{floor, Flow, Slot, State};
+use super::slot::{floor, Flow, Slot};
+use super::state::State;
 use crate::{Problem, NO_POOL};
 
 /// The larger configuration for a deployment, with the placement that it makes possible.

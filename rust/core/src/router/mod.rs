@@ -1,8 +1,11 @@
 //! Which deployment serves the next request, so that requests spread as a plan says: [`Router`].
 
 mod alias;
+#[cfg(all(test, loom))]
+mod interleavings;
 mod quota;
 mod shares;
+mod sync;
 
 use crate::splitmix::random;
 use crate::{Error, Plan, Result, Routing};

@@ -12,10 +12,10 @@
 //! window stays open long. The target whose window closes first has the first choice of a step, so that the windows
 //! can be gone through by when they close: each takes the first free step after it opens.
 
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::PoisonError;
 
 use super::shares::Shares;
+use super::sync::{AtomicU32, AtomicU64, Mutex, MutexGuard, Ordering};
 use crate::splitmix::random;
 
 /// Requests that are counted by type at a time, so that they stay in the cache.
