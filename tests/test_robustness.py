@@ -164,9 +164,14 @@ def test_any_bytes_make_a_problem_and_a_plan_or_an_error(
             "max_iterations": st.one_of(st.none(), VALUES),
             "rel_gap": VALUES,
             "cancel": st.one_of(st.none(), st.builds(CancelToken)),
-            "tp_selection": st.booleans(),
-            "coverage_ranking": st.one_of(st.booleans(), st.just(3)),
-            "other": st.booleans(),
+            "switches": st.fixed_dictionaries(
+                {},
+                optional={
+                    "tp_selection": st.booleans(),
+                    "coverage_ranking": st.one_of(st.booleans(), st.just(3)),
+                    "other": st.booleans(),
+                },
+            ),
         },
     ),
 )

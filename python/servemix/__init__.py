@@ -1,5 +1,7 @@
 """Plan LLM serving on heterogeneous GPUs: what to deploy and where to send each kind of request."""
 
+import logging as _logging
+
 from servemix._certificate import diagnose, lower_bound
 from servemix._classify import classify
 from servemix._core import (
@@ -22,8 +24,9 @@ from servemix._core import (
 )
 from servemix._errors import InternalError, InvalidInputError, MissingExtraError, ServemixError
 from servemix._load import load_plan, load_problem
+from servemix._methods import Heuristic, HeuristicSettings, method_names
 from servemix._recourse import Recourse
-from servemix._solve import solve
+from servemix._solve import Switches, solve
 from servemix._uncertainty import Inflation
 
 __all__ = [
@@ -31,6 +34,8 @@ __all__ = [
     "CheckReport",
     "DiagnosedConstraint",
     "Diagnosis",
+    "Heuristic",
+    "HeuristicSettings",
     "Inflation",
     "InternalError",
     "InvalidInputError",
@@ -44,6 +49,7 @@ __all__ = [
     "Recourse",
     "Router",
     "ServemixError",
+    "Switches",
     "Transition",
     "TransitionStep",
     "Violation",
@@ -54,5 +60,9 @@ __all__ = [
     "load_plan",
     "load_problem",
     "lower_bound",
+    "method_names",
     "solve",
 ]
+
+# Where a program sets up no logging, a library says nothing.
+_logging.getLogger(__name__).addHandler(_logging.NullHandler())

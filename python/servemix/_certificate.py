@@ -14,9 +14,9 @@ __all__ = ["diagnose", "lower_bound"]
 
 def lower_bound(
     problem: Problem,
+    *,
     time_limit: float | None = None,
     threads: int = 1,
-    *,
     cancel: CancelToken | None = None,
 ) -> LowerBound:
     """Find what every plan of a problem must cost at least.
@@ -51,8 +51,9 @@ def lower_bound(
 
 def diagnose(
     problem: Problem,
-    time_limit: float | None = None,
     *,
+    time_limit: float | None = None,
+    threads: int = 1,
     cancel: CancelToken | None = None,
 ) -> Diagnosis:
     """Say why a problem has no plan and what would give it one, or what its constraints cost.
@@ -63,6 +64,8 @@ def diagnose(
         The problem.
     time_limit
         Wall-clock limit, s; None for no limit.
+    threads
+        Threads to use.
     cancel
         A token with which another thread can end the diagnosis.
 
@@ -79,4 +82,4 @@ def diagnose(
     InvalidInputError
         A setting is out of range; the message names it.
     """
-    return _core.diagnose(problem, time_limit=time_limit, cancel=cancel)
+    return _core.diagnose(problem, time_limit=time_limit, threads=threads, cancel=cancel)

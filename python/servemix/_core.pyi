@@ -172,6 +172,35 @@ class Problem:
     def to_json(self, path: None = None) -> str: ...
     @overload
     def to_json(self, path: str | os.PathLike[str]) -> None: ...
+    def to_polars(self) -> dict[str, Any]:
+        """Tables as polars frames, with names beside the indices (package polars).
+
+        Returns
+        -------
+        dict of str to polars.DataFrame
+            ``pools``, ``query_types``, ``models``, ``tiers``, ``configurations`` and ``routes``.
+
+        Raises
+        ------
+        MissingExtraError
+            polars is not installed (extra ``traces``).
+        """
+
+    def to_pandas(self) -> dict[str, Any]:
+        """Tables as pandas frames, with names beside the indices (package pandas).
+
+        Returns
+        -------
+        dict of str to pandas.DataFrame
+            As of ``to_polars``.
+
+        Raises
+        ------
+        MissingExtraError
+            pandas is not installed (extra ``pandas``).
+        """
+
+    def _repr_html_(self) -> str: ...
     def __hash__(self) -> int: ...
     def __eq__(self, value: object, /) -> bool: ...
     def __copy__(self) -> Problem: ...
@@ -246,6 +275,10 @@ class Plan:
     @property
     def problem(self) -> str:
         """Name of the problem that it answers."""
+
+    @property
+    def problem_name(self) -> str:
+        """Name of the problem that it answers; the same as `problem`."""
 
     @property
     def method(self) -> str:
@@ -378,6 +411,34 @@ class Plan:
     def summary(self) -> str:
         """The plan as a table that a person reads."""
 
+    def to_polars(self) -> dict[str, Any]:
+        """Tables as polars frames, with names beside the indices (package polars).
+
+        Returns
+        -------
+        dict of str to polars.DataFrame
+            ``deployments``, ``routing`` and ``query_types``.
+
+        Raises
+        ------
+        MissingExtraError
+            polars is not installed (extra ``traces``).
+        """
+
+    def to_pandas(self) -> dict[str, Any]:
+        """Tables as pandas frames, with names beside the indices (package pandas).
+
+        Returns
+        -------
+        dict of str to pandas.DataFrame
+            As of ``to_polars``.
+
+        Raises
+        ------
+        MissingExtraError
+            pandas is not installed (extra ``pandas``).
+        """
+
     def _repr_html_(self) -> str: ...
     def __hash__(self) -> int: ...
     def __eq__(self, value: object, /) -> bool: ...
@@ -438,6 +499,8 @@ class TransitionStep:
             There is no such mode.
         """
 
+    def __reduce__(self) -> tuple[Any, tuple[str, tuple[Any, ...]]]: ...
+
 @final
 class Transition:
     """How to get from one plan's deployments to another's; returned by `Plan.transition`."""
@@ -479,6 +542,8 @@ class Transition:
         """Where no safe order was found, how much less can be served on the way; None otherwise."""
 
     def __len__(self) -> int: ...
+    def _repr_html_(self) -> str: ...
+    def __reduce__(self) -> tuple[Any, tuple[str, tuple[Any, ...]]]: ...
 
 @final
 class Planner:
@@ -698,6 +763,7 @@ class Violation:
     def amount(self) -> float: ...
     @property
     def message(self) -> str: ...
+    def __reduce__(self) -> tuple[Any, tuple[str, tuple[Any, ...]]]: ...
 
 @final
 class CheckReport:
@@ -718,6 +784,9 @@ class CheckReport:
     @property
     def feasible(self) -> bool:
         """Whether there is a plan and it breaks nothing."""
+
+    def _repr_html_(self) -> str: ...
+    def __reduce__(self) -> tuple[Any, tuple[str, tuple[Any, ...]]]: ...
 
 @final
 class LowerBound:
@@ -750,6 +819,8 @@ class LowerBound:
         pool "pool" (per GPU), and "budget" (per USD) and "storage" (per GB).
         """
 
+    def __reduce__(self) -> tuple[Any, tuple[str, tuple[Any, ...]]]: ...
+
 @final
 class DiagnosedConstraint:
     """A constraint in a diagnosis.
@@ -776,6 +847,7 @@ class DiagnosedConstraint:
     def value(self) -> float: ...
     @property
     def message(self) -> str: ...
+    def __reduce__(self) -> tuple[Any, tuple[str, tuple[Any, ...]]]: ...
 
 @final
 class ProposedChange:
@@ -809,6 +881,7 @@ class ProposedChange:
     def not_enough(self) -> float: ...
     @property
     def message(self) -> str: ...
+    def __reduce__(self) -> tuple[Any, tuple[str, tuple[Any, ...]]]: ...
 
 @final
 class MarginalValue:
@@ -835,6 +908,7 @@ class MarginalValue:
     def usd_per_unit(self) -> float: ...
     @property
     def message(self) -> str: ...
+    def __reduce__(self) -> tuple[Any, tuple[str, tuple[Any, ...]]]: ...
 
 @final
 class Diagnosis:
@@ -865,6 +939,9 @@ class Diagnosis:
     def marginal_values(self) -> list[MarginalValue]:
         """For a feasible problem, the constraints that cost something."""
 
+    def _repr_html_(self) -> str: ...
+    def __reduce__(self) -> tuple[Any, tuple[str, tuple[Any, ...]]]: ...
+
 def lower_bound(
     problem: Problem,
     *,
@@ -875,7 +952,11 @@ def lower_bound(
     """Find a lower bound; see `servemix.lower_bound`."""
 
 def diagnose(
-    problem: Problem, *, time_limit: float | None = None, cancel: CancelToken | None = None
+    problem: Problem,
+    *,
+    time_limit: float | None = None,
+    threads: int | None = None,
+    cancel: CancelToken | None = None,
 ) -> Diagnosis:
     """Say why a problem has no plan; see `servemix.diagnose`."""
 
@@ -936,6 +1017,9 @@ def _replay(
 
 def _summarise(columns: Columns, outcomes: Columns, slos: Columns) -> dict[str, Any]:
     """Attainment and percentiles per query type, and of all requests in the last row; see `servemix.replay.Replay`."""
+
+def _restore(class_: str, state: tuple[Any, ...]) -> Any:
+    """For pickle: an instance of a class from its state."""
 
 def _reroute(problem: Problem, plan: Plan, *, lift_unmet: bool = False) -> dict[str, Any] | None:
     """Route the traffic of `problem` over the deployments of `plan`; see `servemix.experiments.reroute`."""

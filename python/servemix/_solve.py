@@ -3,43 +3,42 @@
 from __future__ import annotations
 
 import difflib
+import logging
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypedDict
 
 from servemix import _core
 from servemix._errors import InvalidInputError
+from servemix._methods import METHODS, HeuristicSettings, method_names, solve_by_entry_point
 
 if TYPE_CHECKING:
     from servemix._core import CancelToken, Plan, Problem
     from servemix._recourse import Recourse
     from servemix._uncertainty import Inflation
 
-__all__ = ["solve"]
+__all__ = ["Switches", "solve"]
 
-METHODS = ("gh", "agh", "bnb", "exact")
-SWITCHES = (
-    "tp_selection",
-    "coverage_ranking",
-    "tp_upgrade",
-    "multi_start",
-    "local_search",
-    "consolidation",
-    "routing_lp",
-)
-_SETTINGS = (
-    "seed",
-    "time_limit",
-    "threads",
-    "max_iterations",
-    "rel_gap",
-    "initial_plan",
-    "bound",
-    "cancel",
-    "solver",
-    "robust",
-    "scenarios",
-    "headroom",
-)
+_log = logging.getLogger(__name__)
+
+
+class Switches(TypedDict, total=False):
+    """Parts of the heuristics, each on unless it is False; for ablation studies.
+
+    Attributes
+    ----------
+    tp_selection, coverage_ranking, tp_upgrade
+        M1, M2 and M3 of the greedy heuristic.
+    multi_start, local_search, consolidation, routing_lp
+        Parts of the adaptive heuristic.
+    """
+
+    tp_selection: bool
+    coverage_ranking: bool
+    tp_upgrade: bool
+    multi_start: bool
+    local_search: bool
+    consolidation: bool
+    routing_lp: bool
 
 
 def solve(
@@ -58,7 +57,7 @@ def solve(
     robust: Inflation | Recourse | None = None,
     scenarios: Sequence[Problem] | None = None,
     headroom: float = 0.0,
-    **switches: bool,
+    switches: Switches | None = None,
 ) -> Plan:
     """Find what to deploy and where to send each kind of request, at the least cost.
 
@@ -68,8 +67,9 @@ def solve(
         What is to be planned.
     method
         ``"gh"`` (greedy, the fastest), ``"agh"`` (several starts and local search), ``"bnb"``
-        (branch and bound, proves its plan optimal) or ``"exact"`` (a mixed-integer solver; needs
-        the extra ``exact``).
+        (branch and bound, proves its plan optimal), ``"exact"`` (a mixed-integer solver; needs
+        the extra ``exact``), or a heuristic that another package adds by an entry point of the
+        group ``servemix.methods`` (see ``docs/extending.md``).
     seed
         Seed of every random choice. With the same seed and no time limit the plan is the same,
         whatever the number of threads.
@@ -103,10 +103,9 @@ def solve(
         the query types and routes of ``problem``. Not together with ``robust``.
     headroom
         Share of each replica's time and KV cache that is left free, at least 0 and below 1.
-    **switches
-        Parts of the heuristics to turn off, for ablation studies: ``tp_selection``,
-        ``coverage_ranking``, ``tp_upgrade``, ``multi_start``, ``local_search``,
-        ``consolidation``, ``routing_lp``. Not for ``"exact"``.
+    switches
+        Parts of the heuristics to turn off, for ablation studies (`Switches`), such as
+        ``{"local_search": False}``. Only for ``"gh"``, ``"agh"`` and ``"bnb"``.
 
     Returns
     -------
@@ -123,19 +122,17 @@ def solve(
     KeyboardInterrupt
         Ctrl-C on the main thread.
     """
-    if method not in METHODS:
-        raise InvalidInputError(
-            f"method: {method!r} is not a method; there are {', '.join(METHODS)}"
-        )
-    for name in switches:
-        if name not in SWITCHES:
-            near = difflib.get_close_matches(name, (*_SETTINGS, *SWITCHES), n=1)
+    off: dict[str, Any] = dict(switches or {})
+    for name in off:
+        if name not in Switches.__annotations__:
+            near = difflib.get_close_matches(name, Switches.__annotations__, n=1)
             hint = f"; did you mean {near[0]!r}?" if near else ""
-            raise InvalidInputError(f"{name}: is no setting of solve{hint}")
+            raise InvalidInputError(f"switches.{name}: there is no such switch{hint}")
+    if method not in METHODS and method not in method_names():
+        names = ", ".join(method_names())
+        raise InvalidInputError(f"method: {method!r} is not a method; there are {names}")
     if robust is not None or scenarios is not None or headroom != 0.0:
         from servemix._robust import robust_solve
-
-        off: dict[str, Any] = dict(switches)
 
         def one(worse: Problem) -> Plan:
             return solve(
@@ -149,12 +146,12 @@ def solve(
                 initial_plan=initial_plan,
                 cancel=cancel,
                 solver=solver,
-                **off,
+                switches=switches,
             )
 
         return robust_solve(problem, one, robust=robust, scenarios=scenarios, headroom=headroom)
-    if method != "exact":
-        return _core.solve(
+    if method in ("gh", "agh", "bnb"):
+        plan = _core.solve(
             problem,
             method,
             seed=seed,
@@ -165,22 +162,38 @@ def solve(
             initial_plan=initial_plan,
             bound=bound,
             cancel=cancel,
-            switches=switches or None,
+            switches=off or None,
         )
-    if max_iterations is not None or cancel is not None or switches:
-        given = {"max_iterations": max_iterations, "cancel": cancel, **switches}
-        name = next(name for name, value in given.items() if value is not None)
-        raise InvalidInputError(f"{name}: has no meaning for the method 'exact'")
-    if initial_plan is not None and not isinstance(initial_plan, _core.Plan):
-        raise TypeError(f"{type(initial_plan).__name__!r} object is not an instance of 'Plan'")
+    elif method == "exact":
+        plan = _exact(
+            problem,
+            {"max_iterations": max_iterations, "cancel": cancel, "switches": switches or None},
+            solver=solver,
+            time_limit=time_limit,
+            rel_gap=rel_gap,
+            threads=threads,
+            initial_plan=initial_plan,
+            seed=seed,
+        )
+    else:
+        if off or bound:
+            name = "switches" if off else "bound"
+            raise InvalidInputError(f"{name}: has no meaning for the method {method!r}")
+        settings = HeuristicSettings(
+            seed, time_limit, threads, max_iterations, rel_gap, initial_plan, cancel
+        )
+        plan = solve_by_entry_point(problem, method, settings)
+    _log.debug("%s by %s: %s in %.6f s", plan.problem, method, plan.status, plan.runtime_s)
+    return plan
+
+
+def _exact(problem: Problem, unknown: dict[str, object], **settings: Any) -> Plan:
+    for name, value in unknown.items():
+        if value is not None:
+            raise InvalidInputError(f"{name}: has no meaning for the method 'exact'")
+    start = settings["initial_plan"]
+    if start is not None and not isinstance(start, _core.Plan):
+        raise TypeError(f"{type(start).__name__!r} object is not an instance of 'Plan'")
     from servemix.exact import solve_exact
 
-    return solve_exact(
-        problem,
-        solver=solver,
-        time_limit=time_limit,
-        rel_gap=rel_gap,
-        threads=threads,
-        initial_plan=initial_plan,
-        seed=seed,
-    )
+    return solve_exact(problem, **settings)

@@ -41,3 +41,30 @@ class Inflation:
                 raise InvalidInputError(f"inflation.{name}: must be finite and ≥ 1, got {value!r}")
         if self.budgeted is not None and not (np.isfinite(self.budgeted) and self.budgeted >= 0.0):
             raise InvalidInputError(f"inflation.budgeted: must be ≥ 0, got {self.budgeted!r}")
+
+    @classmethod
+    def of(cls, factor: float | Inflation, *, budgeted: float | None = None) -> Inflation:
+        """Return the inflation of latencies, busy times and errors by one factor.
+
+        Parameters
+        ----------
+        factor
+            Largest factor, ≥ 1; an `Inflation` is returned as it is.
+        budgeted
+            As of the class; not beside an `Inflation`.
+
+        Returns
+        -------
+        Inflation
+            With ``latency`` and ``error`` at the factor, demand as planned.
+
+        Raises
+        ------
+        InvalidInputError
+            The factor is below 1 or not finite, or ``budgeted`` is given twice.
+        """
+        if not isinstance(factor, cls):
+            return cls(latency=factor, error=factor, budgeted=budgeted)  # type: ignore[arg-type]
+        if budgeted is not None:
+            raise InvalidInputError("budgeted: has no meaning beside an Inflation")
+        return factor

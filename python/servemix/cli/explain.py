@@ -37,7 +37,7 @@ def explain(
     with progress(f"{source}: building the problem"):
         given = read_either(source)
     with progress(f"{source}: looking for what conflicts"):
-        found = diagnose(given.problem, time_limit)
+        found = diagnose(given.problem, time_limit=time_limit)
     if as_json:
         print_json(_as_json(found, given.screening))
     else:

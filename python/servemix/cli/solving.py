@@ -23,9 +23,6 @@ NO_PLAN = 1
 #: Most seconds that a command which has no plan looks for the reason.
 _DIAGNOSIS_S = 2.0
 
-#: How long a page without a plan may look for the reason, s.
-_DIAGNOSIS_LIMIT_S = 20.0
-
 T = TypeVar("T")
 
 
@@ -58,7 +55,7 @@ def why_none(given: Given, source: str) -> list[str]:
     lines = [] if given.screening is None else causes(given.screening)
     if not lines:
         with progress(f"{given.problem.name}: looking for what conflicts"):
-            found = diagnose(given.problem, _DIAGNOSIS_S)
+            found = diagnose(given.problem, time_limit=_DIAGNOSIS_S)
         if found.conflict:
             conflict = "; ".join(one.message for one in found.conflict)
             lines.append(f"cannot hold together: {conflict}")
@@ -123,7 +120,7 @@ def _page(
         from servemix import diagnose
 
         with progress(f"{given.problem.name}: looking for what conflicts"):
-            diagnosis = diagnose(given.problem, time_limit=_DIAGNOSIS_LIMIT_S)
+            diagnosis = diagnose(given.problem, time_limit=_DIAGNOSIS_S)
     return plan_page(
         given.problem,
         plan,

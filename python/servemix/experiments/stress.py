@@ -138,9 +138,7 @@ def stress(
     InvalidInputError
         A setting is out of range, or there is no plan; the message names it.
     """
-    worst = inflation if isinstance(inflation, Inflation) else None
-    if worst is None:
-        worst = Inflation(latency=inflation, error=inflation)  # type: ignore[arg-type]
+    worst = Inflation.of(inflation)
     if worst.budgeted is not None:
         raise InvalidInputError("inflation.budgeted: has no meaning in a stress test")
     for name, value in (("scenarios", scenarios), ("parts", parts)):
@@ -231,7 +229,7 @@ def least_violations(problem: Problem, inflation: float | Inflation = 1.5) -> fl
     float
         A share of all queries that no placement's mean violation rate is below.
     """
-    worst = inflation if isinstance(inflation, Inflation) else Inflation(inflation, inflation)
+    worst = Inflation.of(inflation)
     types, routes, c = problem.query_types, problem.routes, problem.configurations
     i, a = routes["query_type"], routes["configuration"]
     holds = _chance(types["error_slo"][i], routes["error"], worst.error)

@@ -7,15 +7,12 @@ import hashlib
 import io
 import json
 import os
-import platform
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor, as_completed
 from dataclasses import dataclass, field
-from datetime import datetime, timezone
 from functools import lru_cache
-from importlib import metadata
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -24,15 +21,14 @@ from servemix._core import __version__
 from servemix._errors import InvalidInputError
 from servemix._extras import require
 from servemix._files import write_whole
+from servemix._frames import Framed
+from servemix.experiments._record import record_of
 from servemix.report.tables import Table, markdown_table
 
 __all__ = ["Cell", "Row", "Study", "StudyResult"]
 
 #: A row of a study: names and plain values.
 Row = dict[str, Any]
-
-#: Libraries whose version can change a figure.
-_LIBRARIES = ("servemix", "numpy", "mip", "highsbox", "cbcbox")
 
 
 @dataclass(frozen=True)
@@ -164,7 +160,7 @@ class Study:
             kept.write(cell, measured)
         tell(total, total, "")
         ordered = [row for cell in self.cells for row in rows[cell.key]]
-        record = _record(self, time.perf_counter() - began, num_resumed)
+        record = record_of(self, time.perf_counter() - began, num_resumed)
         result = StudyResult(self, ordered, record)
         if output is not None:
             result.write(output)
@@ -189,7 +185,7 @@ class Study:
 
 
 @dataclass(frozen=True, eq=False)
-class StudyResult:
+class StudyResult(Framed):
     """Outcome of a study.
 
     Attributes
@@ -244,6 +240,14 @@ class StudyResult:
         writer.writeheader()
         writer.writerows(self.rows)
         return text.getvalue()
+
+    def _columns(self) -> dict[str, Any]:
+        return {name: self.column(name) for name in self.columns}
+
+    def _repr_html_(self) -> str:
+        from servemix.report.notebook import study_html
+
+        return study_html(self)
 
     def picture(self, suffix: str = "png") -> bytes:
         """Draw the study as ``png``, ``svg`` or ``pdf``.
@@ -372,42 +376,6 @@ def _code(module: str) -> str:
         if file.is_file():
             digest.update(file.read_bytes())
     return digest.hexdigest()
-
-
-def _record(study: Study, duration_s: float, num_resumed: int) -> dict[str, Any]:
-    return {
-        "study": study.name,
-        "settings": dict(study.settings),
-        "date": datetime.now(timezone.utc).isoformat(timespec="seconds"),
-        "duration_s": round(duration_s, 3),
-        "num_cells": len(study.cells),
-        "num_cells_kept_from_before": num_resumed,
-        "versions": _versions(),
-        "machine": {
-            "platform": platform.platform(),
-            "processor": _processor(),
-            "num_cpus": os.cpu_count(),
-        },
-    }
-
-
-def _versions() -> dict[str, str]:
-    versions = {"python": platform.python_version(), "servemix": __version__}
-    for name in _LIBRARIES:
-        try:
-            versions.setdefault(name, metadata.version(name))
-        except metadata.PackageNotFoundError:
-            continue
-    return versions
-
-
-def _processor() -> str:
-    try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-    except OSError:
-        return platform.processor()
-    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    return names[0] if names else platform.processor()
 
 
 def _silent(done: float, total: float, cell: str) -> None:

@@ -10,11 +10,17 @@ latency, busy time and memory of a route follow from the curve in one place.
 (6, ())
 """
 
-from servemix.performance.build import MODELS, build_arrays, build_problem, service_curves
+from servemix.performance.build import (
+    build_arrays,
+    build_problem,
+    service_curves,
+)
+from servemix.performance.registry import ENTRY_POINTS, MODELS, model_names
 from servemix.performance.screening import Reason, Screened, Screening
 from servemix.performance.service_curve import ServiceCurve
 
 __all__ = [
+    "ENTRY_POINTS",
     "MODELS",
     "Reason",
     "Screened",
@@ -22,5 +28,6 @@ __all__ = [
     "ServiceCurve",
     "build_arrays",
     "build_problem",
+    "model_names",
     "service_curves",
 ]

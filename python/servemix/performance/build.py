@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,6 +13,7 @@ from servemix._errors import InvalidInputError
 from servemix.performance.caveats import caveats, intervals
 from servemix.performance.configurations import Configurations, enumerate_configurations
 from servemix.performance.error_rates import ErrorRates, error_rates
+from servemix.performance.registry import CANDIDATES, MODELS, added_model, function_of
 from servemix.performance.routes import Curves, RouteFigures, curve_of, route_figures
 from servemix.performance.screen import RouteChecks, screen
 from servemix.performance.screening import Reason, Screening
@@ -24,19 +24,6 @@ from servemix.scenario.mistakes import Mistakes
 
 if TYPE_CHECKING:
     from servemix import Problem
-
-#: Performance models by name: where the functions that give service curves, and errors, are found.
-MODELS: dict[str, tuple[str, str | None]] = {
-    "roofline": ("servemix.performance.roofline:service_curves", None),
-    "profile": ("servemix.performance.profile.model:service_curves", None),
-    "capability": (
-        "servemix.performance.capability:service_curves",
-        "servemix.performance.capability:errors",
-    ),
-}
-
-#: Performance models that change what is looked at: where the function is found.
-CANDIDATES = {"profile": "servemix.performance.profile.candidates:limited"}
 
 #: Replicas that every configuration may have where the scenario sets no limit.
 MIN_REPLICA_LIMIT = 1024
@@ -133,7 +120,7 @@ def _build(
     scenario = resolved.scenario
     configurations, none = enumerate_configurations(resolved)
     if (candidates := CANDIDATES.get(scenario.performance.model)) is not None:
-        configurations = _function(candidates)(resolved, configurations)
+        configurations = function_of(candidates)(resolved, configurations)
     mistakes = Mistakes()
     with mistakes.collecting():
         rates = _error_rates(resolved, configurations)
@@ -267,14 +254,23 @@ def configuration_curves(resolved: ResolvedScenario, configurations: Configurati
         There is no such performance model, or it lacks a number.
     """
     name = resolved.scenario.performance.model
-    if name not in MODELS:
+    if name in MODELS:
+        curves: Curves = function_of(MODELS[name][0])(resolved, configurations)
+    else:
+        curves = added_model(name)(resolved, configurations)
+    several = () if isinstance(curves, ServiceCurve) else curves
+    if several and len(several) != len(resolved.scenario.query_types):
         raise InvalidInputError(
-            f"performance.model: there is no performance model {name!r}; there are: "
-            f"{', '.join(MODELS)}"
+            f"performance model {name!r}: {len(several)} curves for "
+            f"{len(resolved.scenario.query_types)} query types"
         )
-    curves: Curves = _function(MODELS[name][0])(resolved, configurations)
     for i in range(len(resolved.scenario.query_types)):
-        assert len(curve_of(curves, i)) == len(configurations)
+        found = len(curve_of(curves, i))
+        if found != len(configurations):
+            raise InvalidInputError(
+                f"performance model {name!r}: {found} entries for {len(configurations)} "
+                "configurations"
+            )
     return curves
 
 
@@ -301,14 +297,7 @@ def _error_rates(resolved: ResolvedScenario, configurations: Configurations) -> 
 
 def _modelled_errors(resolved: ResolvedScenario) -> NDArray[np.float64] | None:
     path = MODELS.get(resolved.scenario.performance.model, ("", None))[1]
-    return None if path is None else _function(path)(resolved)
-
-
-def _function(path: str) -> Callable[..., Any]:
-    """Import a performance model's function when it is asked for."""
-    module, _, name = path.partition(":")
-    function: Callable[..., Any] = getattr(import_module(module), name)
-    return function
+    return None if path is None else function_of(path)(resolved)
 
 
 def latency_slo_s(query_type: QueryType) -> float:

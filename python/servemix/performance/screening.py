@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from enum import IntEnum
-from typing import TYPE_CHECKING
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from servemix._errors import InvalidInputError
+from servemix._frames import Framed
 
 if TYPE_CHECKING:
     from servemix.performance.error_rates import EstimatedError
@@ -90,7 +92,7 @@ class Screened:
 
 
 @dataclass(frozen=True)
-class Screening:
+class Screening(Framed):
     """What became of every (query type, model, tier) when the problem was built.
 
     Attributes
@@ -200,6 +202,24 @@ class Screening:
         """
         some = (self.reason == Reason.ROUTE).any(axis=(1, 2))
         return tuple(name for name, has in zip(self.query_types, some, strict=True) if not has)
+
+    def _columns(self) -> dict[str, Any]:
+        shape = self.reason.shape
+        i, j, k = (axis.ravel() for axis in np.indices(shape))
+        names = {
+            "query_type_name": [self.query_types[n] for n in i],
+            "model_name": [self.models[n] for n in j],
+            "tier_name": [self.tiers[n] for n in k],
+            "reason_name": [Reason(n).name.lower() for n in self.reason.ravel().tolist()],
+        }
+        figures = ("closest", "limit", "suffices", "tp", "pp", "max_num_seqs")
+        indices = {"query_type": i, "model": j, "tier": k}
+        return names | indices | {name: getattr(self, name).ravel() for name in figures}
+
+    def _repr_html_(self) -> str:
+        # Reports know screenings, not the other way round: looked up by name.
+        html: str = import_module("servemix.report.notebook").screening_html(self)
+        return html
 
     def _entry(self, i: int, j: int, k: int) -> Screened:
         at = (i, j, k)

@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-import io
 import os
-from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from servemix._errors import InvalidInputError
-from servemix._extras import require
-from servemix._files import write_whole
+from servemix._pictures import draw_to_file
 
 if TYPE_CHECKING:
     from servemix.replay.result import Replay
 
-_SUFFIXES = ("png", "svg", "pdf")
 _WINDOWS = 60
 
 
@@ -39,12 +34,10 @@ def plot_replay(found: Replay, path: str | os.PathLike[str]) -> None:
     MissingExtraError
         matplotlib is not installed.
     """
-    suffix = Path(path).suffix.lower().lstrip(".")
-    if suffix not in _SUFFIXES:
-        raise InvalidInputError(f"{os.fspath(path)}: a picture is a .png, .svg or .pdf file")
-    figure_module = require("matplotlib.figure", extra="plot")
-    # Figure without pyplot: no window, no global state, safe in any thread.
-    figure = figure_module.Figure(figsize=(11, 5), layout="constrained")
+    draw_to_file(path, (11, 5), lambda figure: _draw(figure, found))
+
+
+def _draw(figure: Any, found: Replay) -> None:
     over_time, spread = figure.subplots(1, 2)
     arrival_s, ttft_s = found.requests["arrival_s"], found.requests["ttft_s"]
     width_s = max(float(arrival_s.max(initial=0.0)), 1e-9) / _WINDOWS
@@ -64,6 +57,3 @@ def plot_replay(found: Replay, path: str | os.PathLike[str]) -> None:
     if spread.lines:
         spread.legend(fontsize="small")
     figure.suptitle(f"{found.scenario}: {found.attainment:.1%} of the requests met every SLO")
-    picture = io.BytesIO()
-    figure.savefig(picture, format=suffix, dpi=120)
-    write_whole(path, picture.getvalue())

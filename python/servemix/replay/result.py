@@ -10,6 +10,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from servemix._frames import Framed
+from servemix.replay._json import without_nan
+
 if TYPE_CHECKING:
     from servemix import Plan
     from servemix.replay.requests import Requests
@@ -107,7 +110,7 @@ class DeploymentReplay:
 
 
 @dataclass(frozen=True, eq=False)
-class Replay:
+class Replay(Framed):
     """Outcome of a replay.
 
     Attributes
@@ -270,7 +273,7 @@ class Replay:
         """
         import json
 
-        data = _without_nan(self.to_data())
+        data = without_nan(self.to_data())
         text = json.dumps(data, ensure_ascii=False, indent=1, allow_nan=False)
         if path is None:
             return text
@@ -308,6 +311,15 @@ class Replay:
         from servemix.replay.plot import plot_replay
 
         plot_replay(self, path)
+
+    def _columns(self) -> dict[str, Any]:
+        types = [row.name for row in self.query_types]
+        places = [*(row.name for row in self.deployments), None]
+        return {
+            "query_type_name": [types[n] for n in self.requests["query_type"].tolist()],
+            "deployment_name": [places[n] for n in self.requests["deployment"].tolist()],
+            **self.requests,
+        }
 
     def _repr_html_(self) -> str:
         from servemix.report.html_tables import tables_html
@@ -389,12 +401,3 @@ def _type_data(row: TypeReplay) -> dict[str, Any]:
     data["attainment"] = {key: vars(getattr(row, key)) for key in _SHARES}
     data["planned"] = row.planned or None
     return data | {key: getattr(row, key) for key in _TIMES}
-
-
-def _without_nan(data: Any) -> Any:
-    """JSON has no NaN: what is not known is null."""
-    if isinstance(data, dict):
-        return {key: _without_nan(value) for key, value in data.items()}
-    if isinstance(data, list):
-        return [_without_nan(value) for value in data]
-    return None if isinstance(data, float) and not np.isfinite(data) else data

@@ -27,7 +27,7 @@ __all__ = [
     "parse_seconds",
 ]
 
-_log = logging.getLogger("servemix.traces")
+_log = logging.getLogger(__name__)
 
 # Beyond this a double no longer tells whole numbers apart; no request has as many tokens.
 _LARGEST_COUNT = 2**53

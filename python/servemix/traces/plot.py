@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import io
 import os
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from servemix._errors import InvalidInputError
 from servemix._extras import require
-from servemix._files import write_whole
+from servemix._pictures import draw_to_file
 
 if TYPE_CHECKING:
     from servemix.traces.demand import Demand
@@ -20,7 +17,6 @@ __all__ = ["plot_demand"]
 
 # More points than this only make the file larger.
 _MAX_POINTS = 20_000
-_SUFFIXES = ("png", "svg", "pdf")
 
 
 def plot_demand(demand: Demand, path: str | os.PathLike[str]) -> None:
@@ -42,23 +38,19 @@ def plot_demand(demand: Demand, path: str | os.PathLike[str]) -> None:
     MissingExtraError
         matplotlib is not installed.
     """
-    suffix = Path(path).suffix.lower().lstrip(".")
-    if suffix not in _SUFFIXES:
-        raise InvalidInputError(f"{os.fspath(path)}: a picture is a .png, .svg or .pdf file")
-    figure_module = require("matplotlib.figure", extra="plot")
+    height = 5 if demand.time_of_day_per_h is None else 7.5
+    draw_to_file(path, (10, height), lambda figure: _draw(figure, demand))
+
+
+def _draw(figure: Any, demand: Demand) -> None:
     colours = require("matplotlib", extra="plot").colormaps["tab10"]
     day = demand.time_of_day_per_h
-    # Figure without pyplot: no window, no global state, safe in any thread.
-    figure = figure_module.Figure(figsize=(10, 5 if day is None else 7.5), layout="constrained")
     grid = figure.add_gridspec(1 if day is None else 2, 2)
     _draw_clusters(figure.add_subplot(grid[:, 0]), demand, colours)
     _draw_series(figure.add_subplot(grid[0, 1]), demand, colours)
     if day is not None:
         _draw_day(figure.add_subplot(grid[1, 1]), demand, colours)
     figure.suptitle(f"{demand.name}: {demand.rate_per_h:,.0f} requests/h")
-    picture = io.BytesIO()
-    figure.savefig(picture, format=suffix, dpi=120)
-    write_whole(path, picture.getvalue())
 
 
 def _draw_clusters(axes: Any, demand: Demand, colours: Any) -> None:

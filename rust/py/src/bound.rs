@@ -2,12 +2,13 @@
 
 use numpy::PyArray1;
 use pyo3::prelude::*;
-use pyo3::types::PyDict;
+use pyo3::types::{PyDict, PyTuple};
 use servemix_core::bound::{lower_bound as core_lower_bound, LowerBound};
 use servemix_core::{SolveParams, Stop};
 
 use crate::convert::{number, unsigned};
 use crate::entry;
+use crate::pickle::{reduced, Pickled, Reduced};
 use crate::problem::PyProblem;
 use crate::solve::PyCancelToken;
 
@@ -25,29 +26,54 @@ use crate::solve::PyCancelToken;
 ///     Times that the Lagrangian function was evaluated.
 #[pyclass(name = "LowerBound", module = "servemix", frozen)]
 pub(crate) struct PyLowerBound {
-    inner: LowerBound,
+    value: f64,
+    infeasible: bool,
+    converged: bool,
+    evaluations: u64,
+    /// Of supply, error, latency and pools; of budget and storage.
+    prices: ([Vec<f64>; 4], f64, f64),
+}
+
+impl PyLowerBound {
+    fn new(found: LowerBound) -> Self {
+        let prices = found.prices;
+        Self {
+            value: found.value,
+            infeasible: found.infeasible,
+            converged: found.converged,
+            evaluations: found.evaluations,
+            prices: ([prices.supply, prices.error, prices.latency, prices.pool], prices.budget, prices.storage),
+        }
+    }
+}
+
+impl Pickled for PyLowerBound {
+    fn restore(state: &Bound<'_, PyTuple>) -> PyResult<Self> {
+        let (value, infeasible, converged, evaluations, prices) = state.extract()?;
+        Ok(Self { value, infeasible, converged, evaluations, prices })
+    }
 }
 
 #[pymethods]
 impl PyLowerBound {
     #[getter]
     fn value(&self) -> f64 {
-        self.inner.value
+        self.value
     }
 
     #[getter]
     fn infeasible(&self) -> bool {
-        self.inner.infeasible
+        self.infeasible
     }
 
     #[getter]
     fn converged(&self) -> bool {
-        self.inner.converged
+        self.converged
     }
 
     #[getter]
     fn evaluations(&self) -> u64 {
-        self.inner.evaluations
+        self.evaluations
     }
 
     /// Prices of the constraints in the relaxation, USD over the horizon per unit: per query type
@@ -55,24 +81,28 @@ impl PyLowerBound {
     /// pool "pool" (per GPU), and "budget" (per USD) and "storage" (per GB).
     #[getter]
     fn prices<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
-        let prices = &self.inner.prices;
+        let (columns, budget, storage) = &self.prices;
         let dict = PyDict::new(py);
-        for (name, column) in
-            [("supply", &prices.supply), ("error", &prices.error), ("latency", &prices.latency), ("pool", &prices.pool)]
-        {
+        for (name, column) in ["supply", "error", "latency", "pool"].into_iter().zip(columns) {
             dict.set_item(name, PyArray1::from_slice(py, column))?;
         }
-        dict.set_item("budget", prices.budget)?;
-        dict.set_item("storage", prices.storage)?;
+        dict.set_item("budget", budget)?;
+        dict.set_item("storage", storage)?;
         Ok(dict)
     }
 
     fn __repr__(&self) -> String {
-        if self.inner.infeasible {
+        if self.infeasible {
             "<LowerBound: no plan exists>".to_owned()
         } else {
-            format!("<LowerBound: {:.2} USD>", self.inner.value)
+            format!("<LowerBound: {:.2} USD>", self.value)
         }
+    }
+
+    fn __reduce__<'py>(&self, py: Python<'py>) -> PyResult<Reduced<'py>> {
+        let (columns, budget, storage) = &self.prices;
+        let prices = (columns.clone(), *budget, *storage);
+        reduced::<Self, _>(py, (self.value, self.infeasible, self.converged, self.evaluations, prices))
     }
 }
 
@@ -107,5 +137,5 @@ pub(crate) fn lower_bound(
     let inner = entry::call_with_token(py, cancel, params.threads, |token| {
         core_lower_bound(owner, &params, &Stop::new(&params, token))
     })?;
-    Ok(PyLowerBound { inner })
+    Ok(PyLowerBound::new(inner))
 }

@@ -1,10 +1,11 @@
 //! The function `check` and what it returns.
 
 use pyo3::prelude::*;
-use pyo3::types::PyDict;
-use servemix_core::CheckReport;
+use pyo3::types::{PyDict, PyTuple};
+use servemix_core::{CheckReport, Cost};
 
 use crate::entry;
+use crate::pickle::{reduced, Pickled, Reduced};
 use crate::plan::{cost_dict, PyPlan};
 use crate::problem::PyProblem;
 
@@ -26,10 +27,17 @@ use crate::problem::PyProblem;
 ///     In words.
 #[pyclass(name = "Violation", module = "servemix", frozen, get_all)]
 pub(crate) struct PyViolation {
-    constraint: &'static str,
+    constraint: String,
     entry: String,
     amount: f64,
     message: String,
+}
+
+impl Pickled for PyViolation {
+    fn restore(state: &Bound<'_, PyTuple>) -> PyResult<Self> {
+        let (constraint, entry, amount, message) = state.extract()?;
+        Ok(Self { constraint, entry, amount, message })
+    }
 }
 
 #[pymethods]
@@ -37,55 +45,87 @@ impl PyViolation {
     fn __repr__(&self) -> String {
         format!("<Violation of {} at {}: {}>", self.constraint, self.entry, self.message)
     }
+
+    fn __reduce__<'py>(&self, py: Python<'py>) -> PyResult<Reduced<'py>> {
+        reduced::<Self, _>(py, (&self.constraint, &self.entry, self.amount, &self.message))
+    }
 }
 
 /// What a check finds.
 #[pyclass(name = "CheckReport", module = "servemix", frozen)]
 pub(crate) struct PyCheckReport {
-    inner: CheckReport,
+    violations: Vec<Py<PyViolation>>,
+    cost: Option<Cost>,
+}
+
+impl PyCheckReport {
+    fn new(py: Python<'_>, report: CheckReport) -> PyResult<Self> {
+        let wrap = |violation: servemix_core::Violation| {
+            Py::new(
+                py,
+                PyViolation {
+                    constraint: violation.constraint.as_str().to_owned(),
+                    entry: violation.entry,
+                    amount: violation.amount,
+                    message: violation.message,
+                },
+            )
+        };
+        Ok(Self { violations: report.violations.into_iter().map(wrap).collect::<PyResult<_>>()?, cost: report.cost })
+    }
+}
+
+impl Pickled for PyCheckReport {
+    fn restore(state: &Bound<'_, PyTuple>) -> PyResult<Self> {
+        let (violations, cost): (_, Option<(f64, f64, f64, f64)>) = state.extract()?;
+        let cost = cost.map(|(rental, storage, latency, unmet)| Cost { rental, storage, latency, unmet });
+        Ok(Self { violations, cost })
+    }
 }
 
 #[pymethods]
 impl PyCheckReport {
     /// What the plan breaks, in the order of the formulation.
     #[getter]
-    fn violations(&self) -> Vec<PyViolation> {
-        let violations = self.inner.violations.iter();
-        violations
-            .map(|violation| PyViolation {
-                constraint: violation.constraint.as_str(),
-                entry: violation.entry.clone(),
-                amount: violation.amount,
-                message: violation.message.clone(),
-            })
-            .collect()
+    fn violations(&self, py: Python<'_>) -> Vec<Py<PyViolation>> {
+        self.violations.iter().map(|violation| violation.clone_ref(py)).collect()
     }
 
     /// The parts of the cost that the plan has, whatever it claims, USD; None where there is no plan.
     #[getter]
     fn cost<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyDict>>> {
-        self.inner.cost.map(|cost| cost_dict(py, &cost)).transpose()
+        self.cost.map(|cost| cost_dict(py, &cost)).transpose()
     }
 
     /// The cost that the plan has, whatever it claims, USD; None where there is no plan.
     #[getter]
     fn objective_value(&self) -> Option<f64> {
-        self.inner.objective_value()
+        self.cost.map(|cost| cost.total())
     }
 
     /// Whether there is a plan and it breaks nothing.
     #[getter]
     fn feasible(&self) -> bool {
-        self.inner.is_feasible()
+        self.cost.is_some() && self.violations.is_empty()
     }
 
     fn __repr__(&self) -> String {
-        let violations = &self.inner.violations;
-        match (self.inner.objective_value(), violations.len()) {
+        match (self.objective_value(), self.violations.as_slice()) {
             (None, _) => "<CheckReport: no plan>".to_owned(),
-            (Some(value), 0) => format!("<CheckReport: feasible, {value:.2} USD>"),
-            (Some(_), count) => format!("<CheckReport: {count} violations, first: {}>", violations[0].message),
+            (Some(value), []) => format!("<CheckReport: feasible, {value:.2} USD>"),
+            (Some(_), all @ [first, ..]) => {
+                format!("<CheckReport: {} violations, first: {}>", all.len(), first.get().message)
+            }
         }
+    }
+
+    fn _repr_html_<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
+        slf.py().import("servemix.report.notebook")?.call_method1("check_html", (slf,))
+    }
+
+    fn __reduce__<'py>(&self, py: Python<'py>) -> PyResult<Reduced<'py>> {
+        let cost = self.cost.map(|cost| (cost.rental, cost.storage, cost.latency, cost.unmet));
+        reduced::<Self, _>(py, (self.violations(py), cost))
     }
 }
 
@@ -118,5 +158,5 @@ pub(crate) fn check(
     plan: &Bound<'_, PyPlan>,
 ) -> PyResult<PyCheckReport> {
     let (problem, plan) = (&problem.get().inner, &plan.get().inner);
-    Ok(PyCheckReport { inner: entry::call(py, || servemix_core::check(problem, plan))? })
+    PyCheckReport::new(py, entry::call(py, || servemix_core::check(problem, plan))?)
 }

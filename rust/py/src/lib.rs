@@ -8,6 +8,7 @@ mod diagnose;
 mod entry;
 mod error;
 mod files;
+mod pickle;
 mod plan;
 mod plan_problem;
 mod planner;
@@ -33,6 +34,8 @@ mod _core {
     use super::diagnose::{diagnose, PyConstraint, PyDiagnosis, PyMarginalValue, PyRelaxation};
     #[pymodule_export]
     use super::files::{plan_from_json, problem_from_json};
+    #[pymodule_export]
+    use super::pickle::_restore;
     #[pymodule_export]
     use super::plan::{plan_from_arrays, PyPlan};
     #[pymodule_export]

@@ -139,6 +139,12 @@ impl PyPlan {
         &self.inner.problem
     }
 
+    /// Name of the problem that it answers; the same as `problem`.
+    #[getter]
+    fn problem_name(&self) -> &str {
+        &self.inner.problem
+    }
+
     /// Method that found it, such as "gh".
     #[getter]
     fn method(&self) -> &str {
@@ -322,6 +328,36 @@ impl PyPlan {
     fn _repr_html_<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
         let report = slf.py().import("servemix.report.plan_html")?;
         report.call_method1("plan_html", (slf.get().problem.get(slf.py())?, slf))
+    }
+
+    /// Tables as polars frames, with names beside the indices (package polars).
+    ///
+    /// Returns
+    /// -------
+    /// dict of str to polars.DataFrame
+    ///     ``deployments``, ``routing`` and ``query_types``.
+    ///
+    /// Raises
+    /// ------
+    /// MissingExtraError
+    ///     polars is not installed (extra ``traces``).
+    fn to_polars<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
+        slf.py().import("servemix.report.frames")?.call_method1("to_polars", (slf, slf.get().problem.get(slf.py())?))
+    }
+
+    /// Tables as pandas frames, with names beside the indices (package pandas).
+    ///
+    /// Returns
+    /// -------
+    /// dict of str to pandas.DataFrame
+    ///     As of ``to_polars``.
+    ///
+    /// Raises
+    /// ------
+    /// MissingExtraError
+    ///     pandas is not installed (extra ``pandas``).
+    fn to_pandas<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
+        slf.py().import("servemix.report.frames")?.call_method1("to_pandas", (slf, slf.get().problem.get(slf.py())?))
     }
 
     /// The plan as a servemix-plan/2 file.

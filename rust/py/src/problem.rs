@@ -334,6 +334,40 @@ impl PyProblem {
         return_or_write(py, text, path)
     }
 
+    /// Tables as polars frames, with names beside the indices (package polars).
+    ///
+    /// Returns
+    /// -------
+    /// dict of str to polars.DataFrame
+    ///     ``pools``, ``query_types``, ``models``, ``tiers``, ``configurations`` and ``routes``.
+    ///
+    /// Raises
+    /// ------
+    /// MissingExtraError
+    ///     polars is not installed (extra ``traces``).
+    fn to_polars<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
+        slf.py().import("servemix.report.frames")?.call_method1("to_polars", (slf,))
+    }
+
+    /// Tables as pandas frames, with names beside the indices (package pandas).
+    ///
+    /// Returns
+    /// -------
+    /// dict of str to pandas.DataFrame
+    ///     As of ``to_polars``.
+    ///
+    /// Raises
+    /// ------
+    /// MissingExtraError
+    ///     pandas is not installed (extra ``pandas``).
+    fn to_pandas<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
+        slf.py().import("servemix.report.frames")?.call_method1("to_pandas", (slf,))
+    }
+
+    fn _repr_html_<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
+        slf.py().import("servemix.report.notebook")?.call_method1("problem_html", (slf,))
+    }
+
     fn __repr__(&self) -> String {
         let p = &self.inner;
         format!(

@@ -2,10 +2,11 @@
 
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
-use pyo3::types::PyDict;
-use servemix_core::{Action, ProblemData, Step, Transition};
+use pyo3::types::{PyDict, PyTuple};
+use servemix_core::{Action, ProblemData, Routing, Step, Transition};
 
 use crate::convert::{array, index_array};
+use crate::pickle::{reduced, Pickled, Reduced};
 use crate::plan::{columns, seed_of};
 use crate::router::PyRouter;
 
@@ -15,6 +16,33 @@ pub(crate) struct PyTransitionStep {
     inner: Step,
     description: String,
     routing: PyOnceLock<Py<PyDict>>,
+}
+
+/// Columns of a routing.
+type Columns = (Vec<u32>, Vec<u32>, Vec<f64>);
+
+fn columns_of(routing: &Routing) -> Columns {
+    (routing.query_type.clone(), routing.configuration.clone(), routing.fraction.clone())
+}
+
+fn routing_of((query_type, configuration, fraction): Columns) -> Routing {
+    Routing { query_type, configuration, fraction }
+}
+
+impl Pickled for PyTransitionStep {
+    fn restore(state: &Bound<'_, PyTuple>) -> PyResult<Self> {
+        let (starts, configuration, replicas, start_s, served_share, served, routing, description) = state.extract()?;
+        let inner = Step {
+            action: if starts { Action::Start } else { Action::Stop },
+            configuration,
+            replicas,
+            start_s,
+            served_share,
+            served,
+            routing: routing_of(routing),
+        };
+        Ok(Self { inner, description, routing: PyOnceLock::new() })
+    }
 }
 
 #[pymethods]
@@ -97,6 +125,21 @@ impl PyTransitionStep {
     fn __str__(&self) -> String {
         self.to_string()
     }
+
+    fn __reduce__<'py>(&self, py: Python<'py>) -> PyResult<Reduced<'py>> {
+        let step = &self.inner;
+        let state = (
+            matches!(step.action, Action::Start),
+            step.configuration,
+            step.replicas,
+            step.start_s,
+            step.served_share,
+            step.served.clone(),
+            columns_of(&step.routing),
+            &self.description,
+        );
+        reduced::<Self, _>(py, state)
+    }
 }
 
 impl std::fmt::Display for PyTransitionStep {
@@ -110,6 +153,28 @@ impl std::fmt::Display for PyTransitionStep {
 pub(crate) struct PyTransition {
     inner: Transition,
     steps: Vec<Py<PyTransitionStep>>,
+}
+
+impl Pickled for PyTransition {
+    fn restore(state: &Bound<'_, PyTuple>) -> PyResult<Self> {
+        type Figures = (bool, bool, f64, f64, f64, f64);
+        type State = (Vec<Py<PyTransitionStep>>, Figures, Option<String>, Columns, Vec<f64>);
+        let (steps, figures, message, routing, served): State = state.extract()?;
+        let (is_safe, is_best, lowest_share, previous_share, next_share, start_usd) = figures;
+        let inner = Transition {
+            steps: steps.iter().map(|step| step.get().inner.clone()).collect(),
+            is_safe,
+            is_best,
+            lowest_share,
+            previous_share,
+            next_share,
+            start_usd,
+            message,
+            routing: routing_of(routing),
+            served,
+        };
+        Ok(Self { inner, steps })
+    }
 }
 
 impl PyTransition {
@@ -217,5 +282,14 @@ impl PyTransition {
             (1..).zip(&self.steps).map(|(number, step)| format!("{number}. {}", step.get())).collect();
         lines.extend(self.inner.message.clone());
         lines.join("\n")
+    }
+    fn _repr_html_<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
+        slf.py().import("servemix.report.notebook")?.call_method1("transition_html", (slf,))
+    }
+
+    fn __reduce__<'py>(&self, py: Python<'py>) -> PyResult<Reduced<'py>> {
+        let all = &self.inner;
+        let figures = (all.is_safe, all.is_best, all.lowest_share, all.previous_share, all.next_share, all.start_usd);
+        reduced::<Self, _>(py, (self.steps(py), figures, &all.message, columns_of(&all.routing), all.served.clone()))
     }
 }

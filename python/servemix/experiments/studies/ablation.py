@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, cast
 
-from servemix._solve import solve
+from servemix._solve import Switches, solve
 from servemix.experiments.problems import load
 from servemix.experiments.studies._common import PAPER, cell, colour, group, legend_below, mean
 from servemix.experiments.study import Row, Study
@@ -74,9 +74,9 @@ def _measure(problem: str, method: str, seed: int) -> list[Row]:
     given = load(problem)
     rows = []
     for part in (_FULL, *(_OF_GH if method == "gh" else PARTS)):
-        switches: dict[str, Any] = {} if part == _FULL else {part: False}
+        off: dict[str, Any] = {} if part == _FULL else {part: False}
         began = time.perf_counter()
-        plan = solve(given, method, seed=seed, **switches)
+        plan = solve(given, method, seed=seed, switches=cast(Switches, off))
         took_s = time.perf_counter() - began
         row = {"problem": problem, "method": method, "without": part, "status": plan.status}
         rows.append(row | {"objective_value": plan.objective_value, "runtime_s": took_s})

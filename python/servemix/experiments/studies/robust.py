@@ -112,11 +112,11 @@ def _plan(problem: Problem, kind: str, strength: float, inflation: float, *, see
     if kind == "headroom":
         way = {"headroom": strength}
     elif kind == "box":
-        way = {"robust": Inflation(latency=strength, error=strength)}
+        way = {"robust": Inflation.of(strength)}
     elif kind == "latency box":
         way = {"robust": Inflation(latency=strength)}
     elif kind == "budgeted":
-        way = {"robust": Inflation(latency=inflation, error=inflation, budgeted=strength)}
+        way = {"robust": Inflation.of(inflation, budgeted=strength)}
     elif kind == "recourse":
         way = {"robust": Recourse(strength, seed=seed + 1)}
     plan = solve(problem, "agh", seed=seed, **way)

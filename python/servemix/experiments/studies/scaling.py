@@ -100,7 +100,7 @@ def _measure(problem: str, method: str, time_limit: float, seed: int) -> list[Ro
     row: Row = {"size": size, "num_routes": given.num_routes, "problem": problem, "method": method}
     if method == "bound":
         began = time.perf_counter()
-        bound = lower_bound(given, time_limit)
+        bound = lower_bound(given, time_limit=time_limit)
         took_s = time.perf_counter() - began
         none: Row = {"status": "BOUND", "objective_value": None, "runtime_s": took_s}
         return [row | none | {"objective_bound": bound.value}]

@@ -183,7 +183,7 @@ def _marginal_values(problem: Problem, entry: str, time_limit: float | None) -> 
     kind = _KINDS.get(entry)
     if kind is None:
         return {}
-    found = diagnose(problem, time_limit).marginal_values
+    found = diagnose(problem, time_limit=time_limit).marginal_values
     return {one.entry or entry: one.usd_per_unit for one in found if one.kind == kind}
 
 
