@@ -1021,6 +1021,9 @@ def _summarise(columns: Columns, outcomes: Columns, slos: Columns) -> dict[str, 
 def _restore(class_: str, state: tuple[Any, ...]) -> Any:
     """For pickle: an instance of a class from its state."""
 
+def _missed(columns: Columns, outcomes: Columns, slos: Columns) -> IntArray:
+    """Requests of each query type that miss an SLO; see `servemix.replay.sizing`."""
+
 def _reroute(problem: Problem, plan: Plan, *, lift_unmet: bool = False) -> dict[str, Any] | None:
     """Route the traffic of `problem` over the deployments of `plan`; see `servemix.experiments.reroute`."""
 

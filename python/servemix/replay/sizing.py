@@ -128,10 +128,7 @@ class Sizing:
             threads=1,
             cancel=None,
         )
-        found = _core._summarise(columns, outcome, self._slos)
-        came = np.asarray(found["requests"])[:-1]
-        joint = np.nan_to_num(np.asarray(found["joint"])[:-1, 0], nan=1.0)
-        return np.asarray(np.rint(came * (1.0 - joint)), dtype=np.int64)
+        return _core._missed(columns, outcome, self._slos)
 
     def all_missed(self, counts: Sequence[int]) -> Ints:
         """Count the requests of each type that are answered too late, or not at all."""

@@ -4,8 +4,8 @@ use numpy::{PyArray1, PyArrayMethods, PyReadonlyArray1};
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 use servemix_core::replay::{
-    replay as core_replay, summarise, Dispatch, EngineSettings, Outcomes, Passes, Prefixes, Requests, Scheduling,
-    Served, Share, Slos, StepCurve, Summary, PERCENTILES,
+    missed, replay as core_replay, summarise, Dispatch, EngineSettings, Outcomes, Passes, Prefixes, Requests,
+    Scheduling, Served, Share, Slos, StepCurve, Summary, PERCENTILES,
 };
 use servemix_core::{Error, UNSERVED};
 
@@ -176,24 +176,8 @@ pub(crate) fn _summarise<'py>(
     slos: &Bound<'py, PyAny>,
 ) -> PyResult<Bound<'py, PyDict>> {
     let py = columns.py();
-    let requests = requests(columns)?;
-    let given = |key: &str| floats(&outcomes.get_item(key)?, key);
-    let outcomes = Outcomes { ttft_s: given("ttft_s")?, latency_s: given("latency_s")?, queue_s: given("queue_s")? };
-    let limits = Section::new("slos", slos, &["ttft_s", "tpot_s", "latency_s"], &[])?;
-    let slos = Slos {
-        ttft_s: limits.limits("ttft_s")?,
-        tpot_s: limits.limits("tpot_s")?,
-        latency_s: limits.limits("latency_s")?,
-    };
-    let rows = entry::call(py, || {
-        if outcomes.ttft_s.len() != requests.len()
-            || outcomes.latency_s.len() != requests.len()
-            || outcomes.queue_s.len() != requests.len()
-        {
-            return Err(Error::invalid("outcomes", "columns of different lengths"));
-        }
-        summarise(&requests, &outcomes, &slos)
-    })?;
+    let (requests, outcomes, slos) = replayed(columns, outcomes, slos)?;
+    let rows = entry::call(py, || summarise(&requests, &outcomes, &slos))?;
     let result = PyDict::new(py);
     let count = |of: &dyn Fn(&Summary) -> u64| PyArray1::from_iter(py, rows.iter().map(|row| of(row) as i64));
     result.set_item("requests", count(&|row| row.requests))?;
@@ -217,4 +201,35 @@ pub(crate) fn _summarise<'py>(
         result.set_item(name, PyArray1::from_vec(py, values).reshape([rows.len(), PERCENTILES.len()])?)?;
     }
     Ok(result)
+}
+
+/// Requests, what became of them, and the SLOs of their query types.
+fn replayed(
+    columns: &Bound<'_, PyAny>,
+    outcomes: &Bound<'_, PyAny>,
+    slos: &Bound<'_, PyAny>,
+) -> PyResult<(Requests, Outcomes, Slos)> {
+    let requests = requests(columns)?;
+    let given = |key: &str| floats(&outcomes.get_item(key)?, key);
+    let outcomes = Outcomes { ttft_s: given("ttft_s")?, latency_s: given("latency_s")?, queue_s: given("queue_s")? };
+    let limits = Section::new("slos", slos, &["ttft_s", "tpot_s", "latency_s"], &[])?;
+    let slos = Slos {
+        ttft_s: limits.limits("ttft_s")?,
+        tpot_s: limits.limits("tpot_s")?,
+        latency_s: limits.limits("latency_s")?,
+    };
+    Ok((requests, outcomes, slos))
+}
+
+/// Requests of each query type that miss an SLO; see `servemix.replay.sizing`.
+#[pyfunction]
+pub(crate) fn _missed<'py>(
+    columns: &Bound<'py, PyAny>,
+    outcomes: &Bound<'py, PyAny>,
+    slos: &Bound<'py, PyAny>,
+) -> PyResult<Bound<'py, PyArray1<i64>>> {
+    let py = columns.py();
+    let (requests, outcomes, slos) = replayed(columns, outcomes, slos)?;
+    let found = entry::call(py, || missed(&requests, &outcomes, &slos))?;
+    Ok(PyArray1::from_iter(py, found.into_iter().map(|count| count as i64)))
 }

@@ -83,13 +83,9 @@ pub fn tpot_s(ttft_s: f64, latency_s: f64, output_tokens: u32) -> f64 {
 /// Attainment and percentiles of each query type, and of all requests in the last entry.
 ///
 /// # Errors
-/// [`Error::Invalid`] where the columns of `slos` differ in length from the query types.
+/// [`Error::Invalid`] where columns of `slos` differ in length from the query types, or of `outcomes` from the requests.
 pub fn summarise(requests: &Requests, outcomes: &Outcomes, slos: &Slos) -> Result<Vec<Summary>> {
-    let num_types = slos.ttft_s.len();
-    if slos.tpot_s.len() != num_types || slos.latency_s.len() != num_types {
-        return Err(Error::invalid("slos", "columns of different lengths"));
-    }
-    requests.validate(num_types)?;
+    let num_types = slos.validate(requests, outcomes)?;
     let mut of_type: Vec<Vec<u32>> = vec![Vec::new(); num_types];
     for (n, &i) in requests.query_type.iter().enumerate() {
         of_type[i as usize].push(n as u32);
@@ -100,19 +96,57 @@ pub fn summarise(requests: &Requests, outcomes: &Outcomes, slos: &Slos) -> Resul
     Ok(summaries)
 }
 
+/// Requests of each query type that miss an SLO that it states, those without an answer included: what [`summarise`] leaves of
+/// `joint`, without the rest.
+///
+/// # Errors
+/// As [`summarise`].
+pub fn missed(requests: &Requests, outcomes: &Outcomes, slos: &Slos) -> Result<Vec<u64>> {
+    let mut missed = vec![0; slos.validate(requests, outcomes)?];
+    for (n, &i) in requests.query_type.iter().enumerate() {
+        let met = meets(requests, outcomes, slos, n).is_some_and(|good| good.iter().all(|&one| one));
+        missed[i as usize] += u64::from(!met);
+    }
+    Ok(missed)
+}
+
+impl Slos {
+    /// The number of query types, where the columns fit each other.
+    fn validate(&self, requests: &Requests, outcomes: &Outcomes) -> Result<usize> {
+        let num_types = self.ttft_s.len();
+        if self.tpot_s.len() != num_types || self.latency_s.len() != num_types {
+            return Err(Error::invalid("slos", "columns of different lengths"));
+        }
+        let columns = [&outcomes.ttft_s, &outcomes.latency_s, &outcomes.queue_s];
+        if columns.iter().any(|column| column.len() != requests.len()) {
+            return Err(Error::invalid("outcomes", "columns of different lengths"));
+        }
+        requests.validate(num_types)?;
+        Ok(num_types)
+    }
+}
+
+/// Whether request `n` meets the SLOs of TTFT, TPOT and latency; `None` where it has no answer.
+#[inline]
+fn meets(requests: &Requests, outcomes: &Outcomes, slos: &Slos, n: usize) -> Option<[bool; 3]> {
+    let (ttft, latency) = (outcomes.ttft_s[n], outcomes.latency_s[n]);
+    if latency.is_nan() {
+        return None;
+    }
+    let i = requests.query_type[n] as usize;
+    let tpot = tpot_s(ttft, latency, requests.output_tokens[n]);
+    Some([ttft <= slos.ttft_s[i], tpot.is_nan() || tpot <= slos.tpot_s[i], latency <= slos.latency_s[i]])
+}
+
 fn one(requests: &Requests, outcomes: &Outcomes, slos: &Slos, members: &[u32]) -> Summary {
     let (mut served, mut joint, mut met) = (0, 0, [0_u64; 3]);
     let mut columns: [Vec<f64>; 4] = std::array::from_fn(|_| Vec::with_capacity(members.len()));
     for &n in members {
         let n = n as usize;
+        let Some(good) = meets(requests, outcomes, slos, n) else { continue };
         let (ttft, latency) = (outcomes.ttft_s[n], outcomes.latency_s[n]);
-        if latency.is_nan() {
-            continue;
-        }
-        served += 1;
-        let i = requests.query_type[n] as usize;
         let tpot = tpot_s(ttft, latency, requests.output_tokens[n]);
-        let good = [ttft <= slos.ttft_s[i], tpot.is_nan() || tpot <= slos.tpot_s[i], latency <= slos.latency_s[i]];
+        served += 1;
         joint += u64::from(good.iter().all(|&one| one));
         for (count, &one) in met.iter_mut().zip(&good) {
             *count += u64::from(one);

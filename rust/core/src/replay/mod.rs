@@ -19,7 +19,7 @@ mod requests;
 mod schedule;
 mod settings;
 
-pub use attainment::{summarise, tpot_s, Share, Slos, Summary, PERCENTILES};
+pub use attainment::{missed, summarise, tpot_s, Share, Slos, Summary, PERCENTILES};
 pub use curve::StepCurve;
 pub use deployment::Served;
 pub use outcome::{DeploymentStats, Outcomes};

@@ -300,4 +300,7 @@ fn a_request_without_an_answer_meets_no_slo() {
     assert!(all.joint.low < 0.25 && all.joint.high > 0.25);
     assert_eq!(all.latency_s, [0.7, 1.1, 1.1, 1.1]);
     assert_eq!(summaries[0], *all);
+    assert_eq!(missed(&requests, &outcomes, &slos).unwrap(), [3]);
+    let short = Outcomes { queue_s: vec![0.0; 3], ..outcomes };
+    assert!(missed(&requests, &short, &slos).unwrap_err().to_string().starts_with("outcomes: "));
 }
