@@ -3,8 +3,9 @@
 Run: python benches/growth.py [--scale 10] [--csv FILE] [--plot FILE]
 
 One process per size, so that its peak memory is its own: time of ``agh`` at default settings and
-of ``gh`` from a built problem, on one thread, and memory beyond what the problem itself takes. The
-exponent is the slope of log(time) over log(routes) from the first size to the last.
+of ``gh`` from a built problem, on one thread, memory beyond what the problem itself takes, and how
+far the plan of ``agh`` is above the bound that a few seconds give. The exponent is the slope of
+log(time) over log(routes) from the first size to the last.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ from servemix.experiments import generate
 
 SIZES = [(6, 6, 10), (10, 10, 10), (20, 20, 20), (50, 30, 30), (100, 50, 50), (200, 100, 50)]
 KIB_PER_MIB = 1024.0
+BOUND_S = 5.0
 
 
 def resident_mib() -> float:
@@ -43,6 +45,8 @@ def measure(size: tuple[int, int, int], scale: float) -> dict[str, float]:
     start = resident_mib()
     greedy = servemix.solve(problem, "gh")
     plan = servemix.solve(problem, "agh")
+    more_mib = peak_mib_since_reset() - start
+    bound = servemix.lower_bound(problem, time_limit=BOUND_S)
     return {
         "query_types": size[0],
         "models": size[1],
@@ -53,7 +57,8 @@ def measure(size: tuple[int, int, int], scale: float) -> dict[str, float]:
         "gh_usd": greedy.objective_value or math.nan,
         "agh_usd": plan.objective_value or math.nan,
         "problem_mib": problem_mib,
-        "more_mib": peak_mib_since_reset() - start,
+        "more_mib": more_mib,
+        "bound_usd": bound.value,
     }
 
 
@@ -99,7 +104,14 @@ def main() -> None:
         print(json.dumps(measure(tuple(arguments.size), arguments.scale)))
         return
     print(f"{platform.platform()}, {os.cpu_count()} cores, servemix {servemix.__version__}")
-    heads = ("GH s", 9), ("AGH s", 9), ("µs/route", 10), ("problem MiB", 13), ("+MiB", 8)
+    heads = (
+        ("GH s", 9),
+        ("AGH s", 9),
+        ("µs/route", 10),
+        ("problem MiB", 13),
+        ("+MiB", 8),
+        ("gap %", 8),
+    )
     print(f"{'size':>14}{'routes':>10}" + "".join(f"{head:>{width}}" for head, width in heads))
     rows = []
     for size in SIZES:
@@ -113,7 +125,7 @@ def main() -> None:
             f"{'x'.join(map(str, size)):>14}{row['routes']:>10}"
             f"{row['gh_s']:>9.4f}{row['agh_s']:>9.3f}"
             f"{1e6 * row['agh_s'] / row['routes']:>10.2f}{row['problem_mib']:>13.1f}"
-            f"{row['more_mib']:>8.1f}",
+            f"{row['more_mib']:>8.1f}{100.0 * (1.0 - row['bound_usd'] / row['agh_usd']):>8.2f}",
             flush=True,
         )
     first, last = rows[0], rows[-1]
