@@ -101,10 +101,9 @@ class Emulation:
         served.replica.stop()
         for listener in served.server.servers:
             listener.close()
+        # Whoever answers on a connection learns that its caller has gone, and ends.
         for connection in list(served.server.server_state.connections):
             connection.transport.abort()
-        for task in list(served.server.server_state.tasks):
-            task.cancel()
         served.server.should_exit = served.server.force_exit = True
         await served.task
 
