@@ -163,10 +163,17 @@ def screen(
         pp[i, pair] = checks.pp[found.configuration]
         max_num_seqs[i, pair] = checks.max_num_seqs[found.configuration]
 
-        for type_, p in zip(*np.nonzero(np.isinf(closest)), strict=True):
-            reason[type_, p], suffices[type_, p] = Reason.EXCLUDED, np.nan
-            place = (int(type_), *divmod(int(p), num_tiers))
-            notes[place] = "the measured file says that no rate meets its SLO at such lengths"
+    # a measured file says that no rate meets its SLO, whatever the limits are
+    unmet = np.zeros(shape, dtype=bool)
+    if len(present):
+        latency_s = np.broadcast_to(checks.value[Reason.LATENCY], usable.shape)
+        unmet[:, present] = np.isinf(np.minimum.reduceat(latency_s, first, axis=1))
+    for type_, p in np.argwhere(lacking & unmet).tolist():
+        reason[type_, p] = Reason.EXCLUDED
+        closest[type_, p] = limit[type_, p] = suffices[type_, p] = np.nan
+        notes[type_, p // num_tiers, p % num_tiers] = (
+            "the measured file says that no rate meets its SLO at such lengths"
+        )
 
     # a mean error within the SLO needs one usable model that keeps it
     slo = np.array([1.0 if e.error_slo is None else e.error_slo for e in scenario.query_types])

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from profile_samples import PLANNER
+from profile_samples import INFERNO_MODELS, INFERNO_SYSTEM, PLANNER
 from servemix._errors import InvalidInputError, MissingExtraError
 from servemix.performance import build_problem
 from servemix.performance.configurations import Configurations, enumerate_configurations
@@ -22,7 +22,7 @@ from servemix.performance.profile.candidates import limited
 from servemix.performance.profile.model import service_curves, with_profiles
 from servemix.performance.roofline import RooflineOptions, configuration_curve
 from servemix.performance.service_curve import ServiceCurve
-from servemix.scenario import Scenario, resolve
+from servemix.scenario import Scenario, resolve, scenario_from_data
 from small_scenarios import scenario
 
 HEADER = "model,gpu,precision,tp,pp,concurrency,prompt_tokens,output_tokens,ttft_s,tpot_s\n"
@@ -236,3 +236,64 @@ def test_the_roofline_stands_in_where_the_package_does_not_know(
     of_file = [place for place in asked if place[:2] == (path, "h100_sxm")]
     assert of_file
     assert not any(place[-3:] == tuple(in_the_file) for place in of_file)
+
+
+def test_where_no_rate_meets_the_slo_there_is_no_route_and_the_file_is_named(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "melange.json"
+    path.write_text('{"gpu_info": {"h100": {"cost": 2.0, "tputs": [[20, 0], [10, 5]]}}}')
+    assume = {
+        "model": "llama-3.1-8b",
+        "precision": "bf16",
+        "tp": 1,
+        "prompt_sizes": [250, 2000],
+        "output_sizes": [40, 250],
+    }
+    files = [{"path": str(path), "assume": assume}]
+    written = scenario(
+        gpus=["h100"],
+        models=["llama-3.1-8b"],
+        parallelism={"tp": [1], "max_num_seqs": [32]},
+        performance={"model": "profile", "options": {"files": files}},
+    )
+    problem, screening = build_problem(written)
+    assert screening.without_route() == ("chat",)
+    assert problem.num_routes == 1
+    entry = screening.entry("chat", "llama-3.1-8b", "h100-bf16")
+    assert entry is not None
+    assert entry.reason.name == "EXCLUDED"
+    assert "no rate meets its SLO" in entry.message
+    assert any("tputs[0][1]" in warning for warning in screening.warnings)
+
+
+def test_a_scenario_without_query_types_takes_the_files_demand(tmp_path: Path) -> None:
+    path = tmp_path / "system.json"
+    path.write_text(json.dumps(INFERNO_SYSTEM))
+    assume = {"precision": "bf16", "models": {"llama_70b": "llama-2-70b"}}
+    files = [{"path": str(path), "assume": assume}]
+    data = {
+        "name": "inferno",
+        "gpus": ["a100", "h100"],
+        "models": ["llama-2-70b"],
+        "parallelism": {"tp": [4]},
+        "performance": {"model": "profile", "options": {"files": files}},
+    }
+    found = scenario_from_data(data)
+    (entry,) = found.query_types
+    assert (entry.rate_per_h, entry.input_tokens, entry.output_tokens) == (3600.0, 128.0, 1024.0)
+    assert (entry.ttft_slo_s, entry.tpot_slo_s) == (1.0, pytest.approx(0.04))
+    _, screening = build_problem(found)
+    assert not any("carries demand" in warning for warning in screening.warnings)
+    assert any("a100: 0.4 USD/h from" in warning for warning in screening.warnings)
+
+
+def test_two_rows_of_coefficients_for_one_deployment_are_an_error(tmp_path: Path) -> None:
+    path = tmp_path / "models.json"
+    row = INFERNO_MODELS["models"][0]
+    path.write_text(json.dumps({"models": [row, {**row, "maxBatchSize": 20}]}))
+    assume = {"precision": "bf16", "models": {"llama_70b": "llama-3.1-70b"}}
+    files = [{"path": str(path), "assume": assume}]
+    written = scenario(gpus=["a100"], performance={"model": "profile", "options": {"files": files}})
+    with pytest.raises(InvalidInputError, match=r"models\[1\]: .* is described twice"):
+        build_problem(written)

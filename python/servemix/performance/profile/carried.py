@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -73,14 +73,19 @@ def file_demand(options: Mapping[str, Any]) -> list[tuple[Demand, str]]:
     ]
 
 
-def demand_notes(read: Sequence[Profile]) -> list[str]:
+def demand_notes(read: Sequence[Profile], query_types: Collection[str]) -> list[str]:
     """Say which files carry demand that the scenario's own query types stand in place of."""
     return [
         f"{profile.where}: carries demand of {sum(d.rate_per_h for d in profile.demands):,.0f} "
         f"requests/h in {len(profile.demands)} kinds; the scenario's own query types are planned"
         for profile in read
-        if profile.demands
+        if not query_types_are(profile, query_types)
     ]
+
+
+def query_types_are(profile: Profile, names: Collection[str]) -> bool:
+    """Whether all demand of a file is among some query types."""
+    return all(demand.name in names for demand in profile.demands)
 
 
 def query_types_of(options: Mapping[str, Any]) -> list[dict[str, Any]]:

@@ -90,7 +90,7 @@ def service_curves(resolved: ResolvedScenario, configurations: Configurations) -
             "`optional: true` in performance.options (--profile-optional)"
         )
     told = (file.sentence() for file in files if file.is_noteworthy and file not in idle)
-    warnings += demand_notes(read)
+    warnings += demand_notes(read, {entry.name for entry in query_types})
     curves.warnings = (*warnings, *unused, *looked.warnings(), *told)
     # llm-inferno plans no replica above this share of its throughput
     share = min(resolved.scenario.max_utilization, STABLE_UTILIZATION)
