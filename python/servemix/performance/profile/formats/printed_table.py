@@ -13,8 +13,10 @@ from servemix.performance.profile.serving import read_run
 _HEAD = re.compile(r"=+\s*Serving Benchmark Result\s*=+", re.IGNORECASE)
 _END = re.compile(r"^\W*={20,}\s*$", re.MULTILINE)
 _LINE = re.compile(r"^\W*(\w[^:\n]*?)\s*:\s+(\S+)\s*$", re.MULTILINE)
-#: What a run tells of itself above its table: ``Namespace(… model='…', …)`` or ``model: …``.
-_MODEL = re.compile(r"""\bmodel(?:_id)?\s*[=:]\s*['"]?([\w./-]+)""")
+#: What a run tells of itself above its table: ``Namespace(… model='…', …)`` or ``--model …``.
+_MODEL = re.compile(
+    r"""\bmodel(?:_id)?(?:\s*[=:]\s*|\s+)['"]?([\w.-]+/[\w./-]+|(?<=['"])[\w.-]+)"""
+)
 _KEYS = {
     "successful requests": "completed",
     "failed requests": "failed",
