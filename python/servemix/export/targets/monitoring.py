@@ -126,8 +126,9 @@ def render(plan: NamedPlan, options: ExportOptions) -> Export:
     ]
     writer.yaml("alerts.yaml", {"groups": [{"name": "servemix", "rules": rules}]})
     made = writer.done()
-    # JSON has no comments, so this file has no heading.
-    dashboard = json.dumps(_dashboard(), indent=2, ensure_ascii=False) + "\n"
+    # JSON has no comments: what heads the other files is the dashboard's description.
+    board = {**_dashboard(), "description": " ".join(plan.provenance)}
+    dashboard = json.dumps(board, indent=2, ensure_ascii=False) + "\n"
     return replace(made, files={**made.files, "dashboard.json": dashboard})
 
 
