@@ -21,8 +21,7 @@ use crate::agh::starts::Starts;
 use crate::bound;
 use crate::check::gate;
 use crate::search::{
-    has_many_routes, ElasticSearch, LocalSearch, Market, OperatorStatistics, Ranking, SearchLimits, SearchState,
-    OPERATORS,
+    ElasticSearch, LocalSearch, Market, OperatorStatistics, Ranking, SearchLimits, SearchState, OPERATORS,
 };
 use crate::splitmix::{random, spread};
 use crate::{construct, Deployment, Plan, Problem, Result, SolveParams, Stop, StopReason};
@@ -92,7 +91,7 @@ pub(crate) fn solve(problem: &Problem, params: &SolveParams, initial_plan: Optio
     }
     let num_routes = problem.route_table().query_type.len() as f64;
     let search_stop = match params.bound {
-        true if has_many_routes(problem) => stop.with_share(SEARCH_SHARE_OF_MANY),
+        true if problem.has_many_routes() => stop.with_share(SEARCH_SHARE_OF_MANY),
         true => stop.with_share(SEARCH_SHARE),
         false => stop.earlier_by(RESERVE_S_PER_ROUTE * num_routes),
     };
@@ -141,7 +140,7 @@ pub(crate) fn solve(problem: &Problem, params: &SolveParams, initial_plan: Optio
 /// Elementary steps that a run without limits may take.
 fn usual_work(problem: &Problem) -> f64 {
     let by_types = (WORK * (problem.num_query_types() as f64).powf(WORK_GROWTH)).min(MAX_WORK);
-    match has_many_routes(problem) {
+    match problem.has_many_routes() {
         true => by_types.max(WORK_PER_ROUTE_OF_MANY * problem.route_table().len() as f64),
         false => by_types,
     }
@@ -192,7 +191,7 @@ impl<'a> Run<'a> {
         let is_limited = is_timed || params.max_iterations.is_some();
         let usual_work = usual_work(self.problem) / self.islands.len() as f64;
         // Without an end the choices of a large problem would leave nothing for whole counts.
-        let is_large = has_many_routes(self.problem);
+        let is_large = self.problem.has_many_routes();
         let work = if is_limited && !is_large { f64::INFINITY } else { usual_work };
         let choice_stop = if is_large { stop.with_share(CHOICE_TIME_OF_MANY) } else { stop.clone() };
         let mut limits = SearchLimits {

@@ -27,6 +27,9 @@ pub(crate) fn error_scale(error_slo: f64) -> f64 {
 /// Most replicas of one configuration, in problems and plans: any sum of counts fits its integer with room to spare.
 pub const MAX_REPLICAS: u32 = 1_000_000;
 
+/// Usable routes from which a problem is large.
+const MANY_ROUTES: usize = 300_000;
+
 /// The range of numbers that data may hold beside 0, limits without an upper end: products of a few such numbers stay finite
 /// and above 0, and linear programs of them can be scaled. A rate below it counts as 0.
 pub(crate) const SMALLEST_NUMBER: f64 = 1e-18;
@@ -180,6 +183,11 @@ impl Problem {
     #[inline]
     pub fn route_table(&self) -> &RouteTable {
         &self.routes
+    }
+
+    /// Whether the problem is so large that how long a search takes depends on its routes most of all.
+    pub(crate) fn has_many_routes(&self) -> bool {
+        self.routes.len() >= MANY_ROUTES
     }
 
     /// Number of query types.

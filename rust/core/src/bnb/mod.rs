@@ -138,7 +138,7 @@ fn prove<'p>(
     if looks_for_start {
         start_plan(problem, params, initial_plan, incumbent, stop)?;
     }
-    let guess = Prices::from_single_types(problem);
+    let guess = Prices::first_guess(problem);
     let mut tree = Tree::new(&relaxation, pool.as_ref(), Domain::of(problem), guess, incumbent.value, rel_gap);
     incumbent.stop = stop.clone();
     let outcome = tree.run(incumbent, stop);

@@ -42,7 +42,7 @@ impl Task<'_> {
         for start in starts {
             incumbent.offer(start);
         }
-        let guess = Prices::from_single_types(problem);
+        let guess = Prices::first_guess(problem);
         let mut tree = Tree::new(&relaxation, None, self.domain, guess, incumbent.value, self.rel_gap);
         tree.limit_work(self.max_work);
         tree.run(&mut incumbent, stop);

@@ -37,6 +37,16 @@ impl Prices {
         }
     }
 
+    /// Prices that a search begins with. Those of single types are nearly the best at fleet scale, where the first evaluations are
+    /// all that there is time for; on smaller problems trees over the cheaper guess prove sooner (`benches/certificates.py`).
+    pub fn first_guess(problem: &Problem) -> Self {
+        if problem.has_many_routes() {
+            Self::from_single_types(problem)
+        } else {
+            Self::from_cheapest_routes(problem)
+        }
+    }
+
     /// Full shares of rental for the cheapest route of each query type, whatever its SLOs.
     pub fn from_cheapest_routes(problem: &Problem) -> Self {
         let table = problem.route_table();

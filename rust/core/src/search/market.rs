@@ -25,10 +25,7 @@ const STALL: f64 = 2e-4;
 const SMOOTHING: f64 = 0.5;
 /// First price of shortage, and how it rises while there is some; all in terms of the cheapest cost of a type.
 const FIRST_SHORTAGE: f64 = 2.0;
-/// Routes from which a problem is large: prices begin at those of each query type served on its own, which with fewer routes
-/// hardly matter to the time that a run takes.
-const MANY_ROUTES: usize = 300_000;
-/// First price of serving and of shortage there, in terms of these.
+/// First price of serving and of shortage where routes are many, in terms of those of each query type served on its own.
 const FIRST_PRICE_OF_MANY: f64 = 1.05;
 const FIRST_SHORTAGE_OF_MANY: f64 = 1.1;
 const SHORTAGE_RISE: f64 = 8.0;
@@ -175,14 +172,9 @@ fn growth(before: f64, now: f64) -> f64 {
     }
 }
 
-/// Whether the problem is so large that how long a search takes depends on its routes most of all.
-pub(crate) fn has_many_routes(problem: &Problem) -> bool {
-    problem.route_table().len() >= MANY_ROUTES
-}
-
 /// Prices that column generation begins with.
 fn first_prices(problem: &Problem) -> RoutingPrices {
-    if !has_many_routes(problem) {
+    if !problem.has_many_routes() {
         let none = vec![0.0; problem.num_query_types()];
         let supply = cheapest_usd(problem).into_iter().map(|usd| FIRST_SHORTAGE * usd).collect();
         return RoutingPrices { supply, error: none.clone(), latency: none };
@@ -223,7 +215,7 @@ impl<'a> Master<'a> {
         rows += problem.num_pools();
         let first_column = (1 + SHORTAGE_LEVELS) * num_types;
         let capacity = 16 * num_types + 120;
-        let (cheapest_usd, first_shortage) = match has_many_routes(problem) {
+        let (cheapest_usd, first_shortage) = match problem.has_many_routes() {
             true => (Prices::from_single_types(problem).supply, FIRST_SHORTAGE_OF_MANY),
             false => (cheapest_usd(problem), FIRST_SHORTAGE),
         };

@@ -30,7 +30,6 @@ pub use cuts::Cuts;
 pub use dive::ReplicaProgram;
 pub use elastic::ElasticSearch;
 pub use local_search::{siblings, LocalSearch, OperatorStatistics, SearchLimits};
-pub(crate) use market::has_many_routes;
 pub use market::Market;
 pub use memory::Memory;
 pub use neighbourhood::Neighbourhood;

@@ -143,7 +143,7 @@ pub(crate) fn planner(bytes: &[u8]) -> usize {
         };
         let before = planner.plan().clone();
         let next = if what & 16 > 0 { planner.replan(&update) } else { planner.reroute(&update) };
-        match valid(next.map(Plan::clone)) {
+        match valid(next.cloned()) {
             Some(in_force) => drop(in_force.router(RouterMode::Random, 1).expect("a plan can be routed by")),
             None => assert_eq!(planner.plan(), &before, "a refused update changes nothing"),
         }
