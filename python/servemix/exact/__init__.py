@@ -30,8 +30,8 @@ __all__ = ["MipSolver", "solve_exact"]
 
 #: Gaps below this are not told from what plans within the feasibility tolerance may save.
 _LEAST_GAP = 1e-4
-#: Where a routing is sought within the tolerance, this is left to the solver's own.
-_TOLERANCE_WITHIN = 0.8 * FEASIBILITY_TOLERANCE
+#: Parts of the tolerance within which a routing is sought; the rest is left to the solver's own.
+_SHARES_WITHIN = (0.8, 0.98)
 #: Relative slack in the comparison of a gap with the one asked for.
 _GAP_ROUNDING = 1e-6
 
@@ -169,13 +169,15 @@ def _plans(problem: Problem, model: MipModel, values: FloatArray, solver: MipSol
         return [plan]
     replicas = np.zeros(problem.num_configurations, dtype=np.int64)
     replicas[deployed["configuration"]] = deployed["replicas"]
-    for tolerance in (0.0, _TOLERANCE_WITHIN):
-        routing = build_model(problem, replicas, tolerance=tolerance)
+    plans = [plan]
+    # Within the rows as stated, and as near to what the bound allows as the checker accepts.
+    for share in (0.0, *_SHARES_WITHIN):
+        routing = build_model(problem, replicas, tolerance=share * FEASIBILITY_TOLERANCE)
         result = optimize(routing, solver, rel_gap=0.0)
         if result.values is not None:
             arrays = arrays_of(problem, routing, result.values)
-            return [plan, Plan.from_arrays(problem, **draft, **arrays)]
-    return [plan]
+            plans.append(Plan.from_arrays(problem, **draft, **arrays))
+    return plans
 
 
 def _cheapest_feasible(problem: Problem, candidates: list[Plan]) -> Plan | None:
