@@ -115,6 +115,15 @@ def test_a_token_that_is_cancelled_beforehand_still_leaves_an_answer() -> None:
     assert check(problem, plan).violations == []
 
 
+@pytest.fixture
+def heard() -> Iterator[None]:
+    """Ctrl-C is heard, also in a process that a shell has started in the background."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("heard")
 @pytest.mark.parametrize("threads", [1, 2])
 def test_ctrl_c_ends_a_solve_and_leaves_the_callers_token_alone(
     endless: Problem, threads: int

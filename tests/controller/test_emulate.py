@@ -150,7 +150,7 @@ def test_metrics_have_the_names_of_vllm(emulated: str) -> None:
     } <= families.keys()
     [sample] = [s for s in families["vllm:request_success"].samples if s.name.endswith("_total")]
     assert sample.value >= 1
-    assert sample.labels["model_name"].startswith("llama-3-2-3b")
+    assert sample.labels["model_name"].startswith("llama-3-")
     by_type = families["servemix_requests"].samples
     assert any(s.labels["query_type"] == "code-short" and s.value >= 1 for s in by_type)
 

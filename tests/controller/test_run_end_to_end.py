@@ -192,6 +192,7 @@ scrape_configs:
 
 
 @pytest.mark.slow
+@pytest.mark.e2e
 def test_a_service_follows_its_demand(tmp_path: Path) -> None:
     nginx = shutil.which("nginx") or shutil.which("/usr/sbin/nginx")
     prometheus = shutil.which("prometheus")
@@ -310,7 +311,9 @@ def survives(service: Service, keep: list[str], load: Load, small: dict[str, int
         time.sleep(4.0 * EVERY_S)
         # It knows the demand and the replicas of before: none of these is started again, and
         # what is planned for is not what the scenario says.
-        assert set(states) <= set(service.states())
+        # One may only go where the plan has come to ask for fewer.
+        kept = states.keys() & service.states().keys()
+        assert len(kept) >= min(len(states), sum(service.target().values()))
         assert {a for a, s in states.items() if s == "ready"} <= {
             a for a, s in service.states().items() if s != "starting"
         }

@@ -17,6 +17,11 @@ pub(crate) fn least_accepted(problem: &Problem) -> Option<f64> {
     least_within(problem, 1.001 * FEASIBILITY_TOLERANCE)
 }
 
+/// A plan that the checker accepts costs this, all but the last thousandth of its tolerance used; `None` where there is none.
+pub(crate) fn nearly_least_accepted(problem: &Problem) -> Option<f64> {
+    least_within(problem, 0.999 * FEASIBILITY_TOLERANCE)
+}
+
 /// The least value of any plan that keeps the rows of the formulation widened by `tolerance`.
 fn least_within(problem: &Problem, tolerance: f64) -> Option<f64> {
     let mut replicas = vec![0_u32; problem.num_configurations()];
