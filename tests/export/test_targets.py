@@ -69,6 +69,7 @@ def test_custom_resources_keep_their_schemas(validate: ModuleType, target: str) 
 
 
 @pytest.mark.slow
+@pytest.mark.nightly
 @pytest.mark.parametrize("target", KUBERNETES)
 def test_many_custom_resources_keep_their_schemas(validate: ModuleType, target: str) -> None:
     for seed in range(MANY):

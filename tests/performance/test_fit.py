@@ -206,6 +206,7 @@ def test_the_shipped_calibration_is_the_fit_to_the_shared_points(shared: Path) -
 
 
 @pytest.mark.slow
+@pytest.mark.nightly
 def test_gpus_and_models_not_seen_are_predicted_within_the_goals(shared: Path) -> None:
     points = Points(read_measurements(shared / "data" / "facts" / "latency_points.json").rows)
     unseen = fit_and_judge(points).pooled["unseen"]
