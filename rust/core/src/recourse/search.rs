@@ -7,8 +7,9 @@ use crate::{CancelToken, Deployment, Problem, Result, NO_POOL};
 
 /// A move counts where it saves this share of the cost.
 const LEAST_SAVING: f64 = 1e-9;
-/// What goes beyond the largest unserved share costs so many times as if it were unserved.
-const OVER: f64 = 100.0;
+/// What goes beyond the largest unserved share costs so many times as if it were unserved: more than any replica, for a
+/// ten-thousandth of a share, too.
+const OVER: f64 = 1e6;
 /// Once a move saves, so many are costed in a row without a better one until it is taken.
 const PATIENCE: usize = 6;
 
