@@ -19,7 +19,7 @@ pub use report::{CheckReport, Constraint, Violation};
 /// there at all (negative, to what is not deployed, beyond the latency SLO of a route) counts as 0.
 ///
 /// # Errors
-/// [`Error::Invalid`] names an entry of the plan that has no meaning in this problem, such as an index out of range.
+/// [`Error::Invalid`](crate::Error::Invalid) names an entry of the plan that has no meaning in this problem, such as an index out of range.
 pub fn check(problem: &Problem, plan: &Plan) -> Result<CheckReport> {
     plan.validate(problem)?;
     if !plan.status.has_plan() {
