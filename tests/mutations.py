@@ -18,8 +18,8 @@ from servemix.export import parse_plan_file
 from servemix.performance.measurements import read_measurements
 from servemix.performance.profile import Assume, read_profile
 from servemix.scenario import load_scenario
+from servemix.traces import _prometheus_server as prometheus_module
 from servemix.traces import calibrate, calibrate_counters, calibrate_prometheus, read_trace
-from servemix.traces import prometheus as prometheus_module
 from servemix.traces.prometheus import DemandServerError
 
 #: Texts that parsers trip over.

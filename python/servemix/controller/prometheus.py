@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import math
-import urllib.parse
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import msgspec
 
-from servemix.traces._http import DemandServerError, checked_url, get
+from servemix.traces._http import DemandServerError, checked_url
+from servemix.traces._prometheus_server import Server
 
 __all__ = ["Prometheus"]
 
@@ -22,12 +22,6 @@ class _Sample(msgspec.Struct):
 class _Vector(msgspec.Struct):
     resultType: str = ""
     result: list[_Sample] = []
-
-
-class _Answer(msgspec.Struct):
-    status: str
-    data: msgspec.Raw = msgspec.Raw(b"null")
-    error: str = ""
 
 
 @dataclass(frozen=True)
@@ -76,13 +70,9 @@ class Prometheus:
         given = {"query": query, "timeout": f"{self.timeout_s:.3f}"}
         if at_s is not None:
             given["time"] = f"{at_s:.3f}"
-        address = f"{self.url}/api/v1/query?{urllib.parse.urlencode(given)}"
-        status, body = get(address, headers=self.headers, timeout_s=self.timeout_s)
+        data = Server(self.url, self.headers, self.timeout_s).ask("query", given, what=query)
         try:
-            answer = msgspec.json.decode(body, type=_Answer)
-            if answer.status != "success":
-                raise DemandServerError(f"{self.url} refuses {query}: {answer.error or status}")
-            vector = msgspec.json.decode(answer.data, type=_Vector)
+            vector = msgspec.json.decode(data, type=_Vector)
             if vector.resultType != "vector":
                 raise DemandServerError(f"{query}: is a {vector.resultType}, not an instant vector")
             found: dict[str, float] = {}

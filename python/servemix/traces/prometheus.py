@@ -20,7 +20,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from servemix._errors import InvalidInputError
-from servemix.traces._http import DemandServerError, checked_url, get
+from servemix.traces._http import DemandServerError, checked_url
+from servemix.traces._prometheus_server import Server
 from servemix.traces.counts import ModelCounts, demand_from_counts
 from servemix.traces.demand import Demand
 
@@ -145,7 +146,7 @@ def calibrate_prometheus(
     last = datetime.now(timezone.utc) if end is None else end
     last = last if last.tzinfo else last.replace(tzinfo=timezone.utc)
     start = last.astimezone(timezone.utc) - timedelta(seconds=num_steps * step_s)
-    server = _Server(checked_url(url), dict(headers or {}), timeout_s)
+    server = Server(checked_url(url), dict(headers or {}), timeout_s)
     window = _Window(server, start, step_s, num_steps, selector, label)
     requests = window.increases(_REQUESTS)
     prompts = window.increases(_PROMPT_TOKENS)
@@ -191,47 +192,11 @@ class _Data(msgspec.Struct):
     result: list[msgspec.Raw] = []
 
 
-class _Answer(msgspec.Struct):
-    status: str
-    data: msgspec.Raw = msgspec.Raw(b"null")
-    error: str = ""
-
-
-@dataclass(frozen=True)
-class _Server:
-    """A Prometheus server."""
-
-    url: str
-    headers: dict[str, str]
-    timeout_s: float
-
-    def ask(self, path: str, parameters: dict[str, str]) -> msgspec.Raw:
-        """Ask, and return the data of the answer.
-
-        Raises
-        ------
-        DemandServerError
-            The answer is an error, or not one of a Prometheus server.
-        """
-        address = f"{self.url}/api/v1/{path}?{urllib.parse.urlencode(parameters)}"
-        status, body = get(address, headers=self.headers, timeout_s=self.timeout_s)
-        try:
-            answer = msgspec.json.decode(body, type=_Answer)
-        except (msgspec.MsgspecError, UnicodeError, RecursionError):
-            raise DemandServerError(
-                f"{self.url} answers {path} with status {status} and no JSON of Prometheus: "
-                f"{body[:100].decode(errors='replace')!r}"
-            ) from None
-        if answer.status != "success":
-            raise DemandServerError(f"{self.url} refuses {path}: {answer.error or status}")
-        return answer.data
-
-
 @dataclass(frozen=True)
 class _Window:
     """The range that is looked at, in steps that end at `start` + 1, 2, … steps."""
 
-    server: _Server
+    server: Server
     start: datetime
     step_s: float
     num_steps: int
