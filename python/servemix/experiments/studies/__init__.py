@@ -4,7 +4,7 @@
 >>> result = studies.ablation(quick=True).run()  # doctest: +SKIP
 >>> result.rows, result.tables, result.to_csv()  # doctest: +SKIP
 
-What each measures, and its figures beside the paper's, stands in ``docs/experiments.md``.
+What each measures, and its figures beside the paper's, is in ``docs/paper-figures.md``.
 """
 
 from servemix.experiments.studies.ablation import ablation
