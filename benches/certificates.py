@@ -1,11 +1,12 @@
 """Certified gaps and proofs on the measuring problems.
 
-Run: python benches/certificates.py [--filter 06-06-10] [--prove 20] [--highs]
+Run: python benches/certificates.py [--filter 06-06-10] [--unlimited] [--prove 20] [--highs]
 
 Prints per problem the gap that ``agh`` certifies by its own bound within 100 ms and within 1 s;
 with ``--prove`` also how long ``bnb`` takes to prove 1e-4, at most so many seconds; with
-``--highs`` the time of HiGHS on the same problem beside it. The problems are looked for in
-SERVEMIX_SHARED/instances, or beside the checkout.
+``--highs`` the time of HiGHS on the same problem beside it. ``--unlimited`` prints instead what
+``bound=True`` proves without a time limit, and the CPU time without and with it. The problems are
+looked for in SERVEMIX_SHARED/instances, or beside the checkout.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import math
 import os
 import platform
 import statistics
+import time
 from pathlib import Path
 from typing import Any
 
@@ -44,10 +46,30 @@ def proof(problem: Problem, method: str, time_limit: float) -> tuple[str, float]
     return plan.status, plan.runtime_s
 
 
+def print_unlimited(problems: dict[str, Problem]) -> None:
+    """Print what ``bound=True`` proves without a time limit, and the CPU time that it adds."""
+    added_ms: list[float] = []
+    proven = 0
+    for name, problem in problems.items():
+        times_ms: list[float] = []
+        for bound in (False, True):
+            start_s = time.process_time()
+            plan = servemix.solve(problem, "agh", bound=bound)
+            times_ms.append(1e3 * (time.process_time() - start_s))
+        gap = NAN if plan.gap is None else 100.0 * plan.gap
+        spent = f"{times_ms[0]:6.0f} ->{times_ms[1]:6.0f} ms"
+        print(f"{name:28}{spent}{INDENT}{plan.status:9}{gap:8.3f} %", flush=True)
+        proven += plan.status == "OPTIMAL"
+        added_ms.append(times_ms[1] - times_ms[0])
+    median, worst = statistics.median(added_ms), max(added_ms)
+    print(f"{proven} of {len(added_ms)} OPTIMAL; added: median {median:.0f} ms, worst {worst:.0f}")
+
+
 def main() -> None:
     """Print a line per problem, then what the lines amount to."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--filter", default="")
+    parser.add_argument("--unlimited", action="store_true")
     parser.add_argument("--prove", type=float, metavar="SECONDS")
     parser.add_argument("--highs", action="store_true")
     arguments = parser.parse_args()
@@ -56,6 +78,10 @@ def main() -> None:
     shared = os.environ.get("SERVEMIX_SHARED", str(Path(__file__).parents[2] / "shared"))
     folder = Path(shared) / "instances"
     print(f"{platform.platform()}, {os.cpu_count()} cores, servemix {servemix.__version__}")
+    if arguments.unlimited:
+        names = [name for name, known in known_problems(folder).items() if arguments.filter in name]
+        print_unlimited({name: servemix.load_problem(folder / f"{name}.json.gz") for name in names})
+        return
     print(f"{'problem':28}{'100 ms':>10}{'1 s':>10}  gap in %, then time to prove in s")
     gaps: dict[float, list[float]] = {0.1: [], 1.0: []}
     small: list[float] = []

@@ -12,6 +12,13 @@ fn bound(problem: &Problem, threads: usize) -> servemix_core::bound::LowerBound 
     lower_bound(problem, &params, &Stop::new(&params, &CancelToken::new())).expect("threads start")
 }
 
+/// The plan of a heuristic with its bound, without a time limit.
+fn bounded(problem: &Problem, method: Method, threads: usize) -> servemix_core::Plan {
+    let mut params = SolveParams::default();
+    (params.bound, params.threads) = (true, threads);
+    solve(problem, method, &params, None, &CancelToken::new()).expect("valid parameters")
+}
+
 fn prices(problem: &Problem, numbers: &[f64]) -> Prices {
     let mut prices = Prices::from_cheapest_routes(problem);
     let mut next = numbers.iter().cycle().copied();
@@ -124,10 +131,47 @@ proptest! {
     }
 
     #[test]
+    fn the_bound_of_a_heuristic_plan_is_below_every_accepted_plan_whatever_branching_adds(seed in any::<u64>()) {
+        let problem = generate::small(seed).expect("a valid problem");
+        if let Some(least) = common::nearly_least_accepted(&problem) {
+            for method in [Method::Gh, Method::Agh] {
+                let plan = bounded(&problem, method, 1);
+                prop_assert_ne!(plan.status, Status::Infeasible);
+                if let Some(bound) = plan.objective_bound {
+                    prop_assert!(bound <= least + 1e-7 * (1.0 + least.abs()), "{method:?}: {bound} above a plan of {least}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_plan_with_a_bound_is_the_same_on_any_number_of_threads(seed in any::<u64>()) {
+        let problem = generate::wild(seed).expect("a valid problem");
+        let (one, three) = (bounded(&problem, Method::Gh, 1), bounded(&problem, Method::Gh, 3));
+        prop_assert_eq!((one.objective_value, one.objective_bound), (three.objective_value, three.objective_bound));
+    }
+
+    #[test]
     fn threads_do_not_change_the_bound(seed in any::<u64>()) {
         let problem = generate::wild(seed).expect("a valid problem");
         prop_assert_eq!(bound(&problem, 1), bound(&problem, 3));
     }
+}
+
+#[test]
+fn what_branching_proves_at_once_is_called_optimal() {
+    let mut proven = 0;
+    for seed in 0..60 {
+        let problem = generate::small(seed).expect("a valid problem");
+        let exact = bounded(&problem, Method::Bnb, 1);
+        let nodes = exact.statistics.iter().find(|(name, _)| name == "nodes").map_or(0.0, |(_, count)| *count);
+        if exact.status == Status::Optimal && nodes <= 16.0 {
+            let plan = bounded(&problem, Method::Agh, 1);
+            assert_eq!(plan.status, Status::Optimal, "seed {seed}: {:?} after {nodes} nodes", plan.gap());
+            proven += 1;
+        }
+    }
+    assert!(proven > 20);
 }
 
 #[test]

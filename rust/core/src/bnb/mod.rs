@@ -26,6 +26,8 @@ const START_SHARE: f64 = 0.2;
 /// Elementary steps, of a few nanoseconds, and share of the time that proofs by components may take.
 const COMPONENTS_WORK: u64 = 1_500_000_000;
 const COMPONENTS_SHARE: f64 = 0.4;
+/// The part, one in so many, of limited steps that proofs by components may take: what joins their plans is not counted.
+const COMPONENTS_PART: u64 = 8;
 /// With a gap from this on any plan will do.
 const ANY_PLAN_GAP: f64 = 1.0;
 
@@ -40,7 +42,7 @@ pub(crate) fn solve(problem: &Problem, params: &SolveParams, initial_plan: Optio
     if let Some(plan) = initial_plan {
         incumbent.offer(&plan.deployments);
     }
-    let proof = prove(problem, params, initial_plan, &mut incumbent, true, stop)?;
+    let proof = prove(problem, params, initial_plan, &mut incumbent, true, None, stop)?;
     let mut plan = match incumbent.plan() {
         Some(plan) => plan?,
         None if proof.is_infeasible => {
@@ -72,18 +74,19 @@ pub(crate) fn solve(problem: &Problem, params: &SolveParams, initial_plan: Optio
 }
 
 /// Raises the bound of the relaxation by branching until it meets the best plan known or found within `params.rel_gap`,
-/// or until `stop`.
+/// until `stop`, or until `max_work` elementary steps, of a few nanoseconds, are done where there is such a limit.
 pub(crate) fn raise_bound(
     problem: &Problem,
     known: Option<&Plan>,
     params: &SolveParams,
+    max_work: Option<u64>,
     stop: &Stop,
 ) -> Result<Search> {
     let mut incumbent = Incumbent::new(problem);
     if let Some(plan) = known {
         incumbent.take(plan);
     }
-    let proof = prove(problem, params, None, &mut incumbent, known.is_none(), stop)?;
+    let proof = prove(problem, params, None, &mut incumbent, known.is_none(), max_work, stop)?;
     let bound = LowerBound {
         value: if proof.bound == f64::INFINITY && !proof.is_infeasible { 0.0 } else { proof.bound },
         evaluations: proof.evaluations,
@@ -113,11 +116,13 @@ fn prove<'p>(
     initial_plan: Option<&Plan>,
     incumbent: &mut Incumbent<'p>,
     looks_for_start: bool,
+    max_work: Option<u64>,
     stop: &Stop,
 ) -> Result<Proven> {
     // A little below the asked gap, so that the last rounding does not exceed it.
     let rel_gap = 0.9 * params.rel_gap;
-    let limits = decompose::Limits { rel_gap, max_work: COMPONENTS_WORK };
+    let components_work = max_work.map_or(COMPONENTS_WORK, |work| COMPONENTS_WORK.min(work / COMPONENTS_PART));
+    let limits = decompose::Limits { rel_gap, max_work: components_work };
     let apart = decompose::solve(problem, incumbent, limits, &stop.with_share(COMPONENTS_SHARE))?;
     let (bound_apart, components) = apart.map_or((0.0, 1), |found| (found.bound, found.components));
     let relaxation = Relaxation::new(problem, 1.0);
@@ -140,6 +145,9 @@ fn prove<'p>(
     }
     let guess = Prices::first_guess(problem);
     let mut tree = Tree::new(&relaxation, pool.as_ref(), Domain::of(problem), guess, incumbent.value, rel_gap);
+    if let Some(max_work) = max_work {
+        tree.limit_work(max_work);
+    }
     incumbent.stop = stop.clone();
     let outcome = tree.run(incumbent, stop);
     let bound = tree.bound();

@@ -33,12 +33,14 @@ pub(crate) use mixture::{Mixture, WHOLE};
 pub(crate) use relaxation::{Evaluation, Pattern, Relaxation};
 pub(crate) use widened::Widened;
 
-use crate::{bnb, Error, Plan, Problem, Result, SolveParams, Status, Stop, StopReason};
+use crate::{bnb, relative_gap, Error, Plan, Problem, Result, SolveParams, Status, Stop, StopReason};
 
 /// A bound proves that there is no plan where it exceeds 0 by this share of its terms, far beyond their rounding.
 const LEAST_PROOF: f64 = 1e-9;
 /// Gaps below this are not told from what plans within the feasibility tolerance may save.
 pub(crate) const LEAST_GAP: f64 = 1e-4;
+/// Elementary steps, of a few nanoseconds, that branching may take for a bound without a time limit: tens of milliseconds.
+const BRANCHING_WORK: u64 = 8_000_000;
 /// A plan counts as better where it saves at least this share.
 const LEAST_SAVING: f64 = 1e-9;
 
@@ -93,15 +95,27 @@ pub(crate) struct Search {
     pub(crate) plan: Option<Plan>,
 }
 
-/// The bound of the relaxation alone without a time limit, and else that of a branch and bound, which ends where it meets
-/// the best plan known or found within `params.rel_gap`.
+/// The bound of a branch and bound, which ends where it meets the best plan known or found within `params.rel_gap`. Without a
+/// time limit it is that of the relaxation and, where that leaves a gap to a known plan, what a few steps of branching add: what
+/// can be proven at once is proven, and the result is the same on every machine.
 fn search(problem: &Problem, known: Option<&Plan>, params: &SolveParams, stop: &Stop) -> Result<Search> {
     if stop.remaining_s().is_some() {
-        return bnb::raise_bound(problem, known, params, stop);
+        return bnb::raise_bound(problem, known, params, None, stop);
     }
-    let upper = known.and_then(|plan| plan.objective_value).unwrap_or(f64::INFINITY);
+    let upper = known.and_then(|plan| plan.objective_value);
     let relaxation = Relaxation::new(problem, 1.0);
-    Ok(Search { bound: root_bound(&relaxation, upper, params, stop)?, plan: None })
+    let mut bound = root_bound(&relaxation, upper.unwrap_or(f64::INFINITY), params, stop)?;
+    let is_open = |upper: f64| relative_gap(upper, bound.value) > params.rel_gap.max(LEAST_GAP);
+    if !upper.is_some_and(is_open) {
+        return Ok(Search { bound, plan: None });
+    }
+    // The caller's number of iterations counts those of the search for the plan.
+    let unlimited = stop.with_iterations(u64::MAX);
+    let branched = bnb::raise_bound(problem, known, params, Some(BRANCHING_WORK), &unlimited)?;
+    bound.value = bound.value.max(branched.bound.value);
+    bound.converged &= branched.bound.converged;
+    bound.evaluations += branched.bound.evaluations;
+    Ok(Search { bound, plan: branched.plan })
 }
 
 /// The best Lagrangian bound, without branching, or one that is at least `upper`, the value of a plan; infinite where none
