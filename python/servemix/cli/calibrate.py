@@ -36,22 +36,22 @@ def calibrate(
         list[str],
         typer.Argument(
             metavar="TRACE...|prometheus URL",
-            help="Trace files, each with query types of its own; or the word prometheus and the "
-            "address of a server.",
+            help="Trace files, each giving query types of its own; or the word prometheus and a "
+            "server's address.",
             show_default=False,
         ),
     ],
     *,
     format: Annotated[
-        str | None, typer.Option("--format", help="Trace format; found by itself by default.")
+        str | None, typer.Option("--format", help="Trace format; auto-detected by default.")
     ] = None,
     name: Annotated[
         list[str] | None,
-        typer.Option("--name", help="Name of each trace in turn, in front of its types' names."),
+        typer.Option("--name", help="Prefix for the type names of each trace, in order."),
     ] = None,
     k: Annotated[
         int | None,
-        typer.Option("-k", min=1, help="Query types per trace; chosen by --explain by default."),
+        typer.Option("-k", min=1, help="Query types per trace. Default: chosen by --explain."),
     ] = None,
     explain: Annotated[
         float,
@@ -63,37 +63,44 @@ def calibrate(
         ),
     ] = 0.8,
     max_types: Annotated[
-        int, typer.Option("--max-types", min=1, help="Most types per trace where -k is not given.")
+        int, typer.Option("--max-types", min=1, help="Maximum types per trace if -k is not given.")
     ] = 8,
     by_model: Annotated[
-        bool, typer.Option("--by-model", help="Requests to different models are different types.")
+        bool,
+        typer.Option("--by-model", help="Put requests to different models into different types."),
     ] = False,
     window_s: Annotated[
         float,
-        typer.Option("--window", metavar="SECONDS", help="Window in which rates are counted."),
+        typer.Option("--window", metavar="SECONDS", help="Window over which rates are counted."),
     ] = 300.0,
     peak_percentile: Annotated[
         float,
         typer.Option(
-            "--peak", min=0.0, max=100.0, help="Percentile over the windows that is the peak rate."
+            "--peak",
+            min=0.0,
+            max=100.0,
+            help="Percentile over the windows to use as the peak rate.",
         ),
     ] = 95.0,
     token_percentile: Annotated[
         float,
-        typer.Option("--high", min=0.0, max=100.0, help="Percentile that is the high token count."),
+        typer.Option(
+            "--high", min=0.0, max=100.0, help="Percentile to use as the high token count."
+        ),
     ] = 90.0,
     rate: Annotated[
-        Rate, typer.Option("--rate", help="Which rate -o writes: the mean or the peak.")
+        Rate, typer.Option("--rate", help="Rate that -o writes: the mean or the peak.")
     ] = Rate.mean,
     tokens: Annotated[
-        Tokens, typer.Option("--tokens", help="Which tokens -o writes: the mean or the high count.")
+        Tokens,
+        typer.Option("--tokens", help="Token counts that -o writes: the mean or the high count."),
     ] = Tokens.mean,
     distributions: Annotated[
         bool,
         typer.Option(
             "--distributions/--no-distributions",
-            help="With -o: whether query types carry their distribution of lengths and their rates"
-            " over time, for replays.",
+            help="With -o: include each type's distribution of lengths and rates over time, for "
+            "replays.",
         ),
     ] = True,
     base: Annotated[
@@ -101,22 +108,22 @@ def calibrate(
         typer.Option(
             "--base",
             metavar="SCENARIO",
-            help="With -o: write this scenario with the new query types in place of its own; a "
-            "type of the same name keeps its SLOs and prices.",
+            help="With -o: write this scenario with the new query types instead of its own; a type"
+            " of the same name keeps its SLOs and prices.",
         ),
     ] = None,
     time_range: Annotated[
         str,
-        typer.Option("--range", metavar="DURATION", help="prometheus: time up to now, such as 7d."),
+        typer.Option(
+            "--range", metavar="DURATION", help="prometheus: period up to now, such as 7d."
+        ),
     ] = "24h",
     step: Annotated[
         str | None,
-        typer.Option(
-            "--step", metavar="DURATION", help="prometheus: window, instead of --window in seconds."
-        ),
+        typer.Option("--step", metavar="DURATION", help="prometheus: window; replaces --window."),
     ] = None,
     timeout_s: Annotated[
-        float, typer.Option("--timeout", metavar="SECONDS", help="prometheus: limit of a query.")
+        float, typer.Option("--timeout", metavar="SECONDS", help="prometheus: timeout of a query.")
     ] = 30.0,
     header: Annotated[
         list[str] | None,
@@ -125,10 +132,13 @@ def calibrate(
         ),
     ] = None,
     selector: Annotated[
-        str, typer.Option("--selector", metavar="MATCHERS", help="prometheus: label matchers.")
+        str,
+        typer.Option(
+            "--selector", metavar="MATCHERS", help="prometheus: label matchers to filter by."
+        ),
     ] = "",
     label: Annotated[
-        str, typer.Option("--label", help="prometheus: label that names the model.")
+        str, typer.Option("--label", help="prometheus: label that holds the model's name.")
     ] = "model_name",
     latency_slo_s: Annotated[
         float | None,
@@ -148,7 +158,7 @@ def calibrate(
             "--output",
             "-o",
             dir_okay=False,
-            help="Write the query types as a scenario has them (.yaml or .json).",
+            help="Write the query types in the form of a scenario (.yaml or .json).",
         ),
     ] = None,
     series: Annotated[
@@ -160,16 +170,17 @@ def calibrate(
         typer.Option(
             "--plot",
             dir_okay=False,
-            help="Draw clusters and rates (.png, .svg, .pdf); one file per trace, named by it "
-            "where there are several.",
+            help="Draw clusters and rates (.png, .svg, .pdf); with several traces, one file each, "
+            "named after the trace.",
         ),
     ] = None,
     as_json: Json = False,
 ) -> None:
     """Turn request traces, or the metrics of vLLM, into query types with arrival rates.
 
-    Formats: azure, burstgpt, mooncake, vidur, vllm (a row per request) and counters (exports of
-    vLLM's metrics), plain or gzip. From a Prometheus server, one query type comes of each model.
+    Formats: azure, burstgpt, mooncake, vidur, vllm, request-log, aibrix, llmservingsim and
+    llmservingsim-csv (one row per request), and counters (exports of vLLM's metrics); plain or
+    gzip. From a Prometheus server, each model becomes one query type.
     """
     if base is not None and output is None:
         raise InvalidInputError("--base: says what -o writes, and -o is not given")

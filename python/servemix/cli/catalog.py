@@ -30,26 +30,27 @@ class Section(str, Enum):
 
 def catalog(
     section: Annotated[
-        Section | None, typer.Argument(help="Only this part.", show_default=False)
+        Section | None, typer.Argument(help="Show only this section.", show_default=False)
     ] = None,
     source: Annotated[
         str | None,
         typer.Argument(
             help="With model: the model's config.json, or its name in the catalog. With prices: a "
-            "file that has prices, such as SkyPilot's catalog CSV.",
+            "file with prices, such as SkyPilot's catalog CSV.",
             show_default=False,
         ),
     ] = None,
     find: Annotated[
-        str, typer.Option("--find", help="Only rows whose name has this in it.", metavar="TEXT")
+        str, typer.Option("--find", help="Show only rows whose name contains this.", metavar="TEXT")
     ] = "",
     as_json: Json = False,
 ) -> None:
     """List the GPUs, models, precisions and published accuracies that scenarios can name.
 
-    Every row has its source; --json shows all of each row. `servemix catalog model config.json`
-    shows what is understood of a model's configuration file, and what is assumed; `servemix catalog
-    prices FILE` shows prices per GPU of SkyPilot's catalog, or of any measured file with prices.
+    Every row has its source; --json shows all fields. `servemix catalog model config.json` shows
+    what is read from a model's configuration file and what is assumed. `servemix catalog prices
+    FILE` shows prices per GPU from SkyPilot's catalog, or from any file of measurements with
+    prices.
     """
     if section is Section.model:
         _show_model(source, as_json)

@@ -15,14 +15,16 @@ from servemix.report.tables import Table
 
 
 def check(
-    problem: Annotated[str, typer.Argument(help="File in servemix-problem/2 (.json, .json.gz).")],
-    plan: Annotated[str, typer.Argument(help="File in servemix-plan/2 (.json, .json.gz).")],
+    problem: Annotated[
+        str, typer.Argument(help="Problem file, servemix-problem/2 (.json, .json.gz).")
+    ],
+    plan: Annotated[str, typer.Argument(help="Plan file, servemix-plan/2 (.json, .json.gz).")],
     as_json: Json = False,
 ) -> None:
     """Check a plan against its problem: every violated constraint, and the cost.
 
-    Exit code 0 where the plan meets every constraint, 1 where it does not or there is none, 2
-    where a file is not valid.
+    Exit code 0: the plan meets every constraint. 1: it does not, or there is no plan. 2: a file is
+    not valid.
     """
     from servemix import check as check_plan
 

@@ -47,8 +47,9 @@ def compare(
         str,
         typer.Argument(
             metavar="PROBLEM|SCENARIO",
-            help="Problem file, scenario file, built-in scenario, or a generated problem as in"
-            " plain-20-20-20-x1-s0: family, query types, models, tiers, factor of the rates, seed.",
+            help="Problem file, scenario file, built-in scenario, or a generated problem such as "
+            "plain-20-20-20-x1-s0: family, query types, models, tiers, factor on the rates, "
+            "seed.",
             autocompletion=scenarios,
         ),
     ],
@@ -58,8 +59,8 @@ def compare(
         typer.Option(
             "--method",
             "-m",
-            help="A method (gh, agh, bnb, exact, or highs and cbc for exact in each of them); once"
-            " for each. By default gh, agh and, if installed, exact.",
+            help="Method to compare: gh, agh, bnb, exact, or highs and cbc for exact with that "
+            "solver; repeatable. Default: gh, agh and, if installed, exact.",
         ),
     ] = None,
     seed: Seed = 0,
@@ -69,7 +70,8 @@ def compare(
             "--time-limit",
             min=0.0,
             metavar="SECONDS",
-            help="Limit for exact and bnb, 60 by default. The heuristics run to their own end.",
+            help="Time limit for exact and bnb, 60 by default. The heuristics stop when they "
+            "converge.",
         ),
     ] = None,
     threads: Threads = 1,
@@ -82,14 +84,15 @@ def compare(
             "--output",
             "-o",
             dir_okay=False,
-            help="Write the rows to this file as JSON, or a page (.html) with the cheapest plan.",
+            help="Also write the rows to this file as JSON, or as a page (.html) with the cheapest"
+            " plan.",
         ),
     ] = None,
 ) -> None:
     """Solve one problem by several methods, side by side.
 
-    Shows cost, gap, time and whether the checker finds the plan feasible. Exit code 0 where a
-    method found a plan, 1 where none did, 2 where the input is not valid.
+    Shows cost, gap, time, and whether the checker finds the plan feasible. Exit code 0: a method
+    found a plan. 1: none did. 2: the input is not valid.
     """
     with progress(f"{source}: reading"):
         given = read_either(source)

@@ -12,18 +12,18 @@ from servemix._errors import InvalidInputError
 
 def emulate(
     plan: Annotated[
-        str | None, typer.Argument(help="Plan file (.json, .json.gz), of `servemix plan -o`.")
+        str | None, typer.Argument(help="Plan file (.json, .json.gz) from `servemix plan -o`.")
     ] = None,
     *,
     follow: Annotated[
         Path | None,
         typer.Option(
-            "--follow", metavar="DIR", help="Folder of `servemix run`, whose replicas to serve."
+            "--follow", metavar="DIR", help="Serve the replicas of this folder of `servemix run`."
         ),
     ] = None,
     speed: Annotated[
         float,
-        typer.Option("--speed", min=0.001, max=1000.0, help="Emulated seconds per second."),
+        typer.Option("--speed", min=0.001, max=1000.0, help="Emulated seconds per real second."),
     ] = 1.0,
     start: Annotated[
         float,
@@ -32,14 +32,16 @@ def emulate(
     host: Annotated[str, typer.Option("--host", help="Address to listen on.")] = "127.0.0.1",
     port: Annotated[
         int,
-        typer.Option("--port", min=1, max=65535, help="Port of the first replica; others follow."),
+        typer.Option(
+            "--port", min=1, max=65535, help="Port of the first replica; the others follow."
+        ),
     ] = 8000,
 ) -> None:
     """Emulate the engines of a plan: OpenAI-compatible servers that need no GPU.
 
-    Replicas listen at the ports that `servemix export PLAN --to vllm` gives them, answer at the
-    pace of their service curves, and have the metrics of vLLM. With --follow, replicas start, drain
-    and end as `servemix run` wants. Ends with SIGTERM or Ctrl-C.
+    Replicas listen on the ports that `servemix export PLAN --to vllm` assigns, answer at the pace
+    of their service curves, and serve vLLM's metrics. With --follow, replicas start, drain and stop
+    as `servemix run` directs. Stops on SIGTERM or Ctrl-C.
     """
     import asyncio
 

@@ -38,14 +38,14 @@ Output = Annotated[
     ),
 ]
 Quick = Annotated[
-    bool, typer.Option("--quick", help="Few problems and little time: minutes for all studies.")
+    bool, typer.Option("--quick", help="Few problems and little time: all studies take minutes.")
 ]
 Problems = Annotated[
     list[str] | None,
     typer.Option(
         "--problem",
         "-p",
-        help="Scenario, problem file or generated problem as in plain-6-6-10-x1-s1; once for each.",
+        help="Scenario, problem file or generated problem such as plain-6-6-10-x1-s1; repeatable.",
     ),
 ]
 Methods = Annotated[
@@ -53,7 +53,7 @@ Methods = Annotated[
     typer.Option(
         "--method",
         "-m",
-        help="gh, agh, bnb, highs or cbc, or as in agh@0.25 with its own limit; once for each.",
+        help="gh, agh, bnb, highs or cbc, optionally with a time limit as in agh@0.25; repeatable.",
     ),
 ]
 
@@ -115,10 +115,10 @@ _OUTPUT = Path("experiments")
 def scaling(
     *,
     sizes: Annotated[
-        list[str] | None, typer.Option("--size", help="As in 20x20x20; once for each.")
+        list[str] | None, typer.Option("--size", help="Problem size, such as 20x20x20; repeatable.")
     ] = None,
     methods: Methods = None,
-    rate_scale: Annotated[float, typer.Option("--rate-scale", help="Factor of the rates.")] = 10.0,
+    rate_scale: Annotated[float, typer.Option("--rate-scale", help="Factor on the rates.")] = 10.0,
     time_limit: TimeLimit = None,
     seed: Seed = 1,
     quick: Quick = False,
@@ -159,7 +159,7 @@ def stress(
     output: Output = _OUTPUT,
     as_json: Json = False,
 ) -> None:
-    """Cost and unserved queries of each method's placement at 1.0 to 1.5 times its figures."""
+    """Cost and unserved queries of each method's placement under stress of 1.0× to 1.5×."""
     _conduct("stress", **locals())
 
 
@@ -171,23 +171,25 @@ def rolling(
     ] = None,
     shapes: Annotated[
         list[str] | None,
-        typer.Option("--shape", help="As in sigma-0.05 or azure-2024; once for each."),
+        typer.Option(
+            "--shape", help="Rates over time, such as sigma-0.05 or azure-2024; repeatable."
+        ),
     ] = None,
     max_steps: Annotated[
         int | None, typer.Option("--max-steps", min=1, help="Steps of each shape.")
     ] = None,
     runs: Annotated[
-        int | None, typer.Option("--runs", min=1, help="Random walks of each volatility.")
+        int | None, typer.Option("--runs", min=1, help="Random walks per volatility.")
     ] = None,
     step_s: Annotated[float, typer.Option("--step", help="Length of a step, seconds.")] = 300.0,
-    rate_scale: Annotated[float, typer.Option("--rate-scale", help="Factor of the rates.")] = 1.0,
+    rate_scale: Annotated[float, typer.Option("--rate-scale", help="Factor on the rates.")] = 1.0,
     time_limit: TimeLimit = None,
     seed: Seed = 0,
     quick: Quick = False,
     output: Output = _OUTPUT,
     as_json: Json = False,
 ) -> None:
-    """Planning once against planning anew every few minutes: GH, AGH, exact and the planner."""
+    """Planning once against re-planning every few minutes: GH, AGH, exact and the planner."""
     _conduct("rolling", **locals())
 
 
@@ -197,20 +199,20 @@ def hold(
     problems: Problems = None,
     arrivals: Annotated[
         list[str] | None,
-        typer.Option("--arrivals", help="described, poisson or gamma; once for each."),
+        typer.Option("--arrivals", help="described, poisson or gamma; repeatable."),
     ] = None,
     rate_scales: Annotated[
-        list[float] | None, typer.Option("--rate-scale", help="Factor on all rates; once for each.")
+        list[float] | None, typer.Option("--rate-scale", help="Factor on all rates; repeatable.")
     ] = None,
     attainment: Annotated[
-        float, typer.Option("--attainment", help="Share of requests that is to meet every SLO.")
+        float, typer.Option("--attainment", help="Target share of requests that meet every SLO.")
     ] = 0.99,
     seed: Seed = 0,
     quick: Quick = False,
     output: Output = _OUTPUT,
     as_json: Json = False,
 ) -> None:
-    """Plans held by replays beside the best of utilization × peak × SLO factor."""
+    """Plans held by replays against the best of a grid of settings."""
     _conduct("hold", **locals())
 
 
@@ -242,7 +244,7 @@ def robust(
     output: Output = _OUTPUT,
     as_json: Json = False,
 ) -> None:
-    """Price of robustness: cost as given against unserved queries in stress."""
+    """Price of robustness: nominal cost against unserved queries under stress."""
     _conduct("robust", **locals())
 
 
@@ -251,10 +253,10 @@ def sensitivity(
     *,
     problems: Problems = None,
     factors: Annotated[
-        list[float] | None, typer.Option("--factor", help="Factor of each entry; once for each.")
+        list[float] | None, typer.Option("--factor", help="Factor on each entry; repeatable.")
     ] = None,
     grid: Annotated[
-        list[float] | None, typer.Option("--grid", help="Factor of the pairs; once for each.")
+        list[float] | None, typer.Option("--grid", help="Factor on the pairs; repeatable.")
     ] = None,
     time_limit: TimeLimit = None,
     seed: Seed = 0,
@@ -285,7 +287,7 @@ def every(
     quick: Quick = False,
     output: Output = _OUTPUT,
 ) -> None:
-    """Every study, one after the other; what was interrupted goes on where it ended."""
+    """Run every study in turn; an interrupted run resumes where it stopped."""
     for name in STUDIES:
         _conduct(name, output=output, as_json=False, quick=quick)
 

@@ -27,9 +27,9 @@ def explain(
     time_limit: TimeLimit = None,
     as_json: Json = False,
 ) -> None:
-    """Say why there is no plan and what would give one, or what the constraints cost.
+    """Explain why there is no plan and what would give one, or what the constraints cost.
 
-    Exit code 0 where there is a plan, 1 where there is none, 2 where the scenario is not valid.
+    Exit code 0: there is a plan. 1: there is none. 2: the scenario is not valid.
     """
     from servemix import diagnose
     from servemix.report.diagnosis_tables import diagnosis_lines, diagnosis_tables

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 def export(
     plan: Annotated[
-        str | None, typer.Argument(help="Plan file (.json, .json.gz), of `servemix plan -o`.")
+        str | None, typer.Argument(help="Plan file (.json, .json.gz) from `servemix plan -o`.")
     ] = None,
     *,
     to: Annotated[
@@ -25,32 +25,38 @@ def export(
             "--to",
             metavar="TARGET",
             help="vllm, kubernetes, kserve, gateway, llm-d, keda, aibrix, kthena, ray, skypilot, "
-            "litellm, nginx or monitoring, or one that another package adds.",
+            "litellm, nginx or monitoring, or a target added by another package.",
         ),
     ] = None,
     output: Annotated[
         Path | None,
         typer.Option(
-            "-o", "--output", metavar="DIR", help="Folder for the files instead of stdout."
+            "-o",
+            "--output",
+            metavar="DIR",
+            help="Write the files to this folder instead of stdout.",
         ),
     ] = None,
     namespace: Annotated[
-        str | None, typer.Option("--namespace", help="Namespace of Kubernetes objects.")
+        str | None, typer.Option("--namespace", help="Namespace of the Kubernetes objects.")
     ] = None,
-    image: Annotated[str | None, typer.Option("--image", help="Image of the engines.")] = None,
+    image: Annotated[
+        str | None, typer.Option("--image", help="Container image of the engines.")
+    ] = None,
     prometheus: Annotated[
-        str | None, typer.Option("--prometheus", metavar="URL", help="Server that KEDA asks.")
+        str | None,
+        typer.Option("--prometheus", metavar="URL", help="Prometheus server that KEDA queries."),
     ] = None,
     gateway: Annotated[
-        str | None, typer.Option("--gateway", help="Gateway that routes hang on.")
+        str | None, typer.Option("--gateway", help="Gateway that the routes attach to.")
     ] = None,
     engine_address: Annotated[
         str | None,
         typer.Option(
             "--engine-address",
             metavar="PATTERN",
-            help="Address of an engine for nginx and litellm, with {name}, {replica} and {port}; "
-            "127.0.0.1:{port} by default.",
+            help="Address of an engine for nginx and litellm, with {name}, {replica} and {port}. "
+            "Default: 127.0.0.1:{port}.",
         ),
     ] = None,
     diff: Annotated[
@@ -58,14 +64,14 @@ def export(
         typer.Option(
             "--diff",
             metavar="OLD NEW",
-            help="Two plan files: the ordered steps from one to the other; with --to, what changes "
-            "in the target's files as well.",
+            help="Two plan files: show the ordered steps from one to the other; with --to, also "
+            "the changes in the target's files.",
         ),
     ] = None,
 ) -> None:
-    """Write a plan in the terms of the project that serves it.
+    """Export a plan as configuration for the software that serves it.
 
-    What the target cannot express stands in the files as a comment and on stderr.
+    Whatever the target cannot express is noted in the files as a comment, and on stderr.
     """
     from servemix.export import ExportOptions, read_plan_file
 

@@ -29,19 +29,20 @@ def fit(
             "--output",
             "-o",
             dir_okay=False,
-            help="Write the calibration here, for performance.options.calibration of a scenario.",
+            help="Write the calibration here, for a scenario's performance.options.calibration.",
         ),
     ] = None,
     held_out: Annotated[
-        float, typer.Option("--held-out", min=0.0, max=0.9, help="Share of points held out.")
+        float,
+        typer.Option("--held-out", min=0.0, max=0.9, help="Share of points held out of the fit."),
     ] = 0.2,
     seed: Seed = 0,
     as_json: Json = False,
 ) -> None:
-    """Fit what GPUs and engines reach of the hardware's rates to measured points.
+    """Fit the share of peak rates that GPUs and engines reach, from measured points.
 
-    Shows the error per set on the points fitted, on points held out, and on GPUs and models that
-    the fit did not see.
+    Shows the error per set on fitted points, on points held out, and on GPUs and models that the
+    fit did not see.
     """
     from servemix._files import write_whole
     from servemix.performance.evaluation import fit_and_judge, number_of_fits

@@ -14,7 +14,7 @@ from servemix.cli.console import progress
 
 def init(
     file: Annotated[
-        Path, typer.Argument(help="File to write (.yaml); - writes to the terminal.")
+        Path, typer.Argument(help="File to write (.yaml), or - for standard output.")
     ] = Path("scenario.yaml"),
     *,
     from_trace: Annotated[
@@ -22,8 +22,8 @@ def init(
         typer.Option(
             "--from-trace",
             metavar="TRACE",
-            help="Request trace whose query types are taken, as `servemix calibrate` finds them; "
-            "several may be.",
+            help="Take the query types from this request trace, as `servemix calibrate` does; "
+            "repeatable.",
         ),
     ] = None,
     gpu: Annotated[
@@ -31,8 +31,8 @@ def init(
         typer.Option(
             "--gpu",
             metavar="NAME[=USD]",
-            help="GPU of the catalog, with its rental per hour if it is not the catalog's; several "
-            "may be. Default: h100 and l40s.",
+            help="GPU from the catalog, with its rental per hour if it differs from the catalog's;"
+            " repeatable. Default: h100 and l40s.",
         ),
     ] = None,
     model: Annotated[
@@ -40,13 +40,13 @@ def init(
         typer.Option(
             "--model",
             metavar="NAME",
-            help="Model of the catalog, or its config.json; several may be. Default: Llama 3.1 8B "
+            help="Model from the catalog, or its config.json; repeatable. Default: Llama 3.1 8B "
             "and 70B.",
         ),
     ] = None,
-    force: Annotated[bool, typer.Option("--force", help="Replace a file that exists.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Replace an existing file.")] = False,
 ) -> None:
-    """Write a commented scenario to start from, which plans as it is."""
+    """Write a commented scenario to start from; it can be planned unchanged."""
     from servemix.scenario.template import scenario_template
 
     to_terminal = str(file) == "-"

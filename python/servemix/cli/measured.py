@@ -19,8 +19,8 @@ Profiles = Annotated[
     typer.Option(
         "--profile",
         metavar="FILE",
-        help="Measured performance, which goes before the model; `aiconfigurator` asks that "
-        "package. May be given several times.",
+        help="File of measured performance, used before the model's predictions; `aiconfigurator` "
+        "asks that package. Repeatable.",
     ),
 ]
 Assumed = Annotated[
@@ -28,17 +28,17 @@ Assumed = Annotated[
     typer.Option(
         "--assume",
         metavar="KEY=VALUE",
-        help="What the --profile files leave out: gpu, model, precision, tp, pp, max_num_seqs, "
-        "prompt_sizes=250,2000, output_sizes, or a name of theirs: models.NAME=OURS, "
-        "gpus.NAME=OURS. May be given several times.",
+        help="Value that the --profile files leave out: gpu, model, precision, tp, pp, "
+        "max_num_seqs, prompt_sizes=250,2000, output_sizes; or the catalog's name for one of "
+        "theirs: models.NAME=OURS, gpus.NAME=OURS. Repeatable.",
     ),
 ]
 ProfileOptional = Annotated[
     bool,
     typer.Option(
         "--profile-optional",
-        help="Plan even where nothing of a measured file is used, or a deployment rests on the "
-        "model although a file covers its model and GPU; warn instead.",
+        help="Warn, instead of failing, if nothing of a measured file is used, or if a deployment "
+        "relies on predictions although a file covers its model and GPU.",
     ),
 ]
 

@@ -30,7 +30,7 @@ Output = Annotated[
         "--output",
         "-o",
         dir_okay=False,
-        help="Write the result to this file as well (.json, .json.gz; a plan also as .html).",
+        help="Also write the result to this file (.json, .json.gz or .html).",
     ),
 ]
 Seed = Annotated[
@@ -47,15 +47,13 @@ Method = Annotated[
         "--method", "-m", help="Solving method: gh, agh, bnb or exact.", autocompletion=_methods
     ),
 ]
-Solver = Annotated[
-    str, typer.Option("--solver", help="Solver behind the method exact: highs or cbc.")
-]
+Solver = Annotated[str, typer.Option("--solver", help="Solver for the method exact: highs or cbc.")]
 RelGap = Annotated[
     float,
-    typer.Option("--rel-gap", min=0.0, help="Stop where the gap to a known bound is at most this."),
+    typer.Option("--rel-gap", min=0.0, help="Stop once the gap to a known bound is at most this."),
 ]
 Bound = Annotated[
-    bool, typer.Option("--bound", help="Compute a lower bound beside the plan, and so its gap.")
+    bool, typer.Option("--bound", help="Also compute a lower bound, and so the plan's gap.")
 ]
 
 

@@ -30,7 +30,7 @@ def plan(
     scenario: Annotated[
         str,
         typer.Argument(
-            help="Scenario file (.yaml, .toml, .json) or name of a built-in one.",
+            help="Scenario file (.yaml, .toml, .json) or name of a built-in scenario.",
             autocompletion=scenarios,
         ),
     ],
@@ -43,20 +43,22 @@ def plan(
         bool | None,
         typer.Option(
             "--hold/--no-hold",
-            help="Choose and size the plan by replays until enough requests meet their SLOs. By "
-            "default with gh and agh, where the scenario's model has service curves.",
+            help="Size the plan by replays until enough requests meet their SLOs. Default: on for "
+            "gh and agh if the scenario's performance model has service curves.",
         ),
     ] = None,
     trace: Annotated[
         list[Path] | None,
-        typer.Option("--trace", metavar="FILE", help="Requests to hold against; several may be."),
+        typer.Option(
+            "--trace", metavar="FILE", help="Size the plan against these requests; repeatable."
+        ),
     ] = None,
     arrivals: Annotated[
         str | None,
         typer.Option(
             "--arrivals",
-            help="What to hold against: described (the scenario's own rates and lengths over time, "
-            "the default), poisson or trace (the default with --trace).",
+            help="Arrivals to size against: described (the scenario's own rates and lengths over "
+            "time; the default), poisson, or trace (the default with --trace).",
         ),
     ] = None,
     attainment: Annotated[
@@ -65,11 +67,14 @@ def plan(
             "--attainment",
             min=0.01,
             max=0.9999,
-            help="Share of requests that is to meet every SLO. Default: the scenario's, or 0.99.",
+            help="Target share of requests that meet every SLO. Default: the scenario's, or 0.99.",
         ),
     ] = None,
     seeds: Annotated[
-        int, typer.Option("--seeds", min=1, max=100, help="Draws to hold against.")
+        int,
+        typer.Option(
+            "--seeds", min=1, max=100, help="Random draws of the arrivals to size against."
+        ),
     ] = 3,
     withstand: Annotated[
         float | None,
@@ -78,23 +83,23 @@ def plan(
             min=1.0,
             max=10.0,
             metavar="FACTOR",
-            help="Plan for latencies, busy times and errors up to so many times worse.",
+            help="Plan for latencies, busy times and errors that are up to this many times worse.",
         ),
     ] = None,
     dropped: Annotated[
         bool,
-        typer.Option("--dropped", help="Tell of everything that was dropped why it was."),
+        typer.Option("--dropped", help="Show why each excluded option was dropped."),
     ] = False,
     save_problem: Annotated[
         Path | None,
-        typer.Option("--save-problem", dir_okay=False, help="Write the problem to this file too."),
+        typer.Option("--save-problem", dir_okay=False, help="Also write the problem to this file."),
     ] = None,
     as_json: Json = False,
     output: Output = None,
 ) -> None:
     """Plan a scenario: what to deploy, where each query type goes, and what it costs.
 
-    Exit code 0 with a plan, 1 where there is none or it does not hold, 2 where the scenario is not
+    Exit code 0: there is a plan. 1: there is none, or it does not hold. 2: the scenario is not
     valid.
     """
     check_output(output)

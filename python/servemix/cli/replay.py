@@ -24,32 +24,40 @@ _ARRIVALS = ("poisson", "gamma", "series", "trace")
 
 def replay(
     scenario: Annotated[
-        str, typer.Argument(help="Scenario file (.yaml, .toml, .json) or name of a built-in one.")
+        str,
+        typer.Argument(help="Scenario file (.yaml, .toml, .json) or name of a built-in scenario."),
     ],
     plan: Annotated[str, typer.Argument(help="Plan of that scenario (.json, .json.gz).")],
     *,
     trace: Annotated[
         list[Path] | None,
-        typer.Option("--trace", metavar="FILE", help="Requests to replay; may be given again."),
+        typer.Option("--trace", metavar="FILE", help="Trace of requests to replay; repeatable."),
     ] = None,
     arrivals: Annotated[
         str | None,
         typer.Option(
             "--arrivals",
-            help="poisson, gamma, series (the scenario's rates over time) or trace. Default: trace "
-            "where one is given, else series where the scenario carries rates over time, else "
-            "poisson.",
+            help="poisson, gamma, series (the scenario's rates over time) or trace. Default: trace"
+            " if one is given, else series if the scenario has rates over time, else poisson.",
         ),
     ] = None,
     cv: Annotated[
-        float, typer.Option("--cv", min=0.01, max=100.0, help="Variation of gamma arrivals' gaps.")
+        float,
+        typer.Option(
+            "--cv",
+            min=0.01,
+            max=100.0,
+            help="Coefficient of variation of the gaps between gamma arrivals.",
+        ),
     ] = 3.0,
     rate_scale: Annotated[
         float, typer.Option("--rate-scale", min=1e-6, help="Factor on all rates.")
     ] = 1.0,
     keep_shape: Annotated[
         bool,
-        typer.Option("--keep-shape", help="Scale a trace by copies that keep its bursts."),
+        typer.Option(
+            "--keep-shape", help="With --rate-scale: scale a trace by copies that keep its bursts."
+        ),
     ] = False,
     duration: Annotated[
         float | None,
@@ -57,16 +65,24 @@ def replay(
             "--duration",
             min=1.0,
             metavar="SECONDS",
-            help="Period to draw; by default an hour, or the length of the series.",
+            help="Length of the simulated period. Default: an hour, or the length of the series.",
         ),
     ] = None,
     attainment: Annotated[
-        float, typer.Option("--attainment", min=0.0, max=1.0, help="Share that each type needs.")
+        float,
+        typer.Option(
+            "--attainment",
+            min=0.0,
+            max=1.0,
+            help="Target share of requests that meet every SLO, per query type.",
+        ),
     ] = 0.99,
     dispatch: Annotated[
         str,
         typer.Option(
-            "--dispatch", help="least_outstanding, round_robin, least_work or shared_queue."
+            "--dispatch",
+            help="How a deployment's replicas share requests: least_outstanding, round_robin, "
+            "least_work or shared_queue.",
         ),
     ] = "least_outstanding",
     replan: Annotated[
@@ -75,7 +91,7 @@ def replay(
             "--planner",
             min=1.0,
             metavar="SECONDS",
-            help="Plan anew every so many seconds from the rates of the time before.",
+            help="Re-plan at this interval, from the rates of the previous interval.",
         ),
     ] = None,
     start_s: Annotated[
@@ -84,21 +100,24 @@ def replay(
             "--start-s",
             min=0.0,
             metavar="SECONDS",
-            help="With --planner: from ordering a replica to its first request.",
+            help="With --planner: time from starting a replica to its first request.",
         ),
     ] = 120.0,
     seed: Seed = 0,
     seeds: Annotated[
-        int, typer.Option("--seeds", min=1, max=10_000, help="Draws, from --seed on.")
+        int,
+        typer.Option(
+            "--seeds", min=1, max=10_000, help="Number of draws, with seeds counted up from --seed."
+        ),
     ] = 1,
     threads: Threads = 1,
     as_json: Json = False,
     output: Output = None,
 ) -> None:
-    """Replay a plan under requests: how many meet their SLOs, and where the others are lost.
+    """Replay a plan under requests: how many meet their SLOs, and why the others do not.
 
-    Exit code 0 where every query type attains its share in every draw, 1 where one does not, 2
-    where a file or an option is not valid.
+    Exit code 0: every query type reaches its target share in every draw. 1: one does not. 2: a file
+    or an option is not valid.
     """
     from servemix.replay import PlannerLoop, losses
     from servemix.replay import replay as run

@@ -18,11 +18,15 @@ NO_PLAN = 1
 
 def run(
     scenario: Annotated[
-        str, typer.Argument(help="Scenario file (.yaml, .toml, .json) or name of a built-in one.")
+        str,
+        typer.Argument(help="Scenario file (.yaml, .toml, .json) or name of a built-in scenario."),
     ],
     *,
     prometheus: Annotated[
-        str, typer.Option("--prometheus", metavar="URL", help="Server that scrapes the engines.")
+        str,
+        typer.Option(
+            "--prometheus", metavar="URL", help="Prometheus server that scrapes the engines."
+        ),
     ],
     output: Annotated[
         Path | None,
@@ -30,19 +34,21 @@ def run(
             "-o",
             "--output",
             metavar="DIR",
-            help="Folder for the plan in force, the replicas, exports, and the loop's state.",
+            help="Folder for the plan in force, replicas, exports and the loop's state.",
         ),
     ] = None,
     to: Annotated[
         list[str] | None,
         typer.Option(
-            "--to", metavar="TARGET", help="Export target to keep up to date; may be given again."
+            "--to", metavar="TARGET", help="Export target to keep up to date; repeatable."
         ),
     ] = None,
     command: Annotated[
         str | None,
         typer.Option(
-            "--on-change", metavar="COMMAND", help="Run when files have changed; without a shell."
+            "--on-change",
+            metavar="COMMAND",
+            help="Command to run when files have changed; no shell is used.",
         ),
     ] = None,
     every: Annotated[
@@ -54,33 +60,36 @@ def run(
             "--replan-every",
             min=0.1,
             metavar="SECONDS",
-            help="Time after which deployments may change; sooner where they do not suffice.",
+            help="Interval at which deployments may change; sooner if they are insufficient.",
         ),
     ] = 900.0,
     window: Annotated[
         float,
         typer.Option(
-            "--window", min=1.0, metavar="SECONDS", help="Requests are counted over this time."
+            "--window", min=1.0, metavar="SECONDS", help="Time over which requests are counted."
         ),
     ] = 300.0,
     hold_windows: Annotated[
         int,
-        typer.Option("--windows", min=1, max=1000, help="Plan for the maximum of so many windows."),
+        typer.Option(
+            "--windows", min=1, max=1000, help="Plan for the maximum over this many windows."
+        ),
     ] = 3,
     rates: Annotated[
         str | None,
         typer.Option(
             "--rates",
             metavar="PROMQL",
-            help="Requests per second by the label query_type; $window is the window. Default: "
-            "servemix_requests_total, else vLLM's counters.",
+            help="Query for requests per second by the label query_type; $window is the window. "
+            "Default: servemix_requests_total, else vLLM's counters.",
         ),
     ] = None,
     counted_at: Annotated[
         str,
         typer.Option(
             "--counted-at",
-            help="engines, or gateway where what it sheds is in the rates, too.",
+            help="Where requests are counted: engines, or gateway if the rates include shed "
+            "requests.",
         ),
     ] = "engines",
     ready_query: Annotated[
@@ -88,7 +97,8 @@ def run(
         typer.Option(
             "--ready-query",
             metavar="PROMQL",
-            help="Ready replicas by the label deployment. Default: /health of each is asked.",
+            help="Query for ready replicas by the label deployment. Default: ask /health of each "
+            "replica.",
         ),
     ] = None,
     engine_address: Annotated[
@@ -96,56 +106,64 @@ def run(
         typer.Option(
             "--engine-address",
             metavar="PATTERN",
-            help="Where replicas are, with {name}, {replica} and {port}.",
+            help="Address of a replica, with {name}, {replica} and {port}.",
         ),
     ] = "127.0.0.1:{port}",
     first_port: Annotated[
-        int, typer.Option("--first-port", min=1, max=65535, help="The first {port}.")
+        int, typer.Option("--first-port", min=1, max=65535, help="First value of {port}.")
     ] = 8000,
     namespace: Annotated[
-        str | None, typer.Option("--namespace", help="Namespace of Kubernetes objects.")
+        str | None, typer.Option("--namespace", help="Namespace of the Kubernetes objects.")
     ] = None,
     gateway_listen: Annotated[
-        str, typer.Option("--gateway-listen", help="Address and port of the gateway nginx.")
+        str, typer.Option("--gateway-listen", help="Address and port that nginx listens on.")
     ] = "8080",
     listen: Annotated[
         str,
-        typer.Option("--listen", metavar="HOST:PORT", help="Where /metrics and /health are."),
+        typer.Option(
+            "--listen", metavar="HOST:PORT", help="Address that serves /metrics and /health."
+        ),
     ] = "127.0.0.1:9400",
     start: Annotated[
         float,
         typer.Option(
-            "--start", min=0.0, metavar="SECONDS", help="Time from ordering a replica to serving."
+            "--start",
+            min=0.0,
+            metavar="SECONDS",
+            help="Time from starting a replica until it serves.",
         ),
     ] = 300.0,
     payback: Annotated[
         float,
         typer.Option(
-            "--payback", min=0.001, metavar="HOURS", help="A change pays for itself within this."
+            "--payback",
+            min=0.001,
+            metavar="HOURS",
+            help="Time within which a change must pay for itself.",
         ),
     ] = 0.25,
     header: Annotated[
         list[str] | None,
-        typer.Option("--header", metavar="'NAME: VALUE'", help="Header for Prometheus."),
+        typer.Option("--header", metavar="'NAME: VALUE'", help="Header to send to Prometheus."),
     ] = None,
     hold: Annotated[
         bool | None,
         typer.Option(
             "--hold/--no-hold",
-            help="Choose how far replicas may be used by replays, as `servemix plan` does.",
+            help="Choose the replicas' utilization by replays, as `servemix plan` does.",
         ),
     ] = None,
-    once: Annotated[bool, typer.Option("--once", help="One step, then end.")] = False,
+    once: Annotated[bool, typer.Option("--once", help="Take one step, then exit.")] = False,
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Decide and log; no files, command or metrics.")
+        bool, typer.Option("--dry-run", help="Decide and log only: no files, command or metrics.")
     ] = False,
     seed: Seed = 0,
 ) -> None:
-    """Follow the demand: plan anew, move traffic once replicas are ready, drain what goes.
+    """Follow the demand: re-plan, move traffic once replicas are ready, drain the others.
 
-    Writes the plan in force and its exports, and has gauges that KEDA or an HPA reads. Ends with
-    SIGTERM or Ctrl-C, and goes on where it was when started again with the same folder. Exit code
-    0, or 1 with --once where not everything can be served.
+    Writes the plan in force and its exports, and serves gauges for KEDA or an HPA. Stops on SIGTERM
+    or Ctrl-C; started again with the same folder, it resumes where it stopped. Exit code 0, or 1
+    with --once if not everything can be served.
     """
     from servemix.controller.gauges import Gauges
     from servemix.controller.loop import LoopSettings

@@ -13,7 +13,9 @@ from servemix.cli.solving import check_output, end, report, run_solve, why_none
 
 @takes_solving
 def solve(
-    problem: Annotated[str, typer.Argument(help="File in servemix-problem/2 (.json, .json.gz).")],
+    problem: Annotated[
+        str, typer.Argument(help="Problem file, servemix-problem/2 (.json, .json.gz).")
+    ],
     *,
     solving: Solving,
     initial_plan: Annotated[
@@ -25,7 +27,7 @@ def solve(
 ) -> None:
     """Solve a problem file.
 
-    Exit code 0 with a plan, 1 where there is none, 2 where the problem is not valid.
+    Exit code 0: there is a plan. 1: there is none. 2: the problem is not valid.
     """
     check_output(output)
     given = read_problem(problem)
