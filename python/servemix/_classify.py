@@ -58,7 +58,7 @@ def classify(
         if nearest is None or distance < nearest[0]:
             nearest = (distance, entry.name)
     if nearest is None:
-        raise InvalidInputError("query_types: none of them says its input_tokens and output_tokens")
+        raise InvalidInputError("query_types: none of them has input_tokens and output_tokens")
     return nearest[1]
 
 

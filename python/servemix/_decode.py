@@ -54,7 +54,7 @@ def unpack(data: bytes, where: str) -> bytes:
                 if size > max(MAX_UNPACKED_BYTES, MAX_GZIP_RATIO * packed.tell()):
                     raise InvalidInputError(
                         f"{where}: unpacks to more than {MAX_GZIP_RATIO} times its own size; "
-                        "unpack it first if it is sound"
+                        "unpack it first if you trust it"
                     )
                 pieces.append(piece)
     except (EOFError, OSError, zlib.error) as error:
@@ -134,7 +134,7 @@ def checked(parse: Callable[[], Any], where: str) -> Any:
     except RecursionError:
         raise InvalidInputError(f"{where}: {_too_deep()}") from None
     except MemoryError:
-        raise InvalidInputError(f"{where}: does not fit into memory") from None
+        raise InvalidInputError(f"{where}: does not fit in memory") from None
     # A parser may raise anything on an input that its authors did not think of.
     except Exception as error:
         if "nesting depth" in str(error):  # libyaml has a limit of its own
@@ -185,7 +185,7 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         seen: set[str] = set()
         for key, _ in pairs:
             if key in seen:
-                raise InvalidInputError(f"the key {key!r} comes twice in one object")
+                raise InvalidInputError(f"the key {key!r} appears twice in one object")
             seen.add(key)
     return data
 

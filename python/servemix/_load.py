@@ -36,7 +36,7 @@ def load_problem(path: str | os.PathLike[str]) -> Problem:
     name = os.fspath(path)
     if name.lower().endswith((".yaml", ".yml", ".toml")):
         raise InvalidInputError(
-            f"{name}: is a scenario by its name, not a problem; use "
+            f"{name}: has the name of a scenario, not of a problem; use "
             "servemix.scenario.load_scenario and servemix.performance.build_problem"
         )
     return _core._problem_from_json(Path(path).read_bytes())

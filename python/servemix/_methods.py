@@ -83,5 +83,7 @@ def solve_by_entry_point(problem: Problem, method: str, settings: HeuristicSetti
     if found.objective_value is not None:
         broken = _core.check(problem, found).violations
         if broken:
-            raise InvalidInputError(f"method {method!r}: its plan is wrong: {broken[0].message}")
+            raise InvalidInputError(
+                f"method {method!r}: its plan breaks a constraint: {broken[0].message}"
+            )
     return found

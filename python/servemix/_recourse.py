@@ -55,7 +55,7 @@ class Recourse:
                 f"recourse.max_violation_rate: must be between 0 and 1, got {cap!r}"
             )
         if self.factors.budgeted is not None:
-            raise InvalidInputError("recourse.inflation.budgeted: has no meaning for scenarios")
+            raise InvalidInputError("recourse.inflation.budgeted: does not apply to scenarios")
 
     @property
     def factors(self) -> Inflation:

@@ -127,10 +127,10 @@ def solve(
         if name not in Switches.__annotations__:
             near = difflib.get_close_matches(name, Switches.__annotations__, n=1)
             hint = f"; did you mean {near[0]!r}?" if near else ""
-            raise InvalidInputError(f"switches.{name}: there is no such switch{hint}")
+            raise InvalidInputError(f"switches.{name}: unknown switch{hint}")
     if method not in METHODS and method not in method_names():
         names = ", ".join(method_names())
-        raise InvalidInputError(f"method: {method!r} is not a method; there are {names}")
+        raise InvalidInputError(f"method: {method!r} is not a method; available: {names}")
     if robust is not None or scenarios is not None or headroom != 0.0:
         from servemix._robust import robust_solve
 
@@ -178,7 +178,7 @@ def solve(
     else:
         if off or bound:
             name = "switches" if off else "bound"
-            raise InvalidInputError(f"{name}: has no meaning for the method {method!r}")
+            raise InvalidInputError(f"{name}: does not apply to the method {method!r}")
         settings = HeuristicSettings(
             seed, time_limit, threads, max_iterations, rel_gap, initial_plan, cancel
         )
@@ -190,7 +190,7 @@ def solve(
 def _exact(problem: Problem, unknown: dict[str, object], **settings: Any) -> Plan:
     for name, value in unknown.items():
         if value is not None:
-            raise InvalidInputError(f"{name}: has no meaning for the method 'exact'")
+            raise InvalidInputError(f"{name}: does not apply to the method 'exact'")
     start = settings["initial_plan"]
     if start is not None and not isinstance(start, _core.Plan):
         raise TypeError(f"{type(start).__name__!r} object is not an instance of 'Plan'")

@@ -66,5 +66,5 @@ class Inflation:
         if not isinstance(factor, cls):
             return cls(latency=factor, error=factor, budgeted=budgeted)  # type: ignore[arg-type]
         if budgeted is not None:
-            raise InvalidInputError("budgeted: has no meaning beside an Inflation")
+            raise InvalidInputError("budgeted: cannot be combined with an Inflation")
         return factor

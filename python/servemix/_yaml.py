@@ -32,9 +32,11 @@ class _Loader(_Base):  # type: ignore[misc]
                 hint = (
                     "; a number is written without separators: 15000, not 15,000" if split else ""
                 )
-                raise InvalidInputError(f"line {line}: {key!r} is no key{hint}")
+                raise InvalidInputError(f"line {line}: {key!r} is not a valid key{hint}")
             if key in seen:
-                raise InvalidInputError(f"line {line}: the key {key!r} comes twice in one mapping")
+                raise InvalidInputError(
+                    f"line {line}: the key {key!r} appears twice in one mapping"
+                )
             seen.add(key)
         return super().construct_mapping(node, deep)
 

@@ -18,7 +18,7 @@ def test_names_are_found_whatever_their_case_and_dashes() -> None:
 
 
 def test_unknown_names_are_refused_with_near_ones() -> None:
-    with pytest.raises(InvalidInputError, match=r"near it: .*H100-80GB SXM"):
+    with pytest.raises(InvalidInputError, match=r"closest: .*H100-80GB SXM"):
         catalog.gpu("h1000")
     with pytest.raises(InvalidInputError, match=r"Llama-3\.1-8B"):
         catalog.model("llama-3.1-9b")
@@ -100,7 +100,7 @@ def test_gpus_are_found_under_the_names_that_drivers_give_them(written: str, nam
 
 @pytest.mark.parametrize("other", ["NVIDIA H200 NVL", "NVIDIA A100 40GB PCIe", "NVIDIA GH200"])
 def test_another_board_of_the_same_chip_is_not_taken_for_it(other: str) -> None:
-    with pytest.raises(InvalidInputError, match="no GPU of the catalog"):
+    with pytest.raises(InvalidInputError, match="not a GPU in the catalog"):
         catalog.gpu(other)
 
 

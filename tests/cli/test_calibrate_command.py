@@ -106,10 +106,13 @@ def test_exports_of_counters_are_known_by_their_columns(tmp_path, capsys):
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["prometheus"], "needs the address of one server"),
-        (["prometheus", "localhost:9090"], "no address such as http"),
-        (["prometheus", "http://127.0.0.1:9", "--range", "1 day"], "no duration such as 24h"),
-        (["prometheus", "http://127.0.0.1:9", "--header", "secret"], "--header: is written"),
+        (["prometheus"], "give the address of one server"),
+        (["prometheus", "localhost:9090"], "not an address such as http"),
+        (["prometheus", "http://127.0.0.1:9", "--range", "1 day"], "not a duration such as 24h"),
+        (
+            ["prometheus", "http://127.0.0.1:9", "--header", "secret"],
+            "--header: must have the form",
+        ),
         (["prometheus", "http://127.0.0.1:9", "--timeout", "5"], "cannot be reached"),
     ],
 )
@@ -124,7 +127,7 @@ def test_a_server_that_cannot_be_asked_is_one_line_and_exit_code_2(capsys, words
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (["--base", "azure-2023"], "--base: says what -o writes"),
+        (["--base", "azure-2023"], "--base: only has an effect with -o"),
         (["-o", "types.toml"], "written as .yaml or .json"),
         (["--name", "a", "--name", "b"], "--name: 2 names for 1 traces"),
         (["--format", "excel"], "'excel' is none of"),

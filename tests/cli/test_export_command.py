@@ -42,7 +42,7 @@ def test_steps_between_plans(run, plan_path: Path, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("arguments", "message"),
-    [((), "give a plan file"), (("--to", "helm"), "no export target")],
+    [((), "give a plan file"), (("--to", "helm"), "unknown export target")],
 )
 def test_bad_usage_is_one_line(run, plan_path: Path, arguments, message: str) -> None:
     result = run("export", plan_path, *arguments)

@@ -97,10 +97,10 @@ def test_query_types_come_from_a_trace(run: Run, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "named"),
     [
-        (["mine.toml"], "mine.toml: a commented scenario is written as .yaml"),
+        (["mine.toml"], "mine.toml: the file name must end in .yaml"),
         (["mine.yaml", "--gpu", "h10000"], "h10000"),
         (["mine.yaml", "--gpu", "mi300x"], "write mi300x=USD"),
-        (["mine.yaml", "--gpu", "h100=cheap"], "'cheap' is no price"),
+        (["mine.yaml", "--gpu", "h100=cheap"], "'cheap' is not a valid price"),
         (["mine.yaml", "--model", "llama-9"], "llama-9"),
     ],
 )
@@ -116,7 +116,7 @@ def test_what_cannot_be_written_is_named(
 def test_a_file_that_exists_stays_unless_forced(run: Run, tmp_path: Path) -> None:
     path = tmp_path / "mine.yaml"
     path.write_text("mine")
-    assert "exists; --force replaces it" in run("init", path).stderr
+    assert "already exists; use --force to replace it" in run("init", path).stderr
     assert path.read_text() == "mine"
     assert run("init", path, "--force").exit_code == 0
     assert run("init", "-").stdout.startswith("# A scenario of servemix")

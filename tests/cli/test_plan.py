@@ -143,7 +143,7 @@ def test_a_plan_is_held_by_default_and_says_what_that_costs(run: Run, tmp_path: 
     held, plain = tmp_path / "held.json", tmp_path / "plain.json"
     result = run("plan", "azure-2023", "-m", "gh", "--arrivals", "poisson", "-o", held)
     assert result.exit_code == 0
-    for text in ("The plan holds", "meet every SLO", "those of the plan at mean rates", "1.50"):
+    for text in ("The plan holds", "meet every SLO", "the plan at mean rates", "1.50"):
         assert text in result.stdout
     naive = run("plan", "azure-2023", "-m", "gh", "--no-hold", "-o", plain)
     assert "Nothing was replayed" in naive.stdout
@@ -181,8 +181,8 @@ def test_a_plan_that_cannot_hold_says_so(run: Run, tmp_path: Path) -> None:
 def test_the_report_says_what_withstanding_worse_figures_would_cost(run: Run) -> None:
     told = run("plan", "paper-six", "-m", "gh").stdout
     line = next(line for line in told.splitlines() if "up to 1.5 times as planned" in line)
-    assert "a plan for that case at mean rates costs" in line
-    assert "--withstand 1.5 plans for that" in line
+    assert "A plan for that case (--withstand 1.5) costs" in line
+    assert "at mean rates and leaves" in line
 
 
 def test_a_plan_that_is_to_withstand_worse_figures_leaves_fewer_queries_there(
@@ -206,7 +206,7 @@ def test_a_plan_that_withstands_and_holds_has_both_shown(run: Run) -> None:
     asked = ["--withstand", 1.3, "--arrivals", "poisson", "--seeds", 1, "-m", "gh"]
     result = run("plan", "azure-2023", *asked)
     assert result.exit_code == 0
-    assert "the plan is made for that (--withstand 1.3)" in result.stdout
+    assert "the plan is made for that case (--withstand 1.3)" in result.stdout
     assert "of the requests" in result.stdout
 
 

@@ -31,4 +31,4 @@ def test_a_file_without_prices_is_named(run: Run, tmp_path: Path) -> None:
     path = tmp_path / "points.csv"
     path.write_text("prompt_tokens,output_tokens\n")
     assert run("catalog", "prices", path).exit_code == 2
-    assert "name a file" in run("catalog", "prices").stderr
+    assert "give a file" in run("catalog", "prices").stderr

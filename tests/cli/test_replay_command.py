@@ -59,7 +59,10 @@ def test_a_planner_in_the_loop_is_told_with_its_rental(
     capsys.readouterr()
     asked = ["--arrivals", "poisson", "--duration", "900", "--planner", "300", "--start-s", "60"]
     run(["replay", "azure-2023", plan, *asked])
-    assert "Planned anew every 300 s, replicas starting in 60 s: 3 plans" in capsys.readouterr().out
+    assert (
+        "Re-planned every 300 s, with replicas that start in 60 s: 3 plans"
+        in capsys.readouterr().out
+    )
     run(["replay", "azure-2023", plan, *asked, "--json"])
     data = json.loads(capsys.readouterr().out)
     assert data["losses"] == []

@@ -9,8 +9,8 @@ import pytest
     ("more", "message"),
     [
         ((), "give a folder"),
-        (("--dry-run", "--to", "helm"), "no export target 'helm'"),
-        (("--dry-run", "--listen", "9400"), "no HOST:PORT"),
+        (("--dry-run", "--to", "helm"), "unknown export target 'helm'"),
+        (("--dry-run", "--listen", "9400"), "not HOST:PORT"),
         (("--dry-run", "--header", "secret"), "NAME: VALUE"),
     ],
 )

@@ -160,4 +160,4 @@ def test_a_port_that_is_taken_is_one_line(emulated: str, tmp_path: Path) -> None
     plan = "examples/plans/azure-2023.json"
     with running(servemix_command("emulate", plan, "--port", port), tmp_path / "log") as process:
         assert process.wait(timeout=20) == 2
-    assert f"127.0.0.1:{port} cannot be listened on" in (tmp_path / "log").read_text()
+    assert f"127.0.0.1:{port} is not available" in (tmp_path / "log").read_text()

@@ -130,5 +130,5 @@ def test_settings_out_of_range_are_named():
 def test_a_bad_method_is_refused_before_anything_is_measured(study):
     with pytest.raises(InvalidInputError, match="'simplex'"):
         study(methods=["gh", "simplex"])
-    with pytest.raises(InvalidInputError, match="'soon' is no number"):
+    with pytest.raises(InvalidInputError, match="'soon' is not a number"):
         study(methods=["gh", "agh@soon"])

@@ -104,8 +104,8 @@ def test_the_first_version_is_read(tmp_path: Path) -> None:
         (lambda data: data["routing"]["configuration"].__setitem__(0, 2), "routing.configuration"),
         (lambda data: data["routing"]["fraction"].__setitem__(0, 1.5), "routing.fraction"),
         (lambda data: data["routing"]["fraction"].append(0.5), "routing"),
-        (lambda data: data["deployments"][0].update(model=""), "names no model"),
-        (lambda data: data.update(cost=None), "no plan"),
+        (lambda data: data["deployments"][0].update(model=""), "has no model"),
+        (lambda data: data.update(cost=None), "nothing to export"),
     ],
 )
 def test_what_is_wrong_in_a_file_is_named(change: Any, message: str) -> None:

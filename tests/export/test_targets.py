@@ -162,7 +162,7 @@ def test_what_a_target_cannot_express_is_said() -> None:
 
 
 def test_there_is_no_such_target() -> None:
-    with pytest.raises(InvalidInputError, match="no export target 'helm'"):
+    with pytest.raises(InvalidInputError, match="unknown export target 'helm'"):
         export(random_plan(0), "helm")
 
 

@@ -180,7 +180,7 @@ def test_a_scenario_put_together_by_a_program_is_checked_too() -> None:
 
 def test_an_unknown_performance_model_is_named() -> None:
     written = scenario(performance={"model": "rooflin"})
-    with pytest.raises(InvalidInputError, match=r"no performance model 'rooflin'; .*roofline"):
+    with pytest.raises(InvalidInputError, match=r"unknown performance model 'rooflin'; .*roofline"):
         build_problem(written)
 
 

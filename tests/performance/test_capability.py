@@ -84,7 +84,10 @@ def test_what_is_not_given_is_not_guessed() -> None:
         ({"base_s_per_token": {"chat": 0.1}}, r"options\.base_s_per_token\.code: is missing"),
         ({"capability": {"gpt": 1}}, r"options\.capability\.gpt: the scenario has no such model"),
         ({"base_error": {"talk": 1}}, r"options\.base_error\.talk: the scenario has no such query"),
-        ({"precision_error": {"fp17": 1}}, r"options\.precision_error\.fp17: 'fp17' is no precis"),
+        (
+            {"precision_error": {"fp17": 1}},
+            r"options\.precision_error\.fp17: 'fp17' is not a precis",
+        ),
         ({"hop": 1}, r"performance\.options\.hop: unknown key; did you mean 'hop_s'\?"),
         ({"hop_s": -1}, r"performance\.options\.hop_s: expected `float` >= 0"),
     ],

@@ -185,9 +185,9 @@ def test_what_is_given_counts_before_what_was_fitted() -> None:
 
 def test_unknown_engines_and_coefficients_are_refused_by_name() -> None:
     tiers = [tier("h100", "bf16")]
-    with pytest.raises(InvalidInputError, match=r"'llamacpp' is not calibrated; there are: .*vllm"):
+    with pytest.raises(InvalidInputError, match=r"'llamacpp' is not calibrated; available: .*vllm"):
         tier_coefficients(tiers, RooflineOptions(engine="llamacpp"))
-    with pytest.raises(InvalidInputError, match="'speed' is no coefficient"):
+    with pytest.raises(InvalidInputError, match="'speed' is not a coefficient"):
         tier_coefficients(tiers, RooflineOptions(coefficients={"speed": 1.0}))
 
 

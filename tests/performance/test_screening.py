@@ -143,7 +143,7 @@ def test_an_average_latency_scope_rules_no_route_out_by_its_latency() -> None:
 def test_one_query_type_can_be_asked_for() -> None:
     screening = screened(query_type={"latency_slo_s": 0.001}, **options())
     assert {entry.query_type for entry in screening.screened("code")} == {"code"}
-    with pytest.raises(InvalidInputError, match="no query type 'nothing'; there are: chat, code"):
+    with pytest.raises(InvalidInputError, match="no query type 'nothing'; available: chat, code"):
         screening.entry("nothing", "llama-3.1-8b", "h100-fp16")
 
 

@@ -169,11 +169,11 @@ def test_a_file_of_another_kind_gets_a_message_of_a_few_lines() -> None:
         ),
         (
             with_query_type(error={"llama-3.1-8b": {"fp17": 0.2}}),
-            "query_types[0].error.llama-3.1-8b: 'fp17' is no precision",
+            "query_types[0].error.llama-3.1-8b: 'fp17' is not a precision",
         ),
         (changed(gpus=["h100", "h100"]), "gpus[1].name: 'h100' is already the name of gpus[0]"),
-        (changed(gpus=["h10000"]), "gpus[0].gpu: 'h10000' is no GPU of the catalog; near it"),
-        (changed(models=["llama-9"]), "models[0].model: 'llama-9' is no model of the catalog"),
+        (changed(gpus=["h10000"]), "gpus[0].gpu: 'h10000' is not a GPU in the catalog; closest"),
+        (changed(models=["llama-9"]), "models[0].model: 'llama-9' is not a model in the catalog"),
         (changed(gpus=["mi300x"]), "gpus[0].usd_per_h: the catalog has no price of MI300X"),
         (
             changed(gpus=[{"name": "a100", "precisions": ["fp16", "fp8"]}]),
@@ -181,7 +181,7 @@ def test_a_file_of_another_kind_gets_a_message_of_a_few_lines() -> None:
         ),
         (
             changed(gpus=[{"name": "a100", "precisions": ["fp1"]}]),
-            "gpus[0].precisions[0]: 'fp1' is no precision; there are: bf16",
+            "gpus[0].precisions[0]: 'fp1' is not a precision; available: bf16",
         ),
         (
             changed(gpus=[{"name": "a100", "max_gpus": 3, "pool": "x"}]),
@@ -207,7 +207,7 @@ def test_a_file_of_another_kind_gets_a_message_of_a_few_lines() -> None:
         ),
         (
             changed(accuracy=[{"model": "Llama 3.1 8B", "precision": "x", "benchmark": "MMLU"}]),
-            "accuracy[0].precision: 'x' is no precision",
+            "accuracy[0].precision: 'x' is not a precision",
         ),
         (
             changed(accuracy=[{"model": "llama-3.1-8b", "precision": "fp8", "benchmark": "MMLU"}]),
@@ -247,10 +247,10 @@ def test_all_mistakes_of_a_file_come_in_one_error() -> None:
     for part in (
         "horizon_h: expected `float` > 0",
         "gpus[0].usd: unknown key; did you mean 'usd_per_h'?",
-        "gpus[0].precisions[1]: 'fp17' is no precision",
-        "gpus[1].gpu: 'h10000' is no GPU of the catalog",
+        "gpus[0].precisions[1]: 'fp17' is not a precision",
+        "gpus[1].gpu: 'h10000' is not a GPU in the catalog",
         "models[0].kv_precision: invalid enum value",
-        "models[1].model: 'llama-9' is no model of the catalog",
+        "models[1].model: 'llama-9' is not a model in the catalog",
         "query_types[0].input_tokens: expected `float`, got '1,500'; a number is written plainly, "
         "without quotes, separators or units: 1500",
         "query_types[0].rate_per_h: is missing",
@@ -268,12 +268,12 @@ def test_all_mistakes_of_a_file_come_in_one_error() -> None:
     ("suffix", "text", "message"),
     [
         (".yaml", "name: [", "while parsing"),
-        (".yaml", "name: a\nname: b", "line 2: the key 'name' comes twice"),
-        (".yaml", "1: a", "line 1: 1 is no key"),
+        (".yaml", "name: a\nname: b", "line 2: the key 'name' appears twice"),
+        (".yaml", "1: a", "line 1: 1 is not a valid key"),
         (".yaml", "{rate_per_h: 15,000}", "a number is written without separators: 15000"),
         (".yaml", "name: &a [*a]", "contains itself"),
         (".yaml", "[" * 5000, "nested too deeply"),
-        (".json", '{"name": "a", "name": "b"}', "the key 'name' comes twice"),
+        (".json", '{"name": "a", "name": "b"}', "the key 'name' appears twice"),
         (".json", "{", "Expecting property name"),
         (".json", "3", "must be a mapping"),
         (".toml", "name = ", "Invalid value"),

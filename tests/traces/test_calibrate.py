@@ -153,7 +153,7 @@ def test_models_are_kept_apart_where_asked():
     found = calibrate(trace, by_model=True)
     assert [(kind.model, kind.num_requests) for kind in found.types] == [("a", 5), ("b", 5)]
     assert len(calibrate(trace).types) == 1
-    with pytest.raises(InvalidInputError, match="does not tell models"):
+    with pytest.raises(InvalidInputError, match="has no models"):
         calibrate(trace_of(rows), by_model=True)
 
 
@@ -192,7 +192,7 @@ def test_settings_out_of_range_are_refused(setting, message):
         ({"output_tokens": [1]}, "output_tokens: 1 values for 2"),
         ({"output_tokens": [1.0, 2.0]}, "output_tokens: values of type float64"),
         ({"num_images": [0, -1]}, r"num_images\[1\]: -1"),
-        ({"models": ("a",), "model": [0, 1]}, r"model\[1\]: 1 is no index"),
+        ({"models": ("a",), "model": [0, 1]}, r"model\[1\]: 1 is not an index"),
         ({"input_tokens": [[1, 2]]}, r"input_tokens: shape \(1, 2\)"),
     ],
 )

@@ -58,7 +58,7 @@ def test_models_that_were_not_asked_are_left_out():
 
 def test_high_tokens_need_a_histogram():
     found = demand_of(model("a", [10.0]))
-    with pytest.raises(InvalidInputError, match="a: tokens: the source tells no percentile"):
+    with pytest.raises(InvalidInputError, match="a: tokens: the source has no percentile"):
         found.query_types(tokens="high")
 
 

@@ -339,7 +339,7 @@ def test_what_is_no_address_is_refused(url):
 
 
 def test_a_password_in_the_address_is_refused_and_not_repeated():
-    with pytest.raises(InvalidInputError, match="credentials are sent as a header") as caught:
+    with pytest.raises(InvalidInputError, match="send credentials as a header") as caught:
         calibrate_prometheus("http://me:hunter2@127.0.0.1:9090")
     assert "hunter2" not in str(caught.value)
 

@@ -75,12 +75,15 @@ def test_any_text_is_a_series_or_refused(tmp_path_factory, body):
         ("time,requests_per_hour\n0,5\n1,5\n", "line 1: needs a column utc_start"),
         ("hour,rate\n0,5\n1,5\n", "line 1: needs a column"),
         ("# c\nhour,requests_per_hour\n0,5\n1\n", "line 4: 1 fields"),
-        ("hour,requests_per_hour\n0,5\n1,-5\n", "line 3: '-5' is no rate"),
-        ("hour,requests_per_hour\n0,5\n1,nan\n", "line 3: 'nan' is no rate"),
+        ("hour,requests_per_hour\n0,5\n1,-5\n", "line 3: '-5' is not a valid rate"),
+        ("hour,requests_per_hour\n0,5\n1,nan\n", "line 3: 'nan' is not a valid rate"),
         ("hour,requests_per_hour\n0,5\n1,5\n3,5\n", "line 4: begins 7200 s after"),
         ("hour,requests_per_hour\n1,5\n0,5\n", "line 3: begins -3600 s after"),
-        ("hour,requests_per_hour\nnan,5\nnan,5\n", "line 2: hour: 'nan' is no time"),
-        ("utc_start,requests_per_hour\nnoon,5\none,6\n", "line 2: utc_start: 'noon' is no time"),
+        ("hour,requests_per_hour\nnan,5\nnan,5\n", "line 2: hour: 'nan' is not a valid time"),
+        (
+            "utc_start,requests_per_hour\nnoon,5\none,6\n",
+            "line 2: utc_start: 'noon' is not a valid time",
+        ),
     ],
 )
 def test_unusable_series_are_refused_with_the_line(tmp_path, text, message):
@@ -135,7 +138,7 @@ def test_series_side_by_side_end_with_the_shortest():
     both = RateSeries.side_by_side([one, two])
     assert both.names == ("a", "b")
     np.testing.assert_array_equal(both.rate_per_h, [[1.0, 2.0], [4.0, 5.0]])
-    with pytest.raises(InvalidInputError, match="same name"):
+    with pytest.raises(InvalidInputError, match="share a type name"):
         RateSeries.side_by_side([one, one])
     with pytest.raises(InvalidInputError, match="different steps"):
         RateSeries.side_by_side([one, RateSeries(("b",), np.array([[4.0]]), 30.0)])

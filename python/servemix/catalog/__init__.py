@@ -172,7 +172,7 @@ def precision(name: str) -> Precision:
     key = name.casefold()
     found = PRECISIONS.get(PRECISION_ALIASES.get(key, key))
     if found is None:
-        raise InvalidInputError(f"{name!r} is no precision; there are: {', '.join(PRECISIONS)}")
+        raise InvalidInputError(f"{name!r} is not a precision; available: {', '.join(PRECISIONS)}")
     return found
 
 
@@ -206,8 +206,8 @@ def _find(rows: Iterable[Named], names: list[str], kind: str) -> Named:
         {row.name for row in by_key.values()}
     )
     raise InvalidInputError(
-        f"{names[0]!r} is no {kind} of the catalog; near it: {', '.join(shown)}. "
-        f"A {kind} of your own is written out as its `spec`"
+        f"{names[0]!r} is not a {kind} in the catalog; closest: {', '.join(shown)}. "
+        f"Describe a {kind} of your own by its `spec`"
     )
 
 

@@ -135,7 +135,7 @@ class Calibration(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
             for name, factors in table.items():
                 for unknown in factors.keys() - set(COEFFICIENTS):
                     raise InvalidInputError(
-                        f"{kind}.{name}: {unknown!r} is no coefficient; there are: "
+                        f"{kind}.{name}: {unknown!r} is not a coefficient; available: "
                         f"{', '.join(COEFFICIENTS)}"
                     )
 
@@ -169,7 +169,7 @@ class Calibration(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
         """
         if engine is not None and engine not in self.engines:
             raise InvalidInputError(
-                f"engine {engine!r} is not calibrated; there are: {', '.join(self.engines)}"
+                f"engine {engine!r} is not calibrated; available: {', '.join(self.engines)}"
             )
         of_engine = self.engines[engine] if engine is not None else {}
         columns = {}

@@ -183,11 +183,11 @@ def calibrate(
     gzip. From a Prometheus server, each model becomes one query type.
     """
     if base is not None and output is None:
-        raise InvalidInputError("--base: says what -o writes, and -o is not given")
+        raise InvalidInputError("--base: only has an effect with -o, which was not given")
     found: list[Demand] = []
     if sources[0] == "prometheus":
         if len(sources) != 2:
-            raise InvalidInputError("prometheus: needs the address of one server after it")
+            raise InvalidInputError("prometheus: give the address of one server after it")
         from servemix.traces import calibrate_prometheus
         from servemix.traces.prometheus import parse_duration_s
 
@@ -276,7 +276,7 @@ def request_headers(given: list[str]) -> dict[str, str]:
         name, colon, value = text.partition(":")
         if not colon or not name.strip() or not text.isprintable():
             # The text may be a secret, so it is not repeated.
-            raise InvalidInputError("--header: is written 'NAME: VALUE'")
+            raise InvalidInputError("--header: must have the form 'NAME: VALUE'")
         headers[name.strip()] = value.strip()
     return headers
 

@@ -73,7 +73,9 @@ def catalog(
 
 def _show_model(source: str | None, as_json: bool) -> None:
     if source is None:
-        raise InvalidInputError("catalog model: name a config.json or a model of the catalog")
+        raise InvalidInputError(
+            "catalog model: give a config.json or the name of a model in the catalog"
+        )
     path = Path(source)
     is_file = path.suffix == ".json" or path.exists()
     row = shipped.read_config(path) if is_file else shipped.model(source)
@@ -88,7 +90,7 @@ def _show_prices(source: str | None, find: str, as_json: bool) -> None:
     from servemix.report.price_tables import price_table
 
     if source is None:
-        raise InvalidInputError("catalog prices: name a file, such as SkyPilot's vms.csv")
+        raise InvalidInputError("catalog prices: give a file, such as SkyPilot's vms.csv")
     profile = read_profile(source)
     prices = [price for price in profile.prices if find in price.gpu.casefold()]
     if not prices:

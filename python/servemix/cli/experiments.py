@@ -84,7 +84,7 @@ def _conduct(name: str, *, output: Path, as_json: bool, **settings: Any) -> None
     known = inspect.signature(make).parameters
     for key in given:
         if key not in known:
-            raise InvalidInputError(f"{key}: has no meaning for the study {name!r}")
+            raise InvalidInputError(f"{key}: does not apply to the study {name!r}")
     study: Study = make(**given)
     with progress(study.name, total=100) as shown:
         task = shown.task_ids[0]

@@ -65,7 +65,9 @@ class Held:
         wants = bool(trace) or arrivals is not None or attainment is not None
         if asked is False:
             if wants:
-                raise InvalidInputError("--no-hold: then nothing is replayed; leave the rest out")
+                raise InvalidInputError(
+                    "--no-hold: nothing is replayed, so the other replay options do not apply"
+                )
             return None
         has_curves = given.scenario is not None and given.scenario.performance.model != "capability"
         if not has_curves and (asked or wants):

@@ -51,9 +51,9 @@ def init(
 
     to_terminal = str(file) == "-"
     if not to_terminal and file.suffix not in (".yaml", ".yml"):
-        raise InvalidInputError(f"{file}: a commented scenario is written as .yaml")
+        raise InvalidInputError(f"{file}: the file name must end in .yaml")
     if not to_terminal and file.exists() and not force:
-        raise InvalidInputError(f"{file}: exists; --force replaces it")
+        raise InvalidInputError(f"{file}: already exists; use --force to replace it")
     given = {"gpus": gpu, "models": model}
     text = scenario_template(
         name="my-service" if to_terminal else file.stem,

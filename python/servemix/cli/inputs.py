@@ -68,7 +68,7 @@ def read_scenario(
     scenario's own performance model; with ``optional`` a plan may do without them.
     """
     if _is_problem(source):
-        raise InvalidInputError(f"{source}: is a problem, no scenario; try `servemix solve`")
+        raise InvalidInputError(f"{source}: is a problem, not a scenario; try `servemix solve`")
     from servemix.performance.build import build_problem, note_mistakes
     from servemix.scenario import load_scenario
 
@@ -95,7 +95,7 @@ def read_problem(source: str) -> Given:
     is_named = path.name.endswith(_PROBLEM_SUFFIXES)
     if not _is_problem(source) and (path.exists() or not is_named):
         hint = "; try `servemix plan`" if path.exists() or source in builtin_scenarios() else ""
-        raise InvalidInputError(f"{source}: is no servemix-problem/2 file (.json, .json.gz){hint}")
+        raise InvalidInputError(f"{source}: not a servemix-problem/2 file (.json, .json.gz){hint}")
     with _naming(source):
         return Given(load_problem(source))
 

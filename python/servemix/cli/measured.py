@@ -75,7 +75,7 @@ def assumed(entries: Sequence[str]) -> dict[str, Any]:
                 found[key] = [float(size) for size in value.split(",")]
             else:
                 known = ", ".join((*_NAMES, *_COUNTS, *_SIZES, "models.NAME", "gpus.NAME"))
-                raise InvalidInputError(f"{key!r} is not known; there are: {known}")
+                raise InvalidInputError(f"{key!r} is unknown; available: {known}")
         except (InvalidInputError, ValueError) as error:
             raise InvalidInputError(f"--assume {entry}: {error}") from None
     return found

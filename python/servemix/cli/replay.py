@@ -194,14 +194,14 @@ def replay(
         print_line()
         for usd_per_h, one in zip(rentals, replays, strict=False):
             print_line(
-                f"Planned anew every {replan:g} s, replicas starting in {start_s:g} s: "
+                f"Re-planned every {replan:g} s, with replicas that start in {start_s:g} s: "
                 f"{len(one.phases)} plans, {usd_per_h:.2f} $/h on average."
             )
         tables = replay_tables(replays[0], given.known)
         for table in (*tables, losses_table(lost)) if lost else tables:
             print_table(table)
         verdict = "holds" if held else "does not hold"
-        print_line(f"The plan {verdict}: {attainment:.4g} of every query type is needed.")
+        print_line(f"The plan {verdict}. Target: {attainment:.4g} of each query type.")
     raise typer.Exit(0 if held else NOT_HELD)
 
 

@@ -175,14 +175,13 @@ def run(
 
     host, _, port = listen.rpartition(":")
     if not host or not port.isdigit() or int(port) > 65535:
-        raise InvalidInputError(f"--listen: {listen!r} is no HOST:PORT")
+        raise InvalidInputError(f"--listen: {listen!r} is not HOST:PORT")
     if counted_at not in ("engines", "gateway"):
         raise InvalidInputError(f"--counted-at: must be engines or gateway, got {counted_at!r}")
     unknown = [target for target in to or () if target not in target_names()]
     if unknown:
         raise InvalidInputError(
-            f"--to: there is no export target {unknown[0]!r}; there are: "
-            f"{', '.join(target_names())}"
+            f"--to: unknown export target {unknown[0]!r}; available: {', '.join(target_names())}"
         )
     if output is None and not dry_run:
         raise InvalidInputError("give a folder with --output, or --dry-run")

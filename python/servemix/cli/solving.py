@@ -33,7 +33,7 @@ def check_output(output: Path | None) -> None:
     if not output.name.endswith((".json", ".json.gz", ".html")):
         raise InvalidInputError(f"{output}: must end in .json, .json.gz or .html")
     if not output.absolute().parent.is_dir():
-        raise InvalidInputError(f"{output}: there is no such folder")
+        raise InvalidInputError(f"{output}: the folder does not exist")
 
 
 def run_solve(given: Given, method: str, **settings: Any) -> Plan:

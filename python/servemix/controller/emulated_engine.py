@@ -139,7 +139,7 @@ class Scheduler:
         if prompt_tokens + output_tokens > self.kv_tokens:
             raise EngineFullError("the request is longer than the KV cache")
         if len(self.waiting) >= _WAITING_PER_SEQUENCE * self.max_num_seqs:
-            raise EngineFullError("too many requests wait")
+            raise EngineFullError("too many requests are waiting")
         request = Generation(prompt_tokens, output_tokens, now_s)
         self.waiting.append(request)
         return request

@@ -79,7 +79,9 @@ class Emulation:
         while not server.started:
             if task.done():
                 replica.stop()
-                raise InvalidInputError(f"{self._host}:{port} cannot be listened on; is it taken?")
+                raise InvalidInputError(
+                    f"{self._host}:{port} is not available; is another program using it?"
+                )
             await asyncio.sleep(_LOOK_S)
         self._served[port] = _Served(replica, server, task)
 

@@ -158,7 +158,7 @@ def serve(
     try:
         server = ThreadingHTTPServer((host, port), Handler)
     except OSError as error:
-        raise InvalidInputError(f"{host}:{port} cannot be listened on: {error.strerror}") from None
+        raise InvalidInputError(f"{host}:{port} is not available: {error.strerror}") from None
     server.daemon_threads = True
     threading.Thread(target=server.serve_forever, args=(0.1,), daemon=True).start()
     return server

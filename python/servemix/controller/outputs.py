@@ -71,11 +71,11 @@ def read_state(folder: Path, problem: str) -> State | None:
     except FileNotFoundError:
         return None
     except (msgspec.MsgspecError, UnicodeError, RecursionError) as error:
-        raise InvalidInputError(f"{path}: {error}; delete it to begin anew") from None
+        raise InvalidInputError(f"{path}: {error}; delete it to start afresh") from None
     if state.format != "servemix-run/1" or state.problem != problem:
         raise InvalidInputError(
             f"{path}: is the state of {state.problem!r} ({state.format}); use another folder, or "
-            "delete it to begin anew"
+            "delete it to start afresh"
         )
     return state
 

@@ -94,7 +94,7 @@ def _number(name: str, text: str) -> float:
     try:
         return float(text)
     except ValueError:
-        raise InvalidInputError(f"{name}: {text!r} is no factor of the rates") from None
+        raise InvalidInputError(f"{name}: {text!r} is not a factor on the rates") from None
 
 
 def fingerprint(name: str) -> str:

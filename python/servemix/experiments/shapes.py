@@ -84,4 +84,4 @@ def _number(shape: str, text: str) -> float:
     try:
         return float(text)
     except ValueError:
-        raise InvalidInputError(f"shape: {shape!r}: {text!r} is no volatility") from None
+        raise InvalidInputError(f"shape: {shape!r}: {text!r} is not a volatility") from None

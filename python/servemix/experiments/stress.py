@@ -51,7 +51,7 @@ class Distribution:
         """
         column = np.sort(np.asarray(values, dtype=np.float64))
         if column.ndim != 1 or column.size == 0:
-            raise InvalidInputError("scenarios: there must be at least one")
+            raise InvalidInputError("scenarios: at least one is required")
         worst = column[-max(1, column.size // 20) :]
         p50, p95 = np.quantile(column, [0.5, 0.95])
         return Distribution(float(column.mean()), float(p50), float(p95), float(worst.mean()))
@@ -140,7 +140,7 @@ def stress(
     """
     worst = Inflation.of(inflation)
     if worst.budgeted is not None:
-        raise InvalidInputError("inflation.budgeted: has no meaning in a stress test")
+        raise InvalidInputError("inflation.budgeted: does not apply to a stress test")
     for name, value in (("scenarios", scenarios), ("parts", parts)):
         if value < 1:
             raise InvalidInputError(f"{name}: must be at least 1, got {value}")

@@ -226,4 +226,4 @@ def header_value(plan: PlanFile, query_type: str) -> str:
         if entry.row.name == query_type:
             return entry.name
     names = ", ".join(row.name for row in plan.query_types)
-    raise InvalidInputError(f"there is no query type {query_type!r}; there are: {names}")
+    raise InvalidInputError(f"no query type {query_type!r}; available: {names}")

@@ -311,7 +311,7 @@ def parse_plan_file(content: str | bytes) -> PlanFile:
     except (msgspec.MsgspecError, UnicodeError, RecursionError) as error:
         raise InvalidInputError(str(error)) from None
     if plan.cost is None:
-        raise InvalidInputError(f"status: {plan.status}, so there is no plan to act upon")
+        raise InvalidInputError(f"status: {plan.status}, so there is nothing to export")
     return _with_names(plan)
 
 
@@ -328,12 +328,12 @@ def _with_names(plan: PlanFile) -> PlanFile:
     for index, row in enumerate(plan.deployments):
         if not (row.model and row.tier):
             raise InvalidInputError(
-                f"deployments[{index}]: names no model and tier; write the plan anew with "
+                f"deployments[{index}]: has no model and tier; write the plan again with "
                 "`servemix plan SCENARIO -o FILE`"
             )
         name = row.name or f"{row.model}-{row.tier}-tp{row.tp}-pp{row.pp}"
         if name in names and row.name:
-            raise InvalidInputError(f"deployments[{index}].name: {name!r} is there twice")
+            raise InvalidInputError(f"deployments[{index}].name: {name!r} appears twice")
         while name in names:
             name = f"{name}-c{row.configuration}"
         names.add(name)

@@ -63,7 +63,7 @@ def render_function(target: str) -> Render:
         points = {point.name: point for point in metadata.entry_points(group=ENTRY_POINTS)}
         if target not in points:
             raise InvalidInputError(
-                f"there is no export target {target!r}; there are: {', '.join(target_names())}"
+                f"unknown export target {target!r}; available: {', '.join(target_names())}"
             )
         found = points[target].load()
     render: Render = found

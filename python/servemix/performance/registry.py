@@ -45,7 +45,7 @@ def added_model(name: str) -> Callable[..., Any]:
     points = {point.name: point for point in metadata.entry_points(group=ENTRY_POINTS)}
     if name not in points:
         raise InvalidInputError(
-            f"performance.model: there is no performance model {name!r}; there are: "
+            f"performance.model: unknown performance model {name!r}; available: "
             f"{', '.join(model_names())}"
         )
     function: Callable[..., Any] = points[name].load()

@@ -211,7 +211,7 @@ def tier_coefficients(tiers: Sequence[Tier], options: RooflineOptions) -> dict[s
     for name, value in options.coefficients.items():
         if name not in COEFFICIENTS:
             raise InvalidInputError(
-                f"performance.options.coefficients: {name!r} is no coefficient; there are: "
+                f"performance.options.coefficients: {name!r} is not a coefficient; available: "
                 f"{', '.join(COEFFICIENTS)}"
             )
         values[name] = np.full(len(tiers), value)

@@ -260,7 +260,7 @@ def enough(value: float) -> float:
 
 def _index(names: tuple[str, ...], name: str, kind: str) -> int:
     if name not in names:
-        raise InvalidInputError(f"there is no {kind} {name!r}; there are: {', '.join(names)}")
+        raise InvalidInputError(f"no {kind} {name!r}; available: {', '.join(names)}")
     return names.index(name)
 
 

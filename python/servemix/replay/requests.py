@@ -172,7 +172,7 @@ class Requests:
         from servemix.replay.classify import classify_trace
 
         if not traces:
-            raise InvalidInputError("traces: there must be at least one")
+            raise InvalidInputError("traces: at least one is required")
         parts = []
         for trace in traces:
             kind = classify_trace(scenario, trace)

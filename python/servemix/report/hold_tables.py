@@ -30,21 +30,21 @@ def hold_lines(found: Hold) -> list[str]:
     draws = f"{len(shares)} replays" if len(shares) > 1 else "a replay"
     lines = [
         f"The plan {verdict}: {percent(joint, 2)} of {count(came)} requests meet every SLO in "
-        f"{draws} (at least {percent(min(shares), 2)}); {percent(found.attainment)} are to, "
-        f"and of each query type {percent(min(found.type_attainment))}.",
+        f"{draws} (at least {percent(min(shares), 2)}). Target: {percent(found.attainment)}, and "
+        f"{percent(min(found.type_attainment))} of each query type.",
         f"Replayed: {found.replay.arrivals}.",
     ]
     if found.message:
         lines.append(found.message[0].upper() + found.message[1:] + ".")
     naive, factor = found.naive_replay, found.cost_of_holding
     lines.append(
-        f"Rental and storage are {number(round(factor, 2))} times those of the plan at mean rates, "
-        f"with which {percent(naive.attainment, 2)} of the requests meet every SLO."
+        f"Rental and storage cost {number(round(factor, 2))} times as much as the plan at mean "
+        f"rates, which lets {percent(naive.attainment, 2)} of the requests meet every SLO."
     )
     lines.append(
-        f"Planned anew every five minutes, replicas starting in two: "
-        f"{found.in_the_loop_usd_per_h:.2f} $/h on average, with which "
-        f"{percent(found.in_the_loop.attainment, 2)} do."
+        f"Re-planned every five minutes, with replicas that start in two minutes: "
+        f"{found.in_the_loop_usd_per_h:.2f} $/h on average, and "
+        f"{percent(found.in_the_loop.attainment, 2)} of the requests meet every SLO."
     )
     return lines
 
@@ -57,16 +57,16 @@ def hold_tables(found: Hold, known: ScenarioFigures | None = None) -> list[Table
 def withstood_line(found: Withstood, withstand: float | None = None) -> str:
     """Say how the plan fares where figures are worse than planned; ``withstand`` was asked for."""
     line = (
-        f"Where latencies, busy times and errors are up to {found.factor:g} times as "
-        f"planned, {percent(found.unserved, 2)} of the queries cannot be served within the SLOs "
+        f"If latencies, busy times and errors are up to {found.factor:g} times as planned, "
+        f"{percent(found.unserved, 2)} of the queries cannot be served within their SLOs "
         f"(mean of {found.scenarios} scenarios)"
     )
     if withstand is not None:
-        return f"{line}; the plan is made for that (--withstand {withstand:g})."
-    hint = f"(--withstand {found.factor:g} plans for that)"
+        return f"{line}; the plan is made for that case (--withstand {withstand:g})."
+    option = f"(--withstand {found.factor:g})"
     if found.recourse_unserved is None or found.recourse_usd_per_h is None:
-        return f"{line} {hint}."
+        return f"{line}; to plan for that case: {option[1:-1]}."
     return (
-        f"{line}; a plan for that case at mean rates costs {found.recourse_usd_per_h:.2f} $/h and "
-        f"leaves {percent(found.recourse_unserved, 2)} {hint}."
+        f"{line}. A plan for that case {option} costs {found.recourse_usd_per_h:.2f} $/h at mean "
+        f"rates and leaves {percent(found.recourse_unserved, 2)}."
     )

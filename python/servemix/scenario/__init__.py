@@ -213,6 +213,6 @@ def _builtin(name: str) -> str:
         near = difflib.get_close_matches(name, names, n=1)
         hint = f"did you mean {near[0]!r}?" if near else f"there are: {', '.join(names)}."
         raise InvalidInputError(
-            f"{name!r} is no built-in scenario; {hint} A file is named with its suffix"
+            f"{name!r} is not a built-in scenario; {hint} Give a file with its suffix"
         )
     return (resources.files(__package__) / "builtin" / f"{name}{_SUFFIX}").read_text("utf-8")

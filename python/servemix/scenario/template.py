@@ -169,7 +169,7 @@ def _gpu(given: str) -> str:
     except ValueError:
         price = math.nan
     if price is None or not 0.0 <= price < math.inf:
-        why = f"{usd!r} is no price" if equals else "the catalog has no price of it"
+        why = f"{usd!r} is not a valid price" if equals else "the catalog has no price of it"
         raise InvalidInputError(f"GPU {name!r}: {why}; write {name}=USD, per GPU and hour")
     precisions = "[bf16, fp8]" if row.fp8_tflops else "[bf16]"
     source = "" if equals else ", the lowest found; put yours"

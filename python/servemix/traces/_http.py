@@ -34,14 +34,14 @@ def checked_url(url: str) -> str:
         parts = urllib.parse.urlsplit(url)
         if "@" in parts.netloc:
             # Said without the address, which holds a password.
-            raise InvalidInputError("url: has a user name in it; credentials are sent as a header")
+            raise InvalidInputError("url: contains a user name; send credentials as a header")
         named = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
     except InvalidInputError:
         raise
     except ValueError as error:
         raise InvalidInputError(f"url: {url!r}: {error}") from None
     if not named or parts.query or parts.fragment:
-        raise InvalidInputError(f"url: {url!r} is no address such as http://host:9090")
+        raise InvalidInputError(f"url: {url!r} is not an address such as http://host:9090")
     return url.rstrip("/")
 
 

@@ -108,7 +108,7 @@ def read_header(path: str | os.PathLike[str]) -> str:
     for line in head.decode("utf-8-sig", errors="replace").split("\n"):
         if line.strip() and not line.lstrip().startswith("#"):
             return line.removesuffix("\r")
-    raise InvalidInputError(f"{os.fspath(path)}: empty trace: no line but blank ones and comments")
+    raise InvalidInputError(f"{os.fspath(path)}: empty trace: only blank lines and comments")
 
 
 def read_lines(path: str | os.PathLike[str]) -> Lines:

@@ -201,7 +201,7 @@ def _label(
         found = cluster(points, k, explain=explain, max_k=max_types)
         return found.label, found.explained, [None] * len(found.centre)
     if trace.model is None:
-        raise InvalidInputError(f"{trace.name}: by_model: the trace does not tell models")
+        raise InvalidInputError(f"{trace.name}: by_model: the trace has no models")
     label = np.empty(trace.num_requests, dtype=np.int64)
     model_of_type: list[str | None] = []
     within = 0.0

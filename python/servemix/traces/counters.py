@@ -305,7 +305,7 @@ def _counters(
             first = int(np.argmax(wrong))
             raise InvalidInputError(
                 f"{lines.path}: line {table.number[first]}: {written[column]}: "
-                f"{table.columns[column][first]!r} is no value of a counter"
+                f"{table.columns[column][first]!r} is not a valid counter value"
             )
         for row in np.flatnonzero(~parsed.missing).tolist():
             texts = dict(zip(labels, rows[row], strict=True))

@@ -152,7 +152,7 @@ class Demand:
                 inputs, outputs = found.input_tokens_high, found.output_tokens_high
             if inputs is None or outputs is None:
                 raise InvalidInputError(
-                    f"{found.name}: tokens: the source tells no percentile of the token counts"
+                    f"{found.name}: tokens: the source has no percentiles of the token counts"
                 )
             per_h = found.peak_rate_per_h if rate == "peak" else found.rate_per_h
             entries.append(

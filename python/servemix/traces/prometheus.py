@@ -71,7 +71,7 @@ def parse_duration_s(text: str) -> float:
     """
     parts = re.findall(r"(\d+(?:\.\d+)?)(ms|[smhdw])", text)
     if not parts or "".join(number + unit for number, unit in parts) != text.strip():
-        raise InvalidInputError(f"{text!r} is no duration such as 24h, 15m or 1h30m")
+        raise InvalidInputError(f"{text!r} is not a duration such as 24h, 15m or 1h30m")
     seconds = sum(float(number) * _UNITS_S[unit] for number, unit in parts)
     if not 0.0 < seconds < math.inf:
         raise InvalidInputError(f"{text!r}: a duration is above 0")
@@ -142,7 +142,7 @@ def calibrate_prometheus(
             f"Prometheus answers for 1 to {_MAX_STEPS:,}"
         )
     if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", label):
-        raise InvalidInputError(f"label: {label!r} is no name of a label")
+        raise InvalidInputError(f"label: {label!r} is not a label name")
     last = datetime.now(timezone.utc) if end is None else end
     last = last if last.tzinfo else last.replace(tzinfo=timezone.utc)
     start = last.astimezone(timezone.utc) - timedelta(seconds=num_steps * step_s)

@@ -64,7 +64,7 @@ class RateSeries:
         if wrong.any():
             row, step = (int(place) for place in np.argwhere(wrong)[0])
             raise InvalidInputError(
-                f"rate_per_h[{self.names[row]}][{step}]: {rate[row, step]} is no rate"
+                f"rate_per_h[{self.names[row]}][{step}]: {rate[row, step]} is not a valid rate"
             )
         rate.flags.writeable = False
         object.__setattr__(self, "rate_per_h", rate)
@@ -180,7 +180,7 @@ class RateSeries:
         if len(steps) != 1:
             raise InvalidInputError(f"step_s: the series have different steps: {sorted(steps)}")
         if len(set(names)) != len(names):
-            raise InvalidInputError("names: two of the series have a type of the same name")
+            raise InvalidInputError("names: two of the series share a type name")
         shortest = min(part.num_steps for part in parts)
         rates = np.concatenate([part.rate_per_h[:, :shortest] for part in parts])
         return RateSeries(names, rates, parts[0].step_s, parts[0].start)
@@ -251,7 +251,7 @@ def read_rate_series(path: str | os.PathLike[str]) -> RateSeries:
         if step_s <= 0 or abs(after - before - step_s) > 1e-6 * max(step_s, 1.0):
             raise InvalidInputError(
                 f"{name}: line {number}: begins {after - before:g} s after the step before; the "
-                f"first two are {step_s:g} s apart, and all must be alike"
+                f"first two are {step_s:g} s apart, and all must be equal"
             )
     stem = Path(path).name.split(".")[0]
     start = datetime.fromtimestamp(begins[0], timezone.utc) if clock == "utc_start" else None
@@ -279,7 +279,7 @@ def _begin(text: str, clock: str, where: str) -> float:
     except (ValueError, OverflowError):
         seconds = float("nan")
     if not np.isfinite(seconds):
-        raise InvalidInputError(f"{where}: {clock}: {text!r} is no time")
+        raise InvalidInputError(f"{where}: {clock}: {text!r} is not a valid time")
     return seconds
 
 
@@ -290,7 +290,7 @@ def _rate(text: str, where: str) -> float:
     except ValueError:
         rate = float("nan")
     if not (np.isfinite(rate) and rate >= 0):
-        raise InvalidInputError(f"{where}: {text!r} is no rate")
+        raise InvalidInputError(f"{where}: {text!r} is not a valid rate")
     return rate
 
 

@@ -149,7 +149,7 @@ class Trace:
                 _refuse(entry, values < least, values, f"is less than {least}")
         if self.model is not None:
             outside = (self.model < 0) | (self.model >= len(self.models))
-            _refuse("model", outside, self.model, f"is no index into {len(self.models)} models")
+            _refuse("model", outside, self.model, f"is not an index into {len(self.models)} models")
 
     @property
     def num_requests(self) -> int:
@@ -173,7 +173,7 @@ class Trace:
         if self.duration_s < _LEAST_DURATION_S:
             raise InvalidInputError(
                 f"{self.name}: all {self.num_requests} requests arrive at the same moment: "
-                "a rate cannot be told"
+                "a rate cannot be computed"
             )
         return self.num_requests / self.duration_s * 3600.0
 

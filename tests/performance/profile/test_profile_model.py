@@ -156,7 +156,7 @@ def test_a_profile_is_put_before_the_roofline_and_before_nothing_else(tmp_path: 
     trtllm = configuration_curve(c, RooflineOptions(engine="trtllm"))
     assert np.array_equal(chat.tpot_s(800, 200)[rest], trtllm.tpot_s(800, 200)[rest])
     assert len(with_profiles(both, [str(path)]).performance.options["files"]) == 2
-    with pytest.raises(InvalidInputError, match="cannot be put before 'capability'"):
+    with pytest.raises(InvalidInputError, match="cannot be combined with 'capability'"):
         with_profiles(scenario(), [str(path)])
 
 

@@ -238,7 +238,7 @@ def test_what_the_file_does_not_say_is_asked_for(tmp_path: Path) -> None:
 
 
 def test_unknown_formats_and_broken_files_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(InvalidInputError, match="no profile format; there are: aibrix"):
+    with pytest.raises(InvalidInputError, match="not a profile format; available: aibrix"):
         read(tmp_path, OWN, Assume(), "excel")
     with pytest.raises(InvalidInputError, match=r"profile\.txt"):
         read(tmp_path, "{broken", Assume())

@@ -65,7 +65,7 @@ def _listed(fields: Fields, count: int) -> list[str] | None:
         unknown = sorted({str(name) for name in names[:count]} - LAYER_TYPES.keys())
         if unknown:
             raise InvalidInputError(
-                f"{fields.where}: layer_types: {unknown[0]!r} is not a kind of layer that is known "
+                f"{fields.where}: layer_types: {unknown[0]!r} is not a known kind of layer "
                 f"({', '.join(LAYER_TYPES)}); write the model's size as its `spec` instead"
             )
         return [LAYER_TYPES[str(name)] for name in names[:count]]

@@ -77,7 +77,7 @@ def split_method(method: str) -> tuple[str, float | None]:
     try:
         return name, float(text) if at else None
     except ValueError:
-        raise InvalidInputError(f"method: {method!r}: {text!r} is no number") from None
+        raise InvalidInputError(f"method: {method!r}: {text!r} is not a number") from None
 
 
 def checked_methods(methods: Sequence[str], *, also: Sequence[str] = ()) -> list[str]:

@@ -16,7 +16,7 @@ def positive(value: Any, where: str) -> float:
     number = not_negative(value, where)
     if number == 0.0:
         raise InvalidInputError(
-            f"{where}: {value!r} is not above 0; a cell without a measurement is to be left out"
+            f"{where}: {value!r} is not above 0; leave out cells without a measurement"
         )
     return number
 

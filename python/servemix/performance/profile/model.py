@@ -189,10 +189,10 @@ def with_profiles(
 
     written = scenario.performance
     if written.model == "roofline" and not paths:
-        raise InvalidInputError("there is no measured file; give one by --profile")
+        raise InvalidInputError("no measured file was given; add one with --profile")
     if written.model not in ("roofline", "profile"):
         raise InvalidInputError(
-            f"performance.model: a profile cannot be put before {written.model!r}"
+            f"performance.model: a profile cannot be combined with {written.model!r}"
         )
     options: dict[str, Any] = (
         dict(written.options) if written.model == "profile" else {"roofline": dict(written.options)}

@@ -60,7 +60,9 @@ def read_profile(
     """
     path, formats = Path(path), known_formats()
     if format is not None and format not in formats:
-        raise InvalidInputError(f"{format!r} is no profile format; there are: {', '.join(formats)}")
+        raise InvalidInputError(
+            f"{format!r} is not a profile format; available: {', '.join(formats)}"
+        )
     context = Context(
         assume or Assume(),
         names or Names(),

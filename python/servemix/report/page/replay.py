@@ -79,7 +79,7 @@ def replay_page(
     """
     first, held = together(scenario, replays), all(one.holds(attainment) for one in replays)
     verdict = "The plan holds: " if held else "The plan does not hold: "
-    verdict += f"{percent(attainment)} of every query type is needed in every draw."
+    verdict += f"target {percent(attainment)} of each query type in every draw."
     joint = first.total.joint
     tiles = [
         Tile(

@@ -75,7 +75,7 @@ def _seconds(records: Mapping[str, Any], key: str, where: str) -> float | None:
         return None
     unit = str(records[key].get("unit") or "ms")
     if unit not in _SECONDS:
-        raise InvalidInputError(f"{where}.{key}.unit: {unit!r} is no unit of time")
+        raise InvalidInputError(f"{where}.{key}.unit: {unit!r} is not a unit of time")
     return mean * _SECONDS[unit]
 
 

@@ -79,7 +79,9 @@ def _seconds(latency: Mapping[str, Any], key: str, where: str) -> float | None:
         return None
     unit = str(entry.get("units") or "s").partition("/")[0]
     if unit not in _SECONDS:
-        raise InvalidInputError(f"{where}.metrics.latency.{key}.units: {unit!r} is no unit of time")
+        raise InvalidInputError(
+            f"{where}.metrics.latency.{key}.units: {unit!r} is not a unit of time"
+        )
     return not_negative(entry["mean"], f"{where}.metrics.latency.{key}.mean") * _SECONDS[unit]
 
 
