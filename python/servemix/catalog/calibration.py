@@ -36,13 +36,13 @@ class Coefficients(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     bandwidth_efficiency
         Reached share of the memory bandwidth when weights are read.
     kv_bandwidth_efficiency
-        The same when the KV cache is read.
+        Reached share of the bandwidth when the KV cache is read.
     expert_bandwidth_efficiency
-        The same when the routed experts that a batch touches are read.
+        Reached share of the bandwidth when the routed experts of a batch are read.
     compute_efficiency
         Reached share of the dense peak rate in matrix products.
     expert_compute_efficiency
-        The same in the prefill of a mixture of experts.
+        Reached share of the peak rate in the prefill of a mixture of experts.
     link_efficiency
         Reached share of the link bandwidth in collectives.
     collective_latency_s
@@ -50,9 +50,9 @@ class Coefficients(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     layer_s
         Kernel launches and small kernels of one layer in a decode step, s.
     expert_layer_s
-        The same for routing and grouped products, in each layer of a mixture of experts, s.
+        Kernel launches for routing and grouped products, in each layer of a mixture of experts, s.
     latent_layer_s, state_layer_s
-        The same, besides, of latent attention and of layers with a state, s.
+        Additional kernel launches of latent attention and of layers with a state, s.
     host_layer_s
         Work of the host per layer, s; it overlaps with the GPU's, so it counts where it is larger.
     sequence_s

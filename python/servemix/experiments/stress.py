@@ -199,7 +199,7 @@ def reroute(problem: Problem, plan: Plan) -> Plan | None:
     Returns
     -------
     Plan or None
-        The same deployments with the best routing; None where there is no feasible one.
+        The deployments with the best routing; None if no routing is feasible.
     """
     rerouted = _core._reroute(problem, plan)
     if rerouted is None:

@@ -50,7 +50,7 @@ def export(plan: PlanFile, target: str, options: ExportOptions | None = None) ->
     Returns
     -------
     Export
-        The same files for the same plan and options.
+        The files; a plan and options always give the same ones.
 
     Raises
     ------

@@ -77,7 +77,7 @@ class FitReport(msgspec.Struct, frozen=True, kw_only=True):
     pooled
         Errors over all usable points together, per regime.
     as_labelled
-        The same in the regime *unseen* over every row except TTFTs whose source says that they
+        Errors in the regime *unseen* over every row except TTFTs whose source says that they
         include queueing: nothing screened by rules of our own.
     rows, left_out
         Points read, and why others were not.

@@ -51,7 +51,7 @@ class Hold:
     attainment
         Share of all requests that was to meet every SLO.
     type_attainment
-        The same of each query type, in the scenario's order.
+        Target share of each query type, in the scenario's order.
     replays
         One replay of the plan per draw.
     naive_plan, naive_replay

@@ -60,7 +60,7 @@ const DEEP_BELOW: f64 = 1.05;
 /// Configurations that the search moves within: at least, and more per query type.
 const KERNEL_SIZE: usize = 24;
 const KERNEL_SIZE_PER_TYPE: usize = 2;
-/// The same where counts are left open.
+/// Size of that kernel where counts are left open.
 const ELASTIC_KERNEL_SIZE: usize = 60;
 const ELASTIC_KERNEL_SIZE_PER_TYPE: usize = 4;
 /// Configurations that the prices at the best state add to them, by each of two measures.
@@ -68,7 +68,7 @@ const FOCUS_SIZE: usize = 8;
 /// Where a bound is asked for, the share of the time that the search may take; the rest goes into the bound, by a branch
 /// and bound that looks for better plans as well.
 const SEARCH_SHARE: f64 = 0.3;
-/// The same where there are many routes: there a good bound takes no time.
+/// That share where there are many routes: there a good bound takes no time.
 const SEARCH_SHARE_OF_MANY: f64 = 0.8;
 /// By how much, per route, the search ends before a deadline: what it does between two looks at the clock, and the plan that
 /// is made of its result, take about as long.

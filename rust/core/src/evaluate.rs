@@ -57,7 +57,7 @@ impl Routing {
         Ok(usd)
     }
 
-    /// The same traffic by rising query type and configuration, without zero fractions.
+    /// This traffic, sorted by query type and configuration, without zero fractions.
     pub fn sorted(&self) -> Self {
         let mut order: Vec<usize> = (0..self.fraction.len()).filter(|&index| self.fraction[index] != 0.0).collect();
         order.sort_by_key(|&index| (self.query_type[index], self.configuration[index]));

@@ -94,7 +94,7 @@ impl RoutingProgram {
         Self::with_counts(problem, &vec![true; num_slots], false)
     }
 
-    /// The same with one row per slot, for deployments whose routes all load the same resource more, which are most:
+    /// The program with one row per slot, for deployments whose routes all load the same resource more, which are most:
     /// [`RoutingProgram::free_slot`] tells which slots take a deployment.
     pub fn lean(problem: &Problem, num_slots: usize) -> Self {
         Self::with_counts(problem, &vec![false; num_slots], false)
@@ -106,12 +106,12 @@ impl RoutingProgram {
         Self::with_counts(problem, &vec![false; num_slots], true)
     }
 
-    /// The same with none of the deployments, and lean room for `num_slots`: quicker made than from nothing.
+    /// This program without its deployments, with lean room for `num_slots`: faster than making a new one.
     pub fn emptied(&self, problem: &Problem, num_slots: usize) -> Self {
         self.with_slots(problem, &vec![false; num_slots])
     }
 
-    /// The same with other deployments, by rising configuration, and room for no more: quicker made than from nothing.
+    /// This program with other deployments, by rising configuration, and room for no more: faster than making a new one.
     pub fn with_deployments(&self, problem: &Problem, deployments: &[Deployment]) -> Self {
         let mut sorted = deployments.to_vec();
         sorted.sort_unstable_by_key(|deployment| deployment.configuration);
@@ -164,7 +164,7 @@ impl RoutingProgram {
         Self::with_rows(problem, slots, is_elastic, (error_row, latency_row), shortage_usd(problem))
     }
 
-    /// The same with other slots, none of them in use.
+    /// This program with other slots, none of them in use.
     fn with_slots(&self, problem: &Problem, slots: &[bool]) -> Self {
         let slo_rows = (self.error_row.clone(), self.latency_row.clone());
         Self::with_rows(problem, slots, self.is_elastic, slo_rows, self.shortage_usd.clone())
@@ -561,7 +561,7 @@ impl RoutingProgram {
         self.set_unserved_columns(problem);
     }
 
-    /// The same deployments in a fresh program with `num_slots` slots, more than are in use: these come first, and the next
+    /// These deployments in a fresh program with `num_slots` slots, more than are in use: they come first, and the next
     /// one takes `configuration`.
     pub fn rebuilt(&self, problem: &Problem, num_slots: usize, configuration: usize) -> Self {
         let used: Vec<usize> = (0..self.num_slots()).filter(|&old| self.replicas[old] > 0).collect();

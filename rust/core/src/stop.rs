@@ -114,19 +114,19 @@ impl Stop {
         Self { start: Instant::now(), deadline: None, max_iterations: u64::MAX, cancel: CancelToken::new() }
     }
 
-    /// The same limits, but with at most `share` of the time that is left now, for a part of a solve.
+    /// These limits with at most `share` of the time that is left now, for a part of a solve.
     pub fn with_share(&self, share: f64) -> Self {
         let left = self.remaining_s().filter(|seconds| seconds.is_finite());
         let part = left.and_then(|seconds| Duration::try_from_secs_f64(seconds * share.clamp(0.0, 1.0)).ok());
         Self { deadline: part.and_then(|part| Instant::now().checked_add(part)).or(self.deadline), ..self.clone() }
     }
 
-    /// The same limits, but at most `iterations`, for a part of a solve that counts its own.
+    /// These limits with at most `iterations`, for a part of a solve that counts its own.
     pub fn with_iterations(&self, iterations: u64) -> Self {
         Self { max_iterations: iterations, ..self.clone() }
     }
 
-    /// The same limits, but the time ends `seconds` earlier, for a part of a solve after which something is left to do.
+    /// These limits with a deadline `seconds` earlier, for a part of a solve after which something is left to do.
     pub fn earlier_by(&self, seconds: f64) -> Self {
         let early = Duration::try_from_secs_f64(seconds).unwrap_or_default();
         let deadline = self.deadline.map(|deadline| deadline.checked_sub(early).unwrap_or(deadline));

@@ -252,7 +252,7 @@ impl Part {
         Self { data, source, num_routes: problem.num_routes() }
     }
 
-    /// The same in scenario `number`.
+    /// Data of the problem with the factors of scenario `number`.
     pub(crate) fn inflated(&self, inflation: Inflation, seed: u64, number: u32) -> ProblemData {
         let mut data = self.data.clone();
         inflate(&mut data, &self.source, self.num_routes, inflation, seed, number);

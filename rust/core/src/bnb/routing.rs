@@ -38,7 +38,7 @@ pub(crate) enum Width {
     Stated,
     /// As far as the checker allows.
     Accepted,
-    /// The same less what the simplex may be off by.
+    /// As far as the checker allows, less what the simplex may be off by.
     Within,
     /// As in [`Widened`]: no plan that the checker accepts lies outside. The routing need not be one.
     Beyond,

@@ -32,7 +32,8 @@ const LARGEST_TOLERANCE: f64 = 5e-3;
 /// Without a time limit the search ends where so many nodes close less than this share of the gap.
 const PATIENCE_NODES: u64 = 1_500;
 const LEAST_PROGRESS: f64 = 1e-3;
-/// The same where it has no plan after so many: a proof that there is none may have to try all numbers of replicas.
+/// Without a time limit the search ends after so many nodes without a plan: a proof that there is none may have to try all numbers
+/// of replicas.
 const MOST_NODES_WITHOUT_PLAN: u64 = 20_000;
 /// Master programs that are kept for open nodes: enough for those that come next, few enough to be let go in no time.
 const MAX_MASTERS: usize = 48;

@@ -67,7 +67,7 @@ impl<'p> Relaxation<'p> {
         Self::with_rows(problem, weight, Widened::of(problem))
     }
 
-    /// The same of rows that are as wide as that.
+    /// The relaxation with rows as wide as `widened`.
     pub(crate) fn with_rows(problem: &'p Problem, weight: f64, widened: Widened) -> Self {
         let table = problem.route_table();
         let covers = if weight > 0.0 { Cover::all(problem, &widened) } else { Vec::new() };

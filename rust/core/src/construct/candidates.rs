@@ -42,7 +42,7 @@ pub(super) struct Candidates {
     points: Vec<Point>,
     /// The configuration of each, and the replicas that the whole type takes.
     loads: Vec<(u32, f64)>,
-    /// The same routes as candidates in the order of [`Candidates::of_type`].
+    /// The selected routes as candidates, in the order of [`Candidates::of_type`].
     ranked: Vec<Candidate>,
     /// Price of each query type.
     pub(super) types: Vec<TypePrice>,

@@ -11,7 +11,7 @@ pub(super) enum Coverage {
     None,
     /// One replica, or as many as there must be, for every type that no deployment serves within its SLOs, the more types it covers the better.
     EveryType,
-    /// The same of those configurations whose best mix of traffic is worth most for their price, until every type
+    /// One replica of those configurations whose best mix of traffic is worth most for their price, until every type
     /// has a share.
     Joint,
 }

@@ -140,7 +140,7 @@ impl State {
         ceil(time.max(memory) - REPLICA_EPSILON)
     }
 
-    /// The same for a deployment of configuration `a`: no fewer than it has to have.
+    /// Whole replicas that a deployment of configuration `a` needs: at least its minimum.
     #[inline]
     pub(super) fn needed_of(problem: &Problem, a: usize, time: f64, memory: f64) -> f64 {
         Self::needed(time, memory).max(f64::from(problem.min_replicas(a)))

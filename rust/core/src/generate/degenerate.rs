@@ -51,7 +51,7 @@ impl Edges {
         self.pick(plain)
     }
 
-    /// The same, or 0.
+    /// One of `plain`, or 0 with probability `zero`.
     fn number(&mut self, plain: &[f64], zero: f64) -> f64 {
         if self.flip(zero) {
             0.0

@@ -31,13 +31,13 @@ const MOST_ROUNDS: usize = 60;
 const LIGHT_WORK: f64 = 2.9e3;
 const DEEP_WORK: f64 = 2.3e4;
 const WORK_GROWTH: f64 = 1.95;
-/// The same, at most, of the dive that every call may make and of each that one that digs makes, and about what new prices take.
+/// Largest work of the dive that every call may make, and of each dive of a call that digs; about the work that new prices take.
 const DIVE_WORK: f64 = 1.2e3;
 const DEEP_DIVE_WORK: f64 = 6e3;
 const PRICING_WORK: f64 = 6e3;
-/// The same, at most, of each tree for whole counts.
+/// Largest work of each tree for whole counts.
 const TREE_WORK: f64 = 2e3;
-/// The same, beyond setting up, for enlarging what was found so that it has headroom.
+/// Work, beyond setting up, of enlarging what was found so that it has headroom.
 const HEADROOM_WORK: f64 = 2.0e3;
 const MOST_WORK: f64 = 1e8;
 /// More work, in terms of that of a light call, where what was found is not enough for the demand.

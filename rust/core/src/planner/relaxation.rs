@@ -19,7 +19,7 @@ pub(super) struct Relaxation {
     pub(super) program: ReplicaProgram,
     /// Value at the last solve, USD; always positive.
     value_usd: f64,
-    /// The same in terms of the market's value, now and when that was priced.
+    /// That value as a multiple of the market's, now and when the market was priced.
     ratio: f64,
     priced_ratio: f64,
 }
@@ -49,7 +49,7 @@ impl Relaxation {
         self.solve(state, market, stop)
     }
 
-    /// The same with new members, after the market was priced anew; also the factor by which the new members make costs beside the
+    /// Solves with new members, after the market was priced again; also returns the factor by which the new members make costs beside the
     /// value higher.
     pub(super) fn renew(
         &mut self,

@@ -5,7 +5,7 @@
 //! engine with continuous batching does, each step taking what the [`StepCurve`] says. [`summarise`] tells how many requests met
 //! their SLOs.
 //!
-//! The same requests, plan and seed give the same result on any number of threads: deployments share nothing and each runs on
+//! Results depend only on the requests, the plan and the seed, not on the number of threads: deployments share nothing and each runs on
 //! one thread.
 
 mod attainment;

@@ -120,7 +120,7 @@ impl Window {
         Self(u64::from(target) << 32 | (position as u64 & 0xff) << 16)
     }
 
-    /// The same target's window from step `opens` to `closes`.
+    /// Window of this target from step `opens` to `closes`.
     fn at(self, opens: u8, closes: u8) -> Self {
         Self(self.0 | u64::from(closes) << 8 | u64::from(opens))
     }
@@ -160,7 +160,7 @@ impl Steps<'_> {
         is_free
     }
 
-    /// The same where there is one.
+    /// Takes the first due step that is free; there must be one.
     #[inline]
     fn take_due(&mut self, opens: u8, target: u32) {
         // The carry ends at the first step that is free.
@@ -364,7 +364,7 @@ impl Quota {
 }
 
 impl Target {
-    /// The same as a frequent target, where it is one.
+    /// This target as a frequent one; `None` if it is not frequent.
     fn frequent(&self) -> Option<Frequent> {
         let most = u128::from(FREQUENT) * STEP;
         if self.length >= most || self.stride >= most {

@@ -112,7 +112,7 @@ proptest! {
         }
     }
 
-    /// The same choices without blocks: at each step, of the targets whose window is open, the one whose window closes first.
+    /// Choices as the router makes them, without blocks: at each step, of the targets whose window is open, the one whose window closes first.
     #[test]
     fn choices_by_deficit_are_those_of_the_window_that_closes_first(
         weights in prop_oneof![weights(), several_weights()], seed: u64,

@@ -234,7 +234,7 @@ impl Cuts {
         least
     }
 
-    /// The same under one cut.
+    /// Value under one cut, USD.
     #[inline]
     pub fn value_usd(&self, cut: usize, position: usize, replicas: u32) -> f64 {
         if replicas == 0 {

@@ -82,7 +82,7 @@ impl<'a> LocalSearch<'a> {
         Self::from_state(SearchState::new(problem, 8 + problem.num_query_types() / 2), market, kernel, switches)
     }
 
-    /// The same from a given state, with nothing deployed.
+    /// A search from a given state, with nothing deployed.
     pub fn from_state(mut state: SearchState<'a>, market: &Market, kernel: Vec<u32>, switches: Switches) -> Self {
         // Less than serving costs at the margin would make it pay to leave traffic unserved.
         state.price_shortage(|i| SHORTAGE_FACTOR * market.routing.supply[i]);

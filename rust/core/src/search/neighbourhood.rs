@@ -17,7 +17,7 @@ const MAX_SIZES: usize = MAX_CUT_SIZES + 2;
 const STEPS_PER_EFFECT: usize = 40;
 const STEPS_PER_BOUND: usize = 8;
 const STEPS_PER_MOVE: usize = 12;
-/// The same of checking what limits leave.
+/// Elementary steps, about, of checking what limits leave.
 const STEPS_PER_LIMITED_MOVE: usize = 18;
 
 /// What a change does to cost, limits and bounds.

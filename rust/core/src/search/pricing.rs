@@ -166,7 +166,7 @@ fn list_items(problem: &Problem, prices: &RoutingPrices, a: usize, items: &mut V
     }
 }
 
-/// The same, the most per replica first.
+/// Lists the items of configuration `a`, the most profit per load first.
 pub(super) fn list_in_order(problem: &Problem, prices: &RoutingPrices, a: usize, items: &mut Vec<Item>) {
     list_items(problem, prices, a, items);
     items.sort_unstable_by(|left, right| right.ratio.total_cmp(&left.ratio));

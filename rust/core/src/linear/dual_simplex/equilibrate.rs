@@ -72,7 +72,7 @@ impl DualSimplex {
         Factors { rows: largest.into_iter().map(inverse).collect(), columns, cost: power_of_two(cost) }
     }
 
-    /// The same program in other units, at the slack basis.
+    /// This program in other units, at the slack basis.
     fn multiplied(&self, factors: &Factors) -> Self {
         let (m, n) = (self.num_rows, self.num_columns);
         let mut scaled = Self::new(m, n, self.stride);

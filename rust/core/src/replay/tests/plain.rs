@@ -1,4 +1,4 @@
-//! The same rules once more, slow and plain: one token and one block at a time, nothing counted that could be looked up.
+//! The simulator's rules once more, slow and plain: one token and one block at a time, nothing counted that could be looked up.
 
 use super::super::{EngineSettings, Passes, Requests, Scheduling, StepCurve};
 
