@@ -81,12 +81,12 @@ class Solving:
 
 def takes_solving(command: Callable[..., None]) -> Callable[..., None]:
     """Give a command the options of `Solving` in place of its parameter ``solving``."""
-    hints = get_type_hints(command, include_extras=True)
     options = get_type_hints(Solving, include_extras=True)
     parameters = []
-    for name, parameter in inspect.signature(command).parameters.items():
+    # Not from get_type_hints: on Python 3.10 it hides an Annotated behind a default of None.
+    for name, parameter in inspect.signature(command, eval_str=True).parameters.items():
         if name != "solving":
-            parameters.append(parameter.replace(annotation=hints[name]))
+            parameters.append(parameter)
             continue
         for field in fields(Solving):
             parameters.append(
