@@ -83,3 +83,40 @@ def test_an_idle_file_is_an_error_and_a_warning_where_that_is_asked_for(
     assert allowed.exit_code == 0
     assert "rests on the performance model for chat" in allowed.stdout
     assert "none of its 1 measured rows is used" in allowed.stdout
+
+
+def test_every_command_that_builds_a_problem_takes_measured_files(
+    run: Run, files: tuple[Path, Path], tmp_path: Path
+) -> None:
+    scenario, points = files
+    given: list[Any] = ["--profile", points]
+    for entry in ("model=llama-3.1-8b", "gpu=h100", "precision=bf16"):
+        given += ["--assume", entry]
+    scenario.write_text(SCENARIO.replace("rate_per_h: 3000", "rate_per_h: 30000"))
+    plan = tmp_path / "plan.json"
+    assert run("plan", scenario, "--no-hold", *given, "-o", plan).exit_code == 0
+    rented = json.loads(plan.read_text())["objective_value"]
+    # the file's replicas answer 1.5 requests/s, the model's far more
+    modelled = json.loads(run("plan", scenario, "--no-hold", "--json").stdout)
+    assert rented > 1.5 * modelled["objective_value"]
+    (row,) = json.loads(run("compare", scenario, *given, "-m", "gh", "--json").stdout)
+    assert row["objective_value"] == pytest.approx(rented)
+    explained = run("explain", scenario, *given, "--json")
+    assert json.loads(explained.stdout)["status"] == "FEASIBLE"
+    replayed = run("replay", scenario, plan, *given, "--duration", "600", "--json")
+    assert replayed.exit_code in (0, 1)
+    # a request of the measured replica takes 1 + 199 × 0.1 s
+    (one,) = json.loads(replayed.stdout)["replays"]
+    assert one["query_types"][0]["latency_s"]["p50"] == pytest.approx(20.9, rel=0.25)
+    missing = tmp_path / "missing.csv"
+    for command in ("plan", "explain", "compare"):
+        assert f"{missing}" in run(command, scenario, "--profile", missing).stderr
+
+
+def test_measured_files_are_of_a_scenario(run: Run, files: tuple[Path, Path]) -> None:
+    scenario, points = files
+    refused = run("compare", "plain-2-2-2-x1-s0", "--profile", points)
+    assert "only a scenario takes measured files" in refused.stderr
+    assert refused.exit_code == 2
+    alone = run("explain", scenario, "--assume", "gpu=h100")
+    assert "--assume says what the files of --profile leave out" in alone.stderr

@@ -20,6 +20,7 @@ from servemix._errors import InvalidInputError
 from servemix.catalog import Gpu, Model
 from servemix.performance.build import note_mistakes
 from servemix.scenario import (
+    GpuEntry,
     Scenario,
     builtin_scenarios,
     load_scenario,
@@ -381,3 +382,17 @@ def test_the_spec_is_documented_in_full(heading: str, row: Any) -> None:
     } == required
     (example,) = re.findall(r"```yaml\n(.*?)```", section, re.DOTALL)
     scenario_from_data({**MINIMAL, **yaml.safe_load(example)})
+
+
+def test_gpus_and_models_without_a_name_have_that_of_what_they_are() -> None:
+    own = {"name": "my-gpu", "memory_gb": 80, "bf16_tflops": 900}
+    data = changed()
+    data["gpus"] = [{"gpu": "h100"}, {"gpu": "l40s", "name": "small"}]
+    data["models"] = [{"model": "llama-3.1-8b"}]
+    scenario = scenario_from_data(data)
+    assert [entry.name for entry in scenario.gpus] == ["h100", "small"]  # type: ignore[union-attr]
+    assert scenario.models[0].name == "llama-3.1-8b"  # type: ignore[union-attr]
+    assert scenario_from_data(scenario_to_data(scenario)) == scenario
+    assert GpuEntry(spec=own).name == "my-gpu"
+    with pytest.raises(InvalidInputError, match=r"gpus\[0\]\.name: is missing"):
+        scenario_from_data({**data, "gpus": [{"max_gpus": 3}]})

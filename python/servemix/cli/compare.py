@@ -13,6 +13,13 @@ import typer
 from servemix._files import write_whole
 from servemix.cli.console import print_json, print_line, print_table, progress
 from servemix.cli.inputs import Given, read_either
+from servemix.cli.measured import (
+    Assumed,
+    ProfileOptional,
+    Profiles,
+    assumed,
+    check_measured,
+)
 from servemix.cli.options import Json, RelGap, Seed, Solver, Threads, scenarios
 from servemix.cli.solving import NO_PLAN, run_solve
 from servemix.report.figures import NOTHING, number, percent, seconds, usd
@@ -63,6 +70,9 @@ def compare(
             "solver; repeatable. Default: gh, agh and, if installed, exact.",
         ),
     ] = None,
+    profile: Profiles = None,
+    assume: Assumed = None,
+    profile_optional: ProfileOptional = False,
     seed: Seed = 0,
     time_limit: Annotated[
         float | None,
@@ -95,7 +105,7 @@ def compare(
     found a plan. 1: none did. 2: the input is not valid.
     """
     with progress(f"{source}: reading"):
-        given = read_either(source)
+        given = read_either(source, profile or [], assumed(assume or []), optional=profile_optional)
     rows = []
     for method in methods or default_methods():
         rows.append(
@@ -109,6 +119,9 @@ def compare(
                 solver=solver,
             )
         )
+    modelled = dict.fromkeys(
+        text for row in rows for text in check_measured(given.screening, row.plan)
+    )
     content = [_as_data(row) for row in rows]
     if output is not None and output.suffix == ".html":
         write_whole(output, _page(given, rows))
@@ -118,6 +131,8 @@ def compare(
         print_json(content)
     else:
         _print(given, rows)
+        for text in modelled:
+            print_line(f"note: {text}")
     if all(row.plan.objective_value is None for row in rows):
         raise typer.Exit(NO_PLAN)
 

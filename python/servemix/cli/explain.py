@@ -8,6 +8,7 @@ import typer
 
 from servemix.cli.console import print_json, print_line, print_table, progress
 from servemix.cli.inputs import read_either
+from servemix.cli.measured import Assumed, ProfileOptional, Profiles, assumed
 from servemix.cli.options import Json, TimeLimit
 from servemix.cli.solving import NO_PLAN
 
@@ -24,6 +25,9 @@ def explain(
         ),
     ],
     *,
+    profile: Profiles = None,
+    assume: Assumed = None,
+    profile_optional: ProfileOptional = False,
     time_limit: TimeLimit = None,
     as_json: Json = False,
 ) -> None:
@@ -35,7 +39,7 @@ def explain(
     from servemix.report.diagnosis_tables import diagnosis_lines, diagnosis_tables
 
     with progress(f"{source}: building the problem"):
-        given = read_either(source)
+        given = read_either(source, profile or [], assumed(assume or []), optional=profile_optional)
     with progress(f"{source}: looking for what conflicts"):
         found = diagnose(given.problem, time_limit=time_limit)
     if as_json:

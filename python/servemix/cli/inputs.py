@@ -100,13 +100,28 @@ def read_problem(source: str) -> Given:
         return Given(load_problem(source))
 
 
-def read_either(source: str) -> Given:
-    """Read a problem or a scenario, whichever it is, or make the generated problem of that name."""
-    if is_generated(source) and not Path(source).exists():
+def read_either(
+    source: str,
+    profiles: Sequence[str] = (),
+    assume: Mapping[str, Any] | None = None,
+    *,
+    optional: bool = False,
+) -> Given:
+    """Read a problem or a scenario, whichever it is, or make the generated problem of that name.
+
+    Measured files are those of a scenario, as `read_scenario` takes them; the figures of a problem
+    are what they are.
+    """
+    made = is_generated(source) and not Path(source).exists()
+    if not made and not _is_problem(source):
+        return read_scenario(source, profiles, assume, optional=optional)
+    if profiles or assume or optional:
+        raise InvalidInputError(f"{source}: is a problem; only a scenario takes measured files")
+    if made:
         from servemix.experiments.problems import load
 
         return Given(load(source))
-    return read_problem(source) if _is_problem(source) else read_scenario(source)
+    return read_problem(source)
 
 
 def read_plan(source: str, problem: Problem) -> Plan:

@@ -10,6 +10,7 @@ import typer
 from servemix._errors import InvalidInputError
 from servemix.cli.console import print_json, print_line, print_table, progress
 from servemix.cli.inputs import read_plan, read_scenario
+from servemix.cli.measured import Assumed, ProfileOptional, Profiles, assumed
 from servemix.cli.options import Json, Output, Seed, Threads
 from servemix.cli.solving import check_output
 
@@ -29,6 +30,9 @@ def replay(
     ],
     plan: Annotated[str, typer.Argument(help="Plan of that scenario (.json, .json.gz).")],
     *,
+    profile: Profiles = None,
+    assume: Assumed = None,
+    profile_optional: ProfileOptional = False,
     trace: Annotated[
         list[Path] | None,
         typer.Option("--trace", metavar="FILE", help="Trace of requests to replay; repeatable."),
@@ -129,8 +133,8 @@ def replay(
     kind = arrivals or ("trace" if trace else "")
     if kind and kind not in _ARRIVALS:
         raise InvalidInputError(f"--arrivals: must be one of {', '.join(_ARRIVALS)}, got {kind!r}")
-    given = read_scenario(scenario)
-    loaded = load_scenario(scenario)
+    given = read_scenario(scenario, profile or [], assumed(assume or []), optional=profile_optional)
+    loaded = given.scenario or load_scenario(scenario)
     carries_series = any(entry.arrivals is not None for entry in loaded.query_types)
     kind = kind or ("series" if carries_series else "poisson")
     if kind == "series" and not carries_series:

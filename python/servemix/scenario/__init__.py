@@ -17,7 +17,7 @@ from typing import Any
 from servemix._decode import read_text
 from servemix._errors import InvalidInputError
 from servemix.scenario.carried import with_demand
-from servemix.scenario.decoding import convert, convert_noting, parse_text
+from servemix.scenario.decoding import convert, convert_noting, made, parse_text
 from servemix.scenario.entries import (
     Arrivals,
     GpuEntry,
@@ -140,8 +140,7 @@ def scenario_from_data(data: Any, *, also: Further | None = None) -> Scenario:
         if mistakes and also is not None and resolved.tiers and resolved.models:
             also(resolved, mistakes)
     mistakes.raise_if_any()
-    assert scenario is not None
-    return scenario
+    return made(scenario)
 
 
 def scenario_to_data(scenario: Scenario) -> dict[str, Any]:

@@ -82,7 +82,19 @@ def convert(data: Any, to: type[Converted], where: str = "") -> Converted:
     mistakes = Mistakes()
     found = convert_noting(data, to, where, mistakes)
     mistakes.raise_if_any()
-    assert found is not None
+    return made(found)
+
+
+def made(found: Converted | None) -> Converted:
+    """Return what was made of data in which nothing is wrong.
+
+    Raises
+    ------
+    InvalidInputError
+        Nothing was made, although no mistake was noted.
+    """
+    if found is None:
+        raise InvalidInputError("scenario: cannot be read")
     return found
 
 

@@ -31,6 +31,14 @@ class Entry(
     """Base of all sections: keys by name, unknown keys refused, values immutable."""
 
 
+def _take_name(entry: GpuEntry | ModelEntry, of_catalog: str | None) -> None:
+    """Name an entry without a name by what it is."""
+    own = entry.spec.get("name")
+    name = of_catalog or (own if isinstance(own, str) else "")
+    if not entry.name and name:
+        msgspec.structs.force_setattr(entry, "name", name)
+
+
 class Pool(Entry, frozen=True, kw_only=True):
     """GPUs that several entries of ``gpus`` share.
 
@@ -52,7 +60,8 @@ class GpuEntry(Entry, frozen=True, kw_only=True):
     Attributes
     ----------
     name
-        Name in the plan; the tiers are called ``name-precision``.
+        Name in the plan; the tiers are called ``name-precision``. Where it is left out, ``gpu`` or
+        the spec's name.
     gpu
         Name in the catalog; ``name`` where it is left out.
     precisions
@@ -68,13 +77,16 @@ class GpuEntry(Entry, frozen=True, kw_only=True):
         that the catalog does not have.
     """
 
-    name: Name
+    name: Annotated[str, msgspec.Meta(max_length=200)] = ""
     gpu: Name | None = None
     precisions: Annotated[tuple[Name, ...], msgspec.Meta(min_length=1)] = ("bf16",)
     usd_per_h: NonNegative | None = None
     max_gpus: Count | None = None
     pool: Name | None = None
     spec: dict[str, Any] = {}
+
+    def __post_init__(self) -> None:
+        _take_name(self, self.gpu)
 
 
 class Parallelism(Entry, frozen=True, kw_only=True):
@@ -119,7 +131,8 @@ class ModelEntry(Entry, frozen=True, kw_only=True):
     Attributes
     ----------
     name
-        Name in the plan; where ``config`` is given, the file's where it is left out.
+        Name in the plan; ``model``, the spec's name or that of ``config``'s file where it is left
+        out.
     model
         Name in the catalog; ``name`` where it is left out.
     config
@@ -149,6 +162,9 @@ class ModelEntry(Entry, frozen=True, kw_only=True):
     quantization: Name | None = None
     parallelism: Parallelism | None = None
     spec: dict[str, Any] = {}
+
+    def __post_init__(self) -> None:
+        _take_name(self, self.model)
 
 
 class Lengths(Entry, frozen=True, kw_only=True):

@@ -32,8 +32,7 @@ def named_model(entry: ModelEntry, where: str) -> ModelEntry:
         return entry
     if entry.config is None:
         raise InvalidInputError(f"{where}.name: is missing")
-    name = entry.model or _of_config(entry.config, where).name
-    return msgspec.structs.replace(entry, name=name)
+    return msgspec.structs.replace(entry, name=_of_config(entry.config, where).name)
 
 
 def model_row(entry: ModelEntry, where: str) -> Model:

@@ -82,7 +82,7 @@ def resolve_noting(scenario: Scenario, mistakes: Mistakes) -> ResolvedScenario:
     """
     gpu_entries = tuple(_expanded(entry, GpuEntry) for entry in scenario.gpus)
     with mistakes.collecting():
-        _unique("gpus", (entry.name for entry in gpu_entries))
+        _unique("gpus", (entry.name for entry in gpu_entries if entry.name))
     with mistakes.collecting():
         _unique("query_types", (entry.name for entry in scenario.query_types))
     pools = {pool.name: pool.max_gpus for pool in scenario.pools}
@@ -96,6 +96,9 @@ def resolve_noting(scenario: Scenario, mistakes: Mistakes) -> ResolvedScenario:
         prices = _Prices.of(scenario)
     for index, entry in enumerate(gpu_entries):
         where = f"gpus[{index}]"
+        if not entry.name:
+            mistakes.add(f"{where}.name: is missing, and so is `gpu`, which could stand for it")
+            continue
         pool = None
         with mistakes.collecting():
             pool = _pool(entry, pools, where)

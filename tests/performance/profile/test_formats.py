@@ -71,6 +71,46 @@ def test_genai_perf_and_aiperf(read: Read) -> None:
         read({**GENAI, "time_to_first_token": metric(1.0, "weeks")})
 
 
+def test_aiperfs_warm_up_is_not_the_measurement(read: Read) -> None:
+    config = {
+        "models": {"items": [{"name": "served-as"}]},
+        "endpoint": {"urls": ["http://localhost:8000"], "type": "chat", "streaming": True},
+        "phases": [
+            {"name": "warmup", "exclude_from_results": True, "concurrency": 2},
+            {"name": "profiling", "type": "concurrency", "requests": 96, "concurrency": 10},
+        ],
+        "tokenizer": {"name": "meta-llama/Llama-3.1-8B-Instruct"},
+    }
+    content = {
+        **GENAI,
+        "schema_version": "1.3",
+        "aiperf_version": "0.10.0",
+        "request_count": metric(96.0, "requests"),
+        "error_request_count": metric(4.0, "requests"),
+        "benchmark_duration": metric(24.0, "sec"),
+        "telemetry_data": {"summary": {}, "endpoints": {}},
+        "input_config": config,
+        "run_info": {"trial": 0},
+        "was_cancelled": False,
+    }
+    profile = read(content, assume=Assume(gpu="h100", precision="bf16"))
+    (point,) = profile.points
+    assert figures(point) == pytest.approx(WANTED)
+    assert point.deployment.model == "Llama-3.1-8B"
+    assert "4 requests failed" in profile.warnings[0]
+    with pytest.raises(InvalidInputError, match="only measured with --streaming"):
+        read({key: value for key, value in content.items() if key != "time_to_first_token"})
+    failed = {**content, "request_throughput": metric(0.0, "requests/sec")}
+    with pytest.raises(InvalidInputError, match="every request of this run failed"):
+        read(failed)
+
+
+def test_genai_perfs_older_settings_are_flat(read: Read) -> None:
+    config = {"model": ["meta-llama/Llama-3.1-8B-Instruct"], "concurrency": 10, "backend": "vllm"}
+    profile = read({**GENAI, "input_config": config}, assume=Assume(gpu="h100", precision="bf16"))
+    assert figures(profile.points[0]) == pytest.approx(WANTED)
+
+
 def test_llmperf(read: Read) -> None:
     content = {
         "version": "2023-08-31",
@@ -163,6 +203,13 @@ def test_inferencex_as_its_client_and_its_tables_have_it(read: Read) -> None:
     assert sum(profile.left_out.values()) == 2
     flat = {**{k: v for k, v in row.items() if k != "metrics"}, **row["metrics"]}
     assert figures(read(flat, assume=Assume()).points[0]) == figures(point)
+    without = {k: v for k, v in row.items() if k not in ("hw", "tp")}
+    apart = {"prefill_tp": 4, "decode_tp": 4, "decode_dp_attention": False, "spec_method": "none"}
+    for named in ({"device": "h200", "tp": 4}, {"hardware": "h200", **apart}):
+        assert figures(read({**without, **named}, assume=Assume()).points[0]) == figures(point)
+    drafted = {**row, "spec_decoding": "mtp"}
+    with pytest.raises(InvalidInputError, match="speculative decoding"):
+        read(drafted, assume=Assume())
 
 
 REPORT = """\
@@ -199,6 +246,66 @@ def test_llm_d_benchmarks_report(read: Read) -> None:
     apart = REPORT.replace("[replica, replica]", "[prefill, decode]")
     with pytest.raises(InvalidInputError, match="prefill and decode on replicas of their own"):
         read(apart, "benchmark_report.yaml", Assume(precision="bf16"))
+
+
+STACK = """\
+version: '0.2'
+run: {uid: 38b1f1, time: {duration: PT187.5S}}
+scenario:
+  stack:
+  - metadata: {label: vllm-svc-0, cfg_id: cc73}
+    standardized:
+      kind: inference_engine
+      tool: llm-d
+      role: decode
+      replicas: 2
+      model: {name: meta-llama/Llama-3.1-8B-Instruct}
+      accelerator:
+        model: NVIDIA-H100-80GB-HBM3
+        count: 2
+        parallelism: {dp: 1, dp_local: 1, workers: 1, ep: 1, pp: 1, tp: 2}
+    native: {args: {--tensor-parallel-size: 2}}
+  - metadata: {label: epp-0}
+    standardized: {kind: generic, tool: llm-d-inference-scheduler}
+  load:
+    standardized: {tool: inference-perf, stage: 3, rate_qps: 8, concurrency: .inf}
+results:
+  request_performance:
+    aggregate:
+      requests:
+        total: 1500
+        failures: 0
+        input_length: {units: count, mean: 1000.0, p50: 1000.0}
+        output_length: {units: count, mean: 200.0, p50: 200.0}
+      throughput:
+        output_token_rate: {units: tokens/s, mean: 1600.0}
+        request_rate: {units: queries/s, mean: 8.0}
+      latency:
+        time_to_first_token: {units: ms, mean: 500.0, p99: 900.0}
+        time_per_output_token: {units: s/token, mean: 0.01}
+        normalized_time_per_output_token: {units: s/token, mean: 0.01245}
+        request_latency: {units: s, mean: 2.49}
+    time_series: {latency: {time_to_first_token: {units: ms, series: []}}}
+  observability: {components: []}
+"""
+
+
+def test_llm_d_benchmarks_report_of_a_stack(read: Read) -> None:
+    def of(text: str) -> Profile:
+        return read(text, "report.yaml", Assume(precision="bf16"))
+
+    (point,) = of(STACK).points
+    assert str(point.deployment) == "Llama-3.1-8B bf16 on H100-80GB SXM TP2 PP1"
+    assert figures(point) == pytest.approx((9.96, *WANTED[1:]))
+    in_flight = of(STACK.replace("concurrency: .inf", "concurrency: 20"))
+    assert in_flight.points[0].concurrency == 10.0
+    for old, new, reason in (
+        ("role: decode", "role: prefill", "prefill and decode on replicas of their own"),
+        ("dp: 1,", "dp: 2,", "data parallelism"),
+        ("failures: 0", "failures: 1500", "every request of this run failed"),
+    ):
+        with pytest.raises(InvalidInputError, match=reason):
+            of(STACK.replace(old, new))
 
 
 TABLE = """\
@@ -308,3 +415,22 @@ def test_one_file_may_hold_runs_of_several_formats(read: Read) -> None:
     profile = read([VLLM_BENCH, GENAI])
     assert profile.format == "vllm-bench, genai-perf"
     assert len(profile.points) == 2
+
+
+def test_a_table_of_results_is_read_row_by_row(read: Read) -> None:
+    columns = [key for key, value in VLLM_BENCH.items() if not isinstance(value, dict)]
+    second = {**VLLM_BENCH, "max_concurrency": None, "request_throughput": 20.0}
+    lines = [",".join(["", *columns])]
+    for n, row in enumerate((VLLM_BENCH, second)):
+        cells = ["" if row[key] is None else str(row[key]) for key in columns]
+        lines.append(",".join([str(n), *cells]))
+    profile = read("\n".join(lines) + "\n", "summary.csv")
+    assert profile.format == "vllm-bench"
+    alone = [read(row).points[0] for row in (VLLM_BENCH, second)]
+    assert [figures(point) for point in profile.points] == [figures(point) for point in alone]
+
+
+def test_lines_may_have_a_rate_without_limit(read: Read) -> None:
+    line = json.dumps({**VLLM_BENCH, "request_rate": float("inf")})
+    assert "Infinity" in line
+    assert len(read(f"{line}\n{line}\n", "runs.jsonl").points) == 2

@@ -188,6 +188,11 @@ def with_profiles(
     from servemix.scenario.entries import Performance
 
     written = scenario.performance
+    if assume and not paths:
+        raise InvalidInputError(
+            "--assume says what the files of --profile leave out, and there is none; files that "
+            "the scenario names have their own `assume` there"
+        )
     if written.model == "roofline" and not paths:
         raise InvalidInputError("no measured file was given; add one with --profile")
     if written.model not in ("roofline", "profile"):

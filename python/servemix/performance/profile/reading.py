@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import csv
+import io
+import json
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from itertools import chain
 from pathlib import Path
 from typing import Any
-
-import msgspec
 
 from servemix._decode import load_json, load_yaml, read_text
 from servemix._errors import InvalidInputError
@@ -19,6 +20,8 @@ from servemix.performance.profile.records import Assume, Profile
 
 #: First line of a YAML mapping.
 _YAML_KEY = re.compile(r"""^(---|['"]?[A-Za-z_][\w-]*['"]?:(\s|$))""")
+#: Key of the cells of a CSV row beyond its header.
+_REST = "\x00"
 #: Keys of an unknown file that an error shows.
 _KEYS_SHOWN = 12
 
@@ -99,8 +102,9 @@ def load_objects(text: str, where: str) -> list[Any]:
 
 def _is_json(line: str) -> bool:
     try:
-        return isinstance(msgspec.json.decode(line), dict)
-    except (msgspec.DecodeError, RecursionError, UnicodeError):
+        # some clients write a rate without limit as Infinity
+        return isinstance(json.loads(line), dict)
+    except (ValueError, RecursionError):
         return False
 
 
@@ -125,6 +129,9 @@ def _parts(
         content = load_yaml(text, where)
         objects = content if isinstance(content, list) else [content]
         return _objects(objects, where, chosen, context)
+    rows = _table(text, chosen)
+    if rows:
+        return _objects(rows, where, chosen, context)
     chosen = chosen or _of_text(text, where)
     if chosen.kind == "object":
         load_json(text, where)  # says what is wrong with it
@@ -135,6 +142,32 @@ def _parts(
     except LeftOutError as reason:
         left_out[str(reason)] += 1
         return [], left_out
+
+
+def _table(text: str, chosen: Format | None) -> list[dict[str, Any]]:
+    """Return the rows of a CSV whose columns are an object format's keys; nothing where none is.
+
+    Clients and notebooks write the rows of their results as tables, too.
+    """
+    if chosen is not None and chosen.kind != "object":
+        return []
+    head = _columns(text)
+    if chosen is None and any(
+        one.kind == "csv" and one.recognises(head) for one in known_formats().values()
+    ):
+        return []
+    try:
+        table = csv.DictReader(io.StringIO(text, newline=""), restkey=_REST)
+        rows = [{key: cell for key, cell in row.items() if cell and key} for row in table]
+    except csv.Error:
+        return []
+    objects = [one for one in known_formats().values() if one.kind == "object"]
+    is_known = any(one.recognises(rows[0]) for one in objects) if rows else False
+    return rows if is_known and not any(_REST in row for row in rows) else []
+
+
+def _columns(text: str) -> list[str]:
+    return [name.strip().strip('"') for name in text.partition("\n")[0].split(",")]
 
 
 def _objects(
@@ -162,7 +195,7 @@ def _of_object(content: Mapping[str, Any], where: str) -> Format:
 
 
 def _of_text(text: str, where: str) -> Format:
-    columns = [name.strip().strip('"') for name in text.partition("\n")[0].split(",")]
+    columns = _columns(text)
     for one in known_formats().values():
         # our own CSV asks for the least, so it is tried last
         if one.kind == "text" and one.recognises(text):
