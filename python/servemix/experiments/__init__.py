@@ -5,6 +5,7 @@ from servemix._recourse import Recourse
 from servemix._robust import sample_scenarios
 from servemix._uncertainty import Inflation
 from servemix.experiments.generated import generate
+from servemix.experiments.ray_executor import RayExecutor
 from servemix.experiments.rolling import Policy, RollingResult, rolling, volatile
 from servemix.experiments.stress import (
     Distribution,
@@ -20,6 +21,7 @@ __all__ = [
     "Distribution",
     "Inflation",
     "Policy",
+    "RayExecutor",
     "Recourse",
     "RollingResult",
     "StressResult",
