@@ -85,6 +85,25 @@ def test_an_idle_file_is_an_error_and_a_warning_where_that_is_asked_for(
     assert "none of its 1 measured rows is used" in allowed.stdout
 
 
+def test_a_query_type_that_no_file_measures_is_left_to_the_model_with_a_note(
+    run: Run, files: tuple[Path, Path]
+) -> None:
+    scenario, points = files
+    long = "  - {name: long, input_tokens: 6000, output_tokens: 400, rate_per_h: 300, "
+    scenario.write_text(f"{SCENARIO}{long}latency_slo_s: 60}}\n")
+    given = ["plan", scenario, "--no-hold", "--profile", points]
+    for entry in ("model=llama-3.1-8b", "gpu=h100", "precision=bf16"):
+        given += ["--assume", entry]
+    result = run(*given)
+    assert result.exit_code == 0, result.stderr
+    assert "rests on the performance model for long" in result.stdout
+    # the file measures 32 sequences, and the plan would rather have 64
+    scenario.write_text(scenario.read_text().replace("[32]", "[32, 64]"))
+    refused = run(*given)
+    assert refused.exit_code == 2
+    assert "rests on the performance model for chat" in refused.stderr
+
+
 def test_every_command_that_builds_a_problem_takes_measured_files(
     run: Run, files: tuple[Path, Path], tmp_path: Path
 ) -> None:

@@ -62,25 +62,7 @@ class CsvFormat:
         return all(names.intersection(known) for known in needed)
 
     def read(self, lines: Lines, name: str) -> Trace:
-        """Read a file of the format.
-
-        Parameters
-        ----------
-        lines
-            The file.
-        name
-            Name of the trace.
-
-        Returns
-        -------
-        Trace
-            The good rows; `Trace.broken` tells of the others.
-
-        Raises
-        ------
-        InvalidInputError
-            A needed column is missing, or no row is good.
-        """
+        """Read a file of the format, as `TraceFormat.read` says."""
         table = split_csv(lines)
         columns = {
             role: _first_known(table, getattr(self, role))

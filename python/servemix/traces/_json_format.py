@@ -68,25 +68,7 @@ class JsonFormat:
         return all(any(key in first for key in names) for names in needed)
 
     def read(self, lines: Lines, name: str) -> Trace:
-        """Read a file of the format.
-
-        Parameters
-        ----------
-        lines
-            The file.
-        name
-            Name of the trace.
-
-        Returns
-        -------
-        Trace
-            The good rows; `Trace.broken` tells of the others.
-
-        Raises
-        ------
-        InvalidInputError
-            No row is good.
-        """
+        """Read a file of the format, as `TraceFormat.read` says."""
         polars = require("polars", extra="traces")
         number: list[int] = []
         ragged: list[bool] = []

@@ -16,10 +16,7 @@ from servemix.traces._lines import Lines
 from servemix.traces._rows import Parsed, Rows, build_trace
 from servemix.traces.trace import Trace
 
-__all__ = ["NAME", "matches", "read"]
-
-NAME = "mooncake"
-"""Name of the format."""
+__all__ = ["FORMAT"]
 
 _LARGEST = 2**53
 
@@ -33,53 +30,43 @@ class _Request(msgspec.Struct, gc=False):
 _DECODER = msgspec.json.Decoder(_Request)
 
 
-def matches(lines: Lines) -> bool:
-    """Whether the first line is a JSON object with the format's keys."""
-    try:
-        first = msgspec.json.decode(lines.first)
-    except (msgspec.DecodeError, UnicodeError, RecursionError):
-        return False
-    return isinstance(first, dict) and {"timestamp", "input_length", "output_length"} <= set(first)
+class Mooncake:
+    """The format; see `TraceFormat`."""
 
+    name = "mooncake"
 
-def read(lines: Lines, name: str) -> Trace:
-    """Read a trace in the format.
-
-    Parameters
-    ----------
-    lines
-        The file.
-    name
-        Name of the trace.
-
-    Returns
-    -------
-    Trace
-        The good rows; `Trace.broken` tells of the others.
-
-    Raises
-    ------
-    InvalidInputError
-        No row is good.
-    """
-    ragged = np.zeros(len(lines.number), dtype=np.bool_)
-    requests = []
-    for row, line in enumerate(lines.text):
+    def matches(self, lines: Lines) -> bool:
+        """Whether the first line is a JSON object with the format's keys."""
         try:
-            requests.append(_DECODER.decode(line))
-        except (msgspec.MsgspecError, UnicodeError, RecursionError):
-            requests.append(_Request())
-            ragged[row] = True
-    milliseconds = _numbers([request.timestamp for request in requests])
-    rows = Rows(
-        number=lines.number,
-        ragged=ragged,
-        time=Parsed(milliseconds.values / 1e3, milliseconds.missing, milliseconds.unparsable),
-        absolute=False,
-        input_tokens=_counts([request.input_length for request in requests]),
-        output_tokens=_counts([request.output_length for request in requests]),
-    )
-    return build_trace(rows, name=name, source=lines.path)
+            first = msgspec.json.decode(lines.first)
+        except (msgspec.DecodeError, UnicodeError, RecursionError):
+            return False
+        keys = {"timestamp", "input_length", "output_length"}
+        return isinstance(first, dict) and keys <= set(first)
+
+    def read(self, lines: Lines, name: str) -> Trace:
+        """Read a file of the format, as `TraceFormat.read` says."""
+        ragged = np.zeros(len(lines.number), dtype=np.bool_)
+        requests = []
+        for row, line in enumerate(lines.text):
+            try:
+                requests.append(_DECODER.decode(line))
+            except (msgspec.MsgspecError, UnicodeError, RecursionError):
+                requests.append(_Request())
+                ragged[row] = True
+        milliseconds = _numbers([request.timestamp for request in requests])
+        rows = Rows(
+            number=lines.number,
+            ragged=ragged,
+            time=Parsed(milliseconds.values / 1e3, milliseconds.missing, milliseconds.unparsable),
+            absolute=False,
+            input_tokens=_counts([request.input_length for request in requests]),
+            output_tokens=_counts([request.output_length for request in requests]),
+        )
+        return build_trace(rows, name=name, source=lines.path)
+
+
+FORMAT = Mooncake()
 
 
 def _numbers(values: list[Any]) -> Parsed:

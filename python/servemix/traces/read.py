@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
 from pathlib import Path
 
 from servemix._errors import InvalidInputError
@@ -17,27 +16,26 @@ from servemix.traces import (
     vidur,
     vllm,
 )
-from servemix.traces._lines import Lines, header_names, read_lines
+from servemix.traces._format import TraceFormat
+from servemix.traces._lines import header_names, read_lines
 from servemix.traces.trace import Trace
 
 __all__ = ["FORMATS", "read_trace", "trace_name"]
 
 # The order matters: vllm and request-log know columns and keys by many names and come last.
-_FORMATS: dict[str, tuple[Callable[[Lines], bool], Callable[[Lines, str], Trace]]] = {
-    mooncake.NAME: (mooncake.matches, mooncake.read),
-    **{
-        known.name: (known.matches, known.read)
-        for known in (
-            aibrix.FORMAT,
-            llmservingsim.FORMAT,
-            azure.FORMAT,
-            burstgpt.FORMAT,
-            vidur.FORMAT,
-            llmservingsim.CSV,
-            vllm.FORMAT,
-            request_log.FORMAT,
-        )
-    },
+_FORMATS: dict[str, TraceFormat] = {
+    known.name: known
+    for known in (
+        mooncake.FORMAT,
+        aibrix.FORMAT,
+        llmservingsim.FORMAT,
+        azure.FORMAT,
+        burstgpt.FORMAT,
+        vidur.FORMAT,
+        llmservingsim.CSV,
+        vllm.FORMAT,
+        request_log.FORMAT,
+    )
 }
 
 #: Columns that only files of lengths have where no trace format matches.
@@ -85,10 +83,10 @@ def read_trace(
     lines = read_lines(path)
     title = trace_name(path) if name is None else name
     if format is not None:
-        return _FORMATS[format][1](lines, title)
-    for matches, read in _FORMATS.values():
-        if matches(lines):
-            return read(lines, title)
+        return _FORMATS[format].read(lines, title)
+    for known in _FORMATS.values():
+        if known.matches(lines):
+            return known.read(lines, title)
     if lengths := _LENGTHS.intersection(header_names(lines.first)):
         raise InvalidInputError(
             f"{lines.path}: has lengths ({', '.join(sorted(lengths))}) but no times of arrival, so "

@@ -141,8 +141,12 @@ def test_points_off_the_grid_are_interpolated(planned: Planned) -> None:
     assert plan.status == "FEASIBLE"
     assert screening.measured is not None
     assert screening.measured.files[0].used == 3
+    # nothing of the file was measured at a batch that the scenario has: no plan without it
     with pytest.raises(InvalidInputError, match=r"16 sequences .* outside the measured 2.30968 to"):
         planned("14-planner-json/s.yaml")
+    plan, screening = planned("14-planner-json/s.yaml", optional=True)
+    assert plan.status == "FEASIBLE"
+    assert any("outside the measured 2.30968 to 6.85" in text for text in screening.warnings)
 
 
 def test_what_is_extrapolated_stays_below_the_hardwares_peak(planned: Planned) -> None:

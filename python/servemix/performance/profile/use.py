@@ -116,6 +116,10 @@ class MeasuredUse:
         list of str
             One sentence for each deployment, which names what was measured.
         """
+        return [text for text, _ in self._modelled(plan)]
+
+    def _modelled(self, plan: Plan) -> list[tuple[str, bool]]:
+        """Return these sentences, and whether a measured deployment could have served the same."""
         of_types: dict[int, list[int]] = {}
         routing = plan.routing
         for i, a, share in zip(
@@ -133,30 +137,45 @@ class MeasuredUse:
             if not near:
                 continue
             why = next((self.why[i, a] for i in types if self.why[i, a]), "")
-            told.append(
+            text = (
                 f"{deployment} with {limit} sequences rests on the performance model for "
                 f"{_some(self.query_types[i] for i in types)}, although the files measure that "
                 f"model on that GPU" + (f" ({why})" if why else "") + "; nearest: "
                 f"{_nearest_batches(deployment, near)}"
             )
+            told.append((text, any(self._is_measured(i, deployment) for i in types)))
         return told
+
+    def _is_measured(self, query_type: int, wanted: Deployment) -> bool:
+        """Whether a query type has a measured route on that model and GPU."""
+        return any(
+            (one.model, one.gpu) == (wanted.model, wanted.gpu)
+            for (one, _), measured in zip(
+                self.deployments, self.measured[query_type].tolist(), strict=True
+            )
+            if measured
+        )
 
     def refuse_modelled(self, plan: Plan) -> list[str]:
         """Return what :meth:`modelled` says where that is allowed, and refuse the plan elsewhere.
 
+        A query type for which a file measures nothing is left to the model, with these words.
+
         Raises
         ------
         InvalidInputError
-            A deployment rests on the model though a file covers it, and ``optional`` is not set.
+            A deployment rests on the model though a measured one of its model and GPU could serve
+            the query type, and ``optional`` is not set.
         """
-        told = self.modelled(plan)
-        if told and not self.optional:
+        told = self._modelled(plan)
+        refused = [text for text, is_measured in told if is_measured]
+        if refused and not self.optional:
             raise InvalidInputError(
-                f"{'; '.join(told)}. Measure there, keep the scenario to what was measured "
+                f"{'; '.join(refused)}. Measure there, keep the scenario to what was measured "
                 "(parallelism, precisions), or plan with both by `optional: true` in "
                 "performance.options (--profile-optional)"
             )
-        return told
+        return [text for text, _ in told]
 
 
 #: Why a row of a deployment that the scenario has may not be used.
