@@ -90,7 +90,7 @@ def load_json(text: str | bytes, where: str, *, unique: bool = False) -> Any:
     where
         What errors call it.
     unique
-        Whether a key that comes twice in an object is refused.
+        Whether a key that comes twice in an object is rejected.
 
     Raises
     ------

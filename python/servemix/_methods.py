@@ -23,7 +23,7 @@ ENTRY_POINTS = "servemix.methods"
 
 @dataclass(frozen=True)
 class HeuristicSettings:
-    """What `servemix.solve` was asked for, for a heuristic of one's own.
+    """What `servemix.solve` was called with, for a heuristic of one's own.
 
     Attributes
     ----------

@@ -1,4 +1,4 @@
-"""Deployments at the least expected cost, the traffic routed anew in every scenario."""
+"""Deployments at the least expected cost, the traffic routed again in every scenario."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ __all__ = ["Recourse", "solve_with_recourse"]
 
 @dataclass(frozen=True)
 class Recourse:
-    """Plan against sampled scenarios in which the traffic may be routed anew.
+    """Plan against sampled scenarios in which the traffic may be routed again.
 
     Where `Inflation` asks that one routing withstands all, this weighs: what is deployed costs its
     rental and storage, and in each scenario its best routing, with unserved queries at their price

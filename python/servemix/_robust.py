@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 __all__ = ["robust_solve", "sample_scenarios"]
 
-#: Rounds of planning and attack in the budgeted case, and times that rounds begin anew.
+#: Rounds of planning and attack in the budgeted case, and times that rounds start afresh.
 _MAX_ROUNDS = 12
 _MAX_DESCENTS = 3
 #: Constraints are met to this relative tolerance.
@@ -181,7 +181,7 @@ def _at_given_figures(problem: Problem, plan: Plan, *, proves: bool = True) -> P
             unmet=plan.unmet,
             statistics=plan.statistics,
         )
-        # No plan leaves as feasible that the checker refuses.
+        # No plan leaves as feasible that the checker rejects.
         if check(problem, costed).feasible:
             return costed
     proven = plan.status == "INFEASIBLE" and proves
@@ -323,7 +323,7 @@ def _saves(plan: Plan | None, over: Plan) -> bool:
 def _attack(
     problem: Problem, plan: Plan, inflation: Inflation, gamma: float, *, broken_only: bool = True
 ) -> tuple[FloatArray, FloatArray]:
-    """Find the share of each row's range that its worst Γ parameters take; 0 where it is not used.
+    """Find the share of each row's range that its worst Γ parameters take; 0 if it is not used.
 
     ``broken_only`` leaves it 0 in rows that withstand them, too.
 

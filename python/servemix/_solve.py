@@ -75,7 +75,7 @@ def solve(
         whatever the number of threads.
     time_limit
         Wall-clock limit, s; at the limit the best plan so far is returned. None for no limit: the
-        method runs to its own end.
+        method runs until it converges.
     threads
         Threads to use.
     max_iterations
@@ -95,7 +95,7 @@ def solve(
     robust
         An `Inflation`: plan so that every constraint holds wherever the parameters lie within these
         factors, with the routing as planned. A `Recourse`: plan for the least expected cost over
-        sampled scenarios, the traffic routed anew in each (see ``docs/experiments.md``). The plan
+        sampled scenarios, the traffic routed again in each (see ``docs/experiments.md``). The plan
         is costed at the figures of ``problem``; it has no bound, and limits hold for each of the
         solves behind it.
     scenarios

@@ -18,7 +18,7 @@ class Inflation:
     Attributes
     ----------
     latency
-        Largest factor of the latency and busy time of a route, ≥ 1; 1 where they are exact.
+        Largest factor of the latency and busy time of a route, ≥ 1; 1 if they are exact.
     error
         Largest factor of the error rate of a route, ≥ 1.
     demand

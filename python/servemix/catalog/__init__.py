@@ -139,7 +139,7 @@ def model(name: str) -> Model:
 
 
 def find_model(name: str) -> Model | None:
-    """Look up a model as :func:`model` does; None where the catalog has none.
+    """Look up a model as :func:`model` does; None if the catalog has none.
 
     Parameters
     ----------

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from functools import lru_cache
 
-#: Tunings, checkpoint formats and versions: they change no size. The precision is asked for apart.
+#: Tunings, checkpoint formats and versions: they change no size. The precision is requested apart.
 _MODEL_ENDINGS = re.compile(
     r"[-_.](instruct|chat|it|hf|kv|awq|gptq|dynamic|quantized|block|base|thinking|[bf]+p?16|fp8"
     r"|(nv|mx)?fp4|int[48]|w\d+a\d+|v\d+(\.\d+)*|2[4-9]\d\d)$",

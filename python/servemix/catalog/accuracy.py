@@ -25,9 +25,9 @@ class PublishedError(msgspec.Struct, frozen=True, kw_only=True):
     derivation
         One line: the numbers used and their sources.
     warning
-        What a reader must know before relying on it; None where there is nothing.
+        What a reader must know before relying on it; None if there is nothing.
     retention
-        The retention that it was estimated by; None where it is published.
+        The retention that it was estimated by; None if it is published.
     """
 
     error: float
@@ -91,7 +91,7 @@ def published_retention(
     Returns
     -------
     Retention or None
-        Median, range and sources; None where nothing is published. At ``bf16`` it is 1.
+        Median, range and sources; None if nothing is published. At ``bf16`` it is 1.
     """
     facts = tuple(facts)
     if precision == "bf16":
@@ -174,7 +174,7 @@ def estimated_error(
     base = of_model[0]
     assert base.accuracy is not None
     all_facts = tuple(all_facts)
-    # from the precision of the score to 16 bits, and from there to the one that is asked for
+    # from the precision of the score to 16 bits, and from there to the one that is requested
     retention = _kept(all_facts, precision, method)
     known = _kept(all_facts, base.precision, None)
     if retention.count == 0:
@@ -203,7 +203,7 @@ def _of_benchmark(facts: list[AccuracyFact], benchmark: str) -> list[AccuracyFac
 
 
 def _one(facts: list[AccuracyFact], method: str | None, what: str) -> AccuracyFact | None:
-    """Return the fact of the method asked for, or the only one there is."""
+    """Return the fact of the method requested, or the only one there is."""
     if method is not None and any(fact.method is not None for fact in facts):
         facts = [
             fact for fact in facts if fact.method and name_key(fact.method) == name_key(method)

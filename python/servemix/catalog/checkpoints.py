@@ -22,7 +22,7 @@ class Checkpoint(NamedTuple):
     Attributes
     ----------
     name
-        Hugging Face id; None where none is known.
+        Hugging Face id; None if none is known.
     quantization
         What the engine does to the weights while it loads them (vLLM ``--quantization``); None
         where the checkpoint itself says.

@@ -37,7 +37,7 @@ class Gpu(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     memory_gb
         Memory, GB (10⁹ bytes).
     bf16_tflops, fp8_tflops, int8_tops, fp4_tflops
-        Dense peak rates, 10¹² operations per second; None where the GPU lacks the format.
+        Dense peak rates, 10¹² operations per second; None if the GPU lacks the format.
     memory_gb_per_s
         Memory bandwidth, GB/s.
     link_gb_per_s
@@ -51,7 +51,7 @@ class Gpu(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
         Reached share of the peak rates and latency of a collective; None leaves them to the
         performance model.
     usd_per_h
-        Rental of one GPU, USD/h; None where no price was found.
+        Rental of one GPU, USD/h; None if no price was found.
     unverified
         Fields whose number nobody has checked against its source.
     """
@@ -79,7 +79,7 @@ class Gpu(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     unverified: tuple[str, ...] = ()
 
     def flops(self, compute: ComputeFormat) -> float | None:
-        """Dense peak rate in a format, operations per second; None where the GPU lacks it.
+        """Dense peak rate in a format, operations per second; None if the GPU lacks it.
 
         Parameters
         ----------
@@ -118,17 +118,17 @@ class Model(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     tied_embeddings
         Whether input and output embeddings are one matrix.
     caches
-        What the layers keep of a sequence, by kind; empty where all of them have ``kv_heads`` keys
+        What the layers keep of a sequence, by kind; empty if all of them have ``kv_heads`` keys
         and values of ``head_size``.
     experts, experts_per_token, routed_params_b
         Routed experts of a layer, how many of them answer a token, and the parameters of all routed
-        experts of all layers, 10⁹; None where there are none or they are not known.
+        experts of all layers, 10⁹; None if there are none or they are not known.
     embedding_params_b
         Parameters of all embeddings, 10⁹; None takes the vocabulary times the hidden size.
     max_context_tokens
         Longest context, tokens.
     precision, kv_precision
-        In which precision the checkpoint is stored, and the KV cache kept; None where not known. A
+        In which precision the checkpoint is stored, and the KV cache kept; None if not known. A
         ``kv_precision`` of fp8 halves the cache.
     family
         Kind of architecture, as ``model_type`` names it.

@@ -52,7 +52,7 @@ def _fail_with_all(error: InvalidInputError) -> typer.Exit:
 
 @contextmanager
 def _one_line_errors() -> Iterator[None]:
-    """Turn what a person can put right into one line on stderr and an exit code."""
+    """Turn what a person can correct into one line on stderr and an exit code."""
     try:
         yield
     except InvalidInputError as error:

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 #: The exact model by the solver behind it, as experiments name them.
 _SOLVERS = ("highs", "cbc")
 _EXACT = ("exact", *_SOLVERS)
-#: Seconds that a method which proves its plan may take where nothing else is asked for.
+#: Seconds that a method which proves its plan may take where nothing else is requested.
 DEFAULT_TIME_LIMIT_S = 60.0
 
 
@@ -45,7 +45,7 @@ class Row:
 
     @property
     def method(self) -> str:
-        """The method as it was asked for: a solver's name for the exact model in it."""
+        """The method as it was requested: a solver's name for the exact model in it."""
         return self.name or self.plan.method
 
 
@@ -165,7 +165,7 @@ def gap_to(bound: float | None, plan: Plan) -> float | None:
 
 
 def speed_up(row: Row, rows: list[Row]) -> float | None:
-    """How many times as fast as the exact method a method is; None where that was not run."""
+    """How many times as fast as the exact method a method is; None if that was not run."""
     exact = next((other.plan for other in rows if other.method in _EXACT), None)
     if exact is None or row.method in _EXACT or row.plan.runtime_s <= 0.0:
         return None

@@ -56,7 +56,7 @@ def print_table(table: Table, to: Console | None = None) -> None:
 
 
 def _fitted_widths(table: Table, width: int) -> list[int] | None:
-    """Widths of the columns in a terminal; None where numbers would not stay whole.
+    """Widths of the columns in a terminal; None if numbers would not stay whole.
 
     Headings break at blanks before texts are folded. (Left to itself, rich cuts what is too wide.)
     """
@@ -99,7 +99,7 @@ def progress(description: str, total: int | None = None) -> Iterator[Progress]:
     description
         What is being done.
     total
-        Steps to do; None where that is not known, which shows a pulse and the time passed.
+        Steps to do; None if that is not known, which shows a pulse and the time passed.
 
     Yields
     ------

@@ -48,7 +48,7 @@ class Held:
         seeds: Sequence[int],
         withstand: float | None,
     ) -> Held | None:
-        """Return what the options ask for; None where the plan is not held.
+        """Return what the options ask for; None if the plan is not held.
 
         Raises
         ------
@@ -81,7 +81,7 @@ class Held:
         return Held(kind, trace, attainment, seeds, withstand)
 
     def run(self, given: Given, method: str, seed: int) -> Hold | None:
-        """Plan, replay and plan again; None where the problem has no plan at all."""
+        """Plan, replay and plan again; None if the problem has no plan at all."""
         from servemix.replay.hold import hold
 
         if given.scenario is None:

@@ -34,13 +34,13 @@ class Given:
     problem
         The problem, built if need be.
     screening
-        What the building left out; None where the problem itself was given.
+        What the building left out; None if the problem itself was given.
     known
-        What the scenario tells beyond the problem; None where the problem itself was given.
+        What the scenario tells beyond the problem; None if the problem itself was given.
     facts
-        What the scenario adds to a plan file; None where the problem itself was given.
+        What the scenario adds to a plan file; None if the problem itself was given.
     scenario
-        The scenario with its profiles; None where the problem itself was given.
+        The scenario with its profiles; None if the problem itself was given.
     """
 
     problem: Problem

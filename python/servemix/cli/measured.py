@@ -82,7 +82,7 @@ def assumed(entries: Sequence[str]) -> dict[str, Any]:
 
 
 def check_measured(screening: Screening | None, plan: Plan) -> list[str]:
-    """Say what of a plan rests on the model though a file covers it; refuse where not allowed."""
+    """Say what of a plan rests on the model though a file covers it; reject where not allowed."""
     if screening is None or screening.measured is None or plan.objective_value is None:
         return []
     return screening.measured.refuse_modelled(plan)

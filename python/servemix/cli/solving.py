@@ -27,7 +27,7 @@ T = TypeVar("T")
 
 
 def check_output(output: Path | None) -> None:
-    """Refuse a file that the plan could not be written to, before time is spent on it."""
+    """Reject a file that the plan could not be written to, before time is spent on it."""
     if output is None:
         return
     if not output.name.endswith((".json", ".json.gz", ".html")):

@@ -27,11 +27,11 @@ class Decision:
     in_force
         What should run now, and where traffic goes now: only to what is ready and stays.
     full
-        Whether deployments were chosen anew, rather than the routing alone.
+        Whether deployments were chosen again, rather than the routing alone.
     forced
-        What the deployments of before could not do; None where they could.
+        What the deployments of before could not do; None if they could.
     saves_usd_per_h
-        What the new deployments cost less than those of before at these rates, USD/h; 0 where they
+        What the new deployments cost less than those of before at these rates, USD/h; 0 if they
         are the same, and where something forced them.
     """
 

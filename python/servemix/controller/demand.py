@@ -61,13 +61,13 @@ class RateSource:
         Returns
         -------
         rates, whole
-            Queries per hour, NaN where nothing is known; and whether the server has counted for
+            Queries per hour, NaN if nothing is known; and whether the server has counted for
             the whole window.
 
         Raises
         ------
         DemandServerError
-            The server does not answer, or refuses.
+            The server does not answer, or rejects.
         """
         window = f"{max(round(self.window_s), 1)}s"
         by_type = self.query or "sum by (query_type) (rate(servemix_requests_total[$window]))"
@@ -121,7 +121,7 @@ def attributed(counted: FloatArray, shares: FloatArray, prior: FloatArray) -> Fl
     Returns
     -------
     numpy.ndarray
-        Queries per hour of each type; NaN where none of it is routed.
+        Queries per hour of each type; NaN if none of it is routed.
     """
     routed = shares.sum(axis=0)
     rates = np.where(routed > 0.0, np.maximum(prior, 1e-3), 0.0)
@@ -140,7 +140,7 @@ class DemandWindow:
     Attributes
     ----------
     rates
-        Rates in queries per hour to go on from where nothing has been counted yet.
+        Rates in queries per hour to resume from where nothing has been counted yet.
     window_s
         Length of a window, s.
     hold
@@ -173,7 +173,7 @@ class DemandWindow:
         now_s
             Unix time.
         counted
-            Queries per hour of each type; NaN where that is not known.
+            Queries per hour of each type; NaN if that is not known.
         whole
             Whether they were counted for the whole window; what is too low otherwise only raises
             the demand.

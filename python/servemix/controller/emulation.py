@@ -60,7 +60,7 @@ class Emulation:
         port
             Where to listen.
         replica
-            The replica; its time until it is ready goes on from when it was made.
+            The replica; its time until it is ready resumes from when it was made.
 
         Raises
         ------
@@ -180,7 +180,7 @@ async def follow(
     """Serve the replicas that ``servemix run`` wants, as they change, until SIGTERM or SIGINT.
 
     What a cluster does, on loopback: replicas start, drain and end as the files of the loop say,
-    and one that is lost (``POST /emulate/lose`` to it) is started anew.
+    and one that is lost (``POST /emulate/lose`` to it) is restarted.
 
     Parameters
     ----------

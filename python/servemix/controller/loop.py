@@ -42,7 +42,7 @@ class LoopSettings:
     every_s
         Seconds between two steps: what is ready is looked at, and traffic routed.
     replan_every_s
-        Seconds after which deployments are chosen anew; sooner where they do not suffice.
+        Seconds after which deployments are chosen again; sooner where they do not suffice.
     least_move
         A routing that differs less than this in every fraction is not published.
     """
@@ -78,7 +78,7 @@ class Loop:
     demand
         The demand so far.
     facts
-        What the scenario adds to plan files; None where it is not known.
+        What the scenario adds to plan files; None if it is not known.
     gauges
         The metrics of the loop.
     settings

@@ -30,7 +30,7 @@ class _Replicas(msgspec.Struct):
 
 
 class State(msgspec.Struct):
-    """What a restart goes on from.
+    """What a restart resumes from.
 
     Attributes
     ----------
@@ -58,7 +58,7 @@ class State(msgspec.Struct):
 
 
 def read_state(folder: Path, problem: str) -> State | None:
-    """Read the state of before a restart; None where there is none.
+    """Read the state of before a restart; None if there is none.
 
     Raises
     ------

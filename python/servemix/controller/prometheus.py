@@ -65,7 +65,7 @@ class Prometheus:
         Raises
         ------
         DemandServerError
-            The server does not answer in time, refuses the query, or answers with something else.
+            The server does not answer in time, rejects the query, or answers with something else.
         """
         given = {"query": query, "timeout": f"{self.timeout_s:.3f}"}
         if at_s is not None:

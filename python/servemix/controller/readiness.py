@@ -12,10 +12,10 @@ __all__ = ["AskedByQuery", "Probed", "Readiness"]
 
 
 class Readiness(Protocol):
-    """What is ready, and what is wanted."""
+    """What is ready, and what is needed."""
 
     def observe(self) -> list[str]:
-        """Look anew; returns what has changed, in words."""
+        """Look again; returns what has changed, in words."""
 
     def ready(self) -> dict[str, int]:
         """Replicas that take traffic, by deployment."""
@@ -24,7 +24,7 @@ class Readiness(Protocol):
         """Take note of the replicas that should run, by deployment."""
 
     def addresses(self) -> dict[str, list[str]] | None:
-        """Addresses that take traffic, by deployment; None where others know them."""
+        """Addresses that take traffic, by deployment; None if others know them."""
 
 
 class Probed:
@@ -83,7 +83,7 @@ class AskedByQuery:
         return {name: min(n, self._wanted.get(name, n)) for name, n in self._ready.items()}
 
     def follow(self, wanted: Mapping[str, int]) -> None:
-        """Remember what is wanted."""
+        """Remember what is needed."""
         self._wanted = {name: wanted.get(name, 0) for name in {*wanted, *self._ready}}
 
     def addresses(self) -> None:

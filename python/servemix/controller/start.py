@@ -73,7 +73,7 @@ def make_loop(
     asked: Request,
     gauges: Gauges | None,
 ) -> Loop:
-    """Make a loop that goes on from the state in the folder, where there is one.
+    """Make a loop that resumes from the state in the folder, where there is one.
 
     Parameters
     ----------

@@ -32,7 +32,7 @@ __all__ = ["MipSolver", "solve_exact"]
 _LEAST_GAP = 1e-4
 #: Parts of the tolerance within which a routing is sought; the rest is left to the solver's own.
 _SHARES_WITHIN = (0.8, 0.98)
-#: Relative slack in the comparison of a gap with the one asked for.
+#: Relative slack in the comparison of a gap with the one requested.
 _GAP_ROUNDING = 1e-6
 
 
@@ -63,7 +63,7 @@ def solve_exact(
         the feasibility tolerance, which may cost that much less.
     threads
         Threads of the solver, 1 by default. HiGHS runs all overlapping solves of a process with
-        the number that the first of them asked for.
+        the number that the first of them requested.
     initial_plan
         Plan to start from. One that meets every constraint is returned where the solver finds
         nothing better; any other is only a hint.
@@ -152,7 +152,7 @@ def _nothing_deployed(model: MipModel) -> MipResult:
 
 
 def _plans(problem: Problem, model: MipModel, values: FloatArray, solver: MipSolver) -> list[Plan]:
-    """Plans from a solver's values: as they are and, where that breaks a row, routed anew."""
+    """Plans from a solver's values: as they are and, where that breaks a row, routed again."""
     from servemix import Plan, check
 
     draft: dict[str, Any] = {

@@ -17,7 +17,7 @@ _NO_TRAFFIC = 1e-9
 
 
 def columns_of(problem: Problem, model: MipModel, plan: Plan) -> FloatArray | None:
-    """Value of every column in a plan; None where there is no plan.
+    """Value of every column in a plan; None if there is no plan.
 
     What the model has no column for is left out, which makes the values a hint at least.
     """

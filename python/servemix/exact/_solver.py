@@ -36,7 +36,7 @@ class MipResult:
     values
         Value of every column; None without a solution.
     bound
-        Lower bound on the objective, the constant included, USD; None where there is none.
+        Lower bound on the objective, the constant included, USD; None if there is none.
     """
 
     status: str
@@ -173,7 +173,7 @@ def _given(threads: int) -> Iterator[int | None]:
 
 
 class _Scheduler:
-    """HiGHS has one scheduler for the whole process and refuses another number of threads."""
+    """HiGHS has one scheduler for the whole process and rejects another number of threads."""
 
     lock = threading.Lock()
     threads: int | None = None

@@ -1,4 +1,4 @@
-"""Rolling horizon: planning once for the day against planning anew every few minutes."""
+"""Rolling horizon: planning once for the day against re-planning every few minutes."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Policy:
         Method of `servemix.solve`; or ``"planner"``, a `servemix.Planner` that lives through the
         series.
     replan
-        Whether to plan anew at every step; else once, for the mean rates of the series.
+        Whether to re-plan at every step; else once, for the mean rates of the series.
     min_saving
         With transition costs, a new plan is taken only where it saves this share more than the
         change costs.
@@ -126,7 +126,7 @@ def rolling(
 ) -> list[RollingResult]:
     """Run policies over a series of rates.
 
-    A policy that plans anew knows the rates of the step at hand and no later ones; one that plans
+    A policy that re-plans knows the rates of the step at hand and no later ones; one that plans
     once knows the means of the whole series. Where no plan keeps the caps on unserved queries,
     these are lifted. Between plans deployments stay, and the traffic of each step is routed over
     them at the least cost, everything allowed to go unserved at its price. A step

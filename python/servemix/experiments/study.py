@@ -76,7 +76,7 @@ class Study:
     draw
         Draws all rows into a matplotlib figure; None for no picture.
     settings
-        What was asked for, for the record.
+        What was requested, for the record.
     sequential
         Whether cells are timed and so must run alone, one after the other, in this process.
     size_inches
@@ -114,7 +114,7 @@ class Study:
         ----------
         output
             Folder for the results, made if need be. Each cell's rows are kept there as soon as
-            they are known, so that a run that was interrupted goes on where it ended; so are
+            they are known, so that a run that was interrupted resumes where it stopped; so are
             the rows (``NAME.csv``), the tables (``NAME.md``), the picture (``NAME.png``, with the
             extra ``plot``), the record (``NAME.json``) and all of it as a page (``NAME.html``,
             with the extra ``report``). None keeps nothing.
@@ -228,7 +228,7 @@ class StudyResult(Framed):
         return [row.get(name) for row in self.rows]
 
     def to_csv(self) -> str:
-        """Write every row as CSV; empty where there is no value.
+        """Write every row as CSV; empty if there is no value.
 
         Returns
         -------

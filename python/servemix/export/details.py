@@ -71,7 +71,7 @@ class PlanFacts:
 
     @cached_property
     def fleet(self) -> Fleet | None:
-        """Service curves of the configurations; None where the performance model has none."""
+        """Service curves of the configurations; None if the performance model has none."""
         # This one model knows no engines, only what requests may cost.
         return None if self.scenario.performance.model == "capability" else Fleet.of(self.scenario)
 
@@ -83,7 +83,7 @@ class PlanFacts:
         problem, plan
             A problem of this scenario, whatever its rates, and a plan for it.
         held
-            Replays that the plan was sized by; None where it was never replayed.
+            Replays that the plan was sized by; None if it was never replayed.
 
         Returns
         -------

@@ -21,7 +21,7 @@ class Step:
     Attributes
     ----------
     action
-        ``start`` replicas, ``route`` a query type anew, ``drain`` and ``stop`` replicas.
+        ``start`` replicas, ``route`` a query type again, ``drain`` and ``stop`` replicas.
     name
         The deployment, or the query type.
     message

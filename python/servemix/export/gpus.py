@@ -8,7 +8,7 @@ __all__ = ["GpuNames", "gpu_names"]
 
 
 class GpuNames(NamedTuple):
-    """Names of one GPU; None where a project has none or it is not known.
+    """Names of one GPU; None if a project has none or it is not known.
 
     Attributes
     ----------

@@ -35,7 +35,7 @@ class Engine:
     served_names
         Names under which its engines answer: its own, the plan's and those of all query types, so
         that a request may name any of them. They do not depend on the routing, so that an engine
-        need not start anew where only the routing changes.
+        need not restart where only the routing changes.
     """
 
     name: str

@@ -1,4 +1,4 @@
-"""A plan file as it is read without its problem: servemix-plan/2, and /1 where it has names."""
+"""A plan file as it is read without its problem: servemix-plan/2, and /1 if it has names."""
 
 from __future__ import annotations
 
@@ -97,7 +97,7 @@ class Deployment(_Row, frozen=True, kw_only=True):
 
     @property
     def nodes_per_replica(self) -> int:
-        """Nodes that one replica spans; 1 where the size of a node is not known."""
+        """Nodes that one replica spans; 1 if the size of a node is not known."""
         return -(-self.gpus_per_replica // (self.gpus_per_node or self.gpus_per_replica))
 
 

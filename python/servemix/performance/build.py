@@ -275,7 +275,7 @@ def configuration_curves(resolved: ResolvedScenario, configurations: Configurati
 
 
 def note_mistakes(resolved: ResolvedScenario, mistakes: Mistakes) -> None:
-    """Note what the building of a scenario's problem would refuse.
+    """Note what the building of a scenario's problem would reject.
 
     Parameters
     ----------

@@ -127,7 +127,7 @@ def service_curves(
 
 
 def errors(resolved: ResolvedScenario) -> Floats:
-    """Return error rates of shape (I, J, K); NaN where the options lack a query type or a model."""
+    """Return error rates of shape (I, J, K); NaN if the options lack a query type or a model."""
     options = _options(resolved)
     base = [options.base_error.get(entry.name, np.nan) for entry in resolved.scenario.query_types]
     capability = [options.capability.get(entry.name, np.nan) for entry in resolved.model_entries]

@@ -68,9 +68,9 @@ class NoConfiguration:
     Attributes
     ----------
     weights_gb
-        Weights to hold; NaN where memory is not the reason.
+        Weights to hold; NaN if memory is not the reason.
     largest_gb
-        Usable memory of the largest replica that was tried; NaN where none could be.
+        Usable memory of the largest replica that was tried; NaN if none could be.
     message
         One line for people.
     """

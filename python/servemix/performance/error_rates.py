@@ -68,7 +68,7 @@ class ErrorRates:
     Attributes
     ----------
     error
-        Shape (I, J, K); NaN where it is not known and needed.
+        Shape (I, J, K); NaN if it is not known and needed.
     unknown
         Shape (I, J, K): whether the 0 in ``error`` stands for a number that nobody knows and
         nothing depends on.
@@ -109,7 +109,7 @@ def error_rates(
     needed
         The (model, tier) pairs that have a configuration.
     modelled
-        Error rates of the performance model, shape (I, J, K), NaN where it has none.
+        Error rates of the performance model, shape (I, J, K), NaN if it has none.
 
     Raises
     ------

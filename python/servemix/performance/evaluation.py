@@ -55,7 +55,7 @@ class SetErrors(msgspec.Struct, frozen=True):
     rows
         Points in the set.
     tpot, ttft, throughput
-        Errors; None where the set has no such figure to judge by.
+        Errors; None if the set has no such figure to judge by.
     """
 
     name: str
@@ -234,7 +234,7 @@ def errors(
 ) -> SetErrors:
     """Errors over the chosen points, of figures that mean what they say.
 
-    A set that was set aside is judged too where it is asked for by itself, so that a table shows
+    A set that was set aside is judged too where it is requested by itself, so that a table shows
     how far off it is; pooled errors leave it out.
     """
     whole_set_aside = bool((chosen <= ~screened.usable).all())

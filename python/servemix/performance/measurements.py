@@ -31,7 +31,7 @@ ENGINE_OF_PROFILE = {"splitwise-sim": "vllm-2023", "muxserve": "vllm-2023", "hel
 ENGINE_NAMES = {"tensorrt-llm": "trtllm"}
 #: Runs of InferenceMAX, as aiconfigurator's sample names them (by date, or by ``cfg`` and a number,
 #: of which many are the same runs with the same figures), draw both lengths evenly
-#: from 80 % to 100 % of what is asked for (``--random-range-ratio 0.8``).
+#: from 80 % to 100 % of what is requested (``--random-range-ratio 0.8``).
 INFERENCEMAX_RUN = re.compile(r"id=(20\d\d_\d\d_\d\d_|.*_cfg\d+$)")
 INFERENCEMAX_MEAN_LENGTH = 0.9
 #: Kinds in the wild that are one of ours: a closed loop of ``batch`` clients.
@@ -61,20 +61,20 @@ class Measurement(msgspec.Struct, frozen=True, kw_only=True):
     tp, pp
         Tensor-parallel degree and pipeline-parallel depth.
     concurrency
-        Sequences at once; 0 where it is not known.
+        Sequences at once; 0 if it is not known.
     prompt_tokens, output_tokens
-        Mean lengths; ``output_tokens`` is 1 where it is not known.
+        Mean lengths; ``output_tokens`` is 1 if it is not known.
     ttft_s, tpot_s
-        Mean time to the first token and per further token, s; NaN where not measured.
+        Mean time to the first token and per further token, s; NaN if not measured.
     output_tokens_per_s
-        Of the whole replica; NaN where not measured.
+        Of the whole replica; NaN if not measured.
     dp, ep
         Copies of the attention and GPUs that whole experts are spread over; a stage has ``tp·dp``
         GPUs.
     kv_precision
         Format of the KV cache; None for that of the model.
     version
-        Of the engine; empty where it is not known.
+        Of the engine; empty if it is not known.
     speculative
         Whether the model's own heads draft tokens.
     waits

@@ -30,7 +30,7 @@ MEMORY_UTILIZATION = 0.9
 
 @dataclass(frozen=True)
 class Predicted:
-    """Predictions, columns of shape (n,); NaN where a row has no such figure.
+    """Predictions, columns of shape (n,); NaN if a row has no such figure.
 
     Attributes
     ----------
@@ -78,7 +78,7 @@ class Points:
 
     @cached_property
     def batch(self) -> Floats:
-        """Sequences at once; 1 where the row does not know."""
+        """Sequences at once; 1 if the row does not know."""
         return np.maximum(self._column("concurrency"), 1.0)
 
     @cached_property
@@ -145,7 +145,7 @@ class Points:
         coefficients
             As for :func:`roofline_curve`, a number or a column of shape ``(n,)`` each.
         peaks
-            Whether the throughput of saturated replicas is wanted, which tries many batches.
+            Whether the throughput of saturated replicas is needed, which tries many batches.
         """
         curve = self.curve(coefficients)
         loop = closed_loop(

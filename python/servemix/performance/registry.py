@@ -53,7 +53,7 @@ def added_model(name: str) -> Callable[..., Any]:
 
 
 def function_of(path: str) -> Callable[..., Any]:
-    """Import a performance model's function when it is asked for."""
+    """Import a performance model's function when it is requested."""
     module, _, name = path.partition(":")
     function: Callable[..., Any] = getattr(import_module(module), name)
     return function

@@ -61,14 +61,14 @@ class Screened:
     reason
         What stands in the way.
     closest
-        The value that comes closest to the limit: GB, seconds or a fraction; NaN where there is
+        The value that comes closest to the limit: GB, seconds or a fraction; NaN if there is
         no number.
     limit
         The limit it misses.
     suffices
-        The limit that alone would give a route; NaN where no single change of a limit does.
+        The limit that alone would give a route; NaN if no single change of a limit does.
     tp, pp, max_num_seqs
-        The configuration that comes closest; 0 where there is none.
+        The configuration that comes closest; 0 if there is none.
     message
         All of this in one line.
     """
@@ -87,7 +87,7 @@ class Screened:
 
     @property
     def key(self) -> str:
-        """Key of the query type that holds the limit; empty where it is no limit of its own."""
+        """Key of the query type that holds the limit; empty if it is no limit of its own."""
         return _KEY.get(self.reason, "")
 
 
@@ -111,13 +111,13 @@ class Screening(Framed):
         Per route of the problem, seconds.
     error_estimated, error_unknown
         Per route of the problem: whether its error rate is an estimate, and whether it is a 0 that
-        stands for a number nobody knows and nothing depends on; None where all are known.
+        stands for a number nobody knows and nothing depends on; None if all are known.
     estimates
         The error rates that were estimated, per model and precision.
     warnings
         What a reader must know about the numbers used.
     intervals
-        How far predicted figures may be off, per distance from what was measured; empty where the
+        How far predicted figures may be off, per distance from what was measured; empty if the
         performance model has no intervals.
     measured
         What was used of the scenario's measured files; None without.
@@ -171,7 +171,7 @@ class Screening(Framed):
                 yield self._entry(i, j, k)
 
     def entry(self, query_type: str, model: str, tier: str) -> Screened | None:
-        """Say why one (query type, model, tier) has no route; None where it has one.
+        """Say why one (query type, model, tier) has no route; None if it has one.
 
         Parameters
         ----------

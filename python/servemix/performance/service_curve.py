@@ -69,11 +69,11 @@ class ServiceCurve:
     first_token_s
         What a request waits for outside the engine's steps before its first token, s.
     max_num_batched_tokens
-        Tokens that one step takes up, prompts' and decodes'; 0 where there is no such limit.
+        Tokens that one step takes up, prompts' and decodes'; 0 if there is no such limit.
     kv_gb_per_token
         KV cache of one token on the whole replica, GB.
     kv_cache_gb
-        Memory of the replica's GPUs left for KV cache, GB; 0 where the weights do not fit.
+        Memory of the replica's GPUs left for KV cache, GB; 0 if the weights do not fit.
     weights_gb
         Weights of one replica, GB; also what is stored.
 

@@ -25,7 +25,7 @@ def suspicions(resolved: ResolvedScenario) -> list[str]:
     Returns
     -------
     list of str
-        Lines for people; empty where nothing looks wrong.
+        Lines for people; empty if nothing looks wrong.
     """
     query_types = resolved.scenario.query_types
     found: dict[tuple[str, float], list[str]] = {}

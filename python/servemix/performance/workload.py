@@ -63,7 +63,7 @@ class Workload:
     speculative
         Whether the model's own heads draft tokens, column of shape ``(A,)``; nowhere where None.
     kv_gb_per_sequence
-        What a sequence keeps whatever its context (states, windows), GB; 0 where it is None.
+        What a sequence keeps whatever its context (states, windows), GB; 0 if it is None.
     """
 
     models: Sequence[Model]

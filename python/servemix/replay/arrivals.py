@@ -66,7 +66,7 @@ def described_arrivals(
 
 
 def described_duration_s(query_types: Sequence[QueryType]) -> float | None:
-    """Length of the longest series, s; None where no query type carries one."""
+    """Length of the longest series, s; None if no query type carries one."""
     series = [entry.arrivals for entry in query_types]
     return max(
         (len(one.rate_per_h) * one.step_s for one in series if one is not None), default=None

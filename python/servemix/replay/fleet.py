@@ -133,7 +133,7 @@ class Fleet:
         -------
         dict
             ``ttft_s``, ``tpot_s`` and ``latency_s`` at the batch that is reached and without
-            waiting, s, shape ``(num_query_types,)``; NaN where nothing of a type is served.
+            waiting, s, shape ``(num_query_types,)``; NaN if nothing of a type is served.
         """
         configuration, place = np.unique(plan.routing["configuration"], return_inverse=True)
         curve = self.curve

@@ -57,7 +57,7 @@ class Hold:
     naive_plan, naive_replay
         The plan at the scenario's mean rates and utilization, and its replay under the first draw.
     in_the_loop, in_the_loop_usd_per_h
-        Replay of the first draw where the plan is made anew every five minutes with these operating
+        Replay of the first draw with a new plan every five minutes from these operating
         points, replicas starting two minutes later; and the mean rental of that, USD per hour.
     message
         Where the plan does not hold: which query types fall short, and what would mend it.
@@ -139,7 +139,7 @@ def hold(
     -------
     Hold or None
         The plan with the replays that show it; ``held`` tells whether it holds, ``message`` what is
-        short where it does not. None where the problem has no plan at all, whatever is replayed.
+        short where it does not. None if the problem has no plan at all, whatever is replayed.
 
     Raises
     ------

@@ -27,7 +27,7 @@ class ReplicaReplay:
     Attributes
     ----------
     ttft_s, tpot_s, latency_s
-        Time to the first token, per output token after it, and to the last, s; NaN where a request
+        Time to the first token, per output token after it, and to the last, s; NaN if a request
         did not fit, ``tpot_s`` also where it has one token.
     queue_s
         From arrival to the first pass that computes of the prompt, s.

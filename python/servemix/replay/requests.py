@@ -45,7 +45,7 @@ class Requests:
         Where they come from, for people.
     prefix_blocks
         Per request the hashes of the leading blocks of its prompt; equal hashes are equal blocks
-        after equal beginnings. None where nothing is known to be shared.
+        after equal beginnings. None if nothing is known to be shared.
     prefix_block_tokens
         Tokens of such a block, a multiple of 16.
 

@@ -50,7 +50,7 @@ class TypeReplay:
     joint
         Share that met every SLO that the type states; an unanswered request met none.
     ttft, tpot, latency
-        Share that met that SLO alone; 1 where the type states none and all were answered.
+        Share that met that SLO alone; 1 if the type states none and all were answered.
     planned
         As :meth:`Fleet.planned` returns them, s; empty for all types together.
     ttft_s, tpot_s, latency_s, queue_s
@@ -85,7 +85,7 @@ class DeploymentReplay:
     replicas
         Replicas.
     requests, refused, preemptions
-        Requests sent there; those that fit in no engine's KV cache; sequences computed anew because
+        Requests sent there; those that fit in no engine's KV cache; sequences recomputed because
         others needed their blocks.
     mean_batch
         Mean number of running sequences of an engine while it is busy.
@@ -131,7 +131,7 @@ class Replay(Framed):
         Per deployment, in the plan's order.
     requests
         Columns per request: ``arrival_s``, ``query_type``, ``deployment`` (-1: none), ``ttft_s``,
-        ``tpot_s``, ``latency_s``, ``queue_s`` (NaN where there is none).
+        ``tpot_s``, ``latency_s``, ``queue_s`` (NaN if there is none).
     phases
         The plans and when they held from; more than one with a planner in the loop.
     """
@@ -164,7 +164,7 @@ class Replay(Framed):
         Returns
         -------
         bool
-            True where every query type with requests reaches it.
+            True if every query type with requests reaches it.
         """
         needed = np.broadcast_to(np.asarray(attainment, dtype=np.float64), len(self.query_types))
         return all(
@@ -269,7 +269,7 @@ class Replay(Framed):
         Returns
         -------
         str or None
-            The text, or None where it was written.
+            The text, or None if it was written.
         """
         import json
 

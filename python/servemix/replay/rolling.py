@@ -1,4 +1,4 @@
-"""Planning anew while requests arrive: a planner in the loop of a replay."""
+"""Re-planning while requests arrive: a planner in the loop of a replay."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class Phase:
 
 @dataclass(frozen=True)
 class PlannerLoop:
-    """How a replay plans anew: every step, from the rates of the step before.
+    """How a replay re-plans: every step, from the rates of the step before.
 
     Replicas are ordered when a plan is made and serve ``start_s`` later; until then requests go
     where the plan before sends them. Replicas that go take no more and finish what they have.

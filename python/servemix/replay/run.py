@@ -101,7 +101,7 @@ def replay(
     fleet
         The curves of the scenario, where several plans of it are replayed.
     planner
-        Plans anew while the requests come, beginning with ``plan``; see :class:`PlannerLoop`.
+        Re-plans while the requests come, beginning with ``plan``; see :class:`PlannerLoop`.
     cancel
         Ends the replay early.
     **changed
@@ -170,7 +170,7 @@ def _assign(
     router: Literal["deficit", "random"],
     seed: int,
 ) -> npt.NDArray[np.int64]:
-    """Place in the deployments of each request; -1 where its plan leaves it unserved."""
+    """Place in the deployments of each request; -1 if its plan leaves it unserved."""
     if not len(requests):
         return np.empty(0, dtype=np.int64)
     begins = np.searchsorted(requests.arrival_s, [phase.ready_s for phase in phases])

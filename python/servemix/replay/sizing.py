@@ -85,7 +85,7 @@ class Sizing:
                 part.append(_part(draw, place == d).columns())
 
     def _assigned(self, requests: Requests) -> Ints:
-        """Place of each request in the plan's deployments; -1 where it goes unserved."""
+        """Place of each request in the plan's deployments; -1 if it goes unserved."""
         if not len(requests):
             return np.empty(0, dtype=np.int64)
         router = self.plan.router(seed=0, mode=self.settings.router)
@@ -161,13 +161,13 @@ class Sizing:
         Returns
         -------
         array of int or None
-            Replicas of each deployment; None where none are found within the limits, or none that
+            Replicas of each deployment; None if none are found within the limits, or none that
             cost less than ``most_usd_per_h``.
         """
         if float(self.usd_per_h @ self.least) >= most_usd_per_h or not self.fits(self.least):
             return None
         counts = self.least.copy()
-        # the dearest first: what it needs may rule the plan out
+        # the most expensive first: what it needs may rule the plan out
         for d in np.argsort(-self.usd_per_h * self.least, kind="stable").tolist():
             most = int(self.max_replicas[d])
             if np.isfinite(most_usd_per_h) and self.usd_per_h[d] > 0.0:

@@ -39,8 +39,8 @@ POINTS = (
     (0.25, 0.5),
     (1.0, 1.0),
 )
-#: Plans that are sized by all draws, the cheapest by the first one, and how many times dearer than
-#: the cheapest so far a plan may become while it is sized.
+#: Plans that are sized by all draws, the cheapest by the first one, and how many times the cost of
+#: the cheapest so far a plan may reach while it is sized.
 _FINALISTS = 2
 _WORTH = 1.25
 
@@ -145,7 +145,7 @@ class Tries:
         return plans or [naive]
 
     def best(self, plans: Sequence[Plan], problem: Problem | None = None) -> Found | None:
-        """Size every plan by the first draw, the cheapest of them by all; None where none holds."""
+        """Size every plan by the first draw, the cheapest of them by all; None if none holds."""
         by_first: list[tuple[float, Plan]] = []
         most, left = np.inf, _MOST_REPLAYS * len(self.draws[0])
         for plan in plans:

@@ -32,7 +32,7 @@ class Withstood:
         Mean share of all queries that go unserved with the plan.
     recourse_usd_per_h, recourse_unserved
         Rental and storage of a plan made against such scenarios, USD per hour, and what it leaves
-        unserved; None where none was made.
+        unserved; None if none was made.
     """
 
     factor: float

@@ -30,7 +30,7 @@ def causes(screening: Screening) -> list[str]:
     Returns
     -------
     list of str
-        Lines for people; empty where every query type has a route.
+        Lines for people; empty if every query type has a route.
     """
     found: dict[str, list[str]] = {}
     for name in screening.without_route():

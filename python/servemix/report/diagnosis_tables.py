@@ -34,7 +34,7 @@ def diagnosis_lines(
     found
         What was found of it.
     screening
-        What the building of the problem left out; None where that is not known.
+        What the building of the problem left out; None if that is not known.
     """
     if found.status == "NO_SOLUTION_FOUND":
         return [

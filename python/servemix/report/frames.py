@@ -118,5 +118,5 @@ def _names(problem: Problem, configuration: Any) -> dict[str, list[str | None]]:
 
 
 def _named(names: Sequence[str], index: Any) -> list[str | None]:
-    """Names at indices; None where the index is negative."""
+    """Names at indices; None if the index is negative."""
     return [str(names[i]) if i >= 0 else None for i in np.asarray(index).tolist()]

@@ -55,7 +55,7 @@ def hold_tables(found: Hold, known: ScenarioFigures | None = None) -> list[Table
 
 
 def withstood_line(found: Withstood, withstand: float | None = None) -> str:
-    """Say how the plan fares where figures are worse than planned; ``withstand`` was asked for."""
+    """Say how the plan fares where figures are worse than planned; ``withstand`` was requested."""
     line = (
         f"If latencies, busy times and errors are up to {found.factor:g} times as planned, "
         f"{percent(found.unserved, 2)} of the queries cannot be served within their SLOs "

@@ -43,7 +43,7 @@ def headline(problem: Problem, plan: Plan) -> list[str]:
 def plan_tables(
     problem: Problem, plan: Plan, *, known: ScenarioFigures | None = None
 ) -> list[Table]:
-    """Lay a plan out in tables; none where there is no plan.
+    """Lay a plan out in tables; none if there is no plan.
 
     Parameters
     ----------
@@ -261,7 +261,7 @@ def _divide(total: FloatArray, by: FloatArray) -> FloatArray:
 
 
 def _margin(value: float, slo: float) -> float | None:
-    """Share of an SLO that is left; None where it allows nothing."""
+    """Share of an SLO that is left; None if it allows nothing."""
     return (slo - value) / slo if slo > 0.0 else None
 
 

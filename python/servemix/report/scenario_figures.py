@@ -30,7 +30,7 @@ class ScenarioFigures:
     ttft_slo_s, tpot_slo_s
         Shape (query types): their limits, seconds; infinite where there is none.
     error_estimated, error_unknown
-        Shape (routes): whether the error rate is an estimate, or not known at all; None where all
+        Shape (routes): whether the error rate is an estimate, or not known at all; None if all
         are known.
     """
 

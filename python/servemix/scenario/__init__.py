@@ -160,7 +160,7 @@ def scenario_to_data(scenario: Scenario) -> dict[str, Any]:
     """
     import msgspec
 
-    # what no file can hold becomes text, which `convert` then refuses by the name of its entry
+    # what no file can hold becomes text, which `convert` then rejects by the name of its entry
     data: dict[str, Any] = msgspec.to_builtins(scenario, enc_hook=repr)
     return data
 

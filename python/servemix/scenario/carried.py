@@ -15,7 +15,7 @@ READERS = {"profile": "servemix.performance.profile.carried"}
 
 
 def reader_of(model: str, function: str) -> Callable[..., Any] | None:
-    """Return a function of a performance model's reader; None where its files carry nothing."""
+    """Return a function of a performance model's reader; None if its files carry nothing."""
     module = READERS.get(model)
     if module is None:
         return None
@@ -24,7 +24,7 @@ def reader_of(model: str, function: str) -> Callable[..., Any] | None:
 
 
 def prices_of(model: str, options: Mapping[str, Any]) -> Callable[[list[str]], Any] | None:
-    """Return what looks up a GPU's price and file by its names; None where no file has prices."""
+    """Return what looks up a GPU's price and file by its names; None if no file has prices."""
     read = reader_of(model, "price_lookup")
     found: Callable[[list[str]], Any] | None = None if read is None else read(options)
     return found

@@ -106,7 +106,7 @@ def convert_noting(
     Returns
     -------
     object or None
-        The data as the type, with wrong entries left out or stood in for; None where too little is
+        The data as the type, with wrong entries left out or stood in for; None if too little is
         left of it.
     """
     if not isinstance(data, Mapping):

@@ -28,7 +28,7 @@ Degrees = Annotated[tuple[Degree, ...], msgspec.Meta(min_length=1, max_length=64
 class Entry(
     msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True
 ):
-    """Base of all sections: keys by name, unknown keys refused, values immutable."""
+    """Base of all sections: keys by name, unknown keys rejected, values immutable."""
 
 
 def _take_name(entry: GpuEntry | ModelEntry, of_catalog: str | None) -> None:

@@ -41,7 +41,7 @@ class ResolvedScenario:
     allowed_models
         Per query type, the indices of the models that may answer.
     pool_names, pool_max_gpus
-        Pools, as written and one for each ``gpus[].max_gpus``; None where there is no limit.
+        Pools, as written and one for each ``gpus[].max_gpus``; None if there is no limit.
     notes
         Which prices come from measured files, and which differ from theirs.
     """

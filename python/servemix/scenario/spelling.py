@@ -23,7 +23,7 @@ def nearest(key: str, known: Iterable[str]) -> str:
 
 
 def number_hint(text: str) -> str:
-    """Say how a text that was meant as a number is written as one; empty where it is none."""
+    """Say how a text that was meant as a number is written as one; empty if it is none."""
     found = _NUMBER.fullmatch(text.strip())
     if found is None:
         return ""

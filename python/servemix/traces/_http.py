@@ -19,7 +19,7 @@ _MAX_BYTES = 128 * 2**20
 
 
 class DemandServerError(ServemixError, OSError):
-    """A server that demand is read from does not answer, refuses, or lacks what is asked for."""
+    """A server that demand is read from does not answer, rejects, or lacks what is requested."""
 
 
 def checked_url(url: str) -> str:

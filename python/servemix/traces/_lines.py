@@ -216,7 +216,7 @@ def split_csv(lines: Lines, separator: str = ",") -> TextTable:
 
 
 def _quoted_row(line: str, separator: str, width: int) -> list[str | None] | None:
-    """Fields of a line with quotes, filled up with None; None where it does not fit."""
+    """Fields of a line with quotes, filled up with None; None if it does not fit."""
     try:
         row: list[str | None] = list(next(csv.reader([line], delimiter=separator, strict=True)))
     except (csv.Error, StopIteration):

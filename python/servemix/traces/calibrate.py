@@ -176,7 +176,7 @@ def calibrate(
 def _check_settings(
     counts: dict[str, int | None], percentiles: dict[str, float], explain: float, window_s: float
 ) -> None:
-    """Refuse settings out of range."""
+    """Reject settings out of range."""
     for entry, count in counts.items():
         if count is not None and count < 1:
             raise InvalidInputError(f"{entry}: {count} is not at least 1")
@@ -220,7 +220,7 @@ def _label(
 def _time_of_day_per_h(
     trace: Trace, label: NDArray[np.int64], num_types: int
 ) -> NDArray[np.float64] | None:
-    """Mean rate per type and hour of the day; NaN where it spends under a minute."""
+    """Mean rate per type and hour of the day; NaN if it spends under a minute."""
     if trace.clock_start_s is None:
         return None
     hour = ((trace.arrival_s + trace.clock_start_s) % _DAY_S // 3600.0).astype(np.int64)

@@ -160,7 +160,7 @@ def _swap_centres(
     centre: NDArray[np.float64],
     error: float,
 ) -> tuple[NDArray[np.float64], float]:
-    """Take each centre away and add one anew, while that lowers the error."""
+    """Take each centre away and add one again, while that lowers the error."""
     since_better = place = 0
     while since_better < len(centre) and len(centre) > 1:
         rest = np.delete(centre, place, axis=0)

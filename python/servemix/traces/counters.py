@@ -85,7 +85,7 @@ def _named(text: str) -> _Name | None:
 def _refuse_rates(
     counters: Mapping[_Key, tuple[NDArray[np.float64], NDArray[np.float64]]], path: str
 ) -> None:
-    """Refuse values that fall far more often than engines are started anew."""
+    """Reject values that fall far more often than engines are restarted."""
     for key, (time_s, value) in counters.items():
         changes = np.diff(value[np.argsort(time_s, kind="stable")])
         falls = int((changes < 0.0).sum())
@@ -125,7 +125,7 @@ def calibrate_counters(
     """Query types from an export of vLLM's counters, one per model.
 
     What a counter rose by between two scrapes is spread evenly over the time between them; where it
-    fell, the engine was started anew and counted from 0.
+    fell, the engine was restarted and counted from 0.
 
     Parameters
     ----------
@@ -323,7 +323,7 @@ def _counters(
 def _risen(
     time_s: NDArray[np.float64], value: NDArray[np.float64], edges_s: NDArray[np.float64]
 ) -> NDArray[np.float64]:
-    """Tell what a counter rose by within each step; NaN where it was not scraped."""
+    """Tell what a counter rose by within each step; NaN if it was not scraped."""
     order = np.argsort(time_s, kind="stable")
     time_s, value = time_s[order], value[order]
     rise = np.diff(value)

@@ -28,9 +28,9 @@ class ModelCounts:
     model
         Name of the model.
     requests, prompt_tokens, generation_tokens
-        Counts within each step, shape (num_steps,); NaN where nothing is known.
+        Counts within each step, shape (num_steps,); NaN if nothing is known.
     prompt_tokens_high, generation_tokens_high
-        Tokens of a request at the percentile of the demand; None where unknown.
+        Tokens of a request at the percentile of the demand; None if unknown.
     latency_s
         Observed latencies by name, s.
     """
@@ -68,7 +68,7 @@ def demand_from_counts(
     step_s
         Length of a step, s.
     start
-        Beginning of the first step, UTC; None where unknown.
+        Beginning of the first step, UTC; None if unknown.
     peak_percentile
         Percentile over the steps that is the peak rate.
     token_percentile
@@ -139,7 +139,7 @@ def demand_from_counts(
 
 
 def _time_of_day_per_h(series: RateSeries, known: NDArray[np.bool_]) -> NDArray[np.float64] | None:
-    """Mean rate by the hour in which steps begin; None where steps are longer than an hour."""
+    """Mean rate by the hour in which steps begin; None if steps are longer than an hour."""
     if series.step_s > _HOUR_S or series.start is None:
         return None
     midnight = series.start.replace(hour=0, minute=0, second=0, microsecond=0)

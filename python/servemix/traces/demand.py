@@ -32,7 +32,7 @@ class CalibratedType:
     input_tokens, output_tokens
         Mean tokens.
     input_tokens_high, output_tokens_high
-        Tokens at the demand's token percentile; None where the source does not tell.
+        Tokens at the demand's token percentile; None if the source does not tell.
     rate_per_h
         Mean arrival rate, requests/h.
     peak_rate_per_h
@@ -40,13 +40,13 @@ class CalibratedType:
     peak_factor
         Peak over mean.
     num_images
-        Mean images per request; None where the trace does not tell.
+        Mean images per request; None if the trace does not tell.
     model
-        The model that was asked; None where types are not told apart by model.
+        The model that was asked; None if types are not told apart by model.
     latency_s
-        Observed latencies in seconds by name, such as ``ttft_p95``; empty where unknown.
+        Observed latencies in seconds by name, such as ``ttft_p95``; empty if unknown.
     lengths, arrivals
-        Distribution of tokens, and rates by the minute with their scatter; None where the source
+        Distribution of tokens, and rates by the minute with their scatter; None if the source
         does not tell single requests.
     """
 
@@ -81,7 +81,7 @@ class Demand:
         Rates per type and window.
     time_of_day_per_h
         Mean rate per type and hour of the day, requests/h, shape (num_types, 24); NaN for hours the
-        source does not reach. None where it does not tell the time of day.
+        source does not reach. None if it does not tell the time of day.
     peak_percentile
         Percentile over the windows that is the peak rate.
     token_percentile
@@ -106,7 +106,7 @@ class Demand:
         Returns
         -------
         tuple of ndarray or None
-            One value per request each; None where the source has no single requests.
+            One value per request each; None if the source has no single requests.
         """
         return None
 
@@ -142,7 +142,7 @@ class Demand:
         Raises
         ------
         InvalidInputError
-            High token counts are asked for and the source does not tell them.
+            High token counts are requested and the source does not tell them.
         """
         entries = []
         for found in self.types:

@@ -101,7 +101,7 @@ def length_quantiles(input_tokens: Ints, output_tokens: Ints) -> LengthQuantiles
 def arrival_figures(
     arrival_s: Floats, duration_s: float, step_s: float = STEP_S
 ) -> ArrivalFigures | None:
-    """Rates by the step and the scatter below it; None where the source is shorter than a step.
+    """Rates by the step and the scatter below it; None if the source is shorter than a step.
 
     Parameters
     ----------
@@ -127,7 +127,7 @@ def arrival_figures(
 
 
 def _scatter(arrival_s: Floats, num_steps: int, step_s: float, width_s: float) -> float:
-    """Variance within steps of the counts in a width, over their mean; 1 where none arrive."""
+    """Variance within steps of the counts in a width, over their mean; 1 if none arrive."""
     per_step = round(step_s / width_s)
     cell = (arrival_s / width_s).astype(np.int64)
     cell = cell[cell < num_steps * per_step]
@@ -142,7 +142,7 @@ def _scatter(arrival_s: Floats, num_steps: int, step_s: float, width_s: float) -
 
 
 def _rank_correlation(first: Ints, second: Ints) -> float:
-    """Spearman's rank correlation, ties sharing their mean rank; 0 where one does not vary."""
+    """Spearman's rank correlation, ties sharing their mean rank; 0 if one does not vary."""
     ranks = [_mean_ranks(first), _mean_ranks(second)]
     if len(first) < 2 or ranks[0].std() == 0.0 or ranks[1].std() == 0.0:
         return 0.0

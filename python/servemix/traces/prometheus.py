@@ -27,7 +27,7 @@ from servemix.traces.demand import Demand
 
 __all__ = ["DemandServerError", "calibrate_prometheus", "parse_duration_s"]
 
-# Prometheus refuses queries for more points of one series than this.
+# Prometheus rejects queries for more points of one series than this.
 _MAX_STEPS = 11_000
 #: Models of one server; more are another label, or a mistake.
 _MAX_SERIES = 1_000
@@ -128,7 +128,7 @@ def calibrate_prometheus(
     InvalidInputError
         A setting is out of range.
     DemandServerError
-        The server does not answer in time, refuses a query, lacks a metric or has no sample of it
+        The server does not answer in time, rejects a query, lacks a metric or has no sample of it
         in the range.
     """
     for entry, value in (("range_s", range_s), ("step_s", step_s), ("timeout_s", timeout_s)):
@@ -204,7 +204,7 @@ class _Window:
     label: str
 
     def increases(self, metrics: tuple[str, ...]) -> dict[str, NDArray[np.float64]]:
-        """Increase of a counter per model and step, NaN where unknown; by the first known name.
+        """Increase of a counter per model and step, NaN if unknown; by the first known name.
 
         Raises
         ------

@@ -39,7 +39,7 @@ class RateSeries:
     step_s
         Length of a step, s, above 0.
     start
-        Beginning of the first step, UTC; None where only relative times are known.
+        Beginning of the first step, UTC; None if only relative times are known.
 
     Raises
     ------

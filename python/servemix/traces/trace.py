@@ -89,15 +89,15 @@ class Trace:
     input_tokens, output_tokens
         Prompt and generated tokens per request, shape (num_requests,), at least 1.
     num_images
-        Images per request, shape (num_requests,); None where the trace does not tell.
+        Images per request, shape (num_requests,); None if the trace does not tell.
     models
-        Names of the models that were asked, empty where the trace does not tell.
+        Names of the models that were asked, empty if the trace does not tell.
     model
-        Index into `models` per request, shape (num_requests,); None where the trace does not tell.
+        Index into `models` per request, shape (num_requests,); None if the trace does not tell.
     start
-        Time of the first arrival, UTC; None where the trace has relative times only.
+        Time of the first arrival, UTC; None if the trace has relative times only.
     clock_start_s
-        Seconds after midnight at the first arrival; None where unknown.
+        Seconds after midnight at the first arrival; None if unknown.
     broken
         What was wrong with the file.
 

@@ -91,13 +91,13 @@ impl PyCheckReport {
         self.violations.iter().map(|violation| violation.clone_ref(py)).collect()
     }
 
-    /// The parts of the cost that the plan has, whatever it claims, USD; None where there is no plan.
+    /// The parts of the cost that the plan has, whatever it claims, USD; None if there is no plan.
     #[getter]
     fn cost<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyDict>>> {
         self.cost.map(|cost| cost_dict(py, &cost)).transpose()
     }
 
-    /// The cost that the plan has, whatever it claims, USD; None where there is no plan.
+    /// The cost that the plan has, whatever it claims, USD; None if there is no plan.
     #[getter]
     fn objective_value(&self) -> Option<f64> {
         self.cost.map(|cost| cost.total())

@@ -88,7 +88,7 @@ impl<'py> Section<'py> {
         Ok(self.columns.contains(key)? && !self.columns.get_item(key)?.is_none())
     }
 
-    /// A column of shares that are 0 where there is none, which `None` says too; all 0 where there is no column.
+    /// A column of shares that are 0 if there is none, which `None` says too; all 0 if there is no column.
     pub(crate) fn optional_shares(&self, key: &str, length: usize) -> PyResult<Vec<f64>> {
         if !self.has(key)? {
             return Ok(vec![0.0; length]);
@@ -278,7 +278,7 @@ pub(crate) fn index_array<'py>(py: Python<'py>, values: &[u32]) -> Bound<'py, Py
     array(py, &values.iter().map(|&value| i64::from(value)).collect::<Vec<_>>())
 }
 
-/// A read-only array of indices, -1 where there is none.
+/// A read-only array of indices, -1 if there is none.
 pub(crate) fn optional_index_array<'py>(py: Python<'py>, values: &[u32]) -> Bound<'py, PyAny> {
     let index = |&value: &u32| if value == NO_POOL { -1 } else { i64::from(value) };
     array(py, &values.iter().map(index).collect::<Vec<_>>())

@@ -20,9 +20,9 @@ use crate::solve::PyCancelToken;
 ///     ``"budget_usd"``, ``"storage_gb"``, ``"max_gpus"``, ``"max_replicas"`` or
 ///     ``"kv_cache_gb"``.
 /// entry
-///     Name of the query type or pool, None where it has none or stands for all of them.
+///     Name of the query type or pool, None if it has none or stands for all of them.
 /// value
-///     Its value; 1.0 where it stands for many.
+///     Its value; 1.0 if it stands for many.
 /// message
 ///     In words.
 #[pyclass(name = "DiagnosedConstraint", module = "servemix", frozen, get_all)]
@@ -71,7 +71,7 @@ impl PyConstraint {
 /// entry
 ///     As `DiagnosedConstraint.entry`.
 /// from_value
-///     Its value now; 1.0 where it is a factor on many.
+///     Its value now; 1.0 if it is a factor on many.
 /// to_value
 ///     Its value with which a plan was found and checked.
 /// not_enough

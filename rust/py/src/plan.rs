@@ -182,13 +182,13 @@ impl PyPlan {
         self.inner.objective_value
     }
 
-    /// A valid lower bound on the cost of every plan, USD; None where none was asked for.
+    /// A valid lower bound on the cost of every plan, USD; None if none was requested.
     #[getter]
     fn objective_bound(&self) -> Option<f64> {
         self.inner.objective_bound
     }
 
-    /// `|objective_value - objective_bound| / |objective_value|`; None where either is unknown.
+    /// `|objective_value - objective_bound| / |objective_value|`; None if either is unknown.
     #[getter]
     fn gap(&self) -> Option<f64> {
         self.inner.gap()
@@ -469,7 +469,7 @@ pub(crate) fn plan_from_arrays<'py>(
     py.get_type::<PyPlan>().getattr("from_arrays")?.call((problem,), Some(arguments))
 }
 
-/// What starting replicas costs and takes; 0 where nothing is said.
+/// What starting replicas costs and takes; 0 if nothing is said.
 pub(crate) fn transition_costs(
     start_usd: Option<&Bound<'_, PyAny>>,
     start_usd_per_gb: Option<&Bound<'_, PyAny>>,

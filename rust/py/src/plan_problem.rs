@@ -25,7 +25,7 @@ impl Numbers {
     }
 }
 
-/// A problem as given, or one with other numbers that is made when it is first asked for: a planner returns plans far
+/// A problem as given, or one with other numbers that is made when it is first requested: a planner returns plans far
 /// more often than anybody asks for their problem.
 pub(crate) struct PlanProblem {
     given: Py<PyProblem>,

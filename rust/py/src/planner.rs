@@ -14,7 +14,7 @@ use crate::problem::PyProblem;
 
 /// Keep a plan up to date: new numbers in, next plan out.
 ///
-/// Deployments are kept or chosen anew, as ``mode`` says; routing is always the best for the
+/// Deployments are kept or chosen again, as ``mode`` says; routing is always the best for the
 /// deployments. Safe to share between threads: calls wait for each other.
 ///
 /// Parameters
@@ -152,11 +152,11 @@ impl PyPlanner {
     /// Parameters
     /// ----------
     /// rates
-    ///     Arrival rate of each query type, queries per hour; None where they are as before.
+    ///     Arrival rate of each query type, queries per hour; None if they are as before.
     /// prices
-    ///     Rental of one GPU of each tier, USD per hour; None where they are as before.
+    ///     Rental of one GPU of each tier, USD per hour; None if they are as before.
     /// pools
-    ///     GPUs that exist in each pool, infinite for no limit, 0 where the pool is lost; None
+    ///     GPUs that exist in each pool, infinite for no limit, 0 if the pool is lost; None
     ///     where they are as before.
     /// failed
     ///     Replicas lost of each deployment of the present plan, in its order; None for none.
@@ -166,7 +166,7 @@ impl PyPlanner {
     ///     should run now, and its routing sends traffic only to replicas that are ready and stay.
     ///     None (the default) takes what is planned as ready.
     /// mode
-    ///     ``"full"`` chooses deployments anew as far as a change pays for itself, for use every
+    ///     ``"full"`` chooses deployments again as far as a change pays for itself, for use every
     ///     few minutes; ``"routing"`` keeps them, for use every second.
     ///
     /// Returns

@@ -32,7 +32,7 @@ impl PyProblem {
         Self { inner: Arc::new(problem), columns: [const { PyOnceLock::new() }; NUM_SECTIONS] }
     }
 
-    /// The columns of a section, copied to Python the first time that they are asked for.
+    /// The columns of a section, copied to Python the first time that they are requested.
     fn section<'py, const N: usize>(
         &self,
         py: Python<'py>,
@@ -264,7 +264,7 @@ impl PyProblem {
         Ok(columns)
     }
 
-    /// Tiers: `name`, `gpu_usd_per_h`, `pool` (-1 where there is none).
+    /// Tiers: `name`, `gpu_usd_per_h`, `pool` (-1 if there is none).
     #[getter]
     fn tiers<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
         let tiers = &self.inner.tiers;
@@ -274,8 +274,8 @@ impl PyProblem {
     }
 
     /// Configurations: `model`, `tier`, `tp`, `pp`, `weights_gb`, `kv_cache_gb`, `max_replicas`,
-    /// `max_num_seqs` (0 where it is not known), `max_utilization` (0 where the problem's holds),
-    /// `min_replicas`, `pair` (-1 where the model and the tier are the pair).
+    /// `max_num_seqs` (0 if it is not known), `max_utilization` (0 if the problem's holds),
+    /// `min_replicas`, `pair` (-1 if the model and the tier are the pair).
     #[getter]
     fn configurations<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
         let configurations = &self.inner.configurations;

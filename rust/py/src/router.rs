@@ -14,7 +14,7 @@ const CHUNK: usize = 4096;
 /// Chooses the deployment of each request by the fractions of a plan; made by `Plan.router`.
 ///
 /// Any number of threads may use one router at once. The n-th choice for a query type is the same
-/// for the same plan, mode and seed, whichever thread asks for it and whatever was asked for
+/// for the same plan, mode and seed, whichever thread asks for it and whatever was requested
 /// other types. A router does not survive a change of plan: make one of the new plan.
 #[pyclass(name = "Router", module = "servemix", frozen, weakref)]
 pub(crate) struct PyRouter {
@@ -30,7 +30,7 @@ impl PyRouter {
         entry::call(py, || step.router(RouterMode::parse(mode)?, seed)).map(|inner| Self { inner })
     }
 
-    /// The configurations of many requests, -1 where one is not to be served.
+    /// The configurations of many requests, -1 if one is not to be served.
     fn signed(&self, types: &[u32]) -> Result<Vec<i64>> {
         let mut chosen = [0; CHUNK];
         let mut configurations = Vec::with_capacity(types.len());
@@ -57,7 +57,7 @@ impl PyRouter {
     /// Returns
     /// -------
     /// int or None
-    ///     Index of the configuration in the problem; None where the plan leaves this request
+    ///     Index of the configuration in the problem; None if the plan leaves this request
     ///     unserved.
     ///
     /// Raises
@@ -87,7 +87,7 @@ impl PyRouter {
     /// Returns
     /// -------
     /// numpy.ndarray
-    ///     Index of the configuration of each, int64, shape (n,); -1 where the plan leaves the
+    ///     Index of the configuration of each, int64, shape (n,); -1 if the plan leaves the
     ///     request unserved.
     ///
     /// Raises

@@ -204,7 +204,7 @@ impl PyTransition {
 
 #[pymethods]
 impl PyTransition {
-    /// The steps in order; empty where nothing changes.
+    /// The steps in order; empty if nothing changes.
     #[getter]
     fn steps(&self, py: Python<'_>) -> Vec<Py<PyTransitionStep>> {
         self.steps.iter().map(|step| step.clone_ref(py)).collect()

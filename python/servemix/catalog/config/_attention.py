@@ -129,7 +129,7 @@ def _windows(fields: Fields, count: int) -> list[str]:
 
 
 def window_tokens(fields: Fields) -> int | None:
-    """Tokens that a layer with a window attends to; None where there is no window."""
+    """Tokens that a layer with a window attends to; None if there is no window."""
     if fields.get("use_sliding_window") is False:
         return None
     names = ("attention_chunk_size", "sliding_window", "sliding_window_size", "window_size")

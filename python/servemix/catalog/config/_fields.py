@@ -51,7 +51,7 @@ class Fields:
         return str(self.data.get("model_type") or self.top.get("model_type") or "")
 
     def get(self, *names: str) -> Any:
-        """Value of the first name that has one; None where none has."""
+        """Value of the first name that has one; None if none has."""
         for name in names:
             value = self.data.get(name)
             if value is not None:
@@ -96,7 +96,7 @@ class Fields:
         return value if isinstance(value, list) else None
 
     def section(self, name: str) -> Mapping[str, Any]:
-        """Return a nested section; empty where it is missing."""
+        """Return a nested section; empty if it is missing."""
         value = self.data.get(name)
         return value if isinstance(value, Mapping) else {}
 

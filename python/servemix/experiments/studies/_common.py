@@ -81,7 +81,7 @@ def split_method(method: str) -> tuple[str, float | None]:
 
 
 def checked_methods(methods: Sequence[str], *, also: Sequence[str] = ()) -> list[str]:
-    """Refuse an unknown method before anything is measured, not when its turn comes."""
+    """Reject an unknown method before anything is measured, not when its turn comes."""
     known = ("gh", "agh", *PROVING, *also)
     for method in methods:
         if split_method(method)[0] not in known:
@@ -126,7 +126,7 @@ def violation_rate(problem: Problem, plan: Plan) -> float:
 
 
 def mean(values: Iterable[float | None]) -> float | None:
-    """Mean of what is known; None where nothing is."""
+    """Mean of what is known; None if nothing is."""
     known = [value for value in values if value is not None]
     return float(np.mean(known)) if known else None
 

@@ -1,4 +1,4 @@
-"""Planning once for the day against planning anew every few minutes."""
+"""Planning once for the day against re-planning every few minutes."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def rolling(
         Names for `servemix.experiments.shapes.shaped`; volatilities 0.01 to 0.05 and every real
         shape by default.
     policies
-        Method of `servemix.experiments.Policy`, and whether it plans anew at every step. The exact
+        Method of `servemix.experiments.Policy`, and whether it re-plans at every step. The exact
         one is ``"bnb"``, which proves its plans; ``"exact"`` does it in a solver.
     step_s
         Length of a step, s.

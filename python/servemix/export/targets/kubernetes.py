@@ -157,7 +157,7 @@ def pod_template(
     gpus: int,
     command: list[str],
 ) -> dict[str, Any]:
-    """Pods of a deployment; they start anew where their settings change, and only there."""
+    """Pods of a deployment; they restart where their settings change, and only there."""
     product = engine.gpu.product
     health = {"httpGet": {"path": "/health", "port": "http"}}
     return {

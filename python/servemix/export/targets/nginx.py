@@ -22,7 +22,7 @@ def render(plan: NamedPlan, options: ExportOptions) -> Export:
         if not at[engine.name]:
             continue
         lines.append(f"upstream {engine.name} {{")
-        # The least busy replica, not the next one; one that refuses is left alone for a while.
+        # The least busy replica, not the next one; one that rejects is left alone for a while.
         lines.append("    least_conn;")
         lines += [
             f"    server {address} max_fails=1 fail_timeout=5s;" for address in at[engine.name]

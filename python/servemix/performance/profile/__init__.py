@@ -1,4 +1,4 @@
-"""Measured performance: files of several projects, interpolated inside, refused outside."""
+"""Measured performance: files of several projects, interpolated inside, rejected outside."""
 
 from servemix.performance.profile.format import Format, known_formats
 from servemix.performance.profile.lookup import ProfileTable

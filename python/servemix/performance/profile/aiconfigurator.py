@@ -1,6 +1,6 @@
 """Ask the package aiconfigurator for points, where it is installed.
 
-aiconfigurator (Apache-2.0) ships measured tables of NVIDIA GPUs. It is asked for each point by its
+aiconfigurator (Apache-2.0) ships measured tables of NVIDIA GPUs. It is requested each point by its
 own interface, ``aiconfigurator.cli.api.cli_estimate``: milliseconds for a batch on one replica.
 """
 
@@ -58,7 +58,7 @@ def ask_aiconfigurator(places: Iterable[Place], engine: str = "vllm") -> Profile
         )
     points: list[Point] = []
     unknown: dict[tuple[Deployment, int], str] = {}
-    # Left to itself it looks for the newest version anew for each point, which takes seconds.
+    # Left to itself it looks for the newest version again for each point, which takes seconds.
     versions: dict[str, str | None] = {}
     for place in places:
         deployment, batch, prompt_tokens, output_tokens = place

@@ -51,7 +51,7 @@ def price_lookup(
     Returns
     -------
     callable or None
-        It returns None where no file has the GPU; there is none where no file has prices.
+        It returns None if no file has the GPU; there is none where no file has prices.
     """
     prices = file_prices(options)
 

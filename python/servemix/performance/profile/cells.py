@@ -12,7 +12,7 @@ from servemix._errors import InvalidInputError
 
 
 def positive(value: Any, where: str) -> float:
-    """Return a number above 0; a cell that is 0, NaN, negative or no number is refused by name."""
+    """Return a number above 0; a cell that is 0, NaN, negative or no number is rejected by name."""
     number = not_negative(value, where)
     if number == 0.0:
         raise InvalidInputError(
@@ -22,7 +22,7 @@ def positive(value: Any, where: str) -> float:
 
 
 def not_negative(value: Any, where: str) -> float:
-    """Return a number of at least 0; one that is NaN, negative or none is refused by name."""
+    """Return a number of at least 0; one that is NaN, negative or none is rejected by name."""
     try:
         number = float(value)
     except (TypeError, ValueError):
@@ -35,7 +35,7 @@ def not_negative(value: Any, where: str) -> float:
 
 
 def mapping(value: Any, where: str) -> Mapping[str, Any]:
-    """Return a mapping; anything else is refused by name."""
+    """Return a mapping; anything else is rejected by name."""
     if not isinstance(value, Mapping):
         raise InvalidInputError(f"{where}: not a mapping")
     return value
@@ -54,7 +54,7 @@ def said(value: Any) -> bool:
 
 
 def optional(row: Mapping[str, Any], key: str, where: str, scale: float = 1.0) -> float:
-    """Return a number above 0 times a scale, or 0 where the row has none."""
+    """Return a number above 0 times a scale, or 0 if the row has none."""
     value = row.get(key)
     return positive(value, f"{where}.{key}") * scale if said(value) else 0.0
 
@@ -70,7 +70,7 @@ def required(row: Mapping[str, Any], key: str, where: str, scale: float = 1.0) -
 def after_first(
     row: Mapping[str, Any], key: str, where: str, scale: float, output_tokens: float
 ) -> float:
-    """Return a time per token after the first; 0 where the answers have no such token."""
+    """Return a time per token after the first; 0 if the answers have no such token."""
     if output_tokens <= 1.0:
         value = row.get(key)
         return not_negative(value, f"{where}.{key}") * scale if said(value) else 0.0

@@ -21,12 +21,12 @@ class MeasuredCurve(ServiceCurve):
     Attributes
     ----------
     measured_ttft_s, measured_tpot_s, measured_latency_s, measured_busy_s
-        Figures of the query type, columns of shape ``(A,)``; 0 where nothing was measured.
+        Figures of the query type, columns of shape ``(A,)``; 0 if nothing was measured.
     batch_limit
         Largest batch of such requests that a file's coefficients hold for; without these, the
         engine's limit.
     replay_scale
-        Measured over modelled busy time, by which a replay makes the modelled steps longer; 1 where
+        Measured over modelled busy time, by which a replay makes the modelled steps longer; 1 if
         nothing was measured.
     """
 
@@ -79,7 +79,7 @@ class MeasuredCurves(tuple[MeasuredCurve, ...]):
     no_route
         Shape (I, A): routes of which a file says that no rate meets its SLO.
     max_utilization
-        Shape (A,): share of a replica's time that may be planned, 0 where the scenario's holds.
+        Shape (A,): share of a replica's time that may be planned, 0 if the scenario's holds.
     """
 
     warnings: tuple[str, ...] = ()

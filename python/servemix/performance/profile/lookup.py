@@ -217,7 +217,7 @@ class ProfileTable:
         )
 
     def _triangle(self, places: Sequence[MeasuredPlace], search: _Search) -> float | None:
-        """Interpolate between three lengths around the place; None where there are none."""
+        """Interpolate between three lengths around the place; None if there are none."""
         by_lengths: dict[tuple[float, float], list[MeasuredPlace]] = defaultdict(list)
         for place in places:
             by_lengths[place.prompt_tokens, place.output_tokens].append(place)

@@ -77,21 +77,21 @@ class Names:
         return Names(models, gpus)
 
     def model(self, written: str) -> str | None:
-        """Return the name of a model's row; None where neither scenario nor catalog has it."""
+        """Return the name of a model's row; None if neither scenario nor catalog has it."""
         keys = [name_key(name) for name in model_names(written)]
         ours = next((self.models[key] for key in keys if key in self.models), None)
         found = catalog.find_model(written)
         return ours or (found.name if found is not None else None)
 
     def gpu(self, written: str) -> str | None:
-        """Return the name of a GPU's row; None where neither scenario nor catalog has it."""
+        """Return the name of a GPU's row; None if neither scenario nor catalog has it."""
         keys = [name_key(name) for name in gpu_names(written)]
         ours = next((self.gpus[key] for key in keys if key in self.gpus), None)
         return ours or _known(catalog.gpu, written)
 
     @staticmethod
     def precision(written: str) -> str | None:
-        """Return the name of a precision; None where there is no such."""
+        """Return the name of a precision; None if there is no such."""
         name = _PRECISIONS.get(written.casefold(), written)
         return _known(catalog.precision, name)
 

@@ -27,7 +27,7 @@ class Peaks:
     def refuse(
         self, a: int, figures: Mapping[str, float], prompt_tokens: float, output_tokens: float
     ) -> str | None:
-        """Say why a throughput is impossible; None where it is not.
+        """Say why a throughput is impossible; None if it is not.
 
         Every token but the last multiplies the model's active parameters once, 2 operations each.
 

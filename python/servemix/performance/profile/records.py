@@ -62,7 +62,7 @@ class Point(msgspec.Struct, frozen=True, kw_only=True):
     deployment
         What was measured.
     concurrency
-        Sequences in flight on the replica; 0 where the file does not say.
+        Sequences in flight on the replica; 0 if the file does not say.
     prompt_tokens, output_tokens
         Lengths of a request.
     ttft_s, tpot_s, latency_s
@@ -112,7 +112,7 @@ class Coefficients(msgspec.Struct, frozen=True, kw_only=True):
         Largest batch that it holds for.
     at_tokens
         Output tokens of a request that ``max_batch_size`` is meant for: requests of f output tokens
-        have batches of up to ``max_batch_size · at_tokens / f``. 0 where it holds for all.
+        have batches of up to ``max_batch_size · at_tokens / f``. 0 if it holds for all.
     prefill_fixed_s, prefill_per_token_s
         Prefill of one prompt, s and s/token.
     step_fixed_s, step_per_sequence_s, step_per_context_token_s
@@ -152,9 +152,9 @@ class GpuPrice(msgspec.Struct, frozen=True, kw_only=True):
     gpus
         GPUs that the price is for.
     spot_usd_per_h
-        Price where it may be taken back, USD/h; None where the file has none.
+        Price where it may be taken back, USD/h; None if the file has none.
     place
-        Region or zone; empty where the file does not say.
+        Region or zone; empty if the file does not say.
     """
 
     name: str
@@ -182,7 +182,7 @@ class Demand(msgspec.Struct, frozen=True, kw_only=True):
     prompt_tokens, output_tokens
         Lengths of a request.
     ttft_slo_s, tpot_slo_s
-        Limits, s; None where the file sets none.
+        Limits, s; None if the file sets none.
     """
 
     name: str

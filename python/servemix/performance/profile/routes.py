@@ -32,7 +32,7 @@ class Lookup:
     base, deployments
         Curves of the performance model and what they are of.
     table, fitted, asked
-        What files measure, what they give coefficients of, and what was asked for.
+        What files measure, what they give coefficients of, and what was requested.
     peaks
         What no figure may be above.
     sources

@@ -45,7 +45,7 @@ class ProfileOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     files
         Files of measurements.
     extrapolate
-        Whether figures beyond the measured points are wanted; the roofline's otherwise.
+        Whether figures beyond the measured points are needed; the roofline's otherwise.
     optional
         Whether a plan may do without the files: a file of which nothing is used, or a deployment
         that rests on the model although a file covers its model and GPU, is a warning then and an

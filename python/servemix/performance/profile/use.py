@@ -38,7 +38,7 @@ class FileUse:
         Why the others were not used, with their number.
     nearest
         Of a file that matches nothing, the deployment nearest to one of the scenario's, and how
-        they differ; empty where something matches.
+        they differ; empty if something matches.
     """
 
     file: str
@@ -80,7 +80,7 @@ class MeasuredUse:
         Names.
     covered
         (model, GPU) of which a file measures something: deployments, and of each the least and the
-        largest concurrency (0 where it is not known).
+        largest concurrency (0 if it is not known).
     why
         Shape (query types, configurations): why a route is left to the model though its deployment
         was measured; empty elsewhere.
@@ -157,7 +157,7 @@ class MeasuredUse:
         )
 
     def refuse_modelled(self, plan: Plan) -> list[str]:
-        """Return what :meth:`modelled` says where that is allowed, and refuse the plan elsewhere.
+        """Return what :meth:`modelled` says where that is allowed, and reject the plan elsewhere.
 
         A query type for which a file measures nothing is left to the model, with these words.
 

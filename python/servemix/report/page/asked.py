@@ -25,7 +25,7 @@ def asked_blocks(problem: Problem, scenario: Scenario | None) -> list[Block]:
     problem
         The problem.
     scenario
-        What it was built from; None where the problem itself was given.
+        What it was built from; None if the problem itself was given.
     """
     blocks: list[Block] = []
     if scenario is not None and scenario.description:

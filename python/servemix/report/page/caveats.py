@@ -24,7 +24,7 @@ def dropped_blocks(screening: Screening | None, *, only_unserved: bool) -> list[
     Parameters
     ----------
     screening
-        What the building of the problem left out; None where it is not known.
+        What the building of the problem left out; None if it is not known.
     only_unserved
         Whether to give reasons only for query types that nothing can serve.
     """
@@ -72,9 +72,9 @@ def caveat_blocks(
     Parameters
     ----------
     scenario, screening
-        What the problem was built from and what that said; None where it is not known.
+        What the problem was built from and what that said; None if it is not known.
     replayed
-        Whether the plan was replayed; None where there is no plan.
+        Whether the plan was replayed; None if there is no plan.
     """
     from servemix.report.hold_tables import NOT_REPLAYED
 

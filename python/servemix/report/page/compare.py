@@ -56,11 +56,11 @@ def compare_page(
     plans
         One plan per method, in the order of the table.
     table
-        What is told of each.
+        What is said about each.
     bound
         Best lower bound on the cost, USD; None for none.
     scenario, screening, known
-        What the problem was built from; None where it is not known.
+        What the problem was built from; None if it is not known.
     made
         Date of the report; None for now.
 

@@ -70,9 +70,9 @@ def plan_page(
         The plan and what it is a plan for.
     scenario, screening, known
         What the problem was built from, what that left out, and the figures it tells beyond the
-        problem; None where the problem itself was given.
+        problem; None if the problem itself was given.
     held
-        The replays that a plan was held by; None where nothing was replayed.
+        The replays that a plan was held by; None if nothing was replayed.
     diagnosis
         Where there is no plan, why, and what would give one.
     file

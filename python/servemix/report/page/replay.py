@@ -63,7 +63,7 @@ def replay_page(
     lost
         Where requests are lost.
     scenario, screening, known
-        What the problem was built from; None where it is not known.
+        What the problem was built from; None if it is not known.
     made
         Date of the report; None for now.
 

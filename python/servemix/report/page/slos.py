@@ -46,7 +46,7 @@ def limits_of(problem: Problem, known: ScenarioFigures | None) -> dict[str, Floa
 
 
 def _planned(problem: Problem, plan: Plan, known: ScenarioFigures | None) -> dict[str, FloatArray]:
-    """Value of the slowest route that each query type uses; NaN where it uses none."""
+    """Value of the slowest route that each query type uses; NaN if it uses none."""
     route = route_of(problem, plan)
     i = problem.routes["query_type"][route]
     found = {}

@@ -19,7 +19,7 @@ _COLUMNS = ("isl", "osl", "ttft", "tpot", "tp", "pp", "system")
 def read(text: str, where: str, context: Context) -> Profile:
     """Read milliseconds; ``seq/s`` of all GPUs together, of which one replica's share is taken.
 
-    Rows of a disaggregated deployment describe two kinds of replica at once and are refused; rows
+    Rows of a disaggregated deployment describe two kinds of replica at once and are rejected; rows
     with attention data parallelism (``dp`` above 1) are left out, and counted. ``bs`` sequences are
     in flight.
     """

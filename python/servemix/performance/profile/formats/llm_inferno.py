@@ -146,7 +146,7 @@ def _parameters(row: Mapping[str, Any], key: str, where: str, *names: str) -> li
 
 
 def _limits(classes: list[Any], where: str) -> dict[tuple[str, str], tuple[float, float]]:
-    """Limits of TTFT and TPOT by (class, model), s; 0 where there is none."""
+    """Limits of TTFT and TPOT by (class, model), s; 0 if there is none."""
     found = {}
     for of_class, entry in rows_of(classes, f"{where}: serviceClasses"):
         for label, target in rows_of(entry.get("modelTargets") or [], f"{of_class}.modelTargets"):

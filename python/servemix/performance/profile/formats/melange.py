@@ -76,7 +76,7 @@ def _demand(content: Mapping[str, Any], where: str, context: Context) -> list[De
     found = []
     shares = grid(content, "workload_distribution", where, assume.prompt_sizes, assume.output_sizes)
     for cell, prompt, output, share in shares:
-        # an empty bucket is no error: nothing is asked for there
+        # an empty bucket is no error: nothing is requested there
         if share == 0:
             continue
         rate = per_s * 3600.0 * positive(share, cell)
