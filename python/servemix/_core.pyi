@@ -155,13 +155,13 @@ class Problem:
 
     @property
     def tiers(self) -> _columns.Tiers:
-        """Tiers: `name`, `gpu_usd_per_h`, `pool` (-1 where there is none)."""
+        """Tiers: `name`, `gpu_usd_per_h`, `pool` (-1 if there is none)."""
 
     @property
     def configurations(self) -> _columns.Configurations:
         """Configurations: `model`, `tier`, `tp`, `pp`, `weights_gb`, `kv_cache_gb`, `max_replicas`,
-        `max_num_seqs` (0 where it is not known), `max_utilization` (0 where the problem's holds),
-        `min_replicas`, `pair` (-1 where the model and the tier are the pair).
+        `max_num_seqs` (0 if it is not known), `max_utilization` (0 if the problem's holds),
+        `min_replicas`, `pair` (-1 if the model and the tier are the pair).
         """
 
     @property
@@ -310,11 +310,11 @@ class Plan:
 
     @property
     def objective_bound(self) -> float | None:
-        """A valid lower bound on the cost of every plan, USD; None where none was asked for."""
+        """A valid lower bound on the cost of every plan, USD; None if none was requested."""
 
     @property
     def gap(self) -> float | None:
-        """`|objective_value - objective_bound| / |objective_value|`; None where either is unknown."""
+        """`|objective_value - objective_bound| / |objective_value|`; None if either is unknown."""
 
     @property
     def cost(self) -> _columns.Cost | None:
@@ -507,7 +507,7 @@ class Transition:
 
     @property
     def steps(self) -> list[TransitionStep]:
-        """The steps in order; empty where nothing changes."""
+        """The steps in order; empty if nothing changes."""
 
     @property
     def safe(self) -> bool:
@@ -549,7 +549,7 @@ class Transition:
 class Planner:
     """Keep a plan up to date: new numbers in, next plan out.
 
-    Deployments are kept or chosen anew, as ``mode`` says; routing is always the best for the
+    Deployments are kept or chosen again, as ``mode`` says; routing is always the best for the
     deployments. Safe to share between threads: calls wait for each other.
 
     Parameters
@@ -624,11 +624,11 @@ class Planner:
         Parameters
         ----------
         rates
-            Arrival rate of each query type, queries per hour; None where they are as before.
+            Arrival rate of each query type, queries per hour; None if they are as before.
         prices
-            Rental of one GPU of each tier, USD per hour; None where they are as before.
+            Rental of one GPU of each tier, USD per hour; None if they are as before.
         pools
-            GPUs that exist in each pool, infinite for no limit, 0 where the pool is lost; None
+            GPUs that exist in each pool, infinite for no limit, 0 if the pool is lost; None
             where they are as before.
         failed
             Replicas lost of each deployment of the present plan, in its order; None for none.
@@ -638,7 +638,7 @@ class Planner:
             should run now, and its routing sends traffic only to replicas that are ready and stay.
             None (the default) takes what is planned as ready.
         mode
-            ``"full"`` chooses deployments anew as far as a change pays for itself, for use every
+            ``"full"`` chooses deployments again as far as a change pays for itself, for use every
             few minutes; ``"routing"`` keeps them, for use every second.
 
         Returns
@@ -667,7 +667,7 @@ class Router:
     """Chooses the deployment of each request by the fractions of a plan; made by `Plan.router`.
 
     Any number of threads may use one router at once. The n-th choice for a query type is the same
-    for the same plan, mode and seed, whichever thread asks for it and whatever was asked for
+    for the same plan, mode and seed, whichever thread asks for it and whatever was requested
     other types. A router does not survive a change of plan: make one of the new plan.
     """
 
@@ -682,7 +682,7 @@ class Router:
         Returns
         -------
         int or None
-            Index of the configuration in the problem; None where the plan leaves this request
+            Index of the configuration in the problem; None if the plan leaves this request
             unserved.
 
         Raises
@@ -702,7 +702,7 @@ class Router:
         Returns
         -------
         numpy.ndarray
-            Index of the configuration of each, int64, shape (n,); -1 where the plan leaves the
+            Index of the configuration of each, int64, shape (n,); -1 if the plan leaves the
             request unserved.
 
         Raises
@@ -775,11 +775,11 @@ class CheckReport:
 
     @property
     def cost(self) -> _columns.Cost | None:
-        """The parts of the cost that the plan has, whatever it claims, USD; None where there is no plan."""
+        """The parts of the cost that the plan has, whatever it claims, USD; None if there is no plan."""
 
     @property
     def objective_value(self) -> float | None:
-        """The cost that the plan has, whatever it claims, USD; None where there is no plan."""
+        """The cost that the plan has, whatever it claims, USD; None if there is no plan."""
 
     @property
     def feasible(self) -> bool:
@@ -832,9 +832,9 @@ class DiagnosedConstraint:
         ``"budget_usd"``, ``"storage_gb"``, ``"max_gpus"``, ``"max_replicas"`` or
         ``"kv_cache_gb"``.
     entry
-        Name of the query type or pool, None where it has none or stands for all of them.
+        Name of the query type or pool, None if it has none or stands for all of them.
     value
-        Its value; 1.0 where it stands for many.
+        Its value; 1.0 if it stands for many.
     message
         In words.
     """
@@ -860,7 +860,7 @@ class ProposedChange:
     entry
         As `DiagnosedConstraint.entry`.
     from_value
-        Its value now; 1.0 where it is a factor on many.
+        Its value now; 1.0 if it is a factor on many.
     to_value
         Its value with which a plan was found and checked.
     not_enough
