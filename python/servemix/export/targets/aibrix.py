@@ -39,8 +39,8 @@ def render(plan: NamedPlan, options: ExportOptions) -> Export:
         }
         writer.yaml(f"{engine.name}.yaml", autoscaler)
     writer.note(
-        "AIBrix' gateway routes by model name and load, not by the fractions of a plan: the split "
-        "per query type is in the target gateway"
+        "AIBrix' gateway routes by model name and load: add the target gateway for the plan's"
+        " routing by query type"
     )
     writer.note(
         "replicas never fall below the plan; above it the pods' own load decides, as AIBrix reads "

@@ -44,7 +44,7 @@ def render(plan: NamedPlan, options: ExportOptions) -> Export:
                 "spec": {"parentRefs": [{"name": options.gateway}], "rules": part},
             }
         )
-    writer.note("a request without a known query type matches no rule and is answered with 404")
+    writer.note("a request without a known query type matches no rule and gets status 404")
     writer.note(
         "each pool needs an endpoint picker, a Service <deployment>-epp on port 9002, as the chart "
         "inferencepool of gateway-api-inference-extension installs it"

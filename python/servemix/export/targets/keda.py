@@ -57,7 +57,7 @@ def render(plan: NamedPlan, options: ExportOptions) -> Export:
         }
         writer.yaml(f"{engine.name}.yaml", scaled)
     writer.note(
-        "deployments that a later plan adds have no ScaledObject yet: export again where the loop "
-        "starts one"
+        "deployments that a later plan adds have no ScaledObject yet: export again when the "
+        "loop starts one"
     )
     return writer.done()

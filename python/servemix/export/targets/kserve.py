@@ -27,8 +27,8 @@ def render(plan: NamedPlan, options: ExportOptions) -> Export:
     several = [entry.name for entry in plan.query_types if entry.parts]
     if len(several) > 1 and len(plan.engines) > 1:
         writer.note(
-            "a weighted group of KServe splits all traffic alike: the weights are those of the "
-            "whole demand; apply the target gateway in front for a split per query type"
+            "a weighted group of KServe splits all traffic by the same weights, those of the "
+            "whole demand: add the target gateway in front to split by query type"
         )
     return writer.done()
 

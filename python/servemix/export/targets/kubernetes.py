@@ -29,8 +29,8 @@ def render(plan: NamedPlan, options: ExportOptions) -> Export:
             )
         writer.yaml(f"{engine.name}.yaml", *_objects(plan, engine, options))
     writer.note(
-        "Services of Kubernetes split no traffic by query type; the routing is in the target "
-        "gateway, nginx or litellm"
+        "Kubernetes Services do not split traffic by query type: add the target gateway, "
+        "nginx or litellm for the plan's routing"
     )
     return writer.done()
 

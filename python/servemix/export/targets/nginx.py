@@ -40,8 +40,8 @@ def render(plan: NamedPlan, options: ExportOptions) -> Export:
     lines += ['    default "";', "}", ""]
     lines += _server(options.listen)
     writer.note(
-        "a request without a known query type is answered with 400, and the share that the plan "
-        "leaves unserved with 429"
+        "a request without a known query type gets status 400, and the share that the plan "
+        "leaves unserved gets 429"
     )
     writer.text("servemix.conf", "\n".join(lines), about=routing_about())
     return writer.done()

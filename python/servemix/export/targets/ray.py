@@ -35,8 +35,8 @@ def render(plan: NamedPlan, options: ExportOptions) -> Export:
     }
     if len(plan.query_types) > 0:
         writer.note(
-            "Ray Serve routes by model name: send a query type's requests to the deployments by "
-            "the plan's fractions (targets nginx and litellm)"
+            "Ray Serve routes by model name: add the target nginx or litellm for the plan's "
+            "routing by query type"
         )
     writer.yaml("serve.yaml", config)
     writer.yaml("rayservice.yaml", _ray_service(plan, options, config))

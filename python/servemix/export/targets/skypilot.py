@@ -24,7 +24,7 @@ def render(plan: NamedPlan, options: ExportOptions) -> Export:
             )
         writer.yaml(f"{engine.name}.yaml", _service(engine))
     writer.note(
-        "each deployment is a service with an endpoint of its own: put the target nginx or litellm "
+        "each deployment is a service with its own endpoint: add the target nginx or litellm "
         "in front for the plan's routing"
     )
     return writer.done()

@@ -33,8 +33,8 @@ def render(plan: NamedPlan, options: ExportOptions) -> Export:
             )
             port += 1
     writer.note(
-        "vllm routes nothing: send each query type by the fractions of the plan (targets nginx and "
-        "litellm)"
+        "vLLM does not route between engines: add the target nginx or litellm for the plan's "
+        "routing"
     )
     writer.text("serve.sh", "\n".join(commands))
     return writer.done()
