@@ -158,7 +158,7 @@ def test_a_command_of_vllm_per_replica() -> None:
 def test_what_a_target_cannot_express_is_said() -> None:
     plan = random_plan(3)
     assert any("checkpoint" in note for note in export(plan, "vllm").notes)
-    assert any("split per query type" in note for note in export(plan, "kserve").notes)
+    assert any("split by query type" in note for note in export(plan, "kserve").notes)
 
 
 def test_there_is_no_such_target() -> None:
