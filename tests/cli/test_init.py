@@ -119,4 +119,4 @@ def test_a_file_that_exists_stays_unless_forced(run: Run, tmp_path: Path) -> Non
     assert "already exists; use --force to replace it" in run("init", path).stderr
     assert path.read_text() == "mine"
     assert run("init", path, "--force").exit_code == 0
-    assert run("init", "-").stdout.startswith("# A scenario of servemix")
+    assert run("init", "-").stdout.startswith("# A servemix scenario")

@@ -45,33 +45,33 @@ _COMMENTS = {
     "tpot_slo_s": "time per output token, s",
     "latency_slo_s": "the whole answer, s",
     "error_slo": "largest mean error rate; without one, the cheapest model answers",
-    "benchmark": "the published test whose error rate counts",
-    "trace": "the trace that it is from",
+    "benchmark": "the published benchmark that counts",
+    "trace": "the trace that it was calibrated on",
     "lengths": "distribution of tokens, for replays",
     "arrivals": "rates over time, for replays",
 }
 
 _HEAD = """\
-# A scenario of servemix: what can be rented, which models may answer, what has to be served.
+# A servemix scenario: the GPUs to rent, the models that may answer, the requests to serve.
 #
 #   servemix plan {file}       what to deploy, where each request goes, what it costs
 #   servemix explain {file}    why there is no plan, or what the limits cost
 #
-# docs/scenarios.md has every key. What is left out has its default. Times are seconds, rates per
-# hour, money USD, memory GB (10^9 bytes). Numbers are written plainly: 0.5, not 500ms; 15000.
+# docs/scenarios.md describes every key; a key left out has its default. Times are in seconds, rates
+# per hour, money in USD, memory in GB (10^9 bytes). Write plain numbers: 0.5, not 500ms; 15000.
 name: {name}
-horizon_h: 24                     # what costs are summed over
-# budget_usd: 500                 # most that rental may cost over the horizon
-# attainment: 0.99                # share of requests that is to meet every SLO, as replayed
+horizon_h: 24                     # costs are summed over this time
+# budget_usd: 500                 # maximum cost over the horizon
+# attainment: 0.99                # target share of requests that meet every SLO
 """
 
 _GPUS = """
-# GPUs that can be rented. `servemix catalog` lists those that are known, with prices.
+# GPUs that can be rented. `servemix catalog gpus` lists known GPUs with prices.
 gpus:
 """
 
 _GPU_SPEC = """\
-  # A GPU that the catalog lacks is written out; prices and limits as above:
+  # A GPU that is not in the catalog needs its figures; price and limit as above:
   # - name: my-gpu
   #   usd_per_h: 2.0
   #   spec: {memory_gb: 96, memory_gb_per_s: 3350, bf16_tflops: 989, fp8_tflops: 1979,
@@ -79,30 +79,30 @@ _GPU_SPEC = """\
 """
 
 _MODELS = """
-# Models that may answer: a name of the catalog, ...
+# Models that may answer: a name from the catalog, ...
 models:
 """
 
 _MODEL_SPEC = """\
-  # ... a config.json as Hugging Face serves it (a path from this file's folder), ...
+  # ... a config.json from Hugging Face (path relative to this file), ...
   # - config: my-model/config.json
-  # ... or its shape, written out:
+  # ... or the model's size:
   # - name: my-model
   #   spec: {params_b: 32.8, layers: 64, hidden_size: 5120, heads: 40, kv_heads: 8,
   #          head_size: 128, vocab_size: 152064}
 """
 
 _TYPES = """
-# What has to be served: {types}. Each type needs `latency_slo_s`, or `ttft_slo_s` and `tpot_slo_s`.
+# The requests to serve: {types}. Each type needs `latency_slo_s`, or `ttft_slo_s` and `tpot_slo_s`.
 query_types:
 """
 
 _TAIL = """
-# How a model may be spread over GPUs; these are the defaults.
+# How a replica may be spread over GPUs; these are the defaults.
 # parallelism: {tp: [1, 2, 4, 8], pp: [1], max_num_seqs: [16, 64, 256]}
 
-# Scores of your own, which go before published ones. A precision that nobody measured is estimated
-# from the score at 16 bits; `missing_accuracy: refuse` refuses it instead.
+# Your own scores, used before published ones. Precisions without a score are estimated from the
+# score at 16 bits; `missing_accuracy: refuse` makes that an error.
 # accuracy:
 #   - {model: my-model, precision: bf16, benchmark: MMLU, accuracy: 0.80, source: our own run}
 """
@@ -172,12 +172,12 @@ def _gpu(given: str) -> str:
         why = f"{usd!r} is not a valid price" if equals else "the catalog has no price of it"
         raise InvalidInputError(f"GPU {name!r}: {why}; write {name}=USD, per GPU and hour")
     precisions = "[bf16, fp8]" if row.fp8_tflops else "[bf16]"
-    source = "" if equals else ", the lowest found; put yours"
+    source = "" if equals else ", lowest found; enter yours"
     return (
         f"  - name: {_text(name)}\n"
-        f"    precisions: {precisions:<17} # formats to serve in; each is a tier of its own\n"
+        f"    precisions: {precisions:<17} # precisions to serve in; each is a tier\n"
         f"    usd_per_h: {price:<18.6g} # rental of one GPU{source}\n"
-        f"    # max_gpus: 16                # GPUs that exist; without it there is no limit\n"
+        f"    # max_gpus: 16                # available GPUs; no limit by default\n"
     )
 
 
