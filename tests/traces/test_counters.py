@@ -117,7 +117,7 @@ def test_no_request_is_lost_within_the_steps(tmp_path_factory, scrapes, step_s):
         (WIDE + "0,m,1,1,1\n", "less than one step"),
         (WIDE + "0,m,1,1,1\nnoon,m,2,2,2\n", "line 3: no time"),
         (WIDE + "0,m,1,1,1\n300,m,2,2,2,2\n", "line 3: .* more fields"),
-        (WIDE + "0,m,1,1,1\n300,m,2,x,2\n", "line 3: vllm:prompt_tokens_total: 'x' is no value"),
+        (WIDE + "0,m,1,1,1\n300,m,2,x,2\n", "line 3: vllm:prompt_tokens_total: 'x' is not a valid"),
         (WIDE + "0,m,1,1,1\n300,m,-2,2,2\n", "line 3: vllm:request_success_total: '-2'"),
         (WIDE + "0,m,1,1,1\n300,m,1,1,1\n", "no request was counted"),
         (
