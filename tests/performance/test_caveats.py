@@ -39,7 +39,7 @@ def test_text_that_is_not_computed_with_is_not_named() -> None:
 
 def test_the_screening_says_what_nothing_was_measured_on(tmp_path: Path) -> None:
     _, screening = build_problem(scenario(performance={"model": "roofline"}))
-    assert any("nothing was measured on L40S:" in warning for warning in screening.warnings)
+    assert any("no measurements on L40S:" in warning for warning in screening.warnings)
     assert not any("H100" in warning for warning in screening.warnings)
     own = msgspec.structs.replace(catalog.calibration(), gpus={"L40S": {}, "H100-80GB SXM": {}})
     path = tmp_path / "mine.json"

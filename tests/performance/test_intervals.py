@@ -101,4 +101,4 @@ def test_the_screening_says_on_what_the_figures_rest() -> None:
     _, screening = build_problem(load_scenario("azure-2023"))
     assert screening.intervals
     sentences = [entry.sentence() for entry in screening.intervals]
-    assert all("in 9 of 10 cases TPOT" in sentence for sentence in sentences)
+    assert all("9 of 10 measurements within TPOT" in sentence for sentence in sentences)

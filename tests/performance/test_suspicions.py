@@ -42,7 +42,7 @@ def test_what_looks_like_a_slip_is_told_with_the_entry(changes: dict[str, Any], 
 def test_where_models_may_choose_each_other_quality_has_to_be_bounded() -> None:
     both = ["llama-3.1-8b", "llama-3.1-70b"]
     (line,) = told(both)
-    assert line.startswith("no error_slo (chat): the quality of answers is not bounded")
+    assert line.startswith("no error_slo (chat): answer quality is not limited")
     assert told(both, models=["llama-3.1-70b"]) == []
     assert told(both, error_slo=0.4, benchmark="MMLU") == []
 

@@ -25,8 +25,9 @@ def caveats(resolved: ResolvedScenario) -> list[str]:
         unmeasured = [name for name in dict.fromkeys(names) if name not in known]
         if unmeasured:
             found.append(
-                f"nothing was measured on {', '.join(unmeasured)}: the roofline has its defaults "
-                "there, with errors as on unseen GPUs or more (docs/performance-models.md)"
+                f"no measurements on {', '.join(unmeasured)}: predictions use default "
+                "coefficients; expect errors as on unseen GPUs, or larger "
+                "(docs/performance-models.md)"
             )
     return found
 

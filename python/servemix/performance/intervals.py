@@ -174,11 +174,11 @@ class FigureIntervals(msgspec.Struct, frozen=True, kw_only=True):
         who = ", ".join(f"{model} on {gpu}" for model, gpu in self.pairs[:3])
         more = f" and {len(self.pairs) - 3} more" if len(self.pairs) > 3 else ""
         told = {
-            "measured": "GPU and model were measured",
-            "partly new": "GPU or model was not measured",
-            "new": "neither GPU nor model was measured",
+            "measured": "GPU and model measured",
+            "partly new": "GPU or model not measured",
+            "new": "neither GPU nor model measured",
         }[self.distance]
-        return f"{told} ({who}{more}): in 9 of 10 cases {', '.join(parts)} of what is predicted"
+        return f"{told} ({who}{more}): 9 of 10 measurements within {', '.join(parts)} of predicted"
 
 
 def intervals_of_scenario(

@@ -47,9 +47,8 @@ def suspicions(resolved: ResolvedScenario) -> list[str]:
     ]
     if unbounded:
         lines.append(
-            f"no error_slo ({_names(unbounded)}): the quality of answers is not bounded, so the "
-            "model that costs least answers; give `error_slo` with `benchmark` or `error`, or "
-            "`models`"
+            f"no error_slo ({_names(unbounded)}): answer quality is not limited, so the cheapest "
+            "model answers; set `error_slo` with `benchmark` or `error`, or restrict `models`"
         )
     return lines
 

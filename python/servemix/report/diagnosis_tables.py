@@ -42,8 +42,8 @@ def diagnosis_lines(
         ]
     if found.status == "FEASIBLE":
         if found.marginal_values:
-            return [f"{problem.name}: there is a plan; these constraints make it dearer"]
-        return [f"{problem.name}: there is a plan, and no limit or SLO makes it dearer"]
+            return [f"{problem.name}: there is a plan; these constraints make it more expensive"]
+        return [f"{problem.name}: there is a plan, and no limit or SLO makes it more expensive"]
     lines = [f"{problem.name}: there is no plan (proven)"]
     reasons = [] if screening is None else causes(screening)
     lines += reasons

@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 __all__ = ["NOT_REPLAYED", "hold_lines", "hold_tables", "withstood_line"]
 
 NOT_REPLAYED = (
-    "Nothing was replayed: whether requests are answered within their SLOs under the load that "
-    "really comes is not known."
+    "Nothing was replayed: this report does not show how many requests meet their SLOs under "
+    "real load."
 )
 
 
