@@ -10,7 +10,7 @@ import pytest
 from servemix import load_plan, load_problem
 
 ROOT = Path(__file__).parents[1]
-PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
 
 
 def test_the_first_example_plans_checks_and_writes(
@@ -25,7 +25,7 @@ def test_the_first_example_plans_checks_and_writes(
     assert plan.objective_value == names["plan"].objective_value
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 def test_links_between_pages_lead_somewhere(page: Path) -> None:
     targets = re.findall(r"\]\((?!https?://|#)([^)#\s]+)", page.read_text())
     assert [target for target in targets if not (page.parent / target).exists()] == []
@@ -44,6 +44,10 @@ def test_the_readme_reads_as_well_away_from_the_repository() -> None:
 
 
 def test_every_page_is_in_the_table_of_contents() -> None:
-    contents = (ROOT / "docs" / "README.md").read_text()
-    pages = {path.name for path in (ROOT / "docs").glob("*.md")} - {"README.md"}
+    docs = ROOT / "docs"
+    contents = (docs / "README.md").read_text()
+    nested = [page for folder in ("tutorials", "how-to") for page in (docs / folder).glob("*.md")]
+    pages = {str(path.relative_to(docs)) for path in (*docs.glob("*.md"), *nested)} - {"README.md"}
     assert {page for page in pages if f"({page})" not in contents} == set()
+    navigation = (ROOT / "mkdocs.yml").read_text()
+    assert {page for page in pages if f" {page}\n" not in navigation} == set()
