@@ -55,7 +55,7 @@ def load_plan(path: str | os.PathLike[str], problem: Problem) -> Plan:
     Returns
     -------
     Plan
-        The plan as the file has it; :func:`servemix.check` tells whether it keeps what it claims.
+        The plan as the file has it; :func:`servemix.check` says whether it keeps what it claims.
 
     Raises
     ------

@@ -274,7 +274,7 @@ def _against_budget(problem: Problem, base: Problem, solver: Solver, inflation: 
         return solver(_priced_as_given(worst, base))
 
     def withstands(plan: Plan, shares: Sequence[FloatArray]) -> bool:
-        """Tell whether the worst Γ break no row; raise the shares of those that they break."""
+        """Say whether the worst Γ break no row; raise the shares of those that they break."""
         if plan.objective_value is None:
             return False
         raised = False

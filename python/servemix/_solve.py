@@ -81,13 +81,13 @@ def solve(
     max_iterations
         Limit on the method's iterations; None for no limit. Not for ``"exact"``.
     rel_gap
-        The solve may stop where the relative gap between the plan and a known bound is at most
+        The solve may stop once the relative gap between the plan and a known bound is at most
         this.
     initial_plan
         A plan to start from, of this problem or of one with the same query types and
         configurations.
     bound
-        Whether a lower bound is computed beside the plan; methods that prove have one anyway.
+        Whether a lower bound is also computed; methods that prove have one anyway.
     cancel
         A token with which another thread can end the solve. Not for ``"exact"``.
     solver
@@ -110,7 +110,7 @@ def solve(
     Returns
     -------
     Plan
-        The best plan found. Where there is none, its status is ``"INFEASIBLE"`` (proven) or
+        The best plan found. If there is none, its status is ``"INFEASIBLE"`` (proven) or
         ``"NO_SOLUTION_FOUND"`` and its message says what was missing.
 
     Raises

@@ -36,7 +36,7 @@ class Given:
     screening
         What the building left out; None if the problem itself was given.
     known
-        What the scenario tells beyond the problem; None if the problem itself was given.
+        What the scenario says beyond the problem; None if the problem itself was given.
     facts
         What the scenario adds to a plan file; None if the problem itself was given.
     scenario

@@ -50,7 +50,7 @@ def load(name: str) -> Problem:
 
 
 def _stamp(name: str) -> tuple[int, int] | None:
-    """Tell whether a file is still the one that was read."""
+    """Say whether a file is still the one that was read."""
     try:
         status = Path(name).stat()
     except OSError:

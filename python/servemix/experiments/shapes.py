@@ -19,7 +19,7 @@ __all__ = ["real_shapes", "shaped"]
 
 
 def real_shapes() -> list[str]:
-    """List the curves of real services: ``shapes.json`` tells where each comes from."""
+    """List the curves of real services: ``shapes.json`` says where each comes from."""
     return list(_curves())
 
 

@@ -1,4 +1,4 @@
-"""How many sequences a measured engine really ran, where its row does not tell."""
+"""How many sequences a measured engine really ran, where its row does not say."""
 
 from __future__ import annotations
 

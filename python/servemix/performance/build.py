@@ -315,7 +315,7 @@ def latency_slo_s(query_type: QueryType) -> float:
 
 
 def _limits(scenario: Scenario, of: Callable[[QueryType], float | None]) -> NDArray[np.float64]:
-    """Return limits of shape (I, 1), infinite where there is none."""
+    """Return limits of shape (I, 1), infinite if there is none."""
     limits = [of(entry) for entry in scenario.query_types]
     return np.array([np.inf if limit is None else limit for limit in limits])[:, None]
 

@@ -121,7 +121,7 @@ def hold(
         description of its arrivals: rate series and length distributions where it has them, else
         Poisson arrivals at its rates.
     attainment
-        Share of all requests that is to meet every SLO; the scenario's where it is None. A single
+        Share of all requests that is to meet every SLO; the scenario's if it is None. A single
         query type may miss three times as many, unless it states a share of its own.
     seeds
         Seeds of the draws where ``requests`` is None.
@@ -138,7 +138,7 @@ def hold(
     Returns
     -------
     Hold or None
-        The plan with the replays that show it; ``held`` tells whether it holds, ``message`` what is
+        The plan with the replays that show it; ``held`` says whether it holds, ``message`` what is
         short where it does not. None if the problem has no plan at all, whatever is replayed.
 
     Raises

@@ -77,7 +77,7 @@ def replay_replica(
         Tokens of one step.
     kv_cache_tokens
         KV cache of the replica, tokens; what 90 % of the GPUs' memory leaves beside the weights
-        where it is None, and no limit where only a mapping is given as curve.
+        if it is None, and no limit where only a mapping is given as curve.
     prefix_caching, chunked_prefill, fused
         As in :func:`servemix.replay.replay`.
     curve

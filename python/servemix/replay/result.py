@@ -55,7 +55,7 @@ class TypeReplay:
         As :meth:`Fleet.planned` returns them, s; empty for all types together.
     ttft_s, tpot_s, latency_s, queue_s
         Percentiles by name (``p50``, ``p90``, ``p95``, ``p99``) over the requests answered, s; NaN
-        where there are none. The queue ends with the first pass that computes of the prompt.
+        if there are none. The queue ends with the first pass that computes of the prompt.
     """
 
     name: str

@@ -93,7 +93,7 @@ def replay(
     requests
         What comes.
     settings
-        How the engines work; the defaults of :class:`ReplaySettings` where it is None.
+        How the engines work; the defaults of :class:`ReplaySettings` if it is None.
     seed
         Seed of the router.
     threads

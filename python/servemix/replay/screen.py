@@ -32,7 +32,7 @@ def sound_routes(  # noqa: PLR0917
     step_tokens: float,
     slo_factor: float = 1.0,
 ) -> npt.NDArray[np.bool_]:
-    """Tell which routes meet the SLOs of enough requests without any queue, shape ``(routes,)``.
+    """Say which routes meet the SLOs of enough requests without any queue, shape ``(routes,)``.
 
     Requests differ in length: each SLO is judged by the share of its query type's requests that has
     to meet it, with the time between tokens that the utilization leaves.

@@ -22,7 +22,7 @@ def plan_html(problem: Problem, plan: Plan, *, known: ScenarioFigures | None = N
     problem, plan
         The plan and what it is a plan for.
     known
-        What the scenario tells beyond the problem.
+        What the scenario says beyond the problem.
 
     Returns
     -------

@@ -50,7 +50,7 @@ def plan_tables(
     problem, plan
         The plan and what it is a plan for.
     known
-        What the scenario tells beyond the problem, for the cost per million tokens and for TTFT
+        What the scenario says beyond the problem, for the cost per million tokens and for TTFT
         and TPOT.
     """
     if plan.cost is None:

@@ -16,14 +16,14 @@ __all__ = ["plan_summary"]
 
 
 def plan_summary(problem: Problem, plan: Plan, *, known: ScenarioFigures | None = None) -> str:
-    """Tell a plan in plain text: deployments, routing, SLO margins, cost, bound and gap.
+    """Describe a plan in plain text: deployments, routing, SLO margins, cost, bound and gap.
 
     Parameters
     ----------
     problem, plan
         The plan and what it is a plan for.
     known
-        What the scenario tells beyond the problem.
+        What the scenario says beyond the problem.
 
     Returns
     -------

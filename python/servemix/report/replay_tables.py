@@ -38,7 +38,7 @@ def replay_tables(replay: Replay, known: ScenarioFigures | None = None) -> list[
     replay
         What was found.
     known
-        What the scenario tells beyond the problem, for the SLOs beside the replayed times.
+        What the scenario says beyond the problem, for the SLOs beside the replayed times.
     """
     rows = [*replay.query_types, replay.total]
     slos = {} if known is None else _slos(replay, known)

@@ -28,7 +28,7 @@ class ScenarioFigures:
     ttft_s, tpot_s
         Shape (routes): time to first token and per output token, seconds.
     ttft_slo_s, tpot_slo_s
-        Shape (query types): their limits, seconds; infinite where there is none.
+        Shape (query types): their limits, seconds; infinite if there is none.
     error_estimated, error_unknown
         Shape (routes): whether the error rate is an estimate, or not known at all; None if all
         are known.

@@ -72,7 +72,7 @@ def examine(data: Any, to: type, where: str, mistakes: Mistakes) -> Any:
     Returns
     -------
     Any
-        Data that may be converted, where that is possible: entries that are wrong are left out, or
+        Data that may be converted, if possible: entries that are wrong are left out, or
         have a value that stands for them where they are required.
     """
     return _walk(data, to, where, mistakes)

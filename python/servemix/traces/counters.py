@@ -323,7 +323,7 @@ def _counters(
 def _risen(
     time_s: NDArray[np.float64], value: NDArray[np.float64], edges_s: NDArray[np.float64]
 ) -> NDArray[np.float64]:
-    """Tell what a counter rose by within each step; NaN if it was not scraped."""
+    """Return the increase of a counter within each step; NaN if it was not scraped."""
     order = np.argsort(time_s, kind="stable")
     time_s, value = time_s[order], value[order]
     rise = np.diff(value)
@@ -336,7 +336,7 @@ def _risen(
 def _risen_together(
     counters: list[tuple[NDArray[np.float64], NDArray[np.float64]]], edges_s: NDArray[np.float64]
 ) -> NDArray[np.float64]:
-    """Tell what counters rose by together; NaN only where none was scraped."""
+    """Return the increase of counters together; NaN only where none was scraped."""
     if not counters:
         return np.full(len(edges_s) - 1, np.nan)
     rows = np.array([_risen(time_s, value, edges_s) for time_s, value in counters])

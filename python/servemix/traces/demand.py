@@ -32,7 +32,7 @@ class CalibratedType:
     input_tokens, output_tokens
         Mean tokens.
     input_tokens_high, output_tokens_high
-        Tokens at the demand's token percentile; None if the source does not tell.
+        Tokens at the demand's token percentile; None if the source does not say.
     rate_per_h
         Mean arrival rate, requests/h.
     peak_rate_per_h
@@ -40,14 +40,14 @@ class CalibratedType:
     peak_factor
         Peak over mean.
     num_images
-        Mean images per request; None if the trace does not tell.
+        Mean images per request; None if the trace does not say.
     model
         The model that was asked; None if types are not told apart by model.
     latency_s
         Observed latencies in seconds by name, such as ``ttft_p95``; empty if unknown.
     lengths, arrivals
         Distribution of tokens, and rates by the minute with their scatter; None if the source
-        does not tell single requests.
+        has no single requests.
     """
 
     name: str
@@ -81,7 +81,7 @@ class Demand:
         Rates per type and window.
     time_of_day_per_h
         Mean rate per type and hour of the day, requests/h, shape (num_types, 24); NaN for hours the
-        source does not reach. None if it does not tell the time of day.
+        source does not reach. None if it has no time of day.
     peak_percentile
         Percentile over the windows that is the peak rate.
     token_percentile
@@ -142,7 +142,7 @@ class Demand:
         Raises
         ------
         InvalidInputError
-            High token counts are requested and the source does not tell them.
+            High token counts are requested and the source does not have them.
         """
         entries = []
         for found in self.types:

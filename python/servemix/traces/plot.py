@@ -20,7 +20,7 @@ _MAX_POINTS = 20_000
 
 
 def plot_demand(demand: Demand, path: str | os.PathLike[str]) -> None:
-    """Draw the clusters, the rates over time and, where it is known, over the day.
+    """Draw the clusters, the rates over time and, if known, over the day.
 
     Parameters
     ----------

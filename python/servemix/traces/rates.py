@@ -132,7 +132,7 @@ class RateSeries:
     def to_csv(self, path: str | os.PathLike[str]) -> None:
         """Write the series so that `read_rate_series` reads it back.
 
-        Columns: ``start_s``, ``utc_start`` where known, then ``NAME_requests_per_hour`` per type.
+        Columns: ``start_s``, ``utc_start`` if known, then ``NAME_requests_per_hour`` per type.
 
         Parameters
         ----------

@@ -89,11 +89,11 @@ class Trace:
     input_tokens, output_tokens
         Prompt and generated tokens per request, shape (num_requests,), at least 1.
     num_images
-        Images per request, shape (num_requests,); None if the trace does not tell.
+        Images per request, shape (num_requests,); None if the trace does not say.
     models
-        Names of the models that were asked, empty if the trace does not tell.
+        Names of the models that were asked, empty if the trace does not say.
     model
-        Index into `models` per request, shape (num_requests,); None if the trace does not tell.
+        Index into `models` per request, shape (num_requests,); None if the trace does not say.
     start
         Time of the first arrival, UTC; None if the trace has relative times only.
     clock_start_s

@@ -179,7 +179,7 @@ def _scaled(problem: Problem, entry: str, factor: float, place: int | None = Non
 
 
 def _marginal_values(problem: Problem, entry: str, time_limit: float | None) -> dict[str, float]:
-    """Tell what one unit more is worth by the certificate's prices, by name, USD."""
+    """Say what one unit more is worth by the certificate's prices, by name, USD."""
     kind = _KINDS.get(entry)
     if kind is None:
         return {}

@@ -74,7 +74,7 @@ def plan_page(
     held
         The replays that a plan was held by; None if nothing was replayed.
     diagnosis
-        Where there is no plan, why, and what would give one.
+        If there is no plan, why, and what would give one.
     file
         The plan as a servemix-plan/2 file, which the page carries as JSON in
         ``script#servemix-plan`` and as a file to save.

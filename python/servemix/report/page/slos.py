@@ -29,14 +29,14 @@ _TITLES = {
 
 
 def limits_of(problem: Problem, known: ScenarioFigures | None) -> dict[str, FloatArray]:
-    """Limits per query type, s; infinite where there is none.
+    """Limits per query type, s; infinite if there is none.
 
     Parameters
     ----------
     problem
         The problem.
     known
-        What the scenario tells beyond it.
+        What the scenario says beyond it.
     """
     latency = np.asarray(problem.query_types["latency_slo_s"], dtype=np.float64)
     none = np.full(problem.num_query_types, np.inf)
@@ -69,7 +69,7 @@ def planned_bars(problem: Problem, plan: Plan, known: ScenarioFigures | None) ->
     Parameters
     ----------
     problem, plan, known
-        The plan, what it is a plan for, and what the scenario tells beyond that.
+        The plan, what it is a plan for, and what the scenario says beyond that.
     """
     limits, planned = limits_of(problem, known), _planned(problem, plan, known)
     blocks: list[Block] = []
