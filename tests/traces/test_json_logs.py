@@ -112,3 +112,37 @@ def test_public_logs(shared: Path, file: str, format: str, requests: int, span_s
 def test_lengths_without_times_tell_no_rate(shared: Path) -> None:
     with pytest.raises(InvalidInputError, match="but no times of arrival"):
         read_trace(shared / "cases/files/13-traces/vidur_len.csv")
+
+
+@pytest.mark.parametrize(
+    "request_",
+    [
+        {"created_at": "2026-11-02T08:00:00Z", "prompt_tokens": 100, "completion_tokens": 20},
+        {"ts": 1793606400.0, "usage": {"prompt_tokens": 100, "completion_tokens": 20}},
+        {"response": {"created": 1793606400, "usage": {"input_tokens": 100, "output_tokens": 20}}},
+        {"createdAt": "2026-11-02 08:00:00", "promptTokens": 100, "completionTokens": 20},
+    ],
+)
+def test_logs_of_gateways_go_by_many_names_and_may_be_wrapped(
+    tmp_path: Path, request_: dict[str, Any]
+) -> None:
+    path = tmp_path / "log.json"
+    wrapped = {"object": "list", "data": [request_, request_], "has_more": False}
+    for text in (
+        f"{json.dumps(request_)}\n" * 2,
+        json.dumps([request_, request_]),
+        json.dumps(wrapped),
+        json.dumps(wrapped, indent=1),
+    ):
+        path.write_text(text)
+        trace = read_trace(path)
+        assert trace.input_tokens.tolist() == [100, 100]
+        assert trace.output_tokens.tolist() == [20, 20]
+        assert trace.start is not None
+
+
+def test_one_line_of_a_workload_is_no_wrapper(tmp_path: Path) -> None:
+    path = tmp_path / "workload.jsonl"
+    request = {"Prompt Length": 100, "Output Length": 20}
+    path.write_text(json.dumps({"timestamp": 21, "requests": [request, request]}))
+    assert read_trace(path).input_tokens.tolist() == [100, 100]

@@ -20,6 +20,10 @@ __all__ = ["JsonFormat"]
 Request = tuple[Mapping[str, Any], Any]
 
 
+#: Keys of an object around a list of requests: the list, and what an interface says of it.
+_MOST_KEYS = 8
+
+
 def _itself(content: Mapping[str, Any]) -> Iterator[Request]:
     yield content, None
 
@@ -33,7 +37,8 @@ class JsonFormat:
     name
         Name of the format, as in ``read_trace(path, format=name)``.
     time, input_tokens, output_tokens
-        Needed keys, each with the names it goes by; the first that an object has counts.
+        Needed keys, each with the names it goes by; the first that an object has counts. A name
+        with dots may be a path, as in ``usage.prompt_tokens``.
     model
         Names of a key that a request may lack.
     clock
@@ -59,13 +64,16 @@ class JsonFormat:
 
     def matches(self, lines: Lines) -> bool:
         """Whether the first object has the format's keys."""
-        first = next((content for _, content in _objects(lines)), None)
-        if not isinstance(first, dict):
+        return self._is_own(next((content for _, content in self._objects(lines)), None))
+
+    def _is_own(self, content: Any) -> bool:
+        """Whether an object has the keys of the format."""
+        if not isinstance(content, dict):
             return False
         if self.sign is not None:
-            return self.sign in first
+            return self.sign in content
         needed = (self.time, self.input_tokens, self.output_tokens)
-        return all(any(key in first for key in names) for names in needed)
+        return all(any(_at(content, key) is not None for key in names) for names in needed)
 
     def read(self, lines: Lines, name: str) -> Trace:
         """Read a file of the format, as `TraceFormat.read` says."""
@@ -75,7 +83,7 @@ class JsonFormat:
         columns: dict[str, list[str | None]] = {
             key: [] for key in ("time", "input", "output", "model")
         }
-        for line, content in _objects(lines):
+        for line, content in self._objects(lines):
             is_object = isinstance(content, dict)
             found = list(self._requests(content)) if is_object else []
             for request, time in found or [({}, None)]:
@@ -101,6 +109,17 @@ class JsonFormat:
         )
         return build_trace(rows, name=name, source=lines.path)
 
+    def _objects(self, lines: Lines) -> Iterator[tuple[int, Any]]:
+        """Objects of the file with their line: one a line, or the entries of one list."""
+        entries = None
+        if lines.first.lstrip()[:1] == "[" or not self._is_own(_decoded(lines.first)):
+            entries = _entries(lines)
+        if entries is not None:
+            yield from ((i + 1, entry) for i, entry in enumerate(entries))
+            return
+        for line, text in zip(lines.number.tolist(), lines.text, strict=True):
+            yield line, _decoded(text)
+
     def _requests(self, content: Mapping[str, Any]) -> Iterator[Request]:
         try:
             yield from self.requests(content)
@@ -119,28 +138,40 @@ class JsonFormat:
         return replace(parsed, values=parsed.values * self.unit_s), False
 
 
-def _objects(lines: Lines) -> Iterator[tuple[int, Any]]:
-    """Objects of the file with their line: one a line, or the entries of one list."""
-    if lines.first.lstrip().startswith("["):
-        whole = "\n".join(lines.text.to_list())
-        try:
-            entries = msgspec.json.decode(whole)
-        except (msgspec.DecodeError, UnicodeError, RecursionError):
-            entries = None
-        if isinstance(entries, list):
-            yield from ((i + 1, entry) for i, entry in enumerate(entries))
-            return
-    for line, text in zip(lines.number.tolist(), lines.text, strict=True):
-        try:
-            yield line, msgspec.json.decode(text)
-        except (msgspec.DecodeError, UnicodeError, RecursionError):
-            yield line, None
+def _entries(lines: Lines) -> list[Any] | None:
+    """Return the list that a file is, or the one list of objects in the object that it is."""
+    one_line = len(lines.number) == 1
+    if lines.first.lstrip()[:1] != "[" and not one_line and _decoded(lines.first) is not None:
+        return None  # objects, one a line
+    content = _decoded("\n".join(lines.text.to_list()))
+    if isinstance(content, list):
+        return content
+    if not isinstance(content, dict) or len(content) > _MOST_KEYS:
+        return None
+    lists = [one for one in content.values() if isinstance(one, list) and one]
+    lists = [one for one in lists if all(isinstance(entry, dict) for entry in one)]
+    return lists[0] if len(lists) == 1 else None
+
+
+def _decoded(text: str) -> Any:
+    try:
+        return msgspec.json.decode(text)
+    except (msgspec.DecodeError, UnicodeError, RecursionError):
+        return None
 
 
 def _first(request: Any, names: tuple[str, ...]) -> Any:
+    return next((found for name in names if (found := _at(request, name)) is not None), None)
+
+
+def _at(request: Any, name: str) -> Any:
+    """Return what a key holds, or what is at a path of keys; nothing where there is none."""
     if not isinstance(request, Mapping):
         return None
-    return next((request[name] for name in names if request.get(name) is not None), None)
+    if name in request or "." not in name:
+        return request.get(name)
+    key, _, rest = name.partition(".")
+    return _at(request.get(key), rest)
 
 
 def _text(value: Any) -> str | None:

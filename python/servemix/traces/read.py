@@ -90,7 +90,7 @@ def read_trace(
     if lengths := _LENGTHS.intersection(header_names(lines.first)):
         raise InvalidInputError(
             f"{lines.path}: has lengths ({', '.join(sorted(lengths))}) but no times of arrival, so "
-            "that it tells no rate"
+            "that it tells no rate; a column of such times is called timestamp, for instance"
         )
     raise InvalidInputError(
         f"{lines.path}: line {lines.number[0]}: no known trace format has these columns: "
