@@ -169,6 +169,14 @@ class Context:
         written = str(model) if said(model) else ""
         if not said(precision) and assume.precision is None and written:
             precision = next((p for form, p in _OF_CHECKPOINT if form.search(written)), None)
+        asked = {"model": model, "gpu": gpu, "precision": precision}
+        unsaid = [key for key in asked if not said(asked[key]) and not getattr(assume, key)]
+        if unsaid:
+            keys = ", ".join(f"`assume.{key}`" for key in unsaid)
+            options = " ".join(f"--assume {key}=…" for key in unsaid)
+            raise InvalidInputError(
+                f"{where}: {', '.join(unsaid)}: the file does not say; give {keys} ({options})"
+            )
         name = self._name("model", model, assume.model, assume.models, where)
         on = self._name("gpu", gpu, assume.gpu, assume.gpus, where)
         if self.in_scenario:
@@ -197,9 +205,7 @@ class Context:
         if text and text not in names:
             found = look_up(text)
             return found if found is not None else text
-        meant = names.get(text) if text else assumed
-        if not meant:
-            raise InvalidInputError(f"{where}: {key}: the file does not say; give `assume.{key}`")
+        meant = names[text] if text else assumed or ""
         found = look_up(meant)
         if found is None:
             find: Callable[[str], Any] = getattr(catalog, key)

@@ -118,8 +118,11 @@ class MeasuredUse:
         """
         return [text for text, _ in self._modelled(plan)]
 
-    def _modelled(self, plan: Plan) -> list[tuple[str, bool]]:
-        """Return these sentences, and whether a measured deployment could have served the same."""
+    def _modelled(self, plan: Plan) -> list[tuple[str, str]]:
+        """Return these sentences, and the entry by which a measured deployment would serve that.
+
+        It is empty where nothing was measured for these query types on that model and GPU.
+        """
         of_types: dict[int, list[int]] = {}
         routing = plan.routing
         for i, a, share in zip(
@@ -143,17 +146,26 @@ class MeasuredUse:
                 f"model on that GPU" + (f" ({why})" if why else "") + "; nearest: "
                 f"{_nearest_batches(deployment, near)}"
             )
-            told.append((text, any(self._is_measured(i, deployment) for i in types)))
+            told.append(
+                (text, next(filter(None, (self._measured(i, deployment) for i in types)), ""))
+            )
         return told
 
-    def _is_measured(self, query_type: int, wanted: Deployment) -> bool:
-        """Whether a query type has a measured route on that model and GPU."""
-        return any(
-            (one.model, one.gpu) == (wanted.model, wanted.gpu)
-            for (one, _), measured in zip(
+    def _measured(self, query_type: int, wanted: Deployment) -> str:
+        """Return the entry of a measured route's configuration on that model and GPU, if any."""
+        found = [
+            (_alike(one, wanted), limit, one)
+            for (one, limit), measured in zip(
                 self.deployments, self.measured[query_type].tolist(), strict=True
             )
-            if measured
+            if measured and (one.model, one.gpu) == (wanted.model, wanted.gpu)
+        ]
+        if not found:
+            return ""
+        _, limit, one = max(found, key=lambda entry: entry[:2])
+        precisions = "" if one.precision == wanted.precision else f"precisions: [{one.precision}], "
+        return (
+            f"{precisions}parallelism: {{tp: [{one.tp}], pp: [{one.pp}], max_num_seqs: [{limit}]}}"
         )
 
     def refuse_modelled(self, plan: Plan) -> list[str]:
@@ -168,11 +180,12 @@ class MeasuredUse:
             the query type, and ``optional`` is not set.
         """
         told = self._modelled(plan)
-        refused = [text for text, is_measured in told if is_measured]
+        refused = [text for text, measured in told if measured]
         if refused and not self.optional:
+            keep = next(measured for _, measured in told if measured)
             raise InvalidInputError(
                 f"{'; '.join(refused)}. Measure there, keep the scenario to what was measured "
-                "(parallelism, precisions), or plan with both by `optional: true` in "
+                f"({keep}), or plan with both by `optional: true` in "
                 "performance.options (--profile-optional)"
             )
         return [text for text, _ in told]
