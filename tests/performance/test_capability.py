@@ -89,7 +89,7 @@ def test_what_is_not_given_is_not_guessed() -> None:
             r"options\.precision_error\.fp17: 'fp17' is not a precis",
         ),
         ({"hop": 1}, r"performance\.options\.hop: unknown key; did you mean 'hop_s'\?"),
-        ({"hop_s": -1}, r"performance\.options\.hop_s: expected `float` >= 0"),
+        ({"hop_s": -1}, r"performance\.options\.hop_s: expected a number >= 0"),
     ],
 )
 def test_options_are_checked_by_name(changes: dict[str, object], message: str) -> None:

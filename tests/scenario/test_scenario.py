@@ -153,12 +153,12 @@ def test_a_file_of_another_kind_gets_a_message_of_a_few_lines() -> None:
     [
         ({}, "name: is missing"),
         ([], "scenario: must be a mapping"),
-        (changed(gpus=[]), "gpus: expected `array` of length >= 1"),
-        (changed(horizon_h=0), "horizon_h: expected `float` > 0.0"),
+        (changed(gpus=[]), "gpus: expected a list of length >= 1"),
+        (changed(horizon_h=0), "horizon_h: expected a number > 0.0"),
         (changed(budget_usd=math.inf), "budget_usd: must be a finite number, got inf"),
         (with_query_type(rate_per_h=math.nan), r"query_types[0].rate_per_h: must be a finite"),
-        (with_query_type(rate_per_h=-1), "query_types[0].rate_per_h: expected `float` >= 0.0"),
-        (with_query_type(input_tokens="many"), "query_types[0].input_tokens: expected `float`"),
+        (with_query_type(rate_per_h=-1), "query_types[0].rate_per_h: expected a number >= 0.0"),
+        (with_query_type(input_tokens="many"), "query_types[0].input_tokens: expected a number"),
         (with_query_type(rate_per_h=None), "query_types[0].rate_per_h: is missing"),
         (with_query_type(latency_slo_s=None), "query_types[0]: needs `latency_slo_s`"),
         (with_query_type(max_unmet=0.1), "query_types[0].unmet_usd_per_query: must be greater"),
@@ -199,9 +199,12 @@ def test_a_file_of_another_kind_gets_a_message_of_a_few_lines() -> None:
         ),
         (
             changed(gpus=[{"name": "a100", "spec": {"memory_gb": -3}}]),
-            "gpus[0].spec.memory_gb: expected `float` > 0.0",
+            "gpus[0].spec.memory_gb: expected a number > 0.0",
         ),
-        (changed(parallelism={"pairs": [[1, 0]]}), "parallelism.pairs[0][1]: expected `int` >= 1"),
+        (
+            changed(parallelism={"pairs": [[1, 0]]}),
+            "parallelism.pairs[0][1]: expected a whole number >= 1",
+        ),
         (
             changed(accuracy=[{"model": "llama", "precision": "fp16", "benchmark": "MMLU"}]),
             "accuracy[0].model: there is no model 'llama' in this scenario; did you mean",
@@ -246,17 +249,17 @@ def test_all_mistakes_of_a_file_come_in_one_error() -> None:
     message = str(caught.value)
     assert set(refused(data).splitlines()[1:]) < set(message.splitlines())
     for part in (
-        "horizon_h: expected `float` > 0",
+        "horizon_h: expected a number > 0",
         "gpus[0].usd: unknown key; did you mean 'usd_per_h'?",
         "gpus[0].precisions[1]: 'fp17' is not a precision",
         "gpus[1].gpu: 'h10000' is not a GPU in the catalog",
         "models[0].kv_precision: invalid enum value",
         "models[1].model: 'llama-9' is not a model in the catalog",
-        "query_types[0].input_tokens: expected `float`, got '1,500'; a number is written plainly, "
+        "query_types[0].input_tokens: expected a number, got '1,500'; a number is written plainly, "
         "without quotes, separators or units: 1500",
         "query_types[0].rate_per_h: is missing",
         "query_types[0]: needs `latency_slo_s`, or both",
-        "query_types[1].ttft_slo_s: expected `float | null`, got '500ms'; times are seconds, "
+        "query_types[1].ttft_slo_s: expected a number, got '500ms'; times are seconds, "
         "without a unit: 0.5",
         "query_types[1].models[0]: there is no model 'x'",
         "error rates are not known",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 import types
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -11,10 +12,21 @@ from typing import Annotated, Any, Union, get_args, get_origin
 import msgspec
 
 from servemix._errors import InvalidInputError
-from servemix.scenario.spelling import nearest, number_hint
+from servemix.scenario.spelling import nearest, number_hint, share_hint
 
 __all__ = ["Mistakes", "examine"]
 
+_TYPE = re.compile(r"`(\w+)(?: \| null)?`")
+#: What a file's readers call msgspec's types.
+_TYPES = {
+    "float": "a number",
+    "int": "a whole number",
+    "str": "a text",
+    "bool": "true or false",
+    "array": "a list",
+    "object": "a mapping",
+    "null": "nothing",
+}
 #: What stands for a required text that is missing or wrong, so that the rest can be looked at.
 _PLACEHOLDER = "\x00"
 _DROPPED = object()
@@ -33,6 +45,11 @@ class Mistakes:
         """Note a mistake; what only follows from a missing name is left out."""
         if "\\x00" not in message:
             self.found.setdefault(message)
+
+    def any_of(self, where: str, part: str) -> bool:
+        """Whether a mistake was noted of an entry's key that has a part in its name."""
+        keys = (one.partition(":")[0] for one in self.found if one.startswith(f"{where}."))
+        return any(part in key for key in keys)
 
     @contextmanager
     def collecting(self) -> Iterator[None]:
@@ -168,6 +185,10 @@ def told(message: str, where: str, value: Any = None) -> str:
     if not path and isinstance(value, str) and "got `str`" in what:
         what = what.replace("got `str`", f"got {value[:50]!r}")
         hint = number_hint(value)
+    elif not path and isinstance(value, int | float):
+        what = re.sub(r", got `\w+`", "", what) + f", got {value!r}"
+        hint = share_hint(value) if "<= 1.0" in what else ""
+    what = _TYPE.sub(lambda found: _TYPES.get(found[1], found[0]), what)
     return f"{entry or 'scenario'}: {what[:1].lower()}{what[1:]}{hint}"
 
 

@@ -283,7 +283,11 @@ def _allowed_tiers(entry: ModelEntry, tiers: list[Tier], where: str) -> tuple[in
 
 
 def _check_query_type(entry: QueryType, models: list[str], where: str, mistakes: Mistakes) -> None:
-    if entry.latency_slo_s is None and (entry.ttft_slo_s is None or entry.tpot_slo_s is None):
+    has_none = entry.latency_slo_s is None and (
+        entry.ttft_slo_s is None or entry.tpot_slo_s is None
+    )
+    # a limit that is misspelt or no number is a mistake already
+    if has_none and not mistakes.any_of(where, "_slo"):
         mistakes.add(f"{where}: needs `latency_slo_s`, or both `ttft_slo_s` and `tpot_slo_s`")
     if entry.max_unmet > 0 and entry.unmet_usd_per_query == 0:
         mistakes.add(

@@ -6,11 +6,11 @@ import difflib
 import re
 from collections.abc import Iterable
 
-__all__ = ["nearest", "number_hint"]
+__all__ = ["nearest", "number_hint", "share_hint"]
 
 #: Seconds of a unit that people put behind a number.
 _SECONDS = {"ms": 1e-3, "s": 1.0, "sec": 1.0, "min": 60.0, "h": 3600.0, "us": 1e-6, "µs": 1e-6}
-_NUMBER = re.compile(r"([-+]?[0-9][0-9,_ ]*(?:\.[0-9]+)?)\s*([a-zµ%$]*)", re.IGNORECASE)
+_NUMBER = re.compile(r"[$€£]?\s*([-+]?[0-9][0-9,_ ]*(?:\.[0-9]+)?)\s*([a-zµ%$]*)", re.IGNORECASE)
 
 
 def nearest(key: str, known: Iterable[str]) -> str:
@@ -33,7 +33,12 @@ def number_hint(text: str) -> str:
         return f"; times are seconds, without a unit: {number * _SECONDS[unit]:.12g}"
     if unit == "%":
         return f"; a share is written as {number / 100.0:.12g}"
-    if unit in ("", "k", "m", "$", "usd", "gb", "tokens"):
+    if unit in ("", "k", "m", "b", "$", "usd", "gb", "tokens"):
         plain = number * {"k": 1e3, "m": 1e6}.get(unit, 1.0)
         return f"; a number is written plainly, without quotes, separators or units: {plain:.12g}"
     return "; a number is written plainly, without a unit"
+
+
+def share_hint(number: float) -> str:
+    """Say how a share that was written in percent is written; empty where it is none."""
+    return f"; {number:g} % is written {number / 100.0:.12g}" if 1.0 < number <= 100.0 else ""
