@@ -1,4 +1,4 @@
-//! What to deploy and where to send each kind of LLM request, at the least cost.
+//! Choose which models to run on which GPUs and where to send each kind of LLM request, at minimum cost.
 //!
 //! Given query types *i*, models *j*, GPU tiers *k* and the configurations *a* = (*j*, *k*, TP, PP) that can be
 //! deployed in whole replicas, choose fractions `x[i,a]` of traffic, unserved shares `u[i]` and replicas `r[a]`:

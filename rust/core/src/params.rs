@@ -80,7 +80,7 @@ pub struct SolveParams {
     pub time_limit_s: Option<f64>,
     /// Threads to use; 1 by default, and the plan does not depend on it.
     pub threads: usize,
-    /// Limit on iterations; what counts as one is told by each method. None by default.
+    /// Limit on iterations; each method documents what counts as one. None by default.
     pub max_iterations: Option<u64>,
     /// The solve may stop where the relative gap to a known bound is at most this; 1e-4 by default.
     pub rel_gap: f64,

@@ -73,7 +73,7 @@ pub struct Plan {
     pub unmet: Vec<f64>,
     /// Where there is no plan, what was missing, per query type.
     pub message: Option<String>,
-    /// Figures of the search by name, such as `starts`; which ones there are is told by each method.
+    /// Figures of the search by name, such as `starts`; each method documents its own.
     pub statistics: Vec<(String, f64)>,
 }
 

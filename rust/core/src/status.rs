@@ -5,7 +5,7 @@
 pub enum Status {
     /// A plan whose value matches a valid lower bound within the asked `rel_gap`.
     Optimal,
-    /// A plan that meets every constraint; how far from the optimum is told by the bound, if any.
+    /// A plan that meets every constraint; the bound, if any, says how far it is from the optimum.
     Feasible,
     /// A plan that serves what it can where capacity, budget or storage fall short; its message says of what. Only a
     /// [`crate::Planner`] makes such plans.
