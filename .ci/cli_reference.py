@@ -84,12 +84,17 @@ def names(option: Any) -> str:
 
 def values(option: Any) -> str:
     """Return what stands for an option's value: its choices, or its type."""
+    if not hasattr(option, "type_descriptor"):  # older versions of typer have click's types
+        choices = getattr(option.type, "choices", None)
+        known = {"integer": "INTEGER", "float": "NUMBER"}
+        known |= dict.fromkeys(("path", "file", "directory"), "FILE")
+        return "|".join(choices) if choices else known.get(option.type.name.split()[0], "TEXT")
     kind = option.type_descriptor.annotation
     if isinstance(kind, type) and issubclass(kind, enum.Enum):
         return "|".join(one.value for one in kind)
-    known = {"int": "INTEGER", "float": "NUMBER", "Path": "FILE"}
-    found = re.findall("|".join(known), str(kind))
-    return known[found[0]] if found else "TEXT"
+    names = {"int": "INTEGER", "float": "NUMBER", "Path": "FILE"}
+    found = re.findall("|".join(names), str(kind))
+    return names[found[0]] if found else "TEXT"
 
 
 def default(parameter: Any) -> str:
