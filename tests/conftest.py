@@ -8,8 +8,11 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
-# `--hypothesis-profile=fixed`: the same examples in every run.
+# No deadlines: how long an example takes says more about the machine. `--hypothesis-profile=fixed`:
+# the same examples in every run.
+settings.register_profile("drawn", deadline=None)
 settings.register_profile("fixed", derandomize=True, deadline=None)
+settings.load_profile("drawn")
 
 
 @pytest.fixture(scope="session")
