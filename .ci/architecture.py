@@ -16,7 +16,7 @@ import grimp
 ROOT = Path(__file__).parents[1]
 PAGE = ROOT / "docs" / "dev" / "architecture.md"
 CORE = ROOT / "rust" / "core" / "src"
-# what everything uses: it would only add lines
+# What everything uses: it would only add lines to the picture.
 COMMON = {"error", "status", "stop", "params", "splitmix", "plan", "problem"}
 Graph = dict[str, set[str]]
 
@@ -25,7 +25,7 @@ def main() -> int:
     """Write the pictures, or compare them."""
     text = PAGE.read_text()
     drawn = text
-    for name, graph in {"rust": rust_modules(), "python": python_packages()}.items():
+    for name, graph in {"rust": shown(rust_modules()), "python": python_packages()}.items():
         marked = rf"(<!-- {name} -->\n).*?(<!-- end -->)"
         picture = mermaid(reduced(graph))
         drawn = re.sub(marked, rf"\1{picture}\2", drawn, flags=re.DOTALL)
@@ -56,15 +56,25 @@ def rust_modules() -> Graph:
     """Find which modules of the core use which, by their paths and by what lib.rs re-exports."""
     tops = {path.stem for path in CORE.iterdir()} - {"lib"}
     home = dict(re_exports((CORE / "lib.rs").read_text()))
-    graph: Graph = {top: set() for top in sorted(tops - COMMON)}
+    graph: Graph = {top: set() for top in sorted(tops)}
     for path in CORE.rglob("*.rs"):
         top = path.relative_to(CORE).parts[0].removesuffix(".rs")
-        if top in graph and "tests" not in path.stem:
-            code = path.read_text().partition("#[cfg(test)]")[0]
-            code = re.sub(r"//.*", "", code)
+        if top in graph and not {"tests", "interleavings"} & {path.stem, path.parent.name}:
+            code = re.sub(r"//.*", "", without_tests(path.read_text()))
             used = {home.get(name, name) for name in crate_names(code)}
             graph[top] |= (used & graph.keys()) - {top}
     return graph
+
+
+def without_tests(code: str) -> str:
+    """Leave out modules of tests: those in the file, and those that are files of their own."""
+    code = re.sub(r"#\[cfg\((?:all\()?(?:test|loom)[^\n]*\n\s*mod \w+;", "", code)
+    return re.split(r"#\[cfg\(test\)\]\s*(?:pub(?:\(\w+\))? )?mod ", code)[0]
+
+
+def shown(graph: Graph) -> Graph:
+    """Leave out what everything uses."""
+    return {name: to - COMMON for name, to in graph.items() if name not in COMMON}
 
 
 def re_exports(lib: str) -> Iterator[tuple[str, str]]:
@@ -76,10 +86,13 @@ def re_exports(lib: str) -> Iterator[tuple[str, str]]:
 
 def crate_names(code: str) -> Iterator[str]:
     """Yield what code takes from the crate's root: modules and re-exported names."""
-    for group, single in re.findall(r"crate::(?:\{([^;]*?)\};|(\w+))", code):
-        yield from (
-            re.findall(r"\w+", re.sub(r"::(\{[^}]*\}|\w+)", "", group)) if group else [single]
-        )
+    for group, single in re.findall(r"\bcrate::(?:\{([^;]*?)\};|(\w+))", code):
+        if not group:
+            yield single
+            continue
+        while "{" in group:
+            group = re.sub(r"::\{[^{}]*\}", "", group)
+        yield from (entry.split("::")[0].split()[0] for entry in group.split(",") if entry.strip())
 
 
 def reduced(graph: Graph) -> Graph:

@@ -11,9 +11,8 @@ mod instances;
 
 use std::time::Instant;
 
-use servemix_core::bound::lower_bound;
 use servemix_core::generate::{physical, wild, Family, Size};
-use servemix_core::{solve, CancelToken, Method, Plan, Problem, SolveParams, Stop, Switches};
+use servemix_core::{lower_bound, solve, CancelToken, Method, Plan, Problem, SolveParams, Stop, Switches};
 
 const OPTIONS: &str = "--method, --filter, --seeds, --generated, --time-limit, --without";
 

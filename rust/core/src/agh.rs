@@ -18,12 +18,11 @@ use rand_pcg::Pcg64Mcg;
 use crate::agh::apart::Apart;
 use crate::agh::island::{best_choice, first_with_choice, on_threads, share_memory, Island};
 use crate::agh::starts::Starts;
-use crate::bound;
 use crate::check::gate;
 use crate::search::{
     ElasticSearch, LocalSearch, Market, OperatorStatistics, Ranking, SearchLimits, SearchState, OPERATORS,
 };
-use crate::splitmix::{random, spread};
+use crate::splitmix::stream;
 use crate::{construct, Deployment, Plan, Problem, Result, SolveParams, Stop, StopReason};
 
 /// Elementary steps of all islands where no limit is set, with one query type, and the power by which they grow with the
@@ -102,11 +101,7 @@ pub(crate) fn solve(problem: &Problem, params: &SolveParams, initial_plan: Optio
     let is_late = search_stop.earlier_by(SETUP_CONSTRUCTIONS * construction_s).should_stop();
     if initial_plan.is_none() && greedy.status.has_plan() && is_late {
         let stop_reason = stop.reason(0).unwrap_or(StopReason::TimeLimit);
-        let mut plan = Plan { stop_reason, ..greedy };
-        if params.bound {
-            bound::certify(problem, &mut plan, true, params, stop)?;
-        }
-        return Ok(plan);
+        return Ok(Plan { stop_reason, ..greedy });
     }
     let ranking = Ranking::new(problem, &market);
     let starts = Starts { greedy: &greedy, initial_plan, market: &market, ranking, switches: params.switches };
@@ -127,9 +122,6 @@ pub(crate) fn solve(problem: &Problem, params: &SolveParams, initial_plan: Optio
     if plan.status.has_plan() {
         plan.stop_reason = reason;
     }
-    if params.bound {
-        bound::certify(problem, &mut plan, true, params, stop)?;
-    }
     run.statistics(&mut plan.statistics);
     let parts = [("construction_s", construction_s), ("relaxation_s", relaxation_s), ("starts_s", run.starts_s)];
     let parts = parts.into_iter().chain([("epochs_s", run.epochs_s)]);
@@ -144,12 +136,6 @@ fn usual_work(problem: &Problem) -> f64 {
         true => by_types.max(WORK_PER_ROUTE_OF_MANY * problem.route_table().len() as f64),
         false => by_types,
     }
-}
-
-/// A seed for each island that differs in many bits from its neighbours.
-pub(crate) fn stream(seed: u64, index: u64) -> u128 {
-    let first = random(seed, index);
-    (u128::from(first) << 64) | u128::from(spread(first ^ index)) | 1
 }
 
 /// The islands and the best state of all.

@@ -19,6 +19,7 @@
 mod agh;
 mod bnb;
 pub mod bound;
+mod certify;
 mod check;
 pub mod construct;
 mod decompose;
@@ -27,7 +28,7 @@ mod error;
 mod evaluate;
 mod files;
 pub mod generate;
-pub mod linear;
+mod linear;
 mod params;
 mod plan;
 mod planner;
@@ -36,13 +37,15 @@ pub mod recourse;
 pub mod replay;
 mod router;
 mod routing;
-pub mod search;
+mod search;
 mod solve;
 mod splitmix;
 mod status;
 mod stop;
 pub mod stress;
+mod tree;
 
+pub use certify::lower_bound;
 pub use check::{check, CheckReport, Constraint, Violation};
 pub use error::{Error, Result};
 pub use files::{read_plan, read_problem, write_plan, write_problem};
@@ -59,7 +62,6 @@ pub use problem::{
     FEASIBILITY_TOLERANCE, MAX_REPLICAS, NO_PAIR, NO_POOL,
 };
 pub use router::{Router, RouterMode, UNSERVED};
-pub use routing::{LimitPrices, RoutingPrices, RoutingProgram};
 pub use solve::{solve, Method};
 pub use status::{Status, StopReason};
 pub use stop::{CancelToken, Stop};

@@ -8,7 +8,7 @@
 mod prices;
 mod refresh;
 
-pub use prices::{LimitPrices, RoutingPrices};
+pub(crate) use prices::{LimitPrices, RoutingPrices};
 
 use crate::linear::{DualSimplex, LinearStatus};
 use crate::{Deployment, LatencyScope, Problem, FEASIBILITY_TOLERANCE, NO_POOL};
@@ -22,7 +22,7 @@ const MAX_PIVOTS: u64 = 20_000;
 
 /// The routing program with its current basis; cheap to change, to re-solve and to copy with `clone_from`.
 #[derive(Debug, Default)]
-pub struct RoutingProgram {
+pub(crate) struct RoutingProgram {
     simplex: DualSimplex,
     num_types: usize,
     error_row: Vec<u32>,
@@ -90,29 +90,29 @@ impl Clone for RoutingProgram {
 
 impl RoutingProgram {
     /// The program of `problem` with room for `num_slots` deployments, none of them in use.
-    pub fn new(problem: &Problem, num_slots: usize) -> Self {
+    pub(crate) fn new(problem: &Problem, num_slots: usize) -> Self {
         Self::with_counts(problem, &vec![true; num_slots], false)
     }
 
     /// The program with one row per slot, for deployments whose routes all load the same resource more, which are most:
     /// [`RoutingProgram::free_slot`] tells which slots take a deployment.
-    pub fn lean(problem: &Problem, num_slots: usize) -> Self {
+    pub(crate) fn lean(problem: &Problem, num_slots: usize) -> Self {
         Self::with_counts(problem, &vec![false; num_slots], false)
     }
 
     /// The lean program that adds replicas, not whole, to those of its slots where that pays, within budget and pools: a lower
     /// bound on what any whole numbers from those of the slots on would cost.
-    pub fn elastic(problem: &Problem, num_slots: usize) -> Self {
+    pub(crate) fn elastic(problem: &Problem, num_slots: usize) -> Self {
         Self::with_counts(problem, &vec![false; num_slots], true)
     }
 
-    /// This program without its deployments, with lean room for `num_slots`: faster than making a new one.
-    pub fn emptied(&self, problem: &Problem, num_slots: usize) -> Self {
+    /// The same with none of the deployments, and lean room for `num_slots`: quicker made than from nothing.
+    pub(crate) fn emptied(&self, problem: &Problem, num_slots: usize) -> Self {
         self.with_slots(problem, &vec![false; num_slots])
     }
 
-    /// This program with other deployments, by rising configuration, and room for no more: faster than making a new one.
-    pub fn with_deployments(&self, problem: &Problem, deployments: &[Deployment]) -> Self {
+    /// The same with other deployments, by rising configuration, and room for no more: quicker made than from nothing.
+    pub(crate) fn with_deployments(&self, problem: &Problem, deployments: &[Deployment]) -> Self {
         let mut sorted = deployments.to_vec();
         sorted.sort_unstable_by_key(|deployment| deployment.configuration);
         let slots: Vec<bool> = sorted.iter().map(|one| loads_both(problem, one.configuration as usize)).collect();
@@ -124,12 +124,12 @@ impl RoutingProgram {
     }
 
     /// The program of these deployments, with room for no more.
-    pub fn of_deployments(problem: &Problem, deployments: &[Deployment]) -> Self {
+    pub(crate) fn of_deployments(problem: &Problem, deployments: &[Deployment]) -> Self {
         Self::new(problem, 0).with_deployments(problem, deployments)
     }
 
     /// Whether a deployment has only one row and now needs two, for new routes that load the other more.
-    pub fn is_outgrown(&self, problem: &Problem) -> bool {
+    pub(crate) fn is_outgrown(&self, problem: &Problem) -> bool {
         (0..self.num_slots()).any(|slot| {
             self.memory_row[slot] == NO_ROW && self.configuration(slot).is_some_and(|a| loads_both(problem, a))
         })
@@ -278,22 +278,22 @@ impl RoutingProgram {
     }
 
     /// Number of slots, used or not.
-    pub fn num_slots(&self) -> usize {
+    pub(crate) fn num_slots(&self) -> usize {
         self.configuration.len()
     }
 
     /// Configuration of a slot in use.
-    pub fn configuration(&self, slot: usize) -> Option<usize> {
+    pub(crate) fn configuration(&self, slot: usize) -> Option<usize> {
         (self.replicas[slot] > 0).then_some(self.configuration[slot] as usize)
     }
 
     /// Replicas of a slot, 0 where it is not in use.
-    pub fn replicas(&self, slot: usize) -> u32 {
+    pub(crate) fn replicas(&self, slot: usize) -> u32 {
         self.replicas[slot]
     }
 
     /// A slot that can take `configuration`: one that held it before, or one free of basic columns.
-    pub fn free_slot(&self, problem: &Problem, configuration: usize) -> Option<usize> {
+    pub(crate) fn free_slot(&self, problem: &Problem, configuration: usize) -> Option<usize> {
         let needs_both = loads_both(problem, configuration);
         let mut free = None;
         for slot in 0..self.num_slots() {
@@ -329,7 +329,7 @@ impl RoutingProgram {
     /// Puts `replicas` replicas of `configuration` into `slot`; 0 empties it.
     ///
     /// A slot in use keeps its configuration until it is emptied; a new one needs [`RoutingProgram::free_slot`].
-    pub fn set_replicas(&mut self, problem: &Problem, slot: usize, configuration: usize, replicas: u32) {
+    pub(crate) fn set_replicas(&mut self, problem: &Problem, slot: usize, configuration: usize, replicas: u32) {
         let before = self.replicas[slot];
         if before == replicas {
             return;
@@ -368,19 +368,19 @@ impl RoutingProgram {
     }
 
     /// Lets an elastic slot in use have at most `most` replicas, those that it has included.
-    pub fn set_most_replicas(&mut self, slot: usize, most: u32) {
+    pub(crate) fn set_most_replicas(&mut self, slot: usize, most: u32) {
         if let Some(column) = self.replica_column(slot) {
             self.simplex.set_upper(column, f64::from(most.saturating_sub(self.replicas[slot])));
         }
     }
 
     /// Whether an elastic slot in use may have no replicas beyond its own.
-    pub fn is_fixed(&self, slot: usize) -> bool {
+    pub(crate) fn is_fixed(&self, slot: usize) -> bool {
         self.replica_column(slot).is_some_and(|column| self.simplex.upper(column) == 0.0)
     }
 
     /// Replicas of an elastic slot with those beyond its own, not whole.
-    pub fn elastic_replicas(&self, slot: usize) -> f64 {
+    pub(crate) fn elastic_replicas(&self, slot: usize) -> f64 {
         let more = self.replica_column(slot).map_or(0.0, |column| self.simplex.value(column));
         f64::from(self.replicas[slot]) + more
     }
@@ -429,7 +429,7 @@ impl RoutingProgram {
     }
 
     /// Solves from the current basis. [`LinearStatus::Cutoff`] where the optimum is at least `cutoff_usd`.
-    pub fn solve(&mut self, cutoff_usd: f64) -> LinearStatus {
+    pub(crate) fn solve(&mut self, cutoff_usd: f64) -> LinearStatus {
         let cutoff = cutoff_usd - self.constant_usd;
         let mut status = self.simplex.solve(cutoff, MAX_PIVOTS);
         self.is_equilibrated = matches!(status, LinearStatus::Infeasible | LinearStatus::PivotLimit);
@@ -442,12 +442,12 @@ impl RoutingProgram {
     }
 
     /// Whether the last solve left valid prices: it ended at the optimum or at the cutoff.
-    pub fn has_prices(&self) -> bool {
+    pub(crate) fn has_prices(&self) -> bool {
         !self.is_equilibrated && matches!(self.status, Some(LinearStatus::Optimal | LinearStatus::Cutoff))
     }
 
     /// Share of the time row in what capacity is worth; `None` where it is worth nothing, and where there is only one row.
-    pub fn time_weight(&self, slot: usize) -> Option<f64> {
+    pub(crate) fn time_weight(&self, slot: usize) -> Option<f64> {
         let price = |row: u32| (-self.simplex.dual(row as usize)).max(0.0);
         if self.memory_row[slot] == NO_ROW {
             return None;
@@ -457,44 +457,44 @@ impl RoutingProgram {
     }
 
     /// What one replica more of a slot in use is worth at most, USD; what one fewer costs at least.
-    pub fn replica_worth_usd(&self, slot: usize) -> f64 {
+    pub(crate) fn replica_worth_usd(&self, slot: usize) -> f64 {
         self.slot_rows(slot).map(|row| (-self.simplex.dual(row)).max(0.0)).sum()
     }
 
     /// Cost of the current routing, USD: latency, unmet, stored tokens and the artificial price of shortage.
-    pub fn objective(&self) -> f64 {
+    pub(crate) fn objective(&self) -> f64 {
         self.simplex.objective() + self.constant_usd
     }
 
     /// Share of query type `i` for which there is no capacity: above 0 the deployments have no feasible routing.
-    pub fn shortage(&self, i: usize) -> f64 {
+    pub(crate) fn shortage(&self, i: usize) -> f64 {
         self.simplex.value(self.num_types + i).max(0.0)
     }
 
     /// Whether no query type lacks capacity.
-    pub fn is_feasible(&self) -> bool {
+    pub(crate) fn is_feasible(&self) -> bool {
         (0..self.num_types).all(|i| self.shortage(i) <= SHORTAGE_TOLERANCE)
     }
 
     /// Price of shortage of the whole of query type `i`, USD.
-    pub fn shortage_usd(&self, i: usize) -> f64 {
+    pub(crate) fn shortage_usd(&self, i: usize) -> f64 {
         self.shortage_usd[i]
     }
 
     /// Share of query type `i` that the routing leaves unserved on purpose.
-    pub fn unmet(&self, i: usize) -> f64 {
+    pub(crate) fn unmet(&self, i: usize) -> f64 {
         self.simplex.value(i).max(0.0)
     }
 
     /// Replicas of a slot that its traffic needs.
-    pub fn load(&self, slot: usize) -> f64 {
+    pub(crate) fn load(&self, slot: usize) -> f64 {
         let first_slack = self.simplex.num_columns();
         let slacks = self.slot_rows(slot).map(|row| self.simplex.value(first_slack + row));
         self.elastic_replicas(slot) - slacks.fold(f64::INFINITY, f64::min)
     }
 
     /// Calls `visit` with (query type, configuration, fraction) of every route in use.
-    pub fn for_each_route(&self, problem: &Problem, mut visit: impl FnMut(usize, usize, f64)) {
+    pub(crate) fn for_each_route(&self, problem: &Problem, mut visit: impl FnMut(usize, usize, f64)) {
         let table = problem.route_table();
         for slot in 0..self.num_slots() {
             let Some(configuration) = self.configuration(slot) else { continue };
@@ -508,7 +508,7 @@ impl RoutingProgram {
     }
 
     /// Reads the prices of the current basis, which are valid after any status but a failure.
-    pub fn read_prices(&self, prices: &mut RoutingPrices) {
+    pub(crate) fn read_prices(&self, prices: &mut RoutingPrices) {
         let of_rows = |rows: &[u32], values: &mut Vec<f64>| {
             values.clear();
             values.extend(rows.iter().map(|&row| match row {
@@ -523,7 +523,7 @@ impl RoutingProgram {
     }
 
     /// Reads what the current basis pays for budget and pools beyond the slots' own replicas: nothing, unless elastic.
-    pub fn read_limit_prices(&self, problem: &Problem, prices: &mut LimitPrices) {
+    pub(crate) fn read_limit_prices(&self, problem: &Problem, prices: &mut LimitPrices) {
         let price = |row: u32, limit: f64| match row {
             NO_ROW => 0.0,
             row => -self.simplex.dual(row as usize).min(0.0) / scale_of(limit),
@@ -534,13 +534,18 @@ impl RoutingProgram {
     }
 
     /// Whether replicas beyond those of the slots are added where that pays.
-    pub fn is_elastic(&self) -> bool {
+    pub(crate) fn is_elastic(&self) -> bool {
         self.is_elastic
     }
 
     /// Multiplies the price of shortage of every query type that has some, up to `most_usd(i)` for the whole type, and keeps the
     /// deployments. False where none rises.
-    pub fn raise_shortage_prices(&mut self, problem: &Problem, factor: f64, most_usd: impl Fn(usize) -> f64) -> bool {
+    pub(crate) fn raise_shortage_prices(
+        &mut self,
+        problem: &Problem,
+        factor: f64,
+        most_usd: impl Fn(usize) -> f64,
+    ) -> bool {
         let mut rises = false;
         for i in 0..self.num_types {
             let raised_usd = (factor * self.shortage_usd[i]).min(most_usd(i));
@@ -554,7 +559,7 @@ impl RoutingProgram {
     }
 
     /// Prices shortage of query type `i` at no less than `least_usd(i)` for the whole type.
-    pub fn price_shortage(&mut self, problem: &Problem, least_usd: impl Fn(usize) -> f64) {
+    pub(crate) fn price_shortage(&mut self, problem: &Problem, least_usd: impl Fn(usize) -> f64) {
         for i in 0..self.num_types {
             self.shortage_usd[i] = self.shortage_usd[i].max(least_usd(i));
         }
@@ -563,7 +568,7 @@ impl RoutingProgram {
 
     /// These deployments in a fresh program with `num_slots` slots, more than are in use: they come first, and the next
     /// one takes `configuration`.
-    pub fn rebuilt(&self, problem: &Problem, num_slots: usize, configuration: usize) -> Self {
+    pub(crate) fn rebuilt(&self, problem: &Problem, num_slots: usize, configuration: usize) -> Self {
         let used: Vec<usize> = (0..self.num_slots()).filter(|&old| self.replicas[old] > 0).collect();
         let mut slots: Vec<bool> = used.iter().map(|&old| self.memory_row[old] != NO_ROW).collect();
         slots.resize(num_slots.max(used.len()), loads_both(problem, configuration));
@@ -579,13 +584,8 @@ impl RoutingProgram {
     }
 
     /// About how many elementary steps the solves since the creation took.
-    pub fn work(&self) -> u64 {
+    pub(crate) fn work(&self) -> u64 {
         self.simplex.work()
-    }
-
-    /// Pivots made since the creation.
-    pub fn pivots(&self) -> u64 {
-        self.simplex.pivots()
     }
 }
 

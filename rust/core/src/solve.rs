@@ -2,8 +2,10 @@
 
 use std::time::Instant;
 
+use crate::bound::is_evidently_infeasible;
+use crate::certify::certify;
 use crate::check::gate;
-use crate::{agh, bnb, bound, construct, CancelToken, Error, Plan, Problem, Result, SolveParams, Status, Stop};
+use crate::{agh, bnb, construct, CancelToken, Error, Plan, Problem, Result, SolveParams, Status, Stop};
 
 /// A method that finds a plan.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -65,12 +67,15 @@ pub fn solve(
         Method::Bnb => bnb::solve(problem, params, initial_plan, &stop),
     };
     let mut plan = gate::admit(problem, found?);
-    if plan.status == Status::NoSolutionFound && bound::is_evidently_infeasible(problem) {
+    if plan.status == Status::NoSolutionFound && is_evidently_infeasible(problem) {
         plan.status = Status::Infeasible;
         plan.objective_bound = None;
     }
     if params.bound && plan.objective_bound.is_none() && plan.status != Status::Infeasible {
-        bound::certify(problem, &mut plan, false, params, &stop)?;
+        // What proves a bound may come upon a better plan; "gh" is asked for its own.
+        let takes_better = method == Method::Agh && params.switches.routing_lp;
+        certify(problem, &mut plan, takes_better, params, &stop)?;
+        plan = gate::admit(problem, plan);
     }
     plan.method = method.as_str().to_owned();
     plan.seed = params.seed;

@@ -19,3 +19,9 @@ pub(crate) fn spread(number: u64) -> u64 {
     let z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
     z ^ (z >> 31)
 }
+
+/// The seed of stream `index`, which differs in many bits from those of its neighbours.
+pub(crate) fn stream(seed: u64, index: u64) -> u128 {
+    let first = random(seed, index);
+    (u128::from(first) << 64) | u128::from(spread(first ^ index)) | 1
+}

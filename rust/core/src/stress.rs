@@ -24,10 +24,10 @@ use rand_pcg::Pcg64Mcg;
 
 use crate::linear::LinearStatus;
 use crate::params::MAX_THREADS;
+use crate::routing::RoutingProgram;
 use crate::splitmix::random;
 use crate::{
-    CancelToken, Configurations, Deployment, Error, Plan, Pools, Problem, ProblemData, Result, Routes, Routing,
-    RoutingProgram, NO_POOL,
+    CancelToken, Configurations, Deployment, Error, Plan, Pools, Problem, ProblemData, Result, Routes, Routing, NO_POOL,
 };
 
 /// Times that the price of shortage is raised before the deployments count as having no feasible routing.

@@ -3,8 +3,8 @@
 mod common;
 
 use proptest::prelude::*;
-use servemix_core::bound::{bound_at, lower_bound, reduce, Prices};
-use servemix_core::{check, generate, solve, CancelToken, Method, Problem, SolveParams, Status, Stop};
+use servemix_core::bound::{bound_at, reduce, Prices};
+use servemix_core::{check, generate, lower_bound, solve, CancelToken, Method, Problem, SolveParams, Status, Stop};
 
 fn bound(problem: &Problem, threads: usize) -> servemix_core::bound::LowerBound {
     let mut params = SolveParams::default();

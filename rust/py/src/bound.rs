@@ -3,8 +3,8 @@
 use numpy::PyArray1;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyTuple};
-use servemix_core::bound::{lower_bound as core_lower_bound, LowerBound};
-use servemix_core::{SolveParams, Stop};
+use servemix_core::bound::LowerBound;
+use servemix_core::{lower_bound as core_lower_bound, SolveParams, Stop};
 
 use crate::convert::{number, unsigned};
 use crate::entry;

@@ -1,8 +1,8 @@
 //! What components on their own have to say where a problem falls apart.
 
-use crate::bnb::Incumbent;
 use crate::bound::LEAST_GAP;
 use crate::decompose::{self, Limits};
+use crate::tree::Incumbent;
 use crate::{Plan, Problem, Result, SolveParams, Status, Stop, StopReason};
 
 /// A plan that is made of plans of components.

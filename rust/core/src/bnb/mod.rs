@@ -1,36 +1,16 @@
 //! Method "bnb": branch and bound over the Lagrangian relaxation, which proves its plan optimal or that there is none.
 
-mod branching;
-mod incumbent;
-mod node;
-mod pseudo_costs;
-mod routing;
-mod tree;
+mod start;
 
-mod part;
+use crate::bound::{root_bound, thread_pool, Domain, LowerBound, Prices, Relaxation, LEAST_GAP};
+use crate::tree::{Incumbent, Incumbents, Outcome, Tree};
+use crate::{decompose, Plan, Problem, Result, SolveParams, Status, Stop, StopReason};
 
-pub(crate) use branching::candidates;
-pub(crate) use incumbent::Incumbent;
-pub(crate) use node::Decision;
-pub(crate) use part::{Proof, Task};
-
-pub(crate) use tree::Incumbents;
-
-use tree::{Outcome, Tree};
-
-use crate::bound::{root_bound, thread_pool, Domain, LowerBound, Prices, Relaxation, Search, LEAST_GAP};
-use crate::{agh, construct, decompose, Plan, Problem, Result, SolveParams, Status, Stop, StopReason};
-
-/// Share of the time that the first plan may take.
-const START_SHARE: f64 = 0.2;
 /// Elementary steps, of a few nanoseconds, and share of the time that proofs by components may take.
 const COMPONENTS_WORK: u64 = 1_500_000_000;
 const COMPONENTS_SHARE: f64 = 0.4;
 /// The part, one in so many, of limited steps that proofs by components may take: what joins their plans is not counted.
 const COMPONENTS_PART: u64 = 8;
-/// With a gap from this on any plan will do.
-const ANY_PLAN_GAP: f64 = 1.0;
-
 /// Finds a plan and proves that none is cheaper by more than `params.rel_gap`, or that there is none.
 ///
 /// `params.max_iterations` limits the nodes of the search tree. An initial plan is the first incumbent.
@@ -74,14 +54,15 @@ pub(crate) fn solve(problem: &Problem, params: &SolveParams, initial_plan: Optio
 }
 
 /// Raises the bound of the relaxation by branching until it meets the best plan known or found within `params.rel_gap`,
-/// until `stop`, or until `max_work` elementary steps, of a few nanoseconds, are done where there is such a limit.
+/// until `stop`, or until `max_work` elementary steps, of a few nanoseconds, are done where there is such a limit; the bound,
+/// and the best plan where there is one.
 pub(crate) fn raise_bound(
     problem: &Problem,
     known: Option<&Plan>,
     params: &SolveParams,
     max_work: Option<u64>,
     stop: &Stop,
-) -> Result<Search> {
+) -> Result<(LowerBound, Option<Plan>)> {
     let mut incumbent = Incumbent::new(problem);
     if let Some(plan) = known {
         incumbent.take(plan);
@@ -94,7 +75,7 @@ pub(crate) fn raise_bound(
         converged: proof.outcome == Outcome::Closed,
         prices: proof.prices,
     };
-    Ok(Search { bound, plan: incumbent.plan().transpose()? })
+    Ok((bound, incumbent.plan().transpose()?))
 }
 
 /// What a search for a proof came to.
@@ -141,7 +122,7 @@ fn prove<'p>(
         });
     }
     if looks_for_start {
-        start_plan(problem, params, initial_plan, incumbent, stop)?;
+        start::offer_plan(problem, params, initial_plan, incumbent, stop)?;
     }
     let guess = Prices::first_guess(problem);
     let mut tree = Tree::new(&relaxation, pool.as_ref(), Domain::of(problem), guess, incumbent.value, rel_gap);
@@ -163,24 +144,4 @@ fn prove<'p>(
         evaluations: tree.evaluations(),
         prices: tree.into_root_prices(),
     })
-}
-
-/// Offers the plan of the adaptive greedy heuristic, which takes no more than a share of the time; the greedy one where
-/// that will do.
-fn start_plan(
-    problem: &Problem,
-    params: &SolveParams,
-    initial_plan: Option<&Plan>,
-    incumbent: &mut Incumbent<'_>,
-    stop: &Stop,
-) -> Result<()> {
-    if params.rel_gap >= ANY_PLAN_GAP
-        && incumbent.offer(&construct::solve(problem, params, stop)?.deployments) < f64::MAX
-    {
-        return Ok(());
-    }
-    let quick = SolveParams { bound: false, threads: 1, time_limit_s: None, max_iterations: None, ..params.clone() };
-    let plan = agh::solve(problem, &quick, initial_plan, &stop.with_share(START_SHARE))?;
-    incumbent.take(&plan);
-    Ok(())
 }

@@ -1,9 +1,8 @@
 //! What a mixture of patterns deploys on average.
 
-use crate::bnb::Decision;
 use crate::{Deployment, Problem};
 
-use super::domain::Domain;
+use super::domain::{Decision, Domain};
 
 /// Averages this close to whole numbers are whole.
 pub(crate) const WHOLE: f64 = 1e-6;

@@ -3,7 +3,7 @@
 //! The Lagrangian relaxation prices the constraints that couple the (model, tier) pairs: supply, error and latency
 //! SLOs, budget, storage and pools. What remains falls apart into one small problem per pair: one configuration,
 //! whole replicas and a fractional knapsack of traffic, which is solved exactly. The sum is a lower bound for any
-//! prices; [`lower_bound`] looks for good ones. Every right-hand side is widened by the feasibility tolerance: what is
+//! prices; [`lower_bound`](crate::lower_bound) looks for good ones. Every right-hand side is widened by the feasibility tolerance: what is
 //! proven holds for every plan that the checker accepts.
 
 mod column_generation;
@@ -22,6 +22,7 @@ mod rounding;
 mod single;
 mod widened;
 
+pub(crate) use domain::Decision;
 pub use domain::Domain;
 pub use prices::Prices;
 
@@ -33,17 +34,12 @@ pub(crate) use mixture::{Mixture, WHOLE};
 pub(crate) use relaxation::{Evaluation, Pattern, Relaxation};
 pub(crate) use widened::Widened;
 
-use crate::{bnb, relative_gap, Error, Plan, Problem, Result, SolveParams, Status, Stop, StopReason};
+use crate::{Error, Problem, Result, SolveParams, Stop};
 
 /// A bound proves that there is no plan where it exceeds 0 by this share of its terms, far beyond their rounding.
 const LEAST_PROOF: f64 = 1e-9;
 /// Gaps below this are not told from what plans within the feasibility tolerance may save.
 pub(crate) const LEAST_GAP: f64 = 1e-4;
-/// Elementary steps, of a few nanoseconds, that branching may take for a bound without a time limit: tens of milliseconds.
-const BRANCHING_WORK: u64 = 8_000_000;
-/// A plan counts as better where it saves at least this share.
-const LEAST_SAVING: f64 = 1e-9;
-
 /// What is proven about the cost of every plan.
 #[derive(Debug, Clone, PartialEq)]
 pub struct LowerBound {
@@ -70,52 +66,11 @@ pub fn bound_at(problem: &Problem, prices: &Prices) -> f64 {
     evaluation.value.max(0.0)
 }
 
-/// Looks for the prices with the largest Lagrangian bound and, where there is a time limit, raises the bound by
-/// branching for as long as time is left.
-///
-/// `params.threads` are used for each evaluation; the result depends on neither the threads nor, without a time limit,
-/// the machine.
-///
-/// # Errors
-/// [`Error::Internal`] where the threads cannot be started.
-pub fn lower_bound(problem: &Problem, params: &SolveParams, stop: &Stop) -> Result<LowerBound> {
-    Ok(search(problem, None, params, stop)?.bound)
-}
-
 /// The relaxation's bound of the problem with its rows as they are stated, for its prices: the bound itself may lie above plans
 /// within the tolerance.
 pub(crate) fn stated_bound(problem: &Problem, params: &SolveParams, stop: &Stop) -> Result<LowerBound> {
     let relaxation = Relaxation::with_rows(problem, 1.0, Widened::stated(problem));
     root_bound(&relaxation, f64::INFINITY, params, stop)
-}
-
-/// A lower bound, and the best plan where the search for the bound found one.
-pub(crate) struct Search {
-    pub(crate) bound: LowerBound,
-    pub(crate) plan: Option<Plan>,
-}
-
-/// The bound of a branch and bound, which ends where it meets the best plan known or found within `params.rel_gap`. Without a
-/// time limit it is that of the relaxation and, where that leaves a gap to a known plan, what a few steps of branching add: what
-/// can be proven at once is proven, and the result is the same on every machine.
-fn search(problem: &Problem, known: Option<&Plan>, params: &SolveParams, stop: &Stop) -> Result<Search> {
-    if stop.remaining_s().is_some() {
-        return bnb::raise_bound(problem, known, params, None, stop);
-    }
-    let upper = known.and_then(|plan| plan.objective_value);
-    let relaxation = Relaxation::new(problem, 1.0);
-    let mut bound = root_bound(&relaxation, upper.unwrap_or(f64::INFINITY), params, stop)?;
-    let is_open = |upper: f64| relative_gap(upper, bound.value) > params.rel_gap.max(LEAST_GAP);
-    if !upper.is_some_and(is_open) {
-        return Ok(Search { bound, plan: None });
-    }
-    // The caller's number of iterations counts those of the search for the plan.
-    let unlimited = stop.with_iterations(u64::MAX);
-    let branched = bnb::raise_bound(problem, known, params, Some(BRANCHING_WORK), &unlimited)?;
-    bound.value = bound.value.max(branched.bound.value);
-    bound.converged &= branched.bound.converged;
-    bound.evaluations += branched.bound.evaluations;
-    Ok(Search { bound, plan: branched.plan })
 }
 
 /// The best Lagrangian bound, without branching, or one that is at least `upper`, the value of a plan; infinite where none
@@ -148,39 +103,6 @@ pub(crate) fn root_bound(
         }
     }
     Ok(bound)
-}
-
-/// Gives `plan` its lower bound and, where the bound proves it, the status [`Status::Optimal`] or [`Status::Infeasible`].
-/// Where the search for the bound finds a better plan and `takes_better` says so, `plan` becomes that.
-///
-/// # Errors
-/// As [`lower_bound`].
-pub(crate) fn certify(
-    problem: &Problem,
-    plan: &mut Plan,
-    takes_better: bool,
-    params: &SolveParams,
-    stop: &Stop,
-) -> Result<()> {
-    let known = plan.status.has_plan().then_some(&*plan);
-    let Search { bound, plan: found } = search(problem, known, params, stop)?;
-    let value = plan.objective_value.unwrap_or(f64::INFINITY);
-    let is_better = |found: &Plan| found.objective_value.is_some_and(|usd| usd < value * (1.0 - LEAST_SAVING));
-    if let Some(better) = found.filter(|found| takes_better && is_better(found)) {
-        *plan = Plan { method: plan.method.clone(), seed: plan.seed, stop_reason: plan.stop_reason, ..better };
-    }
-    if let Some(value) = plan.objective_value {
-        plan.objective_bound = Some(bound.value.min(value));
-        if plan.gap().is_some_and(|gap| gap <= params.rel_gap.max(LEAST_GAP)) {
-            plan.status = Status::Optimal;
-            plan.stop_reason = StopReason::GapReached;
-        }
-    } else if bound.infeasible {
-        plan.status = Status::Infeasible;
-    } else {
-        plan.objective_bound = Some(bound.value);
-    }
-    Ok(())
 }
 
 /// Prices that prove that no plan lies in `domain`, where such are found.

@@ -1,8 +1,8 @@
 //! The parts of a problem that only limits connect.
 
-use crate::bnb::{Proof, Task};
 use crate::bound::Domain;
 use crate::decompose::linking::{Column, Link};
+use crate::tree::{Proof, Task};
 use crate::{Configurations, Deployment, LatencyScope, Problem, QueryTypes, Result, Routes, Stop};
 
 const NONE: u32 = u32::MAX;

@@ -18,8 +18,8 @@ mod master;
 mod tests;
 mod tree;
 
-use crate::bnb::{Incumbent, Incumbents};
 use crate::bound::Domain;
+use crate::tree::{Incumbent, Incumbents};
 use crate::{Deployment, Problem, Result, Stop};
 use component::Component;
 use linking::{Column, Link};

@@ -1,7 +1,7 @@
 use proptest::prelude::*;
 
-use crate::bnb::Task;
 use crate::bound::Domain;
+use crate::tree::Task;
 use crate::{
     check, generate, solve, CancelToken, Method, Plan, Problem, ProblemData, SolveParams, Status, Stop, NO_POOL,
 };

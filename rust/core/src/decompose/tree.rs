@@ -4,8 +4,8 @@ use std::cmp::Ordering;
 use std::collections::BinaryHeap;
 
 use super::{Point, Search};
-use crate::bnb::candidates;
 use crate::bound::{Domain, Mixture};
+use crate::tree::candidates;
 use crate::Result;
 
 /// Nodes between two plans that are made of mixtures.

@@ -21,7 +21,7 @@ mod values;
 
 /// How a solve of a [`DualSimplex`] ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum LinearStatus {
+pub(crate) enum LinearStatus {
     /// The current basis is optimal.
     Optimal,
     /// No point meets the rows and bounds.
@@ -49,7 +49,7 @@ const PIVOTS_PER_QUESTION: u64 = 16;
 ///
 /// Columns `0..num_columns` are structural, column `num_columns + i` is the slack of row `i`.
 #[derive(Debug, Default)]
-pub struct DualSimplex {
+pub(crate) struct DualSimplex {
     num_rows: usize,
     num_columns: usize,
     stride: usize,
@@ -75,8 +75,7 @@ pub struct DualSimplex {
     stale_inverse: bool,
     /// Reduced costs are to be computed anew.
     stale_costs: bool,
-    /// Pivots made since the creation, and about how many elementary steps all solves took.
-    pivots: u64,
+    /// About how many elementary steps all solves since the creation took.
     work: u64,
     // Working memory.
     row: Vec<f64>,
@@ -132,7 +131,7 @@ impl Clone for DualSimplex {
 impl DualSimplex {
     /// A program of `num_rows` equations with right-hand side 0 and `num_columns` empty columns fixed at 0, each of
     /// at most `max_entries` nonzeros, at the slack basis.
-    pub fn new(num_rows: usize, num_columns: usize, max_entries: usize) -> Self {
+    pub(crate) fn new(num_rows: usize, num_columns: usize, max_entries: usize) -> Self {
         let total = num_columns + num_rows;
         let stride = match max_entries {
             5 | 6 => max_entries,
@@ -166,7 +165,6 @@ impl DualSimplex {
             stale_values: true,
             stale_inverse: false,
             stale_costs: false,
-            pivots: 0,
             work: 0,
             row: vec![0.0; num_rows],
             row_nonzeros: Vec::with_capacity(num_rows),
@@ -181,39 +179,33 @@ impl DualSimplex {
     }
 
     /// Number of rows.
-    pub fn num_rows(&self) -> usize {
+    pub(crate) fn num_rows(&self) -> usize {
         self.num_rows
     }
 
     /// Number of structural columns.
-    pub fn num_columns(&self) -> usize {
+    pub(crate) fn num_columns(&self) -> usize {
         self.num_columns
-    }
-
-    /// Pivots made since the creation.
-    pub fn pivots(&self) -> u64 {
-        self.pivots
     }
 
     /// About how many elementary steps the solves since the creation took: a measure of time that does not depend on the
     /// machine.
-    pub fn work(&self) -> u64 {
+    pub(crate) fn work(&self) -> u64 {
         self.work
     }
 
-    /// Counts pivots and work on from those of a program that this one replaces.
-    pub fn count_on_from(&mut self, other: &Self) {
-        self.pivots += other.pivots;
+    /// Counts work on from those of a program that this one replaces.
+    pub(crate) fn count_on_from(&mut self, other: &Self) {
         self.work += other.work;
     }
 
     /// Objective value of the current basis; after [`LinearStatus::Optimal`] the optimum.
-    pub fn objective(&self) -> f64 {
+    pub(crate) fn objective(&self) -> f64 {
         self.objective
     }
 
     /// Value of a structural column or slack at the current basis.
-    pub fn value(&self, column: usize) -> f64 {
+    pub(crate) fn value(&self, column: usize) -> f64 {
         match self.position[column] {
             NOT_BASIC if self.at_upper[column] => self.upper[column],
             NOT_BASIC => 0.0,
@@ -222,12 +214,12 @@ impl DualSimplex {
     }
 
     /// Dual price of a row: the rate at which the optimum changes with its right-hand side (at most 0 for `≤` rows).
-    pub fn dual(&self, row: usize) -> f64 {
+    pub(crate) fn dual(&self, row: usize) -> f64 {
         -self.reduced_cost[self.num_columns + row]
     }
 
     /// Reduced cost of a structural column.
-    pub fn reduced_cost(&self, column: usize) -> f64 {
+    pub(crate) fn reduced_cost(&self, column: usize) -> f64 {
         self.reduced_cost[column]
     }
 
@@ -246,13 +238,18 @@ impl DualSimplex {
     }
 
     /// Solves from the current basis until optimal, until the dual objective reaches `cutoff`, or for `max_pivots`.
-    pub fn solve(&mut self, cutoff: f64, max_pivots: u64) -> LinearStatus {
+    pub(crate) fn solve(&mut self, cutoff: f64, max_pivots: u64) -> LinearStatus {
         self.solve_unless(cutoff, max_pivots, &|| false)
     }
 
     /// As [`DualSimplex::solve`]; ends with [`LinearStatus::PivotLimit`] as well where `should_stop`, which is asked every
     /// few pivots, says so.
-    pub fn solve_unless(&mut self, cutoff: f64, max_pivots: u64, should_stop: &dyn Fn() -> bool) -> LinearStatus {
+    pub(crate) fn solve_unless(
+        &mut self,
+        cutoff: f64,
+        max_pivots: u64,
+        should_stop: &dyn Fn() -> bool,
+    ) -> LinearStatus {
         self.renew();
         if self.stale_values {
             self.restart();

@@ -2,4 +2,4 @@
 
 mod dual_simplex;
 
-pub use dual_simplex::{DualSimplex, LinearStatus};
+pub(crate) use dual_simplex::{DualSimplex, LinearStatus};

@@ -4,8 +4,9 @@ use rand_pcg::Pcg64Mcg;
 
 use super::found::{deployments, settle, Found};
 use super::worth::is_short;
+use crate::routing::RoutingProgram;
 use crate::search::{LocalSearch, Market, Running, SearchLimits, SearchState};
-use crate::{Deployment, Problem, RoutingProgram, Stop, Switches};
+use crate::{Deployment, Problem, Stop, Switches};
 
 /// Moves tried from one state.
 const TRIES: usize = 7;

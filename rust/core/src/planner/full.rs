@@ -18,8 +18,8 @@ use super::kernel::Kernel;
 use super::pace::Pace;
 use super::relaxation::Relaxation;
 use super::worth::{is_worth_it, payback};
-use crate::agh::stream;
 use crate::search::{CountTree, LocalSearch, Market, Running, SearchState};
+use crate::splitmix::stream;
 use crate::{construct, Deployment, PlannerParams, Problem, Result, SolveParams, Stop, Switches};
 
 /// Rates that have moved by more than this factor since the market was priced want new prices.

@@ -3,8 +3,8 @@
 use rand::RngExt;
 use rand_pcg::Pcg64Mcg;
 
-use crate::agh::stream;
 use crate::search::{siblings, Market, Ranking};
+use crate::splitmix::stream;
 use crate::{Deployment, Problem};
 
 /// Configurations that the search moves within: at least, and more per query type.

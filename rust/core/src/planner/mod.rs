@@ -32,10 +32,8 @@ pub use transition::{Action, Step, Transition};
 
 use crate::check::gate;
 use crate::linear::LinearStatus;
-use crate::{
-    solve, CancelToken, Deployment, Error, Method, Plan, Problem, ProblemData, Result, RoutingProgram, SolveParams,
-    Status,
-};
+use crate::routing::RoutingProgram;
+use crate::{solve, CancelToken, Deployment, Error, Method, Plan, Problem, ProblemData, Result, SolveParams, Status};
 
 /// The least headroom that is tried as a share of what is wanted, and the factors by which it is raised where it was taken
 /// and lowered where it cost too much.

@@ -2,10 +2,8 @@
 
 use std::fmt;
 
-use crate::{
-    Deployment, Plan, PlannerParams, Problem, Result, Routing, RoutingProgram, Status, StopReason,
-    FEASIBILITY_TOLERANCE,
-};
+use crate::routing::RoutingProgram;
+use crate::{Deployment, Plan, PlannerParams, Problem, Result, Routing, Status, StopReason, FEASIBILITY_TOLERANCE};
 
 /// Shares below this are rounding.
 pub(super) const LEAST_FRACTION: f64 = 1e-12;

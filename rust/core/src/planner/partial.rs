@@ -10,7 +10,8 @@ use std::collections::BTreeMap;
 use super::call::Next;
 use super::rank::Rank;
 use super::{route, Planner};
-use crate::{Deployment, Plan, RoutingProgram};
+use crate::routing::RoutingProgram;
+use crate::{Deployment, Plan};
 
 /// Replicas by configuration.
 type Replicas = BTreeMap<u32, u32>;

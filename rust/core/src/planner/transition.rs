@@ -15,9 +15,8 @@ pub use steps::{Action, Step, Transition};
 
 use super::next_plan::{whole, LEAST_FRACTION};
 use crate::linear::LinearStatus;
-use crate::{
-    Deployment, Error, Plan, Problem, Result, Routing, RoutingProgram, TransitionCosts, FEASIBILITY_TOLERANCE, NO_POOL,
-};
+use crate::routing::RoutingProgram;
+use crate::{Deployment, Error, Plan, Problem, Result, Routing, TransitionCosts, FEASIBILITY_TOLERANCE, NO_POOL};
 
 /// States whose share is solved for, and states looked at, before the search stops proving that there is no better order.
 const MOST_SHARES: usize = 2_000;

@@ -3,8 +3,9 @@
 use super::kernel::Kernel;
 use super::RecourseParams;
 use crate::linear::LinearStatus;
+use crate::routing::{RoutingPrices, RoutingProgram};
 use crate::stress::Part;
-use crate::{Deployment, Error, Problem, Result, RoutingPrices, RoutingProgram};
+use crate::{Deployment, Error, Problem, Result};
 
 /// Slots that are kept free for what moves add.
 const SPARE_SLOTS: usize = 3;

@@ -4,19 +4,19 @@ use crate::{Problem, RouteTable, NO_POOL};
 
 /// Prices that the routing program puts on serving a query type; what a new deployment would be worth follows.
 #[derive(Debug, Clone, Default, PartialEq)]
-pub struct RoutingPrices {
+pub(crate) struct RoutingPrices {
     /// USD for serving the whole of a query type.
-    pub supply: Vec<f64>,
+    pub(crate) supply: Vec<f64>,
     /// USD per unit of error excess, at least 0; see [`crate::RouteTable::error_excess`].
-    pub error: Vec<f64>,
+    pub(crate) error: Vec<f64>,
     /// USD per second of latency excess, at least 0; all 0 under [`crate::LatencyScope::Route`].
-    pub latency: Vec<f64>,
+    pub(crate) latency: Vec<f64>,
 }
 
 impl RoutingPrices {
     /// The routes of configuration `a`, each with what serving the whole type over it is worth, USD, capacity not counted.
     #[inline]
-    pub fn profits<'t>(&'t self, table: &'t RouteTable, a: usize) -> impl Iterator<Item = (usize, f64)> + 't {
+    pub(crate) fn profits<'t>(&'t self, table: &'t RouteTable, a: usize) -> impl Iterator<Item = (usize, f64)> + 't {
         let routes = table.of_configuration(a);
         let types = table.query_type[routes.clone()].iter();
         let costs_usd = table.latency_usd[routes.clone()].iter();
@@ -30,24 +30,24 @@ impl RoutingPrices {
 
 /// Prices of the limits that deployments share. They steer the choice of what to put in; they are no part of any cost.
 #[derive(Debug, Clone, PartialEq)]
-pub struct LimitPrices {
+pub(crate) struct LimitPrices {
     /// USD per USD of rental and weights storage.
-    pub budget: f64,
+    pub(crate) budget: f64,
     /// USD per GB of weights.
-    pub storage: f64,
+    pub(crate) storage: f64,
     /// USD per GPU of every pool.
-    pub pool: Vec<f64>,
+    pub(crate) pool: Vec<f64>,
 }
 
 impl LimitPrices {
     /// Every limit free of charge.
-    pub fn zero(problem: &Problem) -> Self {
+    pub(crate) fn zero(problem: &Problem) -> Self {
         Self { budget: 0.0, storage: 0.0, pool: vec![0.0; problem.num_pools()] }
     }
 
     /// Price of the limits that one replica takes, USD.
     #[inline]
-    pub fn replica_usd(&self, problem: &Problem, a: usize) -> f64 {
+    pub(crate) fn replica_usd(&self, problem: &Problem, a: usize) -> f64 {
         let pool = match problem.pool(a) {
             NO_POOL => 0.0,
             pool => self.pool[pool as usize] * problem.gpus_per_replica(a),
@@ -57,7 +57,7 @@ impl LimitPrices {
 
     /// Price of the limits that a configuration's weights take, USD.
     #[inline]
-    pub fn weights_usd(&self, problem: &Problem, a: usize) -> f64 {
+    pub(crate) fn weights_usd(&self, problem: &Problem, a: usize) -> f64 {
         self.budget * problem.weights_usd(a) + self.storage * problem.configurations.weights_gb[a]
     }
 }

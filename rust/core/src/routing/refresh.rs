@@ -13,16 +13,15 @@ const SCALED: std::ops::RangeInclusive<f64> = 1e-3..=1e3;
 
 impl RoutingProgram {
     /// The program that minimises the number of queries not served, cost put aside.
-    pub fn of_capacity(problem: &Problem, num_slots: usize) -> Self {
+    pub(crate) fn of_capacity(problem: &Problem, num_slots: usize) -> Self {
         let mut program = Self::new(problem, num_slots);
         program.counts_unserved = true;
         program.set_unserved_columns(problem);
         program
     }
 
-    /// The program of [`Self::of_capacity`], which prefers low latency among routings that serve as many queries: the share served
-    /// is lower by 5e-7 at most.
-    pub fn of_quick_capacity(problem: &Problem, num_slots: usize) -> Self {
+    /// The same, and of all routings that serve as many queries one of low latency: the share served is lower by 5e-7 at most.
+    pub(crate) fn of_quick_capacity(problem: &Problem, num_slots: usize) -> Self {
         let mut program = Self::of_capacity(problem, num_slots);
         let table = problem.route_table();
         let mut worst_usd = vec![0.0_f64; problem.num_query_types()];
@@ -60,7 +59,7 @@ impl RoutingProgram {
 
     /// Reads every coefficient anew after rates, prices or pools of `problem` have changed, keeping the deployments and
     /// the basis. Only the routes of deployed configurations need be up to date in the route table.
-    pub fn refresh(&mut self, problem: &Problem) {
+    pub(crate) fn refresh(&mut self, problem: &Problem) {
         (self.rental_usd, self.weights_gb) = (0.0, 0.0);
         self.pool_gpus.fill(0.0);
         self.follow_rates(problem);
@@ -106,7 +105,7 @@ impl RoutingProgram {
 
     /// Goes on from the basis of `other`, as far as that has the same deployments: where it is solved for numbers like these,
     /// the next solve takes few pivots.
-    pub fn begin_from(&mut self, other: &Self) {
+    pub(crate) fn begin_from(&mut self, other: &Self) {
         if self.num_types != other.num_types || self.is_elastic != other.is_elastic {
             return;
         }
@@ -149,7 +148,7 @@ impl RoutingProgram {
     }
 
     /// Prices shortage so that it is the last resort: as many queries as possible are served, then at the least cost.
-    pub fn price_shortage_last(&mut self, problem: &Problem) {
+    pub(crate) fn price_shortage_last(&mut self, problem: &Problem) {
         let q = &problem.query_types;
         let table = problem.route_table();
         let mut dearest_usd = 0.0_f64;
@@ -169,7 +168,7 @@ impl RoutingProgram {
     }
 
     /// Makes shortage dearer in place; false where there is none.
-    pub fn press_shortage(&mut self, problem: &Problem) -> bool {
+    pub(crate) fn press_shortage(&mut self, problem: &Problem) -> bool {
         if self.is_feasible() {
             return false;
         }
@@ -180,7 +179,7 @@ impl RoutingProgram {
     }
 
     /// Drops the rows of budget and storage that no routing of the deployments can meet; whether there was one.
-    pub fn drop_broken_limits(&mut self, problem: &Problem) -> bool {
+    pub(crate) fn drop_broken_limits(&mut self, problem: &Problem) -> bool {
         let q = &problem.query_types;
         let mut dropped = false;
         let stored_gb: f64 = q.data_gb.iter().sum();

@@ -8,8 +8,9 @@
 //! Sources: Land and Doig, "An automatic method of solving discrete programming problems", 1960; Berthold, "RENS: the
 //! optimal rounding", 2014.
 
+use crate::routing::RoutingProgram;
 use crate::search::SearchState;
-use crate::{Deployment, RoutingProgram, Stop};
+use crate::{Deployment, Stop};
 
 /// Improvements smaller than this, relative to the total, are not looked for.
 const LEAST_IMPROVEMENT: f64 = 1e-6;
@@ -30,25 +31,31 @@ struct Node {
 
 /// The tree, with memory that is used again.
 #[derive(Debug, Clone, Default)]
-pub struct CountTree {
+pub(crate) struct CountTree {
     configurations: Vec<usize>,
     open: Vec<Node>,
     spare: Vec<Vec<(u32, u32)>>,
     /// The whole counts of least cost that were found.
-    pub found: Vec<Deployment>,
+    pub(crate) found: Vec<Deployment>,
 }
 
 impl CountTree {
     /// Prices shortage in `state` so that its whole counts serve everything, in terms of what it costs in the search that has
     /// the `program`. Solve afterwards.
-    pub fn price_shortage(state: &mut SearchState<'_>, program: &RoutingProgram) {
+    pub(crate) fn price_shortage(state: &mut SearchState<'_>, program: &RoutingProgram) {
         state.price_shortage(|i| SHORTAGE_FACTOR * program.shortage_usd(i));
     }
 
     /// Looks for the whole counts of the deployments of `state`, which is elastic, that cost least and less than
     /// `cutoff_usd`. Ends after `max_work` elementary steps, or where `stop` says so, with the best found; its cost, USD, or
     /// `None` where none was. Counts that leave a query type short are none. Leaves the counts of `state` in disorder.
-    pub fn search(&mut self, state: &mut SearchState<'_>, cutoff_usd: f64, max_work: u64, stop: &Stop) -> Option<f64> {
+    pub(crate) fn search(
+        &mut self,
+        state: &mut SearchState<'_>,
+        cutoff_usd: f64,
+        max_work: u64,
+        stop: &Stop,
+    ) -> Option<f64> {
         let last_work = state.program().work().saturating_add(max_work);
         let last_work_without = last_work.saturating_add(WORK_WITHOUT.saturating_mul(max_work));
         let mut best_usd = cutoff_usd;

@@ -9,9 +9,10 @@
 use std::cmp::Ordering;
 
 use crate::routing::LimitPrices;
+use crate::routing::RoutingPrices;
 use crate::search::memory::mixed;
 use crate::search::{Market, SearchState};
-use crate::{Problem, RoutingPrices, FEASIBILITY_TOLERANCE};
+use crate::{Problem, FEASIBILITY_TOLERANCE};
 
 /// Cuts that are kept: the first is of the relaxation, the others are replaced in turn.
 pub(super) const MAX_CUTS: usize = 8;
@@ -45,7 +46,7 @@ impl Lines {
 
 /// Cuts over the configurations of a kernel.
 #[derive(Debug, Clone)]
-pub struct Cuts {
+pub(crate) struct Cuts {
     kernel: Vec<u32>,
     kernel_key: u64,
     num_breakpoints: usize,
@@ -67,7 +68,7 @@ pub struct Cuts {
 
 impl Cuts {
     /// No cut yet, over `kernel`; for elastic states the level line is enough.
-    pub fn new(problem: &Problem, kernel: Vec<u32>, is_elastic: bool) -> Self {
+    pub(crate) fn new(problem: &Problem, kernel: Vec<u32>, is_elastic: bool) -> Self {
         let num_types = problem.num_query_types();
         let num_breakpoints = if is_elastic { 0 } else { num_types };
         let size = MAX_CUTS * kernel.len();
@@ -89,37 +90,32 @@ impl Cuts {
     }
 
     /// The configurations, by rising index.
-    pub fn kernel(&self) -> &[u32] {
+    pub(crate) fn kernel(&self) -> &[u32] {
         &self.kernel
     }
 
     /// A number that tells the kernel from others.
-    pub fn kernel_key(&self) -> u64 {
+    pub(crate) fn kernel_key(&self) -> u64 {
         self.kernel_key
     }
 
     /// Position of `configuration` in the kernel.
-    pub fn position(&self, configuration: usize) -> Option<usize> {
+    pub(crate) fn position(&self, configuration: usize) -> Option<usize> {
         self.kernel.binary_search(&(configuration as u32)).ok()
     }
 
     /// Number of cuts.
-    pub fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.len
     }
 
-    /// Whether there is no cut.
-    pub fn is_empty(&self) -> bool {
-        self.len == 0
-    }
-
     /// Forgets all cuts.
-    pub fn clear(&mut self) {
+    pub(crate) fn clear(&mut self) {
         (self.len, self.next) = (0, 0);
     }
 
     /// Adds the cut at the prices of the relaxation; meant to be the first. Prices are capped at those of shortage.
-    pub fn add_market(&mut self, state: &SearchState<'_>, market: &Market) -> usize {
+    pub(crate) fn add_market(&mut self, state: &SearchState<'_>, market: &Market) -> usize {
         self.prices.clone_from(&market.routing);
         match state.program().is_elastic() {
             true => self.limits.clone_from(&market.limits),
@@ -130,7 +126,7 @@ impl Cuts {
     }
 
     /// Adds the cut at the prices of a state's routing program, which must be valid. Returns its index.
-    pub fn add_state(&mut self, state: &SearchState<'_>) -> usize {
+    pub(crate) fn add_state(&mut self, state: &SearchState<'_>) -> usize {
         state.program().read_prices(&mut self.prices);
         state.program().read_limit_prices(state.problem(), &mut self.limits);
         self.add(state, true)
@@ -219,7 +215,7 @@ impl Cuts {
 
     /// `V` of the configuration at `position` with `replicas` replicas under every cut, USD.
     #[inline]
-    pub fn values_usd(&self, position: usize, replicas: u32) -> [f64; MAX_CUTS] {
+    pub(crate) fn values_usd(&self, position: usize, replicas: u32) -> [f64; MAX_CUTS] {
         if replicas == 0 {
             return [0.0; MAX_CUTS];
         }
@@ -236,7 +232,7 @@ impl Cuts {
 
     /// Value under one cut, USD.
     #[inline]
-    pub fn value_usd(&self, cut: usize, position: usize, replicas: u32) -> f64 {
+    pub(crate) fn value_usd(&self, cut: usize, position: usize, replicas: u32) -> f64 {
         if replicas == 0 {
             return 0.0;
         }
@@ -254,7 +250,7 @@ impl Cuts {
     }
 
     /// Replicas, not whole, up to which each earns more than `replica_usd` under `cut`.
-    pub fn worthwhile(&self, cut: usize, position: usize, replica_usd: f64) -> f64 {
+    pub(crate) fn worthwhile(&self, cut: usize, position: usize, replica_usd: f64) -> f64 {
         let row = cut * self.kernel.len() + position;
         let ends = &self.replicas[row * self.num_breakpoints..][..self.count[row] as usize];
         let lines = &self.lines_of(position)[1..];
@@ -264,7 +260,7 @@ impl Cuts {
 
     /// Constant of `cut`, USD.
     #[inline]
-    pub fn constant_usd(&self, cut: usize) -> f64 {
+    pub(crate) fn constant_usd(&self, cut: usize) -> f64 {
         self.constant_usd[cut]
     }
 }

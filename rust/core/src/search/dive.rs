@@ -34,7 +34,7 @@ const NO_ROW: usize = usize::MAX;
 
 /// The linear program over some configurations with a range of replicas for each.
 #[derive(Debug, Clone)]
-pub struct ReplicaProgram {
+pub(crate) struct ReplicaProgram {
     simplex: DualSimplex,
     members: Vec<u32>,
     /// The present range of replicas, per member.
@@ -57,7 +57,7 @@ pub struct ReplicaProgram {
     is_root_new: bool,
     is_at_root: bool,
     /// Linear programs solved.
-    pub solves: u64,
+    pub(crate) solves: u64,
 }
 
 /// Where a dive may go back to.
@@ -70,7 +70,7 @@ struct Branch {
 
 impl ReplicaProgram {
     /// The program over `members`, each with as many replicas as are useful; shortage is priced as in `state`.
-    pub fn new(state: &SearchState<'_>, members: &[u32]) -> Self {
+    pub(crate) fn new(state: &SearchState<'_>, members: &[u32]) -> Self {
         let problem = state.problem();
         let num_types = problem.num_query_types();
         let average = problem.latency_scope == LatencyScope::Average;
@@ -122,7 +122,7 @@ impl ReplicaProgram {
     }
 
     /// Reads every coefficient anew after the numbers of the problem have changed, keeping the basis; ranges are as at first.
-    pub fn refresh(&mut self, state: &SearchState<'_>) {
+    pub(crate) fn refresh(&mut self, state: &SearchState<'_>) {
         let problem = state.problem();
         for (useful, &a) in self.useful.iter_mut().zip(&self.members) {
             *useful = most_useful(problem, a as usize);
@@ -137,7 +137,7 @@ impl ReplicaProgram {
     }
 
     /// Takes the ranges back to what they were at first.
-    pub fn begin_again(&mut self) {
+    pub(crate) fn begin_again(&mut self) {
         if let Some(root) = self.root.as_ref().filter(|_| self.is_root_new) {
             self.simplex.clone_from(root);
         }
@@ -147,7 +147,7 @@ impl ReplicaProgram {
     }
 
     /// The configurations, by rising index.
-    pub fn members(&self) -> &[u32] {
+    pub(crate) fn members(&self) -> &[u32] {
         &self.members
     }
 
@@ -211,12 +211,12 @@ impl ReplicaProgram {
     }
 
     /// About how many elementary steps the solves since the creation took.
-    pub fn work(&self) -> u64 {
+    pub(crate) fn work(&self) -> u64 {
         self.simplex.work()
     }
 
     /// Lets a position have between `lowest` and `highest` replicas, no more than are useful.
-    pub fn set_range(&mut self, position: usize, lowest: u32, highest: u32) {
+    pub(crate) fn set_range(&mut self, position: usize, lowest: u32, highest: u32) {
         let most = self.useful[position].max(lowest);
         self.lowest[position] = lowest;
         self.highest[position] = highest.min(most);
@@ -224,7 +224,7 @@ impl ReplicaProgram {
     }
 
     /// Has a member deployed, and no other configuration of its (model, tier).
-    pub fn force(&mut self, problem: &Problem, position: usize) {
+    pub(crate) fn force(&mut self, problem: &Problem, position: usize) {
         self.close_siblings(problem, position);
         self.set_range(position, self.least[position].min(self.useful[position]), u32::MAX);
     }
@@ -276,12 +276,13 @@ impl ReplicaProgram {
     }
 
     /// Optimum of the program for the present ranges, USD; `None` where there is none or time is over.
-    pub fn relax(&mut self, problem: &Problem, stop: &Stop) -> Option<f64> {
+    #[cfg(test)]
+    pub(crate) fn relax(&mut self, problem: &Problem, stop: &Stop) -> Option<f64> {
         self.solve(problem, f64::INFINITY, stop).then(|| self.value_usd())
     }
 
-    /// Optimum of the program for the first ranges, USD, from which the next dive starts; `None` as for [`Self::relax`].
-    pub fn relax_at_first(&mut self, problem: &Problem, stop: &Stop) -> Option<f64> {
+    /// The same for the ranges at first, from where the next dive begins.
+    pub(crate) fn relax_at_first(&mut self, problem: &Problem, stop: &Stop) -> Option<f64> {
         self.begin_again();
         self.begin(problem, f64::INFINITY, stop).then(|| self.value_usd())
     }
@@ -311,7 +312,7 @@ impl ReplicaProgram {
     /// Dives from the present ranges to whole replicas that cost less than `cutoff_usd` as far as the program can tell; after
     /// `max_work` elementary steps what is left is rounded at once. Rounds at random with `rng`, to the nearest without.
     /// False where it ends in nothing.
-    pub fn dive(
+    pub(crate) fn dive(
         &mut self,
         problem: &Problem,
         cutoff_usd: f64,
@@ -356,7 +357,7 @@ impl ReplicaProgram {
     /// As [`ReplicaProgram::dive`], the dearest replicas first and each count to the side on which the program costs less, now and
     /// then by `rng` to the other one. Takes longer, and ends better where a budget or a pool leaves traffic unserved: cheap
     /// replicas still adapt to how dear ones are rounded.
-    pub fn dive_by_cost(
+    pub(crate) fn dive_by_cost(
         &mut self,
         problem: &Problem,
         cutoff_usd: f64,
@@ -435,7 +436,13 @@ impl ReplicaProgram {
 
     /// Takes the fractional optimum of the present ranges to whole replicas at once, most of them to the next lower count:
     /// what is short then is left to a descent, which finds its way to other plans than a dive. False where there is none.
-    pub fn round(&mut self, problem: &Problem, rng: &mut impl Rng, stop: &Stop, found: &mut Vec<Deployment>) -> bool {
+    pub(crate) fn round(
+        &mut self,
+        problem: &Problem,
+        rng: &mut impl Rng,
+        stop: &Stop,
+        found: &mut Vec<Deployment>,
+    ) -> bool {
         if !self.solve(problem, f64::INFINITY, stop) {
             return false;
         }

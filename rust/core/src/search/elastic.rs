@@ -16,7 +16,7 @@ use crate::{Deployment, Problem, Stop, Switches};
 
 /// A search over elastic states with the tree for their counts.
 #[derive(Debug, Clone)]
-pub struct ElasticSearch<'a> {
+pub(crate) struct ElasticSearch<'a> {
     search: LocalSearch<'a>,
     counting: SearchState<'a>,
     tree: CountTree,
@@ -25,39 +25,39 @@ pub struct ElasticSearch<'a> {
 
 impl<'a> ElasticSearch<'a> {
     /// Nothing deployed yet; moves within the `kernel` of configurations (rising indices).
-    pub fn new(problem: &'a Problem, market: &Market, kernel: Vec<u32>, switches: Switches) -> Self {
+    pub(crate) fn new(problem: &'a Problem, market: &Market, kernel: Vec<u32>, switches: Switches) -> Self {
         let state = SearchState::elastic(problem, 8 + problem.num_query_types() / 2);
         let search = LocalSearch::from_state(state, market, kernel, switches);
         Self { counting: search.state.clone(), search, tree: CountTree::default(), choice: Vec::new() }
     }
 
     /// About how many elementary steps the search has taken; see [`LocalSearch::work`].
-    pub fn work(&self) -> u64 {
+    pub(crate) fn work(&self) -> u64 {
         self.search.work() + self.counting.program().work()
     }
 
     /// What is known of choices.
-    pub fn memory_mut(&mut self) -> &mut Memory {
+    pub(crate) fn memory_mut(&mut self) -> &mut Memory {
         self.search.memory_mut()
     }
 
     /// Whether the last descent ended at a choice that one had gone on from before.
-    pub fn is_known(&self) -> bool {
+    pub(crate) fn is_known(&self) -> bool {
         self.search.is_known()
     }
 
     /// The present choice.
-    pub fn state(&self) -> &SearchState<'a> {
+    pub(crate) fn state(&self) -> &SearchState<'a> {
         &self.search.state
     }
 
     /// Takes over the choice of another search.
-    pub fn share(&mut self, state: &SearchState<'a>) {
+    pub(crate) fn share(&mut self, state: &SearchState<'a>) {
         self.search.state.clone_from(state);
     }
 
     /// Goes on from the configurations of some deployments.
-    pub fn choose(&mut self, deployments: impl Iterator<Item = usize>) {
+    pub(crate) fn choose(&mut self, deployments: impl Iterator<Item = usize>) {
         self.choice.clear();
         self.choice.extend(deployments.map(|a| Deployment { configuration: a as u32, replicas: 1 }));
         self.search.state.set_deployments(&self.choice);
@@ -65,7 +65,7 @@ impl<'a> ElasticSearch<'a> {
 
     /// Descends; where the prices at the end favour other configurations, lets them in and goes on, unless another descent
     /// has been there.
-    pub fn settle(&mut self, market: &Market, focus: usize, limits: &SearchLimits<'_>) {
+    pub(crate) fn settle(&mut self, market: &Market, focus: usize, limits: &SearchLimits<'_>) {
         let mut before_usd = f64::INFINITY;
         while self.search.settle(limits, true)
             && !self.search.is_known()
@@ -77,7 +77,7 @@ impl<'a> ElasticSearch<'a> {
     }
 
     /// Leaves the present choice for another nearby.
-    pub fn perturb(&mut self, rng: &mut impl Rng, limits: &SearchLimits<'_>) {
+    pub(crate) fn perturb(&mut self, rng: &mut impl Rng, limits: &SearchLimits<'_>) {
         self.search.perturb(rng, limits.stop);
         self.search.settle(limits, true);
     }
@@ -88,7 +88,7 @@ impl<'a> ElasticSearch<'a> {
     ///
     /// Source of the scheme: Dillenberger et al., "On practical resource allocation for production planning and scheduling
     /// with period overlapping setups", 1994 (relax and fix).
-    pub fn fix_counts(
+    pub(crate) fn fix_counts(
         &mut self,
         cutoff_usd: f64,
         rng: &mut impl Rng,
@@ -122,7 +122,7 @@ impl<'a> ElasticSearch<'a> {
 
     /// The whole counts of the present choice that cost least, and less than `cutoff_usd`, as far as a tree of `max_work`
     /// elementary steps finds them.
-    pub fn whole_counts(&mut self, cutoff_usd: f64, max_work: u64, stop: &Stop) -> Option<&[Deployment]> {
+    pub(crate) fn whole_counts(&mut self, cutoff_usd: f64, max_work: u64, stop: &Stop) -> Option<&[Deployment]> {
         let Self { search, counting, tree, .. } = self;
         counting.clone_from(&search.state);
         CountTree::price_shortage(counting, search.state.program());

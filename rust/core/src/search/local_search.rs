@@ -23,43 +23,43 @@ const DEEP_TRIES_AGAIN: usize = 2;
 
 /// How much a descent may do.
 #[derive(Debug, Clone)]
-pub struct SearchLimits<'s> {
+pub(crate) struct SearchLimits<'s> {
     /// Linear programs solved, in all, at which it ends.
-    pub solves: u64,
+    pub(crate) solves: u64,
     /// Elementary steps, in all, at which it ends; see [`LocalSearch::work`].
-    pub work: u64,
+    pub(crate) work: u64,
     /// Moves tried from one state by simple operators, and by deep ones.
-    pub tries: usize,
+    pub(crate) tries: usize,
     /// See `tries`.
-    pub deep_tries: usize,
+    pub(crate) deep_tries: usize,
     /// Deep operators are tried only below this total, USD.
-    pub deep_below_usd: f64,
+    pub(crate) deep_below_usd: f64,
     /// A state that a descent has gone on from before is looked at further only where it costs at most this, USD.
-    pub again_below_usd: f64,
+    pub(crate) again_below_usd: f64,
     /// The clock and the caller.
-    pub stop: &'s Stop,
+    pub(crate) stop: &'s Stop,
 }
 
 /// What an operator did.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
-pub struct OperatorStatistics {
+pub(crate) struct OperatorStatistics {
     /// Moves tried.
-    pub evaluated: u64,
+    pub(crate) evaluated: u64,
     /// Moves applied.
-    pub applied: u64,
+    pub(crate) applied: u64,
     /// Cost saved by them, USD.
-    pub saved_usd: f64,
+    pub(crate) saved_usd: f64,
 }
 
 /// A state under local search, with its working memory.
 #[derive(Debug, Clone)]
-pub struct LocalSearch<'a> {
+pub(crate) struct LocalSearch<'a> {
     /// The current state.
-    pub state: SearchState<'a>,
+    pub(crate) state: SearchState<'a>,
     /// Figures per operator, in the order of [`OPERATORS`].
-    pub statistics: [OperatorStatistics; OPERATORS.len()],
+    pub(crate) statistics: [OperatorStatistics; OPERATORS.len()],
     /// Linear programs solved.
-    pub solves: u64,
+    pub(crate) solves: u64,
     pub(super) trial: SearchState<'a>,
     pub(super) neighbourhood: Neighbourhood,
     memory: Memory,
@@ -78,12 +78,17 @@ pub struct LocalSearch<'a> {
 
 impl<'a> LocalSearch<'a> {
     /// Nothing deployed yet; moves within the `kernel` of configurations (rising indices).
-    pub fn new(problem: &'a Problem, market: &Market, kernel: Vec<u32>, switches: Switches) -> Self {
+    pub(crate) fn new(problem: &'a Problem, market: &Market, kernel: Vec<u32>, switches: Switches) -> Self {
         Self::from_state(SearchState::new(problem, 8 + problem.num_query_types() / 2), market, kernel, switches)
     }
 
-    /// A search from a given state, with nothing deployed.
-    pub fn from_state(mut state: SearchState<'a>, market: &Market, kernel: Vec<u32>, switches: Switches) -> Self {
+    /// The same from a given state, with nothing deployed.
+    pub(crate) fn from_state(
+        mut state: SearchState<'a>,
+        market: &Market,
+        kernel: Vec<u32>,
+        switches: Switches,
+    ) -> Self {
         // Less than serving costs at the margin would make it pay to leave traffic unserved.
         state.price_shortage(|i| SHORTAGE_FACTOR * market.routing.supply[i]);
         state.solve(f64::INFINITY);
@@ -107,40 +112,40 @@ impl<'a> LocalSearch<'a> {
     }
 
     /// Changes what runs already, at the cost of starting more. To be called before anything is deployed.
-    pub fn set_running(&mut self, running: &'a Running) {
+    pub(crate) fn set_running(&mut self, running: &'a Running) {
         self.state.set_running(running);
         self.trial.set_running(running);
     }
 
     /// The configurations that moves use.
-    pub fn kernel(&self) -> &[u32] {
+    pub(crate) fn kernel(&self) -> &[u32] {
         self.neighbourhood.cuts.kernel()
     }
 
     /// About how many elementary steps the search has taken: a measure of time that does not depend on the machine.
-    pub fn work(&self) -> u64 {
+    pub(crate) fn work(&self) -> u64 {
         let programs = self.state.program().work() + self.trial.program().work();
         programs + self.neighbourhood.work + self.work_done
     }
 
     /// What is known of states.
-    pub fn memory_mut(&mut self) -> &mut Memory {
+    pub(crate) fn memory_mut(&mut self) -> &mut Memory {
         &mut self.memory
     }
 
     /// Whether the last descent ended at a state that one had gone on from before.
-    pub fn is_known(&self) -> bool {
+    pub(crate) fn is_known(&self) -> bool {
         self.is_known
     }
 
     /// Counts work on from that of a search which this one replaces.
-    pub fn count_on(&mut self, work: u64) {
+    pub(crate) fn count_on(&mut self, work: u64) {
         self.work_done += work;
     }
 
     /// Moves from now on within the first kernel, `size` configurations by each of two measures that the prices at the
     /// present state favour, and other TP/PP of what is deployed.
-    pub fn refocus(&mut self, market: &Market, size: usize) {
+    pub(crate) fn refocus(&mut self, market: &Market, size: usize) {
         let problem = self.state.problem();
         let is_elastic = self.state.program().is_elastic();
         let mut here = market.clone();
@@ -162,7 +167,7 @@ impl<'a> LocalSearch<'a> {
     }
 
     /// Moves from now on within `kernel` (rising indices).
-    pub fn move_within(&mut self, market: &Market, kernel: Vec<u32>) {
+    pub(crate) fn move_within(&mut self, market: &Market, kernel: Vec<u32>) {
         if kernel != self.kernel() {
             self.work_done += self.neighbourhood.work;
             self.neighbourhood = Neighbourhood::new(self.state.problem(), cuts_of(&self.state, market, kernel));
@@ -186,7 +191,7 @@ impl<'a> LocalSearch<'a> {
     }
 
     /// Takes over the kernel of another search and what that knows of it.
-    pub fn share_focus(&mut self, other: &Self) {
+    pub(crate) fn share_focus(&mut self, other: &Self) {
         if self.kernel() != other.kernel() {
             let done = self.neighbourhood.work;
             self.neighbourhood.clone_from(&other.neighbourhood);
@@ -196,7 +201,7 @@ impl<'a> LocalSearch<'a> {
 
     /// Deploys `deployments`, without what no traffic needs. Where these could serve what the present price of shortage leaves
     /// short, that rises.
-    pub fn adopt(&mut self, deployments: &[Deployment]) {
+    pub(crate) fn adopt(&mut self, deployments: &[Deployment]) {
         self.solves += 1;
         self.state.set_deployments(deployments);
         for _ in 0..SHORTAGE_RISES {
@@ -215,7 +220,7 @@ impl<'a> LocalSearch<'a> {
 
     /// Applies improving moves until there is none or a limit is reached. True in the first case. Where a descent has gone on
     /// from a state before, this one ends there too, after a few more tries at most.
-    pub fn descend(&mut self, limits: &SearchLimits<'_>) -> bool {
+    pub(crate) fn descend(&mut self, limits: &SearchLimits<'_>) -> bool {
         loop {
             let key = key_of(&self.state);
             let key_in_kernel = key ^ self.neighbourhood.cuts.kernel_key();
@@ -245,7 +250,7 @@ impl<'a> LocalSearch<'a> {
 
     /// Descends, or only adds what is missing where it does not; where shortage is left, makes it dearer and does so again.
     /// True where it ended by itself, without shortage or with one that counts as hopeless.
-    pub fn settle(&mut self, limits: &SearchLimits<'_>, descends: bool) -> bool {
+    pub(crate) fn settle(&mut self, limits: &SearchLimits<'_>, descends: bool) -> bool {
         for _ in 0..SHORTAGE_RISES {
             let finished = if descends { self.descend(limits) } else { self.complete(limits) };
             if !finished || self.state.is_feasible() || !self.state.raise_shortage_prices(SHORTAGE_RISE) {
@@ -256,7 +261,7 @@ impl<'a> LocalSearch<'a> {
     }
 
     /// Adds what is missing, and nothing else: openings and enlargements until there is no shortage.
-    pub fn complete(&mut self, limits: &SearchLimits<'_>) -> bool {
+    pub(crate) fn complete(&mut self, limits: &SearchLimits<'_>) -> bool {
         while !self.state.is_feasible() {
             self.neighbourhood.list(&self.state, &self.banned, &self.held);
             match self.step(limits, key_of(&self.state), false, limits.tries) {
@@ -335,7 +340,7 @@ impl<'a> LocalSearch<'a> {
 }
 
 /// The configurations of the same (model, tier) with replicas of up to `ratio` times more or fewer GPUs, `a` included.
-pub fn siblings(problem: &Problem, a: u32, ratio: f64) -> impl Iterator<Item = u32> + '_ {
+pub(crate) fn siblings(problem: &Problem, a: u32, ratio: f64) -> impl Iterator<Item = u32> + '_ {
     let gpus = problem.gpus_per_replica(a as usize);
     let near = move |other: &u32| (1.0 / ratio..=ratio).contains(&(problem.gpus_per_replica(*other as usize) / gpus));
     problem.pair_configurations(problem.pair(a as usize)).iter().copied().filter(near)

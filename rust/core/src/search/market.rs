@@ -13,7 +13,8 @@ use super::pricing::{most_fraction, Item, Pricing};
 use crate::bound::Prices;
 use crate::linear::{DualSimplex, LinearStatus};
 use crate::routing::LimitPrices;
-use crate::{Deployment, LatencyScope, Problem, RoutingPrices, Stop, NO_POOL};
+use crate::routing::RoutingPrices;
+use crate::{Deployment, LatencyScope, Problem, Stop, NO_POOL};
 
 /// Rounds of column generation; each adds many columns.
 const MAX_ROUNDS: usize = 200;
@@ -37,15 +38,15 @@ const MAX_PIVOTS: u64 = 5_000;
 const MAX_WORK: u64 = 150_000_000;
 /// Prices of the relaxation and the configurations by merit at these prices.
 #[derive(Debug, Clone)]
-pub struct Market {
+pub(crate) struct Market {
     /// Prices of serving the query types.
-    pub routing: RoutingPrices,
+    pub(crate) routing: RoutingPrices,
     /// Prices of the limits.
-    pub limits: LimitPrices,
+    pub(crate) limits: LimitPrices,
     /// (configuration, replicas) that the mixture asks for, not whole, by rising configuration.
-    pub mixture: Vec<(u32, f64)>,
+    pub(crate) mixture: Vec<(u32, f64)>,
     /// Value of the relaxation at the end, USD; close to a lower bound, but not one.
-    pub value_usd: f64,
+    pub(crate) value_usd: f64,
     /// The columns that are mixed; the next run begins with them.
     columns: Vec<Column>,
 }
@@ -75,7 +76,7 @@ struct Master<'a> {
 
 impl Market {
     /// Column generation until it stalls or `stop` says so.
-    pub fn of(problem: &Problem, stop: &Stop) -> Self {
+    pub(crate) fn of(problem: &Problem, stop: &Stop) -> Self {
         let mut market = Self {
             routing: first_prices(problem),
             limits: LimitPrices::zero(problem),
@@ -88,7 +89,7 @@ impl Market {
     }
 
     /// Column generation from the present prices and what was mixed before, for at most `rounds`.
-    pub fn renew(&mut self, problem: &Problem, rounds: usize, stop: &Stop) {
+    pub(crate) fn renew(&mut self, problem: &Problem, rounds: usize, stop: &Stop) {
         let mut master = Master::new(problem, self);
         let num_types = problem.num_query_types();
         let mut proposed = self.clone();
@@ -130,7 +131,7 @@ impl Market {
 
 impl Market {
     /// Lets prices and value follow the rates: what serving one query is worth stays as it was.
-    pub fn follow(&mut self, before: &[f64], now: &[f64]) {
+    pub(crate) fn follow(&mut self, before: &[f64], now: &[f64]) {
         for (i, (&before, &now)) in before.iter().zip(now).enumerate() {
             let factor = growth(before, now);
             self.value_usd += (factor - 1.0) * self.routing.supply[i];
@@ -141,7 +142,7 @@ impl Market {
     }
 
     /// The mixture in whole replicas, without what it asks for less than the share `least` of the replicas of that there have to be.
-    pub fn rounded(&self, problem: &Problem, least: f64) -> Vec<Deployment> {
+    pub(crate) fn rounded(&self, problem: &Problem, least: f64) -> Vec<Deployment> {
         let is_asked = |entry: &&(u32, f64)| entry.1 > least * f64::from(problem.min_replicas(entry.0 as usize));
         let asked = self.mixture.iter().filter(is_asked);
         asked.map(|&(configuration, z)| Deployment { configuration, replicas: z.round().max(1.0) as u32 }).collect()

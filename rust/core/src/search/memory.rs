@@ -50,7 +50,7 @@ struct Known {
 
 /// States costed, and states that a descent went on from.
 #[derive(Debug, Clone, Default)]
-pub struct Memory {
+pub(crate) struct Memory {
     known: HashMap<u64, Known, ByKey>,
     left: HashSet<u64, ByKey>,
     /// What came in since the last time that it was shared.
@@ -60,7 +60,7 @@ pub struct Memory {
 
 impl Memory {
     /// Notes that the state of `key` costs `least_usd` or more, and whether it may be without shortage.
-    pub fn note(&mut self, key: u64, least_usd: f64, may_be_feasible: bool) {
+    pub(crate) fn note(&mut self, key: u64, least_usd: f64, may_be_feasible: bool) {
         let known = Known { least_usd, may_be_feasible };
         self.insert(key, known);
         self.fresh_known.push((key, known));
@@ -76,14 +76,14 @@ impl Memory {
     }
 
     /// Whether the state of `key` is known to cost `target_usd` or more, or to have shortage where it must have none.
-    pub fn rules_out(&self, key: u64, target_usd: f64, needs_feasible: bool) -> bool {
+    pub(crate) fn rules_out(&self, key: u64, target_usd: f64, needs_feasible: bool) -> bool {
         self.known
             .get(&key)
             .is_some_and(|known| known.least_usd >= target_usd || (needs_feasible && !known.may_be_feasible))
     }
 
     /// Notes that a descent goes on from the state of `key`; false where one did before.
-    pub fn leave(&mut self, key: u64) -> bool {
+    pub(crate) fn leave(&mut self, key: u64) -> bool {
         let is_new = !self.left.contains(&key);
         if is_new {
             self.insert_left(&[key]);
@@ -100,13 +100,13 @@ impl Memory {
     }
 
     /// Takes back that a descent goes on from the state of `key`: it was broken off.
-    pub fn forget_left(&mut self, key: u64) {
+    pub(crate) fn forget_left(&mut self, key: u64) {
         self.left.remove(&key);
         self.fresh_left.retain(|&other| other != key);
     }
 
     /// Tells each of `memories` what the others found out since the last time, in order.
-    pub fn share(mut memories: Vec<&mut Self>) {
+    pub(crate) fn share(mut memories: Vec<&mut Self>) {
         let fresh: Vec<_> = memories
             .iter_mut()
             .map(|memory| (std::mem::take(&mut memory.fresh_known), std::mem::take(&mut memory.fresh_left)))

@@ -25,15 +25,15 @@ mod state;
 #[cfg(test)]
 mod tests;
 
-pub use count_tree::CountTree;
-pub use cuts::Cuts;
-pub use dive::ReplicaProgram;
-pub use elastic::ElasticSearch;
-pub use local_search::{siblings, LocalSearch, OperatorStatistics, SearchLimits};
-pub use market::Market;
-pub use memory::Memory;
-pub use neighbourhood::Neighbourhood;
-pub use operator::{Change, Move, Operator, OPERATORS};
-pub use ranking::Ranking;
-pub use running::Running;
-pub use state::SearchState;
+pub(crate) use count_tree::CountTree;
+pub(crate) use cuts::Cuts;
+pub(crate) use dive::ReplicaProgram;
+pub(crate) use elastic::ElasticSearch;
+pub(crate) use local_search::{siblings, LocalSearch, OperatorStatistics, SearchLimits};
+pub(crate) use market::Market;
+pub(crate) use memory::Memory;
+pub(crate) use neighbourhood::Neighbourhood;
+pub(crate) use operator::{Change, Move, OPERATORS};
+pub(crate) use ranking::Ranking;
+pub(crate) use running::Running;
+pub(crate) use state::SearchState;

@@ -41,9 +41,9 @@ struct Effect {
 
 /// Moves from one state, made anew for each.
 #[derive(Debug, Clone)]
-pub struct Neighbourhood {
+pub(crate) struct Neighbourhood {
     /// The bounds that put moves in order.
-    pub cuts: Cuts,
+    pub(crate) cuts: Cuts,
     effects: Vec<Effect>,
     closes: Range<usize>,
     shrinks: Range<usize>,
@@ -76,7 +76,7 @@ pub struct Neighbourhood {
 
 impl Neighbourhood {
     /// An empty neighbourhood.
-    pub fn new(problem: &Problem, cuts: Cuts) -> Self {
+    pub(crate) fn new(problem: &Problem, cuts: Cuts) -> Self {
         let any_pool = problem.pools.max_gpus.iter().any(|gpus| gpus.is_finite());
         Self {
             least_replicas: cuts.kernel().iter().map(|&a| problem.min_replicas(a as usize)).collect(),
@@ -106,28 +106,28 @@ impl Neighbourhood {
     }
 
     /// Positions of the changes that close a deployment.
-    pub fn closes(&self) -> Range<usize> {
+    pub(crate) fn closes(&self) -> Range<usize> {
         self.closes.clone()
     }
 
     /// Positions of the changes that take some replicas away.
-    pub fn shrinks(&self) -> Range<usize> {
+    pub(crate) fn shrinks(&self) -> Range<usize> {
         self.shrinks.clone()
     }
 
     /// Positions of the changes that add replicas to a deployment.
-    pub fn grows(&self) -> Range<usize> {
+    pub(crate) fn grows(&self) -> Range<usize> {
         self.grows.clone()
     }
 
     /// Positions of the changes that open a deployment.
-    pub fn opens(&self) -> Range<usize> {
+    pub(crate) fn opens(&self) -> Range<usize> {
         self.opens.clone()
     }
 
     /// Lists the elementary changes of `state`: those in `banned` are not opened, those in `held` not changed. Its prices become
     /// a cut.
-    pub fn list(&mut self, state: &SearchState<'_>, banned: &[u32], held: &[u32]) {
+    pub(crate) fn list(&mut self, state: &SearchState<'_>, banned: &[u32], held: &[u32]) {
         let problem = state.problem();
         let own_cut = self.cuts.add_state(state);
         self.effects.clear();
@@ -271,7 +271,7 @@ impl Neighbourhood {
     }
 
     /// Lists the moves of the operators with a bound below `target_usd`, best first.
-    pub fn propose(&mut self, target_usd: f64, deep: bool, most: usize, switches: Switches) {
+    pub(crate) fn propose(&mut self, target_usd: f64, deep: bool, most: usize, switches: Switches) {
         self.upgrades = switches.tp_upgrade;
         self.target_usd = target_usd;
         self.moves.clear();
@@ -290,7 +290,7 @@ impl Neighbourhood {
     }
 
     /// Offers the move made of the changes at `positions`.
-    pub fn offer(&mut self, positions: &[usize]) {
+    pub(crate) fn offer(&mut self, positions: &[usize]) {
         let bound_usd = self.bound_of(positions);
         if bound_usd < self.target_usd && self.fit_together(positions) && self.fit_limits(positions) {
             self.accept(positions, bound_usd);
@@ -306,7 +306,7 @@ impl Neighbourhood {
     }
 
     /// Offers `less` together with each opening and enlargement, made smaller where only that fits the limits.
-    pub fn offer_with_each(&mut self, less: &[usize], more: Range<usize>) {
+    pub(crate) fn offer_with_each(&mut self, less: &[usize], more: Range<usize>) {
         let prefix_usd = self.sum_of(less);
         let mut positions = [0; 3];
         let count = less.len();
@@ -449,14 +449,14 @@ impl Neighbourhood {
     }
 
     /// The changes of a move.
-    pub fn changes(&self, candidate: &Move, changes: &mut Vec<Change>) {
+    pub(crate) fn changes(&self, candidate: &Move, changes: &mut Vec<Change>) {
         changes.clear();
         let positions = &candidate.changes[..usize::from(candidate.len)];
         changes.extend(positions.iter().map(|&position| self.effects[usize::from(position)].change));
     }
 
     /// The bound of a move under the present cuts, which may be more than when it was listed.
-    pub fn renewed_bound_usd(&self, candidate: &Move) -> f64 {
+    pub(crate) fn renewed_bound_usd(&self, candidate: &Move) -> f64 {
         let mut positions = [0; 3];
         let count = usize::from(candidate.len);
         for (slot, &position) in positions.iter_mut().zip(&candidate.changes) {
@@ -466,7 +466,7 @@ impl Neighbourhood {
     }
 
     /// Adds the cut at the prices of `trial` to the bounds of the moves from `state`.
-    pub fn learn(&mut self, state: &SearchState<'_>, trial: &SearchState<'_>) {
+    pub(crate) fn learn(&mut self, state: &SearchState<'_>, trial: &SearchState<'_>) {
         let cut = self.cuts.add_state(trial);
         self.work += (STEPS_PER_BOUND * self.effects.len()) as u64;
         self.base_usd[cut] = self.base(state, cut);

@@ -4,37 +4,38 @@ use crate::search::{Neighbourhood, SearchState};
 
 /// A change of one configuration's replicas.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Change {
+pub(crate) struct Change {
     /// Configuration.
-    pub configuration: u32,
+    pub(crate) configuration: u32,
     /// Replicas before.
-    pub from: u32,
+    pub(crate) from: u32,
     /// Replicas after.
-    pub to: u32,
+    pub(crate) to: u32,
 }
 
 /// Up to three changes made together.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Move {
+pub(crate) struct Move {
     /// Positions in the elementary changes of the neighbourhood; the first `len` count.
-    pub changes: [u16; 3],
+    pub(crate) changes: [u16; 3],
     /// Number of changes.
-    pub len: u8,
+    pub(crate) len: u8,
     /// Index in [`OPERATORS`].
-    pub operator: u8,
+    pub(crate) operator: u8,
     /// Lower bound on the total cost after the move, USD.
-    pub bound_usd: f64,
+    pub(crate) bound_usd: f64,
 }
 
 impl SearchState<'_> {
     /// Makes changes, those that free capacity first. Solve afterwards.
-    pub fn apply(&mut self, changes: &[Change]) {
+    pub(crate) fn apply(&mut self, changes: &[Change]) {
         changes.iter().filter(|change| change.to < change.from).for_each(|change| self.change(change, change.to));
         changes.iter().filter(|change| change.to > change.from).for_each(|change| self.change(change, change.to));
     }
 
     /// Takes changes back.
-    pub fn undo(&mut self, changes: &[Change]) {
+    #[cfg(test)]
+    pub(crate) fn undo(&mut self, changes: &[Change]) {
         changes.iter().filter(|change| change.to > change.from).for_each(|change| self.change(change, change.from));
         changes.iter().filter(|change| change.to < change.from).for_each(|change| self.change(change, change.from));
     }
@@ -45,7 +46,7 @@ impl SearchState<'_> {
 }
 
 /// A kind of move: it lists its moves with their bounds, the search tries those that promise something.
-pub trait Operator: Sync {
+pub(crate) trait Operator: Sync {
     /// Name in statistics.
     fn name(&self) -> &'static str;
 
@@ -64,7 +65,7 @@ pub trait Operator: Sync {
 }
 
 /// Every operator.
-pub static OPERATORS: [&dyn Operator; 5] = [&Resize, &Close, &Open, &Exchange, &Merge];
+pub(crate) static OPERATORS: [&dyn Operator; 5] = [&Resize, &Close, &Open, &Exchange, &Merge];
 
 /// Replicas of one deployment more or less.
 struct Resize;

@@ -57,7 +57,7 @@ impl LocalSearch<'_> {
 
     /// Goes to the deployments that `dive`, one of the dives of [`ReplicaProgram`], finds with `program`; false where it finds
     /// none.
-    pub fn dive_with(
+    pub(crate) fn dive_with(
         &mut self,
         program: &mut ReplicaProgram,
         dive: impl FnOnce(&mut ReplicaProgram, &Problem, &mut Vec<Deployment>) -> bool,
@@ -101,7 +101,7 @@ impl LocalSearch<'_> {
 
     /// Dives nearby; or makes a promising move though it costs more; or opens something at random; or takes one to three
     /// deployments away, keeps them out at first, and fills the gap at random.
-    pub fn perturb(&mut self, rng: &mut impl Rng, stop: &Stop) {
+    pub(crate) fn perturb(&mut self, rng: &mut impl Rng, stop: &Stop) {
         let deployments: Vec<(usize, u32)> = self.state.deployments().collect();
         if deployments.is_empty() {
             return;

@@ -1,7 +1,8 @@
 //! Pricing of the column generation of [`Market`]: which replicas, with which traffic, are worth more than they cost.
 
+use crate::routing::RoutingPrices;
 use crate::search::Market;
-use crate::{Problem, RoutingPrices};
+use crate::Problem;
 
 /// Rounds between two looks at all configurations, and how many are looked at in between, in terms of the columns added.
 const PARTIAL_ROUNDS: usize = 3;

@@ -8,7 +8,7 @@ use crate::Problem;
 
 /// The configurations by what they fall short of earning their cost at a market's prices, with as many replicas as are best.
 #[derive(Debug)]
-pub struct Ranking<'m> {
+pub(crate) struct Ranking<'m> {
     problem: &'m Problem,
     market: &'m Market,
     /// (shortfall in USD, configuration), the least first; without those that cannot be deployed.
@@ -35,7 +35,7 @@ impl PartialOrd for Entry {
 
 impl<'m> Ranking<'m> {
     /// Looks at every configuration.
-    pub fn new(problem: &'m Problem, market: &'m Market) -> Self {
+    pub(crate) fn new(problem: &'m Problem, market: &'m Market) -> Self {
         let mut ranking = Self { problem, market, with_best: Vec::new() };
         let mut items = Vec::new();
         let of = |a: u32| (ranking.shortfall_usd(a as usize, u32::MAX, &mut items), a);
@@ -47,13 +47,13 @@ impl<'m> Ranking<'m> {
     }
 
     /// The problem that is looked at.
-    pub fn problem(&self) -> &'m Problem {
+    pub(crate) fn problem(&self) -> &'m Problem {
         self.problem
     }
 
     /// The configurations that fall the least short of earning their cost, by rising index: `with_one` of them with one
     /// replica, and `with_best` with as many replicas as are best.
-    pub fn kernel(&self, with_one: usize, with_best: usize) -> Vec<u32> {
+    pub(crate) fn kernel(&self, with_one: usize, with_best: usize) -> Vec<u32> {
         let mut kernel: Vec<u32> = self.with_best.iter().take(with_best).map(|entry| entry.1).collect();
         let mut items = Vec::new();
         let mut least = BinaryHeap::with_capacity(with_one + 1);

@@ -2,17 +2,17 @@
 
 /// Replicas that run before the search, per configuration. Starting more is part of a state's total, but of no limit.
 #[derive(Debug, Clone, Default, PartialEq)]
-pub struct Running {
+pub(crate) struct Running {
     /// Replicas that run, which start for nothing; those of one operating point run at every other of the same replicas, too.
-    pub replicas: Vec<u32>,
+    pub(crate) replicas: Vec<u32>,
     /// Cost of starting one more, USD.
-    pub start_usd: Vec<f64>,
+    pub(crate) start_usd: Vec<f64>,
 }
 
 impl Running {
     /// Cost of starting what `replicas` of configuration `a` need beyond what runs, USD.
     #[inline]
-    pub fn starting_usd(&self, a: usize, replicas: u32) -> f64 {
+    pub(crate) fn starting_usd(&self, a: usize, replicas: u32) -> f64 {
         f64::from(replicas.saturating_sub(self.replicas[a])) * self.start_usd[a]
     }
 }

@@ -1,8 +1,9 @@
 //! The working solution: deployments, what they use of the limits, and their best routing.
 
 use crate::linear::LinearStatus;
+use crate::routing::RoutingProgram;
 use crate::search::{Change, Running};
-use crate::{Deployment, Problem, Routing, RoutingProgram, FEASIBILITY_TOLERANCE, NO_POOL};
+use crate::{Deployment, Problem, Routing, FEASIBILITY_TOLERANCE, NO_POOL};
 
 const NO_SLOT: u32 = u32::MAX;
 /// Loads this little above a whole number of replicas need no further replica.
@@ -14,7 +15,7 @@ const MOST_SHORTAGE_RISE: f64 = 65_536.0;
 /// Deployments with their best routing. Never exceeds a limit on rental, weights, GPUs or replicas; traffic for which
 /// there is no capacity is shortage, priced so highly that search removes it first.
 #[derive(Debug)]
-pub struct SearchState<'a> {
+pub(crate) struct SearchState<'a> {
     problem: &'a Problem,
     program: RoutingProgram,
     slot_of_pair: Vec<u32>,
@@ -58,17 +59,17 @@ impl Clone for SearchState<'_> {
 
 impl<'a> SearchState<'a> {
     /// Nothing deployed, with room for `num_slots` deployments; it grows when more are needed.
-    pub fn new(problem: &'a Problem, num_slots: usize) -> Self {
+    pub(crate) fn new(problem: &'a Problem, num_slots: usize) -> Self {
         Self::with_program(problem, RoutingProgram::lean(problem, num_slots))
     }
 
-    /// A state in which a deployment of one replica stands for as many, not necessarily whole, as its traffic needs.
-    pub fn elastic(problem: &'a Problem, num_slots: usize) -> Self {
+    /// The same where a deployment of one replica stands for as many, not whole, as its traffic needs.
+    pub(crate) fn elastic(problem: &'a Problem, num_slots: usize) -> Self {
         Self::with_program(problem, RoutingProgram::elastic(problem, num_slots))
     }
 
     /// Nothing deployed, with shortage at the prices of `program`; quicker made than a new one.
-    pub fn like(problem: &'a Problem, program: &RoutingProgram, num_slots: usize) -> Self {
+    pub(crate) fn like(problem: &'a Problem, program: &RoutingProgram, num_slots: usize) -> Self {
         Self::with_program(problem, program.emptied(problem, num_slots))
     }
 
@@ -90,34 +91,34 @@ impl<'a> SearchState<'a> {
     }
 
     /// The problem that is searched.
-    pub fn problem(&self) -> &'a Problem {
+    pub(crate) fn problem(&self) -> &'a Problem {
         self.problem
     }
 
     /// Counts what starting replicas beyond those that run costs. To be called before anything is deployed.
-    pub fn set_running(&mut self, running: &'a Running) {
+    pub(crate) fn set_running(&mut self, running: &'a Running) {
         self.running = Some(running);
     }
 
     /// Cost of starting `to` replicas of a configuration less that of starting `from`, USD.
     #[inline]
-    pub fn starting_change_usd(&self, configuration: usize, from: u32, to: u32) -> f64 {
+    pub(crate) fn starting_change_usd(&self, configuration: usize, from: u32, to: u32) -> f64 {
         self.running
             .map_or(0.0, |running| running.starting_usd(configuration, to) - running.starting_usd(configuration, from))
     }
 
     /// The routing program of the deployments, for good.
-    pub fn into_program(self) -> RoutingProgram {
+    pub(crate) fn into_program(self) -> RoutingProgram {
         self.program
     }
 
     /// The routing program of the deployments.
-    pub fn program(&self) -> &RoutingProgram {
+    pub(crate) fn program(&self) -> &RoutingProgram {
         &self.program
     }
 
     /// Takes every deployment away.
-    pub fn clear(&mut self) {
+    pub(crate) fn clear(&mut self) {
         for slot in 0..self.program.num_slots() {
             if let Some(configuration) = self.program.configuration(slot) {
                 self.set_replicas(configuration, 0);
@@ -126,13 +127,13 @@ impl<'a> SearchState<'a> {
     }
 
     /// Deploys `deployments` as far as limits allow: later ones give way. Each has at least the replicas that it has to have.
-    pub fn set_deployments(&mut self, deployments: &[Deployment]) {
+    pub(crate) fn set_deployments(&mut self, deployments: &[Deployment]) {
         self.put_deployments(deployments);
         self.solve(f64::INFINITY);
     }
 
-    /// Deploys `deployments` as [`Self::set_deployments`] does, starting from a `program` solved for about these.
-    pub fn set_deployments_of(&mut self, deployments: &[Deployment], program: &RoutingProgram) {
+    /// The same, where `program` is solved for about these deployments.
+    pub(crate) fn set_deployments_of(&mut self, deployments: &[Deployment], program: &RoutingProgram) {
         self.put_deployments(deployments);
         self.program.begin_from(program);
         self.solve(f64::INFINITY);
@@ -151,7 +152,7 @@ impl<'a> SearchState<'a> {
     }
 
     /// Replicas of `configuration`.
-    pub fn replicas(&self, configuration: usize) -> u32 {
+    pub(crate) fn replicas(&self, configuration: usize) -> u32 {
         match self.slot_of_pair[self.problem.pair(configuration)] {
             NO_SLOT => 0,
             slot if self.program.configuration(slot as usize) == Some(configuration) => {
@@ -162,7 +163,7 @@ impl<'a> SearchState<'a> {
     }
 
     /// The configuration that is deployed on a pair (model, tier).
-    pub fn configuration_on(&self, pair: usize) -> Option<usize> {
+    pub(crate) fn configuration_on(&self, pair: usize) -> Option<usize> {
         match self.slot_of_pair[pair] {
             NO_SLOT => None,
             slot => self.program.configuration(slot as usize),
@@ -170,14 +171,14 @@ impl<'a> SearchState<'a> {
     }
 
     /// The deployments as (configuration, replicas), in the order of slots.
-    pub fn deployments(&self) -> impl Iterator<Item = (usize, u32)> + '_ {
+    pub(crate) fn deployments(&self) -> impl Iterator<Item = (usize, u32)> + '_ {
         (0..self.program.num_slots())
             .filter_map(|slot| Some((self.program.configuration(slot)?, self.program.replicas(slot))))
     }
 
     /// Most replicas of `configuration` that its own limit and what is left of pools, budget and storage allow; 0 where these
     /// are fewer than it has to have.
-    pub fn most_replicas(&self, configuration: usize) -> u32 {
+    pub(crate) fn most_replicas(&self, configuration: usize) -> u32 {
         let problem = self.problem;
         let a = configuration;
         let current = self.replicas(a);
@@ -215,7 +216,7 @@ impl<'a> SearchState<'a> {
 
     /// Sets the replicas of `configuration` without solving. The pair must be free or hold this configuration, and
     /// `replicas` be at most [`SearchState::most_replicas`].
-    pub fn set_replicas(&mut self, configuration: usize, replicas: u32) {
+    pub(crate) fn set_replicas(&mut self, configuration: usize, replicas: u32) {
         let problem = self.problem;
         let pair = problem.pair(configuration);
         let before = self.replicas(configuration);
@@ -243,7 +244,7 @@ impl<'a> SearchState<'a> {
     }
 
     /// Lets an elastic deployment have between `lowest` and `highest` replicas. Solve afterwards.
-    pub fn set_range(&mut self, configuration: usize, lowest: u32, highest: u32) {
+    pub(crate) fn set_range(&mut self, configuration: usize, lowest: u32, highest: u32) {
         self.set_replicas(configuration, lowest);
         let slot = self.slot_of_pair[self.problem.pair(configuration)];
         if slot != NO_SLOT {
@@ -253,21 +254,21 @@ impl<'a> SearchState<'a> {
     }
 
     /// The replicas of an elastic deployment that may have no others.
-    pub fn fixed_replicas(&self, configuration: usize) -> Option<u32> {
+    pub(crate) fn fixed_replicas(&self, configuration: usize) -> Option<u32> {
         let slot = self.slot_of_pair[self.problem.pair(configuration)];
         let replicas = self.replicas(configuration);
         (replicas > 0 && self.program.is_fixed(slot as usize)).then_some(replicas)
     }
 
     /// Whether the replicas set so far keep within budget and pools.
-    pub fn keeps_limits(&self) -> bool {
+    pub(crate) fn keeps_limits(&self) -> bool {
         let within = |used: f64, limit: f64| used <= limit * (1.0 + FEASIBILITY_TOLERANCE);
         within(self.deployment_usd(), self.problem.budget_usd)
             && self.pool_gpus.iter().zip(&self.problem.pools.max_gpus).all(|(&used, &limit)| within(used, limit))
     }
 
     /// Replicas of an elastic deployment, not whole. Needs a solve.
-    pub fn elastic_replicas(&self, configuration: usize) -> f64 {
+    pub(crate) fn elastic_replicas(&self, configuration: usize) -> f64 {
         match self.slot_of_pair[self.problem.pair(configuration)] {
             NO_SLOT => 0.0,
             slot => self.program.elastic_replicas(slot as usize),
@@ -290,14 +291,14 @@ impl<'a> SearchState<'a> {
     }
 
     /// Solves the routing. False where the optimum is at least `cutoff_usd` (total cost) or the solve failed.
-    pub fn solve(&mut self, cutoff_usd: f64) -> bool {
+    pub(crate) fn solve(&mut self, cutoff_usd: f64) -> bool {
         let status = self.program.solve(cutoff_usd - self.deployment_usd() - self.starting_usd);
         self.solved = status == LinearStatus::Optimal;
         self.solved
     }
 
     /// Share of the time row in what the capacity of a deployment is worth; `None` where it is not deployed, or free.
-    pub fn time_weight(&self, configuration: usize) -> Option<f64> {
+    pub(crate) fn time_weight(&self, configuration: usize) -> Option<f64> {
         match self.slot_of_pair[self.problem.pair(configuration)] {
             NO_SLOT => None,
             slot if self.program.configuration(slot as usize) != Some(configuration) => None,
@@ -306,37 +307,37 @@ impl<'a> SearchState<'a> {
     }
 
     /// Whether the routing is optimal for the deployments.
-    pub fn is_solved(&self) -> bool {
+    pub(crate) fn is_solved(&self) -> bool {
         self.solved
     }
 
     /// Rental and storage of weights, USD.
-    pub fn deployment_usd(&self) -> f64 {
+    pub(crate) fn deployment_usd(&self) -> f64 {
         self.rental_usd + self.weights_usd
     }
 
     /// Cost of starting what does not run yet, USD.
-    pub fn starting_usd(&self) -> f64 {
+    pub(crate) fn starting_usd(&self) -> f64 {
         self.starting_usd
     }
 
     /// Cost of the state, shortage and starts included, USD. Needs a solve.
-    pub fn total_usd(&self) -> f64 {
+    pub(crate) fn total_usd(&self) -> f64 {
         self.deployment_usd() + self.starting_usd + self.program.objective()
     }
 
     /// Whether every query type has the capacity that it needs. Needs a solve.
-    pub fn is_feasible(&self) -> bool {
+    pub(crate) fn is_feasible(&self) -> bool {
         self.program.is_feasible()
     }
 
     /// Whether the state is a plan: solved, and without shortage.
-    pub fn is_sound(&self) -> bool {
+    pub(crate) fn is_sound(&self) -> bool {
         self.is_solved() && self.is_feasible()
     }
 
     /// Gives back the replicas that no traffic needs, recording each change. Keeps the routing optimal.
-    pub fn trim(&mut self, changes: &mut Vec<Change>) {
+    pub(crate) fn trim(&mut self, changes: &mut Vec<Change>) {
         let mut trimmed = false;
         for slot in 0..self.program.num_slots() {
             let Some(configuration) = self.program.configuration(slot) else { continue };
@@ -357,7 +358,7 @@ impl<'a> SearchState<'a> {
     }
 
     /// Makes the shortage that there is dearer, keeping the deployments. False where it is as dear as it may be.
-    pub fn raise_shortage_prices(&mut self, factor: f64) -> bool {
+    pub(crate) fn raise_shortage_prices(&mut self, factor: f64) -> bool {
         let most_usd = &self.most_shortage_usd;
         let rises = self.program.raise_shortage_prices(self.problem, factor, |i| most_usd[i]);
         self.solve(f64::INFINITY);
@@ -365,7 +366,7 @@ impl<'a> SearchState<'a> {
     }
 
     /// Prices shortage at no less than `least_usd(i)` for the whole of query type `i`. Solve afterwards.
-    pub fn price_shortage(&mut self, least_usd: impl Fn(usize) -> f64) {
+    pub(crate) fn price_shortage(&mut self, least_usd: impl Fn(usize) -> f64) {
         for (i, most_usd) in self.most_shortage_usd.iter_mut().enumerate() {
             *most_usd = most_usd.max(MOST_SHORTAGE_RISE * least_usd(i));
         }
@@ -374,7 +375,7 @@ impl<'a> SearchState<'a> {
     }
 
     /// The deployments, routing and unmet shares as a plan has them.
-    pub fn solution(&self) -> (Vec<Deployment>, Routing, Vec<f64>) {
+    pub(crate) fn solution(&self) -> (Vec<Deployment>, Routing, Vec<f64>) {
         let problem = self.problem;
         let deployments = self
             .deployments()
@@ -397,12 +398,12 @@ impl<'a> SearchState<'a> {
     }
 
     /// Weights stored, GB.
-    pub fn weights_gb(&self) -> f64 {
+    pub(crate) fn weights_gb(&self) -> f64 {
         self.weights_gb
     }
 
     /// GPUs of a pool in use.
-    pub fn pool_gpus(&self, pool: usize) -> f64 {
+    pub(crate) fn pool_gpus(&self, pool: usize) -> f64 {
         self.pool_gpus[pool]
     }
 }

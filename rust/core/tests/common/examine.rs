@@ -4,10 +4,9 @@
 use std::time::Duration;
 
 use cpu_time::ProcessTime;
-use servemix_core::bound::lower_bound;
 use servemix_core::{
-    check, relative_gap, solve, CancelToken, Error, Method, Plan, Planner, PlannerParams, Problem, ProblemData,
-    RouterMode, SolveParams, Status, Stop, StopReason, Update,
+    check, lower_bound, relative_gap, solve, CancelToken, Error, Method, Plan, Planner, PlannerParams, Problem,
+    ProblemData, RouterMode, SolveParams, Status, Stop, StopReason, Update,
 };
 
 use super::optimum;

@@ -26,7 +26,7 @@ struct Factors {
 impl DualSimplex {
     /// As [`DualSimplex::solve`], from nothing and in units in which all numbers are near: several times as slow. The prices that
     /// it leaves need not hold for columns that can reach next to nothing.
-    pub fn solve_equilibrated(&mut self, cutoff: f64, max_pivots: u64) -> LinearStatus {
+    pub(crate) fn solve_equilibrated(&mut self, cutoff: f64, max_pivots: u64) -> LinearStatus {
         let factors = self.factors();
         let mut scaled = self.multiplied(&factors);
         let status = scaled.solve(cutoff * factors.cost, max_pivots);

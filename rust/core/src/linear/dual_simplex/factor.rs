@@ -76,7 +76,7 @@ impl DualSimplex {
 
     /// Multiplies the rows by positive factors and the columns by such that the first entry of each stays what it is: the basis and
     /// its inverse, not what is out of it, of which nothing is known until it is put anew. As many steps as a pivot.
-    pub fn scale_rows(&mut self, factors: &[f64]) {
+    pub(crate) fn scale_rows(&mut self, factors: &[f64]) {
         let (m, n) = (self.num_rows, self.num_columns);
         self.change.iter_mut().zip(factors).for_each(|(inverse, factor)| *inverse = 1.0 / factor);
         for (row, &column) in self.head.iter().enumerate() {

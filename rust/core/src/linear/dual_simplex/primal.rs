@@ -26,7 +26,7 @@ enum Limit {
 
 impl DualSimplex {
     /// As [`DualSimplex::solve_unless`] without a cutoff, by primal steps where the present basis is primal feasible.
-    pub fn solve_after_adding(&mut self, max_pivots: u64, should_stop: &dyn Fn() -> bool) -> LinearStatus {
+    pub(crate) fn solve_after_adding(&mut self, max_pivots: u64, should_stop: &dyn Fn() -> bool) -> LinearStatus {
         self.renew();
         if self.stale_values {
             self.compute_values();

@@ -7,14 +7,14 @@ const SAME: f64 = 1e-13;
 
 impl DualSimplex {
     /// Makes row `row` a `≤` row (`true`) or an equation (`false`). The slack must be basic, or the row unchanged.
-    pub fn set_inequality(&mut self, row: usize, inequality: bool) {
+    pub(crate) fn set_inequality(&mut self, row: usize, inequality: bool) {
         self.upper[self.num_columns + row] = if inequality { f64::INFINITY } else { 0.0 };
         self.stale_values = true;
     }
 
     /// Adds an equation with right-hand side 0 and no entries behind the other rows; its number. The basis stays what it is,
     /// with the slack of the new row in it.
-    pub fn add_equation(&mut self) -> usize {
+    pub(crate) fn add_equation(&mut self) -> usize {
         let row = self.num_rows;
         let longer = row + 1;
         let mut inverse = vec![0.0; longer * longer];
@@ -41,7 +41,7 @@ impl DualSimplex {
     }
 
     /// Sets the right-hand side of a row.
-    pub fn set_rhs(&mut self, row: usize, value: f64) {
+    pub(crate) fn set_rhs(&mut self, row: usize, value: f64) {
         if self.rhs[row] != value {
             self.rhs[row] = value;
             self.stale_values = true;
@@ -49,14 +49,14 @@ impl DualSimplex {
     }
 
     /// Whether a column is in the basis.
-    pub fn is_basic(&self, column: usize) -> bool {
+    pub(crate) fn is_basic(&self, column: usize) -> bool {
         self.position[column] != NOT_BASIC
     }
 
     /// Replaces a non-basic structural column; zero entries are left out.
     ///
     /// A column that is basic keeps its entries: fix it at 0 and solve first.
-    pub fn set_column(&mut self, column: usize, cost: f64, upper: f64, entries: &[(usize, f64)]) {
+    pub(crate) fn set_column(&mut self, column: usize, cost: f64, upper: f64, entries: &[(usize, f64)]) {
         debug_assert!(!self.is_basic(column) && entries.len() <= self.stride && upper.is_finite());
         self.put_entries(column, entries);
         self.cost[column] = cost;
@@ -68,7 +68,7 @@ impl DualSimplex {
 
     /// Replaces a structural column, basic or not, where it stands: the next solve computes the inverse anew and goes on
     /// from the same basis. Worth it where many columns change at once.
-    pub fn replace_column(&mut self, column: usize, cost: f64, upper: f64, entries: &[(usize, f64)]) {
+    pub(crate) fn replace_column(&mut self, column: usize, cost: f64, upper: f64, entries: &[(usize, f64)]) {
         debug_assert!(entries.len() <= self.stride && upper.is_finite());
         self.put_entries(column, entries);
         self.cost[column] = cost;
@@ -78,7 +78,7 @@ impl DualSimplex {
 
     /// Replaces a structural column, basic or not, where it stands. The next solve computes all reduced costs anew, and the inverse only
     /// where the entries of a basic column are no longer what they were.
-    pub fn renew_column(&mut self, column: usize, cost: f64, upper: f64, entries: &[(usize, f64)]) {
+    pub(crate) fn renew_column(&mut self, column: usize, cost: f64, upper: f64, entries: &[(usize, f64)]) {
         debug_assert!(entries.len() <= self.stride && upper.is_finite());
         let is_basic = self.is_basic(column);
         let start = column * self.stride;
@@ -107,12 +107,12 @@ impl DualSimplex {
     }
 
     /// Whether the next solve computes all reduced costs anew.
-    pub fn has_stale_costs(&self) -> bool {
+    pub(crate) fn has_stale_costs(&self) -> bool {
         self.stale_costs
     }
 
     /// Lets the next solve compute all reduced costs anew: worth it where many columns change at once.
-    pub fn distrust_costs(&mut self) {
+    pub(crate) fn distrust_costs(&mut self) {
         self.stale_costs = true;
     }
 
@@ -132,7 +132,7 @@ impl DualSimplex {
 
     /// Begins the next solve with these different columns and slacks in the basis, as far as they are independent and there is room:
     /// from any of them it finds the same optimum, in few pivots where they are those of a program much like this one.
-    pub fn begin_with(&mut self, basic: &[usize]) {
+    pub(crate) fn begin_with(&mut self, basic: &[usize]) {
         let (m, n) = (self.num_rows, self.num_columns);
         for &column in &self.head {
             self.position[column as usize] = NOT_BASIC;
@@ -149,7 +149,7 @@ impl DualSimplex {
     }
 
     /// Changes the upper bound of a structural column; 0 fixes it.
-    pub fn set_upper(&mut self, column: usize, upper: f64) {
+    pub(crate) fn set_upper(&mut self, column: usize, upper: f64) {
         if self.upper[column] != upper {
             if self.upper[column] == 0.0 && !self.is_basic(column) {
                 // Reduced costs of fixed columns are not kept up to date.
@@ -161,7 +161,7 @@ impl DualSimplex {
     }
 
     /// Upper bound of a structural column.
-    pub fn upper(&self, column: usize) -> f64 {
+    pub(crate) fn upper(&self, column: usize) -> f64 {
         self.upper[column]
     }
 }

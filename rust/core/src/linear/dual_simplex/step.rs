@@ -272,7 +272,6 @@ impl DualSimplex {
         self.at_upper[entering] = false;
         self.head[leaving] = entering as u32;
         self.pivots_since_refactorization += 1;
-        self.pivots += 1;
         self.work += (3 * self.touched.len() + 8 * m + updated * self.row_nonzeros.len() / 2) as u64;
         true
     }

@@ -1,23 +1,33 @@
-//! Branch and bound over the Lagrangian relaxation.
+//! The search tree: branch and bound over the Lagrangian relaxation, of a problem or of a part of it.
 //!
 //! Each node narrows the ranges of replicas; its bound is found by column generation from the parent's prices, with
 //! the patterns of all nodes shared. Reduced costs against the best plan narrow the domain further. The node with the
 //! smallest bound comes first, so that the smallest of the open ones rises as fast as it can.
 
+mod branching;
 mod dive;
 mod division;
+mod incumbent;
+mod node;
+mod part;
+mod pseudo_costs;
+mod routing;
 mod watch;
 
 use std::collections::{BTreeMap, BinaryHeap};
 use std::sync::Arc;
 
-use super::branching::{any_candidate, candidates};
-use super::node::{Node, Path};
-use super::pseudo_costs::PseudoCosts;
+pub(crate) use branching::candidates;
+pub(crate) use incumbent::Incumbent;
+pub(crate) use part::{Proof, Task};
+
 use crate::bound::{
     prove_infeasible, Domain, Ending, Evaluation, Generator, Knapsack, Limits, Master, Prices, Relaxation, LEAST_GAP,
 };
 use crate::{relative_gap, Deployment, Stop};
+use branching::any_candidate;
+use node::{Node, Path};
+use pseudo_costs::PseudoCosts;
 use watch::Watched;
 
 /// A dive for a plan is made at the root, at every node whose number is a multiple of the first, and of the second as long as that

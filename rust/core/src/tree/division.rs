@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use super::super::branching::Candidate;
-use super::super::node::{Decision, Narrowing, Node, Path};
+use super::branching::Candidate;
+use super::node::{Narrowing, Node, Path};
 use super::Tree;
-use crate::bound::{Domain, Ending, Master, Pattern, Prices};
+use crate::bound::{Decision, Domain, Ending, Master, Pattern, Prices};
 use crate::Stop;
 
 /// Candidates that are tried before one is branched on.

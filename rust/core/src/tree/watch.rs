@@ -1,6 +1,6 @@
 //! A plan that is known beforehand must stay in reach of the search until one as good is found: a debug solution, as in SCIP.
 
-use super::super::node::Path;
+use super::node::Path;
 use super::Tree;
 use crate::bound::Domain;
 use crate::Deployment;
@@ -39,7 +39,7 @@ impl Tree<'_, '_> {
 mod tests {
     use proptest::prelude::*;
 
-    use super::super::super::incumbent::Incumbent;
+    use super::super::incumbent::Incumbent;
     use super::*;
     use crate::bound::{Prices, Relaxation};
     use crate::{generate, solve, CancelToken, Method, Problem, SolveParams, Status, Stop};

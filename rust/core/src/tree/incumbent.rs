@@ -1,7 +1,7 @@
 //! The best plan that the search knows.
 
 use super::routing::{deployed_usd, route, weights_gb, Routed, Width};
-use super::tree::Incumbents;
+use super::Incumbents;
 use crate::bound::Domain;
 use crate::check::gate;
 use crate::{relative_gap, Deployment, Plan, Problem, Result, Routing, Stop, FEASIBILITY_TOLERANCE, NO_POOL};

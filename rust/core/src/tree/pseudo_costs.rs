@@ -4,7 +4,7 @@
 
 use std::collections::HashMap;
 
-use super::node::Decision;
+use crate::bound::Decision;
 
 /// Samples of each side from which on a forecast counts as good as a trial.
 const RELIABLE: f64 = 1.0;

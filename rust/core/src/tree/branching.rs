@@ -1,7 +1,6 @@
 //! What to branch on: deployments that the mixture of patterns leaves undecided.
 
-use super::node::Decision;
-use crate::bound::{Domain, Mixture, WHOLE};
+use crate::bound::{Decision, Domain, Mixture, WHOLE};
 use crate::Problem;
 
 /// Two sides of a decision and how undecided the mixture is about it.

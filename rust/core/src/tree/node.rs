@@ -3,46 +3,8 @@
 use std::cmp::Ordering;
 use std::sync::Arc;
 
-use crate::bound::{Domain, Prices};
+use crate::bound::{Decision, Domain, Prices};
 use crate::Problem;
-
-/// One decision. Its two sides leave out nothing between them.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Decision {
-    /// At most so many replicas of a configuration; 0 closes it.
-    AtMost(u32, u32),
-    /// At least so many, 1 or more, which closes the other configurations of the pair.
-    AtLeast(u32, u32),
-    /// No configuration of the pair is deployed.
-    Closed(u32),
-    /// Some configuration of the pair is deployed.
-    Forced(u32),
-}
-
-impl Decision {
-    /// Shrinks `domain` by this decision.
-    pub(crate) fn apply(self, problem: &Problem, domain: &mut Domain) {
-        match self {
-            Self::AtMost(a, replicas) => domain.max[a as usize] = domain.max[a as usize].min(replicas),
-            Self::AtLeast(a, replicas) => {
-                let pair = problem.pair(a as usize);
-                for &other in problem.pair_configurations(pair) {
-                    if other != a {
-                        domain.max[other as usize] = 0;
-                    }
-                }
-                domain.min[a as usize] = domain.min[a as usize].max(replicas);
-                domain.forced[pair] = true;
-            }
-            Self::Closed(pair) => {
-                for &a in problem.pair_configurations(pair as usize) {
-                    domain.max[a as usize] = 0;
-                }
-            }
-            Self::Forced(pair) => domain.forced[pair as usize] = true,
-        }
-    }
-}
 
 /// What reduced costs took out of the domain of a node: its children need not find that out again.
 #[derive(Debug)]
