@@ -28,6 +28,7 @@ mod error;
 mod evaluate;
 mod files;
 pub mod generate;
+mod ledger;
 mod linear;
 mod params;
 mod plan;
@@ -44,6 +45,7 @@ mod status;
 mod stop;
 pub mod stress;
 mod tree;
+pub mod tuning;
 
 pub use certify::lower_bound;
 pub use check::{check, CheckReport, Constraint, Violation};

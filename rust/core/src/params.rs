@@ -1,5 +1,6 @@
 //! Settings of a solve.
 
+use crate::tuning::Tuning;
 use crate::{Error, Result};
 
 /// The largest number of threads that may be asked for.
@@ -88,6 +89,8 @@ pub struct SolveParams {
     pub bound: bool,
     /// Parts of the heuristics to run; all by default.
     pub switches: Switches,
+    /// Numbers that steer method AGH, for benchmarks.
+    pub tuning: Tuning,
 }
 
 impl Default for SolveParams {
@@ -100,6 +103,7 @@ impl Default for SolveParams {
             rel_gap: 1e-4,
             bound: false,
             switches: Switches::default(),
+            tuning: Tuning::default(),
         }
     }
 }
@@ -110,6 +114,7 @@ impl SolveParams {
     /// # Errors
     /// [`Error::Invalid`] names the setting that is not.
     pub fn validate(&self) -> Result<()> {
+        self.tuning.validate()?;
         if let Some(seconds) = self.time_limit_s {
             // Infinity is the natural way to say "no limit".
             if seconds.is_nan() || seconds < 0.0 {

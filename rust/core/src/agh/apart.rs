@@ -8,20 +8,19 @@ use crate::{Plan, Problem, Result, SolveParams, Status, Stop, StopReason};
 /// A plan that is made of plans of components.
 #[derive(Debug)]
 pub(super) struct Apart {
-    pub(super) plan: Option<Plan>,
+    plan: Option<Plan>,
     /// Nothing is left to search for.
-    pub(super) is_proven: bool,
+    is_proven: bool,
 }
 
 impl Apart {
-    /// The best plan that components find within so many elementary steps; `None` where the problem does not fall apart or
+    /// The best plan that components find within their share of the work; `None` where the problem does not fall apart or
     /// where parts of the heuristic are turned off.
     pub(super) fn find(
         problem: &Problem,
         params: &SolveParams,
         greedy: &Plan,
         initial_plan: Option<&Plan>,
-        max_work: u64,
         stop: &Stop,
     ) -> Result<Option<Self>> {
         if params.switches != crate::Switches::default() || params.max_iterations.is_some() {
@@ -32,6 +31,8 @@ impl Apart {
         if let Some(plan) = initial_plan {
             incumbent.take(plan);
         }
+        let schedule = &params.tuning.schedule;
+        let max_work = (schedule.apart_share * schedule.usual_work(problem)) as u64;
         let limits = Limits { rel_gap: 0.9 * params.rel_gap, max_work };
         let Some(found) = decompose::solve(problem, &mut incumbent, limits, stop)? else { return Ok(None) };
         let is_proven = incumbent.is_proven_by(found.bound, limits.rel_gap);
@@ -48,6 +49,11 @@ impl Apart {
             }
         }
         Ok(Some(Self { plan, is_proven }))
+    }
+
+    /// The plan where nothing is left to search for.
+    pub(super) fn proven(&self) -> Option<Plan> {
+        self.plan.as_ref().filter(|_| self.is_proven).cloned()
     }
 
     /// The plan where it costs less than `other`.

@@ -1,35 +1,59 @@
 //! Where the islands start, and which configurations the search moves within.
 
-use crate::search::{siblings, Market, Ranking};
-use crate::{Deployment, Plan, Problem, Switches};
+use crate::search::{siblings, Market, Ranking, Setup};
+use crate::{Deployment, Plan, Problem, SolveParams, Switches};
 
-/// Islands; more would waste learning, fewer would leave threads idle.
-const ISLANDS: usize = 4;
-/// Replicas of one configuration from which the choice of configurations is searched on its own.
-const MANY_REPLICAS: f64 = 3.0;
+/// TP/PP beside those of the relaxation that the kernel has: replicas of up to this many times more or fewer GPUs.
+const SIBLING_RATIO: f64 = 2.0;
+/// The relaxation is made whole twice: without what it asks for less than this share of a replica.
+const ROUNDED_FROM: [f64; 2] = [0.4, 0.1];
 
-/// Where the islands start.
+/// What the first plans and the prices of the relaxation say about where to search.
 pub(super) struct Starts<'p> {
-    pub(super) greedy: &'p Plan,
-    pub(super) initial_plan: Option<&'p Plan>,
-    pub(super) market: &'p Market,
-    pub(super) ranking: Ranking<'p>,
-    pub(super) switches: Switches,
+    problem: &'p Problem,
+    params: &'p SolveParams,
+    greedy: &'p Plan,
+    initial_plan: Option<&'p Plan>,
+    market: &'p Market,
+    ranking: Ranking<'p>,
 }
 
-impl Starts<'_> {
+impl<'p> Starts<'p> {
+    pub(super) fn new(
+        problem: &'p Problem,
+        params: &'p SolveParams,
+        greedy: &'p Plan,
+        initial_plan: Option<&'p Plan>,
+        market: &'p Market,
+    ) -> Self {
+        Self { problem, params, greedy, initial_plan, market, ranking: Ranking::new(problem, market) }
+    }
+
+    /// What the engine needs, with about `size` configurations to move within.
+    pub(super) fn setup(&self, size: usize) -> Setup {
+        let sizes = &self.params.tuning.kernel;
+        let choice_size = sizes.choice_base + sizes.choice_per_type * self.problem.num_query_types();
+        Setup {
+            starts: self.deployments(),
+            is_first_given: self.initial_plan.is_some(),
+            kernel: self.kernel(size),
+            choice_kernel: self.searches_choices().then(|| self.elastic_kernel(choice_size)),
+        }
+    }
+
     /// The configurations that the search moves within: promising ones, and those of every start.
-    pub(super) fn kernel(&self, problem: &Problem, size: usize) -> Vec<u32> {
-        let mut kernel = match self.switches.coverage_ranking {
+    fn kernel(&self, size: usize) -> Vec<u32> {
+        let switches = self.params.switches;
+        let mut kernel = match switches.coverage_ranking {
             true => self.ranking.kernel(size, size / 2),
-            false => cheapest(problem, size),
+            false => cheapest(self.problem, size),
         };
-        if !self.switches.tp_selection {
-            kernel.retain(|&a| is_smallest(problem, a as usize));
+        if !switches.tp_selection {
+            kernel.retain(|&a| is_smallest(self.problem, a as usize));
         }
         kernel.extend(self.plans().flat_map(|plan| plan.deployments.iter().map(|entry| entry.configuration)));
-        if self.switches.tp_selection && self.switches.coverage_ranking {
-            kernel.extend(self.market.mixture.iter().flat_map(|entry| siblings(problem, entry.0, 2.0)));
+        if switches.tp_selection && switches.coverage_ranking {
+            kernel.extend(self.market.mixture.iter().flat_map(|entry| siblings(self.problem, entry.0, SIBLING_RATIO)));
         }
         kernel.sort_unstable();
         kernel.dedup();
@@ -37,7 +61,7 @@ impl Starts<'_> {
     }
 
     /// The configurations that the search over choices moves within; without counts, many are affordable.
-    pub(super) fn elastic_kernel(&self, size: usize) -> Vec<u32> {
+    fn elastic_kernel(&self, size: usize) -> Vec<u32> {
         let mut kernel = self.ranking.kernel(0, size);
         kernel.extend(self.plans().flat_map(|plan| plan.deployments.iter().map(|entry| entry.configuration)));
         kernel.extend(self.market.mixture.iter().map(|entry| entry.0));
@@ -51,21 +75,23 @@ impl Starts<'_> {
     }
 
     /// The deployments that each island starts from.
-    pub(super) fn deployments(&self) -> Vec<Vec<Deployment>> {
+    fn deployments(&self) -> Vec<Vec<Deployment>> {
+        let (switches, islands) = (self.params.switches, self.params.tuning.schedule.islands);
         let mut starts: Vec<Vec<Deployment>> = self.plans().map(|plan| plan.deployments.clone()).collect();
-        if self.switches.coverage_ranking {
-            starts.extend([0.4, 0.1].map(|least| self.market.rounded(self.ranking.problem(), least)));
+        if switches.coverage_ranking {
+            starts.extend(ROUNDED_FROM.map(|least| self.market.rounded(self.problem, least)));
         }
-        starts.resize(ISLANDS.max(starts.len()), Vec::new());
-        starts.truncate(if self.switches.multi_start { ISLANDS } else { 1 });
+        starts.resize(islands.max(starts.len()), Vec::new());
+        starts.truncate(if switches.multi_start { islands } else { 1 });
         starts
     }
 
     /// Whether the choice of configurations is searched with the counts left open: where the relaxation asks for several
     /// replicas of something, which has its price. Where it does not, whole counts are as quick and tell more.
-    pub(super) fn searches_choices(&self) -> bool {
-        let Switches { local_search, coverage_ranking, tp_selection, .. } = self.switches;
-        let has_many = self.market.mixture.iter().any(|entry| entry.1 >= MANY_REPLICAS);
+    fn searches_choices(&self) -> bool {
+        let Switches { local_search, coverage_ranking, tp_selection, .. } = self.params.switches;
+        let many_replicas = self.params.tuning.schedule.many_replicas;
+        let has_many = self.market.mixture.iter().any(|entry| entry.1 >= many_replicas);
         has_many && local_search && coverage_ranking && tp_selection
     }
 }

@@ -6,6 +6,7 @@ use super::found::{deployments, settle, Found};
 use super::worth::is_short;
 use crate::routing::RoutingProgram;
 use crate::search::{LocalSearch, Market, Running, SearchLimits, SearchState};
+use crate::tuning::SearchTuning;
 use crate::{Deployment, Problem, Stop, Switches};
 
 /// Moves tried from one state.
@@ -144,7 +145,7 @@ pub(super) fn search_from<'a>(
     deployments: &[Deployment],
     program: &RoutingProgram,
 ) -> LocalSearch<'a> {
-    let mut search = LocalSearch::new(problem, market, kernel, Switches::default());
+    let mut search = LocalSearch::new(problem, market, kernel, Switches::default(), &SearchTuning::default());
     search.set_running(running);
     search.state.set_deployments_of(deployments, program);
     search

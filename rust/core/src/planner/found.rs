@@ -1,13 +1,13 @@
 //! What a call of the planner finds: the best state, and others that a later call may start from.
 
 use crate::search::{LocalSearch, SearchLimits, SearchState};
+use crate::tuning::Escalation;
 use crate::Deployment;
 
 /// Starts within this factor of the best are searched from.
 const NEAR: f64 = 1.5;
-/// Factor by which shortage becomes dearer, and how often, before it counts as unavoidable.
-const SHORTAGE_RISE: f64 = 8.0;
-const SHORTAGE_RISES: usize = 5;
+/// How shortage becomes dearer before it counts as unavoidable: in fewer and larger steps than where nothing runs yet.
+const ESCALATION: Escalation = Escalation { factor: 8.0, steps: 5 };
 
 /// The best state of a call, and every plan with its cost.
 pub(super) struct Found<'a> {
@@ -60,9 +60,5 @@ pub(super) fn deployments(state: &SearchState<'_>) -> Vec<Deployment> {
 
 /// Descends; where shortage is left, makes it dearer and descends again.
 pub(super) fn settle(search: &mut LocalSearch<'_>, limits: &SearchLimits<'_>) {
-    for _ in 0..SHORTAGE_RISES {
-        if !search.descend(limits) || search.state.is_feasible() || !search.state.raise_shortage_prices(SHORTAGE_RISE) {
-            return;
-        }
-    }
+    search.settle_by(ESCALATION, limits, true);
 }

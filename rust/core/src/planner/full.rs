@@ -18,8 +18,9 @@ use super::kernel::Kernel;
 use super::pace::Pace;
 use super::relaxation::Relaxation;
 use super::worth::{is_worth_it, payback};
-use crate::search::{CountTree, LocalSearch, Market, Running, SearchState};
+use crate::search::{CountTree, DearestFirst, LocalSearch, Market, NearestFirst, Running, SearchState};
 use crate::splitmix::stream;
+use crate::tuning::SearchTuning;
 use crate::{construct, Deployment, PlannerParams, Problem, Result, SolveParams, Stop, Switches};
 
 /// Rates that have moved by more than this factor since the market was priced want new prices.
@@ -208,10 +209,8 @@ impl Reoptimiser {
         let cutoff_usd = if best.is_sound() { below * best.total_usd() } else { f64::INFINITY };
         let max_work = work(call.problem(), DIVE_WORK);
         let stop = call.stop;
-        let is_found = call.search.dive_with(&mut self.relaxation.program, |program, problem, found| {
-            program.dive(problem, cutoff_usd, max_work, None::<&mut Pcg64Mcg>, stop, found)
-        });
-        if is_found {
+        let mut strategy = NearestFirst { cutoff_usd, max_work, rng: None::<&mut Pcg64Mcg> };
+        if call.search.round_with(&mut self.relaxation.program, &mut strategy, stop) {
             call.settle();
         }
     }
@@ -282,12 +281,17 @@ impl Reoptimiser {
             }
             let stop = call.stop;
             self.relaxation.program.begin_again();
-            let is_found =
-                call.search.dive_with(&mut self.relaxation.program, |program, problem, found| match is_short {
-                    // Where a limit just suffices, what is rounded to near counts leaves more unserved.
-                    true => program.dive_by_cost(problem, f64::INFINITY, max_work, rng, stop, found),
-                    false => program.dive(problem, f64::INFINITY, max_work, Some(&mut *rng), stop, found),
-                });
+            let (program, cutoff_usd) = (&mut self.relaxation.program, f64::INFINITY);
+            // Where a limit just suffices, what is rounded to near counts leaves more unserved.
+            let is_found = match is_short {
+                true => {
+                    call.search.round_with(program, &mut DearestFirst { cutoff_usd, max_work, rng: &mut *rng }, stop)
+                }
+                false => {
+                    let mut strategy = NearestFirst { cutoff_usd, max_work, rng: Some(&mut *rng) };
+                    call.search.round_with(program, &mut strategy, stop)
+                }
+            };
             if is_found {
                 call.settle();
             }
@@ -306,7 +310,7 @@ impl Reoptimiser {
         market.follow(&self.rates, &problem.query_types.rate_per_h);
         let kernel = self.kernel_with(kept.iter().chain(&next.deployments));
         let state = SearchState::like(problem, &next.program, next.deployments.len());
-        let mut search = LocalSearch::from_state(state, &market, kernel, Switches::default());
+        let mut search = LocalSearch::from_state(state, &market, kernel, Switches::default(), &SearchTuning::default());
         search.set_running(&self.running);
         search.state.set_deployments_of(&next.deployments, &next.program);
         let stop = Stop::never();

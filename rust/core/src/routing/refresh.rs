@@ -1,6 +1,7 @@
 //! Keeping a routing program while the numbers of its problem change.
 
-use super::{scale_of, scaled, RoutingProgram, NO_CONFIGURATION, NO_ROW, SHORTAGE_TOLERANCE};
+use super::rows::{scale_of, scaled};
+use super::{RoutingProgram, NO_CONFIGURATION, NO_ROW, SHORTAGE_TOLERANCE};
 use crate::{Problem, NO_POOL};
 
 /// Shortage costs this many times the dearest query, and this factor more where some is left.

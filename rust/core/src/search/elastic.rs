@@ -12,6 +12,7 @@ use rand::{Rng, RngExt};
 
 use crate::search::count_tree::{dearest_fractional, read_counts};
 use crate::search::{CountTree, LocalSearch, Market, Memory, SearchLimits, SearchState};
+use crate::tuning::SearchTuning;
 use crate::{Deployment, Problem, Stop, Switches};
 
 /// A search over elastic states with the tree for their counts.
@@ -25,9 +26,15 @@ pub(crate) struct ElasticSearch<'a> {
 
 impl<'a> ElasticSearch<'a> {
     /// Nothing deployed yet; moves within the `kernel` of configurations (rising indices).
-    pub(crate) fn new(problem: &'a Problem, market: &Market, kernel: Vec<u32>, switches: Switches) -> Self {
+    pub(crate) fn new(
+        problem: &'a Problem,
+        market: &Market,
+        kernel: Vec<u32>,
+        switches: Switches,
+        tuning: &SearchTuning,
+    ) -> Self {
         let state = SearchState::elastic(problem, 8 + problem.num_query_types() / 2);
-        let search = LocalSearch::from_state(state, market, kernel, switches);
+        let search = LocalSearch::from_state(state, market, kernel, switches, tuning);
         Self { counting: search.state.clone(), search, tree: CountTree::default(), choice: Vec::new() }
     }
 

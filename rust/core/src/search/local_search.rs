@@ -3,23 +3,11 @@
 use crate::search::memory::{key_after, key_of, Memory};
 use crate::search::operator::OPERATORS;
 use crate::search::{Change, Cuts, Market, Neighbourhood, Ranking, Running, SearchState};
+use crate::tuning::{Escalation, SearchTuning};
 use crate::{Deployment, Problem, Stop, Switches};
 
-/// Improvements smaller than this, relative to the total, are not worth a step.
-const LEAST_IMPROVEMENT: f64 = 1e-6;
-
-/// Price of shortage in terms of what the relaxation pays for serving.
-const SHORTAGE_FACTOR: f64 = 3.0;
-/// Factor by which shortage becomes dearer, and how often, before a state counts as hopeless.
-const SHORTAGE_RISE: f64 = 4.0;
-const SHORTAGE_RISES: usize = 8;
-/// TP/PP of a deployed pair that is moved within: replicas of up to this many times more or fewer GPUs.
-const SIBLING_RATIO: f64 = 4.0;
 /// Elementary steps, about, that pricing a route takes.
 const STEPS_PER_ROUTE: usize = 4;
-/// Moves tried from a state that a descent has gone on from before, by simple operators and by deep ones.
-const TRIES_AGAIN: usize = 4;
-const DEEP_TRIES_AGAIN: usize = 2;
 
 /// How much a descent may do.
 #[derive(Debug, Clone)]
@@ -74,12 +62,20 @@ pub(crate) struct LocalSearch<'a> {
     /// Deployments that moves leave alone.
     pub(super) held: Vec<u32>,
     pub(super) switches: Switches,
+    pub(super) tuning: SearchTuning,
 }
 
 impl<'a> LocalSearch<'a> {
     /// Nothing deployed yet; moves within the `kernel` of configurations (rising indices).
-    pub(crate) fn new(problem: &'a Problem, market: &Market, kernel: Vec<u32>, switches: Switches) -> Self {
-        Self::from_state(SearchState::new(problem, 8 + problem.num_query_types() / 2), market, kernel, switches)
+    pub(crate) fn new(
+        problem: &'a Problem,
+        market: &Market,
+        kernel: Vec<u32>,
+        switches: Switches,
+        tuning: &SearchTuning,
+    ) -> Self {
+        let state = SearchState::new(problem, 8 + problem.num_query_types() / 2);
+        Self::from_state(state, market, kernel, switches, tuning)
     }
 
     /// The same from a given state, with nothing deployed.
@@ -88,9 +84,9 @@ impl<'a> LocalSearch<'a> {
         market: &Market,
         kernel: Vec<u32>,
         switches: Switches,
+        tuning: &SearchTuning,
     ) -> Self {
-        // Less than serving costs at the margin would make it pay to leave traffic unserved.
-        state.price_shortage(|i| SHORTAGE_FACTOR * market.routing.supply[i]);
+        state.price_shortage(|i| tuning.shortage_factor * market.routing.supply[i]);
         state.solve(f64::INFINITY);
         Self {
             trial: state.clone(),
@@ -108,6 +104,7 @@ impl<'a> LocalSearch<'a> {
             banned: Vec::new(),
             held: Vec::new(),
             switches,
+            tuning: *tuning,
         }
     }
 
@@ -159,7 +156,7 @@ impl<'a> LocalSearch<'a> {
         self.work_done += (STEPS_PER_ROUTE * problem.route_table().query_type.len()) as u64;
         kernel.extend_from_slice(&self.first_kernel);
         for (a, _) in self.state.deployments() {
-            kernel.extend(siblings(problem, a as u32, SIBLING_RATIO));
+            kernel.extend(siblings(problem, a as u32, self.tuning.sibling_ratio));
         }
         kernel.sort_unstable();
         kernel.dedup();
@@ -204,8 +201,9 @@ impl<'a> LocalSearch<'a> {
     pub(crate) fn adopt(&mut self, deployments: &[Deployment]) {
         self.solves += 1;
         self.state.set_deployments(deployments);
-        for _ in 0..SHORTAGE_RISES {
-            if self.state.is_feasible() || !self.state.is_solved() || !self.state.raise_shortage_prices(SHORTAGE_RISE) {
+        let Escalation { factor, steps } = self.tuning.escalation;
+        for _ in 0..steps {
+            if self.state.is_feasible() || !self.state.is_solved() || !self.state.raise_shortage_prices(factor) {
                 break;
             }
         }
@@ -229,7 +227,9 @@ impl<'a> LocalSearch<'a> {
                 return true;
             }
             let (tries, deep_tries) = match self.is_known {
-                true => (limits.tries.min(TRIES_AGAIN), limits.deep_tries.min(DEEP_TRIES_AGAIN)),
+                true => {
+                    (limits.tries.min(self.tuning.tries_again), limits.deep_tries.min(self.tuning.deep_tries_again))
+                }
                 false => (limits.tries, limits.deep_tries),
             };
             self.neighbourhood.list(&self.state, &self.banned, &self.held);
@@ -251,9 +251,14 @@ impl<'a> LocalSearch<'a> {
     /// Descends, or only adds what is missing where it does not; where shortage is left, makes it dearer and does so again.
     /// True where it ended by itself, without shortage or with one that counts as hopeless.
     pub(crate) fn settle(&mut self, limits: &SearchLimits<'_>, descends: bool) -> bool {
-        for _ in 0..SHORTAGE_RISES {
+        self.settle_by(self.tuning.escalation, limits, descends)
+    }
+
+    /// As [`LocalSearch::settle`], shortage becoming dearer by `escalation`.
+    pub(crate) fn settle_by(&mut self, escalation: Escalation, limits: &SearchLimits<'_>, descends: bool) -> bool {
+        for _ in 0..escalation.steps {
             let finished = if descends { self.descend(limits) } else { self.complete(limits) };
-            if !finished || self.state.is_feasible() || !self.state.raise_shortage_prices(SHORTAGE_RISE) {
+            if !finished || self.state.is_feasible() || !self.state.raise_shortage_prices(escalation.factor) {
                 return finished;
             }
         }
@@ -277,7 +282,7 @@ impl<'a> LocalSearch<'a> {
     /// limit is reached.
     fn step(&mut self, limits: &SearchLimits<'_>, key: u64, deep: bool, tries: usize) -> Option<bool> {
         let total_usd = self.state.total_usd();
-        let target_usd = total_usd - LEAST_IMPROVEMENT * total_usd.abs();
+        let target_usd = total_usd - self.tuning.least_improvement * total_usd.abs();
         let needs_feasible = self.state.is_feasible();
         self.neighbourhood.propose(target_usd, deep, 8 * tries, self.switches);
         let mut tried = 0;

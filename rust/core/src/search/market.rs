@@ -9,12 +9,14 @@
 //! Source: Gilmore and Gomory, "A linear programming approach to the cutting stock problem", 1961; Desrosiers and
 //! Lübbecke, "A primer in column generation", 2005.
 
-use super::pricing::{most_fraction, Item, Pricing};
+mod restricted_master;
+
+use super::pricing::Pricing;
 use crate::bound::Prices;
-use crate::linear::{DualSimplex, LinearStatus};
-use crate::routing::LimitPrices;
-use crate::routing::RoutingPrices;
-use crate::{Deployment, LatencyScope, Problem, Stop, NO_POOL};
+use crate::linear::LinearStatus;
+use crate::routing::{LimitPrices, RoutingPrices};
+use crate::{Deployment, Problem, Stop};
+use restricted_master::RestrictedMaster;
 
 /// Rounds of column generation; each adds many columns.
 const MAX_ROUNDS: usize = 200;
@@ -24,18 +26,14 @@ const COLUMNS_PER_TYPE: usize = 2;
 const STALL: f64 = 2e-4;
 /// Share of the old prices that a round keeps, against swings.
 const SMOOTHING: f64 = 0.5;
-/// First price of shortage, and how it rises while there is some; all in terms of the cheapest cost of a type.
+/// First price of shortage in terms of the cheapest cost of a type.
 const FIRST_SHORTAGE: f64 = 2.0;
-/// First price of serving and of shortage where routes are many, in terms of those of each query type served on its own.
+/// First price of serving where routes are many, in terms of those of each query type served on its own.
 const FIRST_PRICE_OF_MANY: f64 = 1.05;
-const FIRST_SHORTAGE_OF_MANY: f64 = 1.1;
-const SHORTAGE_RISE: f64 = 8.0;
-const SHORTAGE_LEVELS: usize = 8;
-/// A run that goes on from another begins with a price of shortage of at least this, in terms of what serving was worth.
-const SHORTAGE_AGAIN: f64 = 2.0;
 const MAX_PIVOTS: u64 = 5_000;
 /// Elementary steps of the master program after which the run ends: about a second.
 const MAX_WORK: u64 = 150_000_000;
+
 /// Prices of the relaxation and the configurations by merit at these prices.
 #[derive(Debug, Clone)]
 pub(crate) struct Market {
@@ -59,21 +57,6 @@ struct Column {
     loads: Vec<(u32, f64)>,
 }
 
-struct Master<'a> {
-    problem: &'a Problem,
-    simplex: DualSimplex,
-    scale_usd: f64,
-    latency_row: Option<usize>,
-    budget_row: Option<usize>,
-    storage_row: Option<usize>,
-    first_pool_row: usize,
-    first_column: usize,
-    columns: Vec<Column>,
-    next_column: usize,
-    level: Vec<usize>,
-    entries: Vec<(usize, f64)>,
-}
-
 impl Market {
     /// Column generation until it stalls or `stop` says so.
     pub(crate) fn of(problem: &Problem, stop: &Stop) -> Self {
@@ -90,7 +73,7 @@ impl Market {
 
     /// Column generation from the present prices and what was mixed before, for at most `rounds`.
     pub(crate) fn renew(&mut self, problem: &Problem, rounds: usize, stop: &Stop) {
-        let mut master = Master::new(problem, self);
+        let mut master = RestrictedMaster::new(problem, self);
         let num_types = problem.num_query_types();
         let mut proposed = self.clone();
         let mut pricing = Pricing::new();
@@ -198,213 +181,4 @@ fn cheapest_usd(problem: &Problem) -> Vec<f64> {
     }
     cheapest.iter_mut().filter(|usd| usd.is_infinite()).for_each(|usd| *usd = 0.0);
     cheapest
-}
-
-impl<'a> Master<'a> {
-    fn new(problem: &'a Problem, market: &Market) -> Self {
-        let num_types = problem.num_query_types();
-        let mut rows = 2 * num_types;
-        let mut take = |needed: bool, count: usize| {
-            let first = rows;
-            rows += if needed { count } else { 0 };
-            needed.then_some(first)
-        };
-        let latency_row = take(problem.latency_scope == LatencyScope::Average, num_types);
-        let budget_row = take(problem.budget_usd.is_finite(), 1);
-        let storage_row = take(problem.storage_gb.is_finite(), 1);
-        let first_pool_row = rows;
-        rows += problem.num_pools();
-        let first_column = (1 + SHORTAGE_LEVELS) * num_types;
-        let capacity = 16 * num_types + 120;
-        let (cheapest_usd, first_shortage) = match problem.has_many_routes() {
-            true => (Prices::from_single_types(problem).supply, FIRST_SHORTAGE_OF_MANY),
-            false => (cheapest_usd(problem), FIRST_SHORTAGE),
-        };
-        let scale_usd = cheapest_usd.iter().sum::<f64>().max(1e-9);
-        let mut master = Self {
-            problem,
-            simplex: DualSimplex::new(rows, first_column + capacity, 3 * num_types + 4),
-            scale_usd,
-            latency_row,
-            budget_row,
-            storage_row,
-            first_pool_row,
-            first_column,
-            columns: vec![Column { configuration: u32::MAX, loads: Vec::new() }; capacity],
-            next_column: 0,
-            level: vec![0; num_types],
-            entries: Vec::new(),
-        };
-        master.set_rows(rows);
-        master.set_unserved_columns(market, &cheapest_usd, first_shortage);
-        master.add_again(&market.columns);
-        master
-    }
-
-    fn set_rows(&mut self, rows: usize) {
-        let problem = self.problem;
-        let num_types = problem.num_query_types();
-        for row in num_types..rows {
-            self.simplex.set_inequality(row, true);
-        }
-        for i in 0..num_types {
-            self.simplex.set_rhs(i, 1.0);
-        }
-        if let Some(row) = self.budget_row {
-            let data_usd: f64 = (0..num_types).map(|i| problem.data_usd(i)).sum();
-            self.simplex.set_rhs(row, 1.0 - data_usd / problem.budget_usd.max(1e-9));
-        }
-        if let Some(row) = self.storage_row {
-            let data_gb: f64 = problem.query_types.data_gb.iter().sum();
-            self.simplex.set_rhs(row, 1.0 - data_gb / problem.storage_gb);
-        }
-        for pool in 0..problem.num_pools() {
-            self.simplex.set_rhs(self.first_pool_row + pool, 1.0);
-        }
-    }
-
-    fn set_unserved_columns(&mut self, market: &Market, cheapest_usd: &[f64], first_shortage: f64) {
-        let problem = self.problem;
-        let num_types = problem.num_query_types();
-        for (i, &cheapest_usd) in cheapest_usd.iter().enumerate() {
-            self.entries.clear();
-            self.entries.push((i, 1.0));
-            if let Some(row) = self.budget_row {
-                self.entries.push((row, -problem.data_usd(i) / problem.budget_usd.max(1e-9)));
-            }
-            if let Some(row) = self.storage_row {
-                self.entries.push((row, -problem.query_types.data_gb[i] / problem.storage_gb));
-            }
-            let unmet_usd = problem.unmet_usd(i) - problem.data_usd(i);
-            let max_unmet = problem.query_types.max_unmet[i];
-            self.simplex.set_column(i, unmet_usd / self.scale_usd, max_unmet, &self.entries);
-            let mut shortage_usd = first_shortage * cheapest_usd + 1e-6 * self.scale_usd;
-            let least_usd = if market.columns.is_empty() { 0.0 } else { SHORTAGE_AGAIN * market.routing.supply[i] };
-            for level in 0..SHORTAGE_LEVELS {
-                if shortage_usd < least_usd && self.level[i] + 1 < SHORTAGE_LEVELS {
-                    self.level[i] += 1;
-                }
-                let upper = if level == self.level[i] { 1.0 } else { 0.0 };
-                let column = num_types * (1 + level) + i;
-                self.simplex.set_column(column, shortage_usd / self.scale_usd, upper, &self.entries);
-                shortage_usd *= SHORTAGE_RISE;
-            }
-        }
-    }
-
-    /// Makes shortage dearer for the types that have some; false where none has, or it cannot be made dearer.
-    fn raise_shortage(&mut self) -> bool {
-        let num_types = self.problem.num_query_types();
-        let mut raised = false;
-        for i in 0..num_types {
-            let column = num_types * (1 + self.level[i]) + i;
-            if self.simplex.value(column) > 1e-9 && self.level[i] + 1 < SHORTAGE_LEVELS {
-                self.simplex.set_upper(column, 0.0);
-                self.simplex.set_upper(column + num_types, 1.0);
-                self.level[i] += 1;
-                raised = true;
-            }
-        }
-        raised
-    }
-
-    fn value_usd(&self) -> f64 {
-        let data_usd: f64 = (0..self.problem.num_query_types()).map(|i| self.problem.data_usd(i)).sum();
-        self.simplex.objective() * self.scale_usd + data_usd
-    }
-
-    /// Adds columns of an earlier run, with as much traffic as fills them now.
-    fn add_again(&mut self, columns: &[Column]) {
-        let table = self.problem.route_table();
-        let mut items = Vec::new();
-        for column in columns.iter().filter(|column| self.problem.replica_limit(column.configuration as usize) > 0) {
-            let most_fraction = most_fraction(self.problem, column.configuration as usize);
-            items.clear();
-            items.extend(column.loads.iter().map(|&(route, part)| {
-                let load = table.load(route as usize).max(1e-12);
-                Item { route, ratio: 0.0, load, profit: 0.0, fraction: (part / load).min(most_fraction) }
-            }));
-            self.add(column.configuration as usize, &items);
-        }
-    }
-
-    /// Adds a replica of `a` with the traffic of `items`, in the place of an old column where there is no other.
-    fn add(&mut self, a: usize, items: &[Item]) {
-        let capacity = self.columns.len();
-        let free = (0..capacity)
-            .map(|offset| (self.next_column + offset) % capacity)
-            .find(|&slot| !self.simplex.is_basic(self.first_column + slot));
-        let Some(slot) = free else { return };
-        self.next_column = (slot + 1) % capacity;
-        let problem = self.problem;
-        let table = problem.route_table();
-        let num_types = problem.num_query_types();
-        let largest = items.iter().map(|item| item.fraction).fold(0.0, f64::max);
-        let mut cost_usd = problem.replica_usd(a) + largest * problem.weights_usd(a);
-        self.entries.clear();
-        if let Some(row) = self.budget_row {
-            self.entries.push((row, cost_usd / problem.budget_usd.max(1e-9)));
-        }
-        if let Some(row) = self.storage_row {
-            self.entries.push((row, largest * problem.configurations.weights_gb[a] / problem.storage_gb));
-        }
-        if problem.pool(a) != NO_POOL {
-            let pool = problem.pool(a) as usize;
-            let gpus = problem.pools.max_gpus[pool];
-            self.entries.push((self.first_pool_row + pool, problem.gpus_per_replica(a) / gpus));
-        }
-        for item in items.iter().filter(|item| item.fraction > 0.0) {
-            let route = item.route as usize;
-            let i = table.query_type[route] as usize;
-            cost_usd += item.fraction * table.latency_usd[route];
-            self.entries.push((i, item.fraction));
-            self.entries.push((num_types + i, item.fraction * table.error_excess[route]));
-            if let Some(row) = self.latency_row {
-                self.entries.push((row + i, item.fraction * table.latency_excess[route]));
-            }
-        }
-        let upper = f64::from(problem.replica_limit(a));
-        self.simplex.set_column(self.first_column + slot, cost_usd / self.scale_usd, upper, &self.entries);
-        let column = &mut self.columns[slot];
-        column.configuration = a as u32;
-        column.loads.clear();
-        let taken = items.iter().filter(|item| item.fraction > 0.0);
-        column.loads.extend(taken.map(|item| (item.route, item.fraction * item.load)));
-    }
-
-    fn read(&self, market: &mut Market) {
-        let problem = self.problem;
-        let num_types = problem.num_query_types();
-        let price = |row: usize| (-self.simplex.dual(row) * self.scale_usd).max(0.0);
-        for i in 0..num_types {
-            market.routing.supply[i] = self.simplex.dual(i) * self.scale_usd;
-            market.routing.error[i] = price(num_types + i);
-            market.routing.latency[i] = self.latency_row.map_or(0.0, |row| price(row + i));
-        }
-        market.limits.budget = self.budget_row.map_or(0.0, |row| price(row) / problem.budget_usd.max(1e-9));
-        market.limits.storage = self.storage_row.map_or(0.0, |row| price(row) / problem.storage_gb);
-        for (pool, &gpus) in problem.pools.max_gpus.iter().enumerate() {
-            // A lost pool has no price: nothing can be put into it.
-            market.limits.pool[pool] = if gpus > 0.0 { price(self.first_pool_row + pool) / gpus } else { 0.0 };
-        }
-    }
-
-    fn read_mixture(&self, mixture: &mut Vec<(u32, f64)>, columns: &mut Vec<Column>) {
-        mixture.clear();
-        columns.clear();
-        for (slot, column) in self.columns.iter().enumerate() {
-            let is_used = column.configuration != u32::MAX;
-            let replicas = if is_used { self.simplex.value(self.first_column + slot) } else { 0.0 };
-            if replicas > 1e-9 {
-                mixture.push((column.configuration, replicas));
-                columns.push(column.clone());
-            }
-        }
-        mixture.sort_unstable_by_key(|entry| entry.0);
-        mixture.dedup_by(|later, first| {
-            let same = later.0 == first.0;
-            first.1 += if same { later.1 } else { 0.0 };
-            same
-        });
-    }
 }

@@ -10,8 +10,8 @@
 
 mod count_tree;
 mod cuts;
-mod dive;
 mod elastic;
+mod engine;
 mod local_search;
 mod market;
 mod memory;
@@ -20,6 +20,7 @@ mod operator;
 mod perturb;
 mod pricing;
 mod ranking;
+mod rounding;
 mod running;
 mod state;
 #[cfg(test)]
@@ -27,13 +28,14 @@ mod tests;
 
 pub(crate) use count_tree::CountTree;
 pub(crate) use cuts::Cuts;
-pub(crate) use dive::ReplicaProgram;
 pub(crate) use elastic::ElasticSearch;
+pub(crate) use engine::{Engine, Setup};
 pub(crate) use local_search::{siblings, LocalSearch, OperatorStatistics, SearchLimits};
 pub(crate) use market::Market;
 pub(crate) use memory::Memory;
 pub(crate) use neighbourhood::Neighbourhood;
 pub(crate) use operator::{Change, Move, OPERATORS};
 pub(crate) use ranking::Ranking;
+pub(crate) use rounding::{DearestFirst, NearestFirst, ReplicaProgram, RoundDown, Rounding};
 pub(crate) use running::Running;
 pub(crate) use state::SearchState;

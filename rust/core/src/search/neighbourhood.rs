@@ -1,17 +1,20 @@
 //! The elementary changes of a state, and lower bounds on what moves made of them cost.
 
+mod bounds;
+mod effect;
+mod fit;
+
 use std::ops::Range;
 
 use crate::search::cuts::MAX_CUTS;
 use crate::search::operator::OPERATORS;
 use crate::search::{Change, Cuts, Move, SearchState};
-use crate::{Problem, Switches, FEASIBILITY_TOLERANCE, NO_POOL};
+use crate::{Problem, Switches};
+use bounds::{add, largest};
+use effect::Effect;
 
 const NO_CONFIGURATION: u32 = u32::MAX;
 const NO_EFFECT: u32 = u32::MAX;
-/// Sizes considered for one opening: those that the cuts choose, and beside them those of what it would replace.
-const MAX_CUT_SIZES: usize = 4;
-const MAX_SIZES: usize = MAX_CUT_SIZES + 2;
 
 /// Elementary steps, about, that listing a change, bounding it under one cut, and bounding a move take.
 const STEPS_PER_EFFECT: usize = 40;
@@ -19,25 +22,6 @@ const STEPS_PER_BOUND: usize = 8;
 const STEPS_PER_MOVE: usize = 12;
 /// Elementary steps, about, of checking what limits leave.
 const STEPS_PER_LIMITED_MOVE: usize = 18;
-
-/// What a change does to cost, limits and bounds.
-#[derive(Debug, Clone, Copy)]
-struct Effect {
-    change: Change,
-    position: u32,
-    pair: u32,
-    /// The other configuration that must leave the pair (model, tier) first.
-    occupant: u32,
-    pool: u32,
-    cost_usd: f64,
-    weights_usd: f64,
-    weights_gb: f64,
-    gpus: f64,
-    /// Cost of starting replicas, beside `cost_usd`.
-    starting_usd: f64,
-    /// Change of the bound under every cut, cost included.
-    bound_usd: [f64; MAX_CUTS],
-}
 
 /// Moves from one state, made anew for each.
 #[derive(Debug, Clone)]
@@ -131,11 +115,10 @@ impl Neighbourhood {
         let problem = state.problem();
         let own_cut = self.cuts.add_state(state);
         self.effects.clear();
-        self.left_usd = problem.budget_usd * (1.0 + 0.5 * FEASIBILITY_TOLERANCE) - state.deployment_usd();
-        self.left_gb = problem.storage_gb * (1.0 + 0.5 * FEASIBILITY_TOLERANCE) - state.weights_gb();
+        self.left_usd = state.ledger().left_usd(problem);
+        self.left_gb = state.ledger().left_gb(problem);
         self.left_gpus.clear();
-        self.left_gpus
-            .extend((0..problem.num_pools()).map(|pool| problem.pools.max_gpus[pool] - state.pool_gpus(pool)));
+        self.left_gpus.extend((0..problem.num_pools()).map(|pool| state.ledger().left_gpus(problem, pool)));
         // A cut that is not there yet bounds nothing.
         self.base_usd = [f64::NEG_INFINITY; MAX_CUTS];
         for cut in 0..self.cuts.len() {
@@ -190,84 +173,6 @@ impl Neighbourhood {
             own_usd[left as usize].total_cmp(&own_usd[right as usize]).then(left.cmp(&right))
         });
         self.work += (self.effects.len() * (STEPS_PER_EFFECT + STEPS_PER_BOUND * self.cuts.len())) as u64;
-    }
-
-    /// Lists an opening in the sizes that the cuts would choose, and with as many GPUs as its (model, tier) has already: cuts
-    /// price what is short, and say little about how much of its own kind a change of TP/PP has to replace.
-    fn push_openings(&mut self, state: &SearchState<'_>, position: usize) {
-        let problem = state.problem();
-        let a = self.cuts.kernel()[position] as usize;
-        let (least, most) = (problem.min_replicas(a), problem.replica_limit(a));
-        if most == 0 {
-            return;
-        }
-        if state.program().is_elastic() {
-            self.push(state, position, 0, least);
-            return;
-        }
-        let mut sizes = [0_u32; MAX_SIZES];
-        let mut count = 0;
-        let mut add = |replicas: f64, max_count: usize| {
-            for size in [replicas.ceil(), replicas.floor()] {
-                let size = (size as u32).clamp(least, most);
-                if count < max_count && !sizes[..count].contains(&size) {
-                    sizes[count] = size;
-                    count += 1;
-                }
-            }
-            count
-        };
-        let occupant = state.configuration_on(problem.pair(a));
-        let max_count = MAX_CUT_SIZES
-            + occupant.map_or(0, |occupant| {
-                let gpus = f64::from(state.replicas(occupant)) * problem.gpus_per_replica(occupant);
-                add(gpus / problem.gpus_per_replica(a), MAX_SIZES)
-            });
-        // The latest cuts know the present state best.
-        for cut in (0..self.cuts.len()).rev() {
-            if add(self.cuts.worthwhile(cut, position, problem.replica_usd(a)), max_count) == max_count {
-                break;
-            }
-        }
-        for &size in &sizes[..count] {
-            self.push(state, position, 0, size);
-        }
-    }
-
-    fn push(&mut self, state: &SearchState<'_>, position: usize, from: u32, to: u32) {
-        let problem = state.problem();
-        let configuration = self.cuts.kernel()[position];
-        let a = configuration as usize;
-        let replicas = f64::from(to) - f64::from(from);
-        let opened = f64::from(u8::from(to > 0)) - f64::from(u8::from(from > 0));
-        let cost_usd = replicas * problem.replica_usd(a) + opened * problem.weights_usd(a);
-        let occupant = match state.configuration_on(problem.pair(a)) {
-            Some(deployed) if deployed != a => deployed as u32,
-            _ => NO_CONFIGURATION,
-        };
-        let mut effect = Effect {
-            change: Change { configuration, from, to },
-            position: position as u32,
-            pair: problem.pair(a) as u32,
-            occupant,
-            pool: problem.pool(a),
-            cost_usd,
-            weights_usd: opened * problem.weights_usd(a),
-            weights_gb: opened * problem.configurations.weights_gb[a],
-            gpus: replicas * problem.gpus_per_replica(a),
-            starting_usd: state.starting_change_usd(a, from, to),
-            bound_usd: [0.0; MAX_CUTS],
-        };
-        self.set_bounds(&mut effect);
-        self.effects.push(effect);
-    }
-
-    fn set_bounds(&self, effect: &mut Effect) {
-        let Change { from, to, .. } = effect.change;
-        let position = effect.position as usize;
-        let (lost_usd, won_usd) = (self.cuts.values_usd(position, from), self.cuts.values_usd(position, to));
-        let cost_usd = effect.starting_usd + effect.cost_usd;
-        effect.bound_usd = std::array::from_fn(|cut| cost_usd + lost_usd[cut] - won_usd[cut]);
     }
 
     /// Lists the moves of the operators with a bound below `target_usd`, best first.
@@ -337,59 +242,6 @@ impl Neighbourhood {
         self.work += (self.steps_per_move() * looked_at) as u64;
     }
 
-    /// The change of the last of `positions` made as large as the limits allow beside the others.
-    fn fitted(&mut self, positions: &[usize]) -> Option<usize> {
-        let (&more, less) = positions.split_last()?;
-        let effect = self.effects[more];
-        let others = || less.iter().map(|&position| &self.effects[position]);
-        let added = f64::from(effect.change.to) - f64::from(effect.change.from);
-        let replica_usd = (effect.cost_usd - effect.weights_usd) / added;
-        let mut most = added - 1.0;
-        if replica_usd > 0.0 {
-            let left_usd = self.left_usd.max(0.0) - others().map(|other| other.cost_usd).sum::<f64>();
-            most = most.min(((left_usd - effect.weights_usd) / replica_usd).floor());
-        }
-        if effect.pool != NO_POOL {
-            let same = others().filter(|other| other.pool == effect.pool);
-            let left = self.left_gpus[effect.pool as usize].max(0.0) - same.map(|other| other.gpus).sum::<f64>();
-            most = most.min((left * added / effect.gpus + 1e-9).floor());
-        }
-        let kernel_position = effect.position as usize;
-        if most < 1.0 {
-            return None;
-        }
-        let to = effect.change.from + most as u32;
-        if to < self.least_replicas[kernel_position] {
-            return None;
-        }
-        let mut known = self.first_fitted[kernel_position];
-        while known != NO_EFFECT {
-            if self.effects[known as usize].change.to == to {
-                return Some(known as usize);
-            }
-            known = self.next_fitted[known as usize - self.opens.end];
-        }
-        if self.effects.len() >= usize::from(u16::MAX) {
-            return None;
-        }
-        let mut smaller = effect;
-        smaller.change.to = to;
-        smaller.cost_usd = most * replica_usd + effect.weights_usd;
-        smaller.gpus = effect.gpus * most / added;
-        // At most this, since those that run already come first.
-        smaller.starting_usd = effect.starting_usd * most / added;
-        self.set_bounds(&mut smaller);
-        self.next_fitted.push(self.first_fitted[kernel_position]);
-        self.first_fitted[kernel_position] = self.effects.len() as u32;
-        self.effects.push(smaller);
-        Some(self.effects.len() - 1)
-    }
-
-    /// The largest lower bound that a cut gives for a move, USD.
-    fn bound_of(&self, positions: &[usize]) -> f64 {
-        largest(&self.sum_of(positions))
-    }
-
     fn steps_per_move(&self) -> usize {
         if self.is_limited {
             STEPS_PER_LIMITED_MOVE
@@ -398,107 +250,10 @@ impl Neighbourhood {
         }
     }
 
-    /// The bound of a move under the state's own cut.
-    fn own_sum_of(&self, positions: &[usize]) -> f64 {
-        positions.iter().fold(self.own_base_usd, |sum, &position| sum + self.own_usd[position])
-    }
-
-    /// The bound of a move under every cut.
-    #[inline]
-    fn sum_of(&self, positions: &[usize]) -> [f64; MAX_CUTS] {
-        positions.iter().fold(self.base_usd, |sum, &position| add(&sum, &self.effects[position].bound_usd))
-    }
-
-    /// Whether the changes leave one configuration on each (model, tier).
-    fn fit_together(&self, positions: &[usize]) -> bool {
-        let effects = || positions.iter().map(|&position| &self.effects[position]);
-        for (index, effect) in effects().enumerate() {
-            let leaves = |other: &Effect| other.change.configuration == effect.occupant && other.change.to == 0;
-            if effect.occupant != NO_CONFIGURATION && (!self.upgrades || !effects().any(leaves)) {
-                return false;
-            }
-            let clashes = |other: &Effect| {
-                let both_stay = other.change.to > 0 && effect.change.to > 0;
-                other.pair == effect.pair && (other.change.configuration == effect.change.configuration || both_stay)
-            };
-            if effects().take(index).any(clashes) {
-                return false;
-            }
-        }
-        true
-    }
-
-    /// Whether the changes stay within budget, storage and pools.
-    fn fit_limits(&self, positions: &[usize]) -> bool {
-        if !self.is_limited {
-            return true;
-        }
-        let effects = || positions.iter().map(|&position| &self.effects[position]);
-        let sum = |value: fn(&Effect) -> f64| effects().map(value).sum::<f64>();
-        if sum(|effect| effect.cost_usd) > self.left_usd.max(0.0)
-            || sum(|effect| effect.weights_gb) > self.left_gb.max(0.0)
-        {
-            return false;
-        }
-        effects().all(|effect| {
-            effect.pool == NO_POOL || {
-                let same = effects().filter(|other| other.pool == effect.pool);
-                same.map(|other| other.gpus).sum::<f64>() <= self.left_gpus[effect.pool as usize].max(0.0) + 1e-9
-            }
-        })
-    }
-
     /// The changes of a move.
     pub(crate) fn changes(&self, candidate: &Move, changes: &mut Vec<Change>) {
         changes.clear();
         let positions = &candidate.changes[..usize::from(candidate.len)];
         changes.extend(positions.iter().map(|&position| self.effects[usize::from(position)].change));
     }
-
-    /// The bound of a move under the present cuts, which may be more than when it was listed.
-    pub(crate) fn renewed_bound_usd(&self, candidate: &Move) -> f64 {
-        let mut positions = [0; 3];
-        let count = usize::from(candidate.len);
-        for (slot, &position) in positions.iter_mut().zip(&candidate.changes) {
-            *slot = usize::from(position);
-        }
-        self.bound_of(&positions[..count])
-    }
-
-    /// Adds the cut at the prices of `trial` to the bounds of the moves from `state`.
-    pub(crate) fn learn(&mut self, state: &SearchState<'_>, trial: &SearchState<'_>) {
-        let cut = self.cuts.add_state(trial);
-        self.work += (STEPS_PER_BOUND * self.effects.len()) as u64;
-        self.base_usd[cut] = self.base(state, cut);
-        for effect in &mut self.effects {
-            let Change { from, to, .. } = effect.change;
-            let position = effect.position as usize;
-            effect.bound_usd[cut] = effect.starting_usd + effect.cost_usd + self.cuts.value_usd(cut, position, from)
-                - self.cuts.value_usd(cut, position, to);
-        }
-    }
-
-    /// The bound that `cut` gives for `state` itself.
-    fn base(&self, state: &SearchState<'_>, cut: usize) -> f64 {
-        let value = |(a, replicas)| self.cuts.position(a).map_or(0.0, |at| self.cuts.value_usd(cut, at, replicas));
-        state.deployment_usd() + state.starting_usd() + self.cuts.constant_usd(cut)
-            - state.deployments().map(value).sum::<f64>()
-    }
-}
-
-#[inline]
-fn add(left: &[f64; MAX_CUTS], right: &[f64; MAX_CUTS]) -> [f64; MAX_CUTS] {
-    std::array::from_fn(|cut| left[cut] + right[cut])
-}
-
-#[inline]
-fn largest(values: &[f64; MAX_CUTS]) -> f64 {
-    // Four independent chains, which the compiler turns into vector instructions.
-    let mut best = [f64::NEG_INFINITY; 4];
-    for chunk in values.chunks_exact(4) {
-        for (best, &value) in best.iter_mut().zip(chunk) {
-            *best = if value > *best { value } else { *best };
-        }
-    }
-    best.iter().copied().fold(f64::NEG_INFINITY, |best, value| if value > best { value } else { best })
 }

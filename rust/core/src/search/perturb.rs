@@ -3,31 +3,13 @@
 use rand::{Rng, RngExt};
 
 use super::LocalSearch;
-use crate::search::ReplicaProgram;
-use crate::{Deployment, Problem, Stop};
+use crate::search::{NearestFirst, ReplicaProgram, RoundDown, Rounding};
+use crate::Stop;
 
-/// Share of perturbations that are dives where some deployment has this many replicas.
-const MANY_REPLICAS: u32 = 4;
-const DIVE_SHARE: f64 = 0.5;
-/// Configurations among which the one to open is chosen: at most.
-const CONTESTANTS: usize = 30;
-/// Share of the other perturbations that make one of the most promising moves though it costs more: that costs at most this
-/// by its bound, in terms of the present total, one of so many; and how many of them are moves of deep operators.
-const SIDESTEP_SHARE: f64 = 0.5;
-const SIDESTEP_BELOW: f64 = 1.1;
-const SIDESTEPS: usize = 16;
-const DEEP_SIDESTEP_SHARE: f64 = 0.3;
-/// Share of what remains that opens something instead of taking something away.
-const INSERTION_SHARE: f64 = 0.5;
 /// How a dive around the present state is confined: share of the deployments held fast, configurations let in from the
 /// kernel per deployment, whether one of the kernel has to be deployed, and whether the optimum is rounded at once.
 const CONFINEMENTS: [(f64, f64, bool, bool); 4] =
     [(0.0, 0.0, false, true), (0.5, 1.0, false, false), (0.0, 0.3, true, true), (0.3, 0.3, true, false)];
-/// A dive is given up where it cannot end below this, in terms of the present total.
-const DIVE_BELOW: f64 = 1.05;
-/// Moves after which a random refill is left to the descent.
-const MAX_REFILLS: usize = 8;
-
 impl LocalSearch<'_> {
     /// Dives around the present state.
     fn dive_nearby(&mut self, rng: &mut impl Rng, stop: &Stop) {
@@ -48,22 +30,25 @@ impl LocalSearch<'_> {
                 program.force(self.state.problem(), position);
             }
         }
-        let cutoff_usd = DIVE_BELOW * self.state.total_usd();
-        self.dive_with(&mut program, |program, problem, found| match rounds {
-            true => program.round(problem, rng, stop, found),
-            false => program.dive(problem, cutoff_usd, u64::MAX, Some(rng), stop, found),
-        });
+        let cutoff_usd = self.tuning.perturbation.dive_below * self.state.total_usd();
+        match rounds {
+            true => self.round_with(&mut program, &mut RoundDown { rng }, stop),
+            false => {
+                let dive = &mut NearestFirst { cutoff_usd, max_work: u64::MAX, rng: Some(rng) };
+                self.round_with(&mut program, dive, stop)
+            }
+        };
     }
 
-    /// Goes to the deployments that `dive`, one of the dives of [`ReplicaProgram`], finds with `program`; false where it finds
-    /// none.
-    pub(crate) fn dive_with(
+    /// Goes to the deployments that `strategy` finds with `program`; false where it finds none.
+    pub(crate) fn round_with(
         &mut self,
         program: &mut ReplicaProgram,
-        dive: impl FnOnce(&mut ReplicaProgram, &Problem, &mut Vec<Deployment>) -> bool,
+        strategy: &mut impl Rounding,
+        stop: &Stop,
     ) -> bool {
         let (solves, work) = (program.solves, program.work());
-        let is_found = dive(program, self.state.problem(), &mut self.found);
+        let is_found = strategy.round(program, self.state.problem(), stop, &mut self.found);
         self.solves += 1 + program.solves - solves;
         self.work_done += program.work() - work;
         if is_found {
@@ -80,7 +65,7 @@ impl LocalSearch<'_> {
         let cut = cuts.add_state(&self.state);
         let mut best = None;
         let mut most_usd = f64::NEG_INFINITY;
-        for _ in 0..rng.random_range(1..=CONTESTANTS) {
+        for _ in 0..rng.random_range(1..=self.tuning.perturbation.contestants) {
             let position = rng.random_range(0..cuts.kernel().len().max(1));
             let Some(&a) = cuts.kernel().get(position) else { break };
             if self.state.replicas(a as usize) > 0 || problem.replica_limit(a as usize) == 0 {
@@ -107,16 +92,16 @@ impl LocalSearch<'_> {
             return;
         }
         self.banned.clear();
-        let are_many = deployments.iter().any(|entry| entry.1 >= MANY_REPLICAS);
-        if are_many && rng.random_bool(DIVE_SHARE) {
+        let are_many = deployments.iter().any(|entry| entry.1 >= self.tuning.perturbation.many_replicas);
+        if are_many && rng.random_bool(self.tuning.perturbation.dive_share) {
             self.dive_nearby(rng, stop);
             return;
         }
-        if rng.random_bool(SIDESTEP_SHARE) {
-            self.sidestep(rng, stop);
+        if rng.random_bool(self.tuning.perturbation.worsening_share) {
+            self.worsen(rng, stop);
             return;
         }
-        if rng.random_bool(INSERTION_SHARE) {
+        if rng.random_bool(self.tuning.perturbation.insertion_share) {
             self.insert(rng, stop);
             return;
         }
@@ -137,10 +122,15 @@ impl LocalSearch<'_> {
     ///
     /// Source of the idea, to leave a local optimum by a move that costs a little more: Dueck and Scheuer, "Threshold
     /// accepting", 1990.
-    fn sidestep(&mut self, rng: &mut impl Rng, stop: &Stop) {
+    fn worsen(&mut self, rng: &mut impl Rng, stop: &Stop) {
         self.neighbourhood.list(&self.state, &self.banned, &self.held);
-        let is_deep = rng.random_bool(DEEP_SIDESTEP_SHARE);
-        self.neighbourhood.propose(SIDESTEP_BELOW * self.state.total_usd(), is_deep, SIDESTEPS, self.switches);
+        let is_deep = rng.random_bool(self.tuning.perturbation.deep_worsening_share);
+        self.neighbourhood.propose(
+            self.tuning.perturbation.worsening_below * self.state.total_usd(),
+            is_deep,
+            self.tuning.perturbation.worsening_moves,
+            self.switches,
+        );
         if !self.make_one(rng) {
             return;
         }
@@ -197,7 +187,7 @@ impl LocalSearch<'_> {
 
     /// Fills what is short at random, among what promises most.
     fn refill(&mut self, rng: &mut impl Rng, stop: &Stop) {
-        for _ in 0..MAX_REFILLS {
+        for _ in 0..self.tuning.perturbation.max_refills {
             if !self.state.is_solved() || self.state.is_feasible() || stop.should_stop() {
                 break;
             }

@@ -46,11 +46,6 @@ impl<'m> Ranking<'m> {
         ranking
     }
 
-    /// The problem that is looked at.
-    pub(crate) fn problem(&self) -> &'m Problem {
-        self.problem
-    }
-
     /// The configurations that fall the least short of earning their cost, by rising index: `with_one` of them with one
     /// replica, and `with_best` with as many replicas as are best.
     pub(crate) fn kernel(&self, with_one: usize, with_best: usize) -> Vec<u32> {

@@ -1,9 +1,10 @@
 //! The working solution: deployments, what they use of the limits, and their best routing.
 
+use crate::ledger::Ledger;
 use crate::linear::LinearStatus;
 use crate::routing::RoutingProgram;
 use crate::search::{Change, Running};
-use crate::{Deployment, Problem, Routing, FEASIBILITY_TOLERANCE, NO_POOL};
+use crate::{Deployment, Problem, Routing};
 
 const NO_SLOT: u32 = u32::MAX;
 /// Loads this little above a whole number of replicas need no further replica.
@@ -19,10 +20,7 @@ pub(crate) struct SearchState<'a> {
     problem: &'a Problem,
     program: RoutingProgram,
     slot_of_pair: Vec<u32>,
-    pool_gpus: Vec<f64>,
-    rental_usd: f64,
-    weights_gb: f64,
-    weights_usd: f64,
+    ledger: Ledger,
     running: Option<&'a Running>,
     starting_usd: f64,
     /// Most that shortage may cost per query type, USD.
@@ -36,7 +34,7 @@ impl Clone for SearchState<'_> {
             problem: self.problem,
             program: self.program.clone(),
             slot_of_pair: self.slot_of_pair.clone(),
-            pool_gpus: self.pool_gpus.clone(),
+            ledger: self.ledger.clone(),
             most_shortage_usd: self.most_shortage_usd.clone(),
             ..*self
         }
@@ -46,10 +44,7 @@ impl Clone for SearchState<'_> {
         self.problem = source.problem;
         self.program.clone_from(&source.program);
         self.slot_of_pair.clone_from(&source.slot_of_pair);
-        self.pool_gpus.clone_from(&source.pool_gpus);
-        self.rental_usd = source.rental_usd;
-        self.weights_gb = source.weights_gb;
-        self.weights_usd = source.weights_usd;
+        self.ledger.copy_from(&source.ledger);
         self.running = source.running;
         self.starting_usd = source.starting_usd;
         self.most_shortage_usd.clone_from(&source.most_shortage_usd);
@@ -80,10 +75,7 @@ impl<'a> SearchState<'a> {
             problem,
             program,
             slot_of_pair: vec![NO_SLOT; problem.num_pairs()],
-            pool_gpus: vec![0.0; problem.num_pools()],
-            rental_usd: 0.0,
-            weights_gb: 0.0,
-            weights_usd: 0.0,
+            ledger: Ledger::new(problem),
             running: None,
             starting_usd: 0.0,
             solved: false,
@@ -176,42 +168,25 @@ impl<'a> SearchState<'a> {
             .filter_map(|slot| Some((self.program.configuration(slot)?, self.program.replicas(slot))))
     }
 
+    /// What the deployments use of the limits.
+    pub(crate) fn ledger(&self) -> &Ledger {
+        &self.ledger
+    }
+
     /// Most replicas of `configuration` that its own limit and what is left of pools, budget and storage allow; 0 where these
     /// are fewer than it has to have.
     pub(crate) fn most_replicas(&self, configuration: usize) -> u32 {
-        let problem = self.problem;
-        let a = configuration;
-        let current = self.replicas(a);
-        let mut extra = f64::from(problem.replica_limit(a).saturating_sub(current));
-        if extra == 0.0 {
-            return current;
-        }
-        let within = |limit: f64| limit * (1.0 + 0.5 * FEASIBILITY_TOLERANCE);
-        if problem.pool(a) != NO_POOL {
-            let pool = problem.pool(a) as usize;
-            let left = problem.pools.max_gpus[pool] - self.pool_gpus[pool];
-            extra = extra.min((left / problem.gpus_per_replica(a) + 1e-9).floor());
-        }
-        let (weights_gb, weights_usd) = match current {
-            0 => (problem.configurations.weights_gb[a], problem.weights_usd(a)),
-            _ => (0.0, 0.0),
-        };
-        if self.weights_gb + weights_gb > within(problem.storage_gb) {
-            return current;
-        }
-        let left_usd = within(problem.budget_usd) - self.rental_usd - self.weights_usd - weights_usd;
-        if left_usd < 0.0 {
-            return current;
-        }
-        if problem.replica_usd(a) > 0.0 {
-            extra = extra.min((left_usd / problem.replica_usd(a)).floor());
-        }
-        let most = current + extra.max(0.0) as u32;
-        if current == 0 && most < problem.min_replicas(a) {
-            0
-        } else {
-            most
-        }
+        self.ledger.most_replicas(self.problem, configuration, self.replicas(configuration))
+    }
+
+    /// Whether the replicas set so far keep within budget and pools.
+    pub(crate) fn keeps_limits(&self) -> bool {
+        self.ledger.keeps_budget_and_pools(self.problem, 0.0)
+    }
+
+    /// Rental and storage of weights, USD.
+    pub(crate) fn deployment_usd(&self) -> f64 {
+        self.ledger.deployment_usd()
     }
 
     /// Sets the replicas of `configuration` without solving. The pair must be free or hold this configuration, and
@@ -229,17 +204,8 @@ impl<'a> SearchState<'a> {
         };
         self.program.set_replicas(problem, slot, configuration, replicas);
         self.slot_of_pair[pair] = if replicas == 0 { NO_SLOT } else { slot as u32 };
-        let change = f64::from(replicas) - f64::from(before);
-        self.rental_usd += change * problem.replica_usd(configuration);
+        self.ledger.change(problem, configuration, before, replicas);
         self.starting_usd += self.starting_change_usd(configuration, before, replicas);
-        if problem.pool(configuration) != NO_POOL {
-            self.pool_gpus[problem.pool(configuration) as usize] += change * problem.gpus_per_replica(configuration);
-        }
-        if before == 0 || replicas == 0 {
-            let sign = if before == 0 { 1.0 } else { -1.0 };
-            self.weights_gb += sign * problem.configurations.weights_gb[configuration];
-            self.weights_usd += sign * problem.weights_usd(configuration);
-        }
         self.solved = false;
     }
 
@@ -258,13 +224,6 @@ impl<'a> SearchState<'a> {
         let slot = self.slot_of_pair[self.problem.pair(configuration)];
         let replicas = self.replicas(configuration);
         (replicas > 0 && self.program.is_fixed(slot as usize)).then_some(replicas)
-    }
-
-    /// Whether the replicas set so far keep within budget and pools.
-    pub(crate) fn keeps_limits(&self) -> bool {
-        let within = |used: f64, limit: f64| used <= limit * (1.0 + FEASIBILITY_TOLERANCE);
-        within(self.deployment_usd(), self.problem.budget_usd)
-            && self.pool_gpus.iter().zip(&self.problem.pools.max_gpus).all(|(&used, &limit)| within(used, limit))
     }
 
     /// Replicas of an elastic deployment, not whole. Needs a solve.
@@ -309,11 +268,6 @@ impl<'a> SearchState<'a> {
     /// Whether the routing is optimal for the deployments.
     pub(crate) fn is_solved(&self) -> bool {
         self.solved
-    }
-
-    /// Rental and storage of weights, USD.
-    pub(crate) fn deployment_usd(&self) -> f64 {
-        self.rental_usd + self.weights_usd
     }
 
     /// Cost of starting what does not run yet, USD.
@@ -395,15 +349,5 @@ impl<'a> SearchState<'a> {
         // What rounding leaves between the served share and one goes to the share unserved, where that is allowed.
         let unmet = (0..num_types).map(|i| (1.0 - served[i]).clamp(0.0, problem.query_types.max_unmet[i])).collect();
         (deployments, routing, unmet)
-    }
-
-    /// Weights stored, GB.
-    pub(crate) fn weights_gb(&self) -> f64 {
-        self.weights_gb
-    }
-
-    /// GPUs of a pool in use.
-    pub(crate) fn pool_gpus(&self, pool: usize) -> f64 {
-        self.pool_gpus[pool]
     }
 }

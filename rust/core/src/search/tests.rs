@@ -5,7 +5,9 @@ use rand::RngExt;
 use rand_pcg::Pcg64Mcg;
 
 use super::memory::{key_after, key_of};
-use super::{Change, CountTree, Cuts, ElasticSearch, LocalSearch, Market, ReplicaProgram, SearchLimits, SearchState};
+use super::{Change, CountTree, Cuts, DearestFirst, ElasticSearch, LocalSearch, Market, NearestFirst};
+use super::{ReplicaProgram, Rounding, SearchLimits, SearchState};
+use crate::tuning::SearchTuning;
 use crate::{generate, solve, CancelToken, Deployment, Method, Plan, Problem, SolveParams, Status, Stop, Switches};
 
 fn close(left: f64, right: f64) -> bool {
@@ -84,8 +86,8 @@ fn check_cuts_hold(cuts: &Cuts, state: &SearchState<'_>) -> Result<(), TestCaseE
 fn keeps_to_limits(state: &SearchState<'_>) -> bool {
     let problem = state.problem();
     state.deployment_usd() <= problem.budget_usd * (1.0 + 1e-6)
-        && state.weights_gb() <= problem.storage_gb * (1.0 + 1e-6)
-        && (0..problem.num_pools()).all(|pool| state.pool_gpus(pool) <= problem.pools.max_gpus[pool] + 1e-6)
+        && state.ledger().weights_gb <= problem.storage_gb * (1.0 + 1e-6)
+        && (0..problem.num_pools()).all(|pool| state.ledger().pool_gpus[pool] <= problem.pools.max_gpus[pool] + 1e-6)
 }
 
 /// The most by which the mean error of a query type is above its SLO.
@@ -160,7 +162,7 @@ proptest! {
     fn a_descent_from_where_one_ended_ends_there(seed in any::<u64>()) {
         let problem = generate::small(seed).unwrap();
         let market = Market::of(&problem, &Stop::never());
-        let mut search = LocalSearch::new(&problem, &market, everything(&problem), Switches::default());
+        let mut search = LocalSearch::new(&problem, &market, everything(&problem), Switches::default(), &SearchTuning::default());
         let stop = Stop::never();
         let limits = SearchLimits {
             solves: u64::MAX,
@@ -241,7 +243,7 @@ proptest! {
     fn a_descent_never_raises_the_cost_and_keeps_to_the_limits(seed in any::<u64>()) {
         let problem = generate::small(seed).unwrap();
         let market = Market::of(&problem, &Stop::never());
-        let mut search = LocalSearch::new(&problem, &market, everything(&problem), Switches::default());
+        let mut search = LocalSearch::new(&problem, &market, everything(&problem), Switches::default(), &SearchTuning::default());
         let before = search.state.total_usd();
         let stop = Stop::never();
         let limits = SearchLimits { solves: 500, work: u64::MAX, tries: 8, deep_tries: 4, deep_below_usd: f64::INFINITY, again_below_usd: f64::INFINITY, stop: &stop };
@@ -255,7 +257,7 @@ proptest! {
     fn perturbations_keep_to_the_limits_and_leave_a_solved_state(seed in any::<u64>()) {
         let problem = generate::small(seed).unwrap();
         let market = Market::of(&problem, &Stop::never());
-        let mut search = LocalSearch::new(&problem, &market, everything(&problem), Switches::default());
+        let mut search = LocalSearch::new(&problem, &market, everything(&problem), Switches::default(), &SearchTuning::default());
         let mut rng = Pcg64Mcg::new(u128::from(seed) | 1);
         search.adopt(&market.rounded(&problem, 0.1));
         for _ in 0..10 {
@@ -289,8 +291,10 @@ proptest! {
         let root_usd = program.relax(&problem, &stop);
         program.begin_again();
         let is_found = match by_cost {
-            true => program.dive_by_cost(&problem, f64::INFINITY, u64::MAX, &mut rng, &stop, &mut found),
-            false => program.dive(&problem, f64::INFINITY, u64::MAX, Some(&mut rng), &stop, &mut found),
+            true => DearestFirst { cutoff_usd: f64::INFINITY, max_work: u64::MAX, rng: &mut rng }
+                .round(&mut program, &problem, &stop, &mut found),
+            false => NearestFirst { cutoff_usd: f64::INFINITY, max_work: u64::MAX, rng: Some(&mut rng) }
+                .round(&mut program, &problem, &stop, &mut found),
         };
         if is_found {
             let mut state = SearchState::new(&problem, 2);
@@ -432,7 +436,7 @@ proptest! {
     fn counts_made_whole_one_by_one_are_a_plan_within_the_limits(seed in any::<u64>()) {
         let problem = generate::small(seed).unwrap();
         let market = Market::of(&problem, &Stop::never());
-        let mut search = ElasticSearch::new(&problem, &market, everything(&problem), Switches::default());
+        let mut search = ElasticSearch::new(&problem, &market, everything(&problem), Switches::default(), &SearchTuning::default());
         let mut rng = Pcg64Mcg::new(u128::from(seed) | 1);
         let choice = random_choice(&problem, &mut rng);
         search.choose(choice.deployments().map(|entry| entry.0));

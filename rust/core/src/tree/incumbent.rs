@@ -1,13 +1,16 @@
 //! The best plan that the search knows.
 
-use super::routing::{deployed_usd, route, weights_gb, Routed, Width};
+use super::routing::{deployed_usd, route, Routed, Width};
 use super::Incumbents;
 use crate::bound::Domain;
 use crate::check::gate;
-use crate::{relative_gap, Deployment, Plan, Problem, Result, Routing, Stop, FEASIBILITY_TOLERANCE, NO_POOL};
+use crate::ledger::Ledger;
+use crate::{relative_gap, Deployment, Plan, Problem, Result, Routing, Stop};
 
 /// What a linear program's optimum may be off by, relative to itself.
 const LP_ROUNDING: f64 = 1e-9;
+/// What sums over deployments may be off by, relative to a limit.
+const LIMIT_ROUNDING: f64 = 1e-12;
 
 /// The best plan so far and how many were tried.
 #[derive(Debug)]
@@ -66,7 +69,6 @@ impl<'p> Incumbent<'p> {
 
     /// Whether the deployments alone keep within one configuration per pair, replicas, budget, storage and pools.
     fn within_limits(&self, deployments: &[Deployment]) -> bool {
-        const SLACK: f64 = 1.0 + FEASIBILITY_TOLERANCE + 1e-12;
         let problem = self.problem;
         let mut pairs: Vec<usize> = deployments.iter().map(|d| problem.pair(d.configuration as usize)).collect();
         pairs.sort_unstable();
@@ -77,17 +79,11 @@ impl<'p> Incumbent<'p> {
             (c.min_replicas[a]..=c.max_replicas[a]).contains(&d.replicas)
         };
         let in_range = deployments.iter().all(is_in_range);
-        let gb = weights_gb(problem, deployments);
-        let mut gpus = vec![0.0; problem.num_pools()];
-        for d in deployments {
-            let a = d.configuration as usize;
-            if problem.pool(a) != NO_POOL {
-                gpus[problem.pool(a) as usize] += problem.gpus_per_replica(a) * f64::from(d.replicas);
-            }
-        }
-        let pools = gpus.iter().zip(&problem.pools.max_gpus).all(|(used, most)| *used <= most * SLACK);
-        let usd = deployed_usd(problem, deployments);
-        unique && in_range && pools && gb <= problem.storage_gb * SLACK && usd <= problem.budget_usd * SLACK
+        let ledger = Ledger::of(problem, deployments);
+        unique
+            && in_range
+            && ledger.keeps_budget_and_pools(problem, LIMIT_ROUNDING)
+            && ledger.keeps_storage(problem, LIMIT_ROUNDING)
     }
 
     /// Whether the checker agrees; coefficients many orders of magnitude apart can drown in the linear program.

@@ -3,17 +3,9 @@
 use rand::RngExt;
 use rand_pcg::Pcg64Mcg;
 
-use crate::search::{ElasticSearch, LocalSearch, Market, Memory, SearchLimits, SearchState};
+use crate::search::{ElasticSearch, LocalSearch, Market, SearchLimits, SearchState};
+use crate::tuning::Perturbation;
 use crate::{Deployment, Stop};
-
-/// Share of perturbations that change the choice of configurations first and then find counts for it.
-const CHOICE_SHARE: f64 = 0.7;
-/// Share of these that keep the choice and make its counts whole in another way.
-const FIX_SHARE: f64 = 0.8;
-/// Moves tried from one choice after a count was made whole: a look at what promises most.
-const FIX_TRIES: usize = 2;
-/// Counts are not looked for where the choice costs more than this, in terms of the present total.
-const COUNTS_BELOW: f64 = 1.03;
 
 /// One stream of the search.
 #[derive(Debug)]
@@ -63,11 +55,15 @@ impl<'a> Island<'a> {
         self.elastic.as_ref().map_or(0, ElasticSearch::work)
     }
 
+    fn tuning(&self) -> &Perturbation {
+        &self.search.tuning.perturbation
+    }
+
     /// What whole counts may cost to be worth a look, USD.
     fn most_usd_of_counts(&self) -> f64 {
         let state = &self.search.state;
         if state.is_sound() {
-            COUNTS_BELOW * state.total_usd()
+            self.tuning().counts_below * state.total_usd()
         } else {
             f64::INFINITY
         }
@@ -89,15 +85,11 @@ impl<'a> Island<'a> {
     /// As [`Island::take_counts`], where counts are made whole one after the other and the choice adapts to each.
     fn fix_counts(&mut self, market: &Market, limits: &SearchLimits<'_>) -> bool {
         let cutoff_usd = self.most_usd_of_counts();
+        let tries = self.tuning().fix_tries;
         let Some(elastic) = &mut self.elastic else { return false };
         let work = limits.work.saturating_sub(self.search.work());
-        let limits = SearchLimits {
-            work,
-            tries: FIX_TRIES,
-            deep_below_usd: 0.0,
-            again_below_usd: f64::NEG_INFINITY,
-            ..limits.clone()
-        };
+        let limits =
+            SearchLimits { work, tries, deep_below_usd: 0.0, again_below_usd: f64::NEG_INFINITY, ..limits.clone() };
         let Some(deployments) = elastic.fix_counts(cutoff_usd, &mut self.rng, market, &limits) else { return false };
         self.search.adopt(deployments);
         true
@@ -117,10 +109,11 @@ impl<'a> Island<'a> {
 
     /// Leaves the present state for another, by its choice of configurations or directly.
     pub(super) fn perturb(&mut self, market: &Market, tree_work: u64, limits: &SearchLimits<'_>) {
+        let Perturbation { choice_share, fix_share, .. } = *self.tuning();
         if let Some(elastic) = &mut self.elastic {
-            if self.rng.random_bool(CHOICE_SHARE) {
+            if self.rng.random_bool(choice_share) {
                 elastic.choose(self.search.state.deployments().map(|entry| entry.0));
-                let is_found = if self.rng.random_bool(FIX_SHARE) {
+                let is_found = if self.rng.random_bool(fix_share) {
                     self.fix_counts(market, limits)
                 } else {
                     let work = limits.work.saturating_sub(self.search.work());
@@ -141,49 +134,4 @@ impl<'a> Island<'a> {
         let work = left.max(self.search.work().saturating_add(least_work));
         self.search.settle(&SearchLimits { work, ..limits.clone() }, descends);
     }
-}
-
-/// The choice of configurations that costs least with its counts left open.
-pub(super) fn best_choice<'a>(islands: &[Island<'a>]) -> Option<SearchState<'a>> {
-    let choices = islands.iter().filter_map(|island| island.elastic.as_ref()).map(ElasticSearch::state);
-    let sound = choices.filter(|state| state.is_sound());
-    sound.min_by(|left, right| left.total_usd().total_cmp(&right.total_usd())).cloned()
-}
-
-/// For each island the first one with the same choice of configurations, for both of which a tree finds the same counts; a plan
-/// that was given is left as it is.
-pub(super) fn first_with_choice(islands: &[Island<'_>]) -> Vec<usize> {
-    let choice = |island: &Island<'_>| -> Option<Vec<(usize, u32)>> {
-        let elastic = island.elastic.as_ref().filter(|_| !island.has_given_plan)?;
-        Some(elastic.state().deployments().collect())
-    };
-    let choices: Vec<_> = islands.iter().map(choice).collect();
-    let first = |index: usize| match &choices[index] {
-        None => index,
-        own => choices.iter().position(|other| other == own).unwrap_or(index),
-    };
-    (0..islands.len()).map(first).collect()
-}
-
-/// Tells each island what the others have found out about states.
-pub(super) fn share_memory(islands: &mut [Island<'_>]) {
-    let memories: Vec<&mut Memory> = islands.iter_mut().map(|island| island.search.memory_mut()).collect();
-    Memory::share(memories);
-    let elastic = islands.iter_mut().filter_map(|island| island.elastic.as_mut());
-    Memory::share(elastic.map(ElasticSearch::memory_mut).collect());
-}
-
-/// Runs `work` on every island, on up to `threads` threads.
-pub(super) fn on_threads<'a, F: Fn(&mut Island<'a>) + Sync>(islands: &mut [Island<'a>], threads: usize, work: F) {
-    if threads <= 1 || islands.len() <= 1 {
-        islands.iter_mut().for_each(work);
-        return;
-    }
-    let share = islands.len().div_ceil(threads);
-    std::thread::scope(|scope| {
-        for part in islands.chunks_mut(share) {
-            let work = &work;
-            scope.spawn(move || part.iter_mut().for_each(work));
-        }
-    });
 }
