@@ -17,7 +17,9 @@ ROOT = Path(__file__).parents[1]
 PAGE = ROOT / "docs" / "dev" / "architecture.md"
 CORE = ROOT / "rust" / "core" / "src"
 # What everything uses: it would only add lines to the picture.
-COMMON = {"error", "status", "stop", "params", "splitmix", "plan", "problem"}
+COMMON = {"error", "status", "stop", "params", "tuning", "splitmix", "plan", "problem"}
+# Modules of tests that are files of their own.
+TESTS = re.compile(r"#\[cfg\((?:all\()?(?:test|loom)[^\n]*\n\s*mod (\w+);")
 Graph = dict[str, set[str]]
 
 
@@ -57,9 +59,10 @@ def rust_modules() -> Graph:
     tops = {path.stem for path in CORE.iterdir()} - {"lib"}
     home = dict(re_exports((CORE / "lib.rs").read_text()))
     graph: Graph = {top: set() for top in sorted(tops)}
+    tests = {name for path in CORE.rglob("*.rs") for name in TESTS.findall(path.read_text())}
     for path in CORE.rglob("*.rs"):
         top = path.relative_to(CORE).parts[0].removesuffix(".rs")
-        if top in graph and not {"tests", "interleavings"} & {path.stem, path.parent.name}:
+        if top in graph and not tests & {path.stem, path.parent.name}:
             code = re.sub(r"//.*", "", without_tests(path.read_text()))
             used = {home.get(name, name) for name in crate_names(code)}
             graph[top] |= (used & graph.keys()) - {top}
@@ -68,7 +71,7 @@ def rust_modules() -> Graph:
 
 def without_tests(code: str) -> str:
     """Leave out modules of tests: those in the file, and those that are files of their own."""
-    code = re.sub(r"#\[cfg\((?:all\()?(?:test|loom)[^\n]*\n\s*mod \w+;", "", code)
+    code = TESTS.sub("", code)
     return re.split(r"#\[cfg\(test\)\]\s*(?:pub(?:\(\w+\))? )?mod ", code)[0]
 
 

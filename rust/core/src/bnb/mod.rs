@@ -3,7 +3,7 @@
 mod start;
 
 use crate::bound::{root_bound, thread_pool, Domain, LowerBound, Prices, Relaxation, LEAST_GAP};
-use crate::tree::{Incumbent, Incumbents, Outcome, Tree};
+use crate::tree::{Evaluator, Incumbent, Outcome, Tree};
 use crate::{decompose, Plan, Problem, Result, SolveParams, Status, Stop, StopReason};
 
 /// Elementary steps, of a few nanoseconds, and share of the time that proofs by components may take.

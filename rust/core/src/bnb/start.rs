@@ -1,6 +1,6 @@
 //! The plan that the search for a proof starts from.
 
-use crate::tree::{Incumbent, Incumbents};
+use crate::tree::{Evaluator, Incumbent};
 use crate::{agh, construct, Plan, Problem, Result, SolveParams, Stop};
 
 /// Share of the time that the first plan may take.

@@ -3,8 +3,8 @@
 //! The Lagrangian relaxation prices the constraints that couple the (model, tier) pairs: supply, error and latency
 //! SLOs, budget, storage and pools. What remains falls apart into one small problem per pair: one configuration,
 //! whole replicas and a fractional knapsack of traffic, which is solved exactly. The sum is a lower bound for any
-//! prices; [`lower_bound`](crate::lower_bound) looks for good ones. Every right-hand side is widened by the feasibility tolerance: what is
-//! proven holds for every plan that the checker accepts.
+//! prices; [`lower_bound`](crate::lower_bound) looks for good ones. Every right-hand side is widened by the feasibility
+//! tolerance: what is proven holds for every plan that the checker accepts.
 
 mod column_generation;
 mod cover;
@@ -40,6 +40,7 @@ use crate::{Error, Problem, Result, SolveParams, Stop};
 const LEAST_PROOF: f64 = 1e-9;
 /// Gaps below this are not told from what plans within the feasibility tolerance may save.
 pub(crate) const LEAST_GAP: f64 = 1e-4;
+
 /// What is proven about the cost of every plan.
 #[derive(Debug, Clone, PartialEq)]
 pub struct LowerBound {

@@ -2,7 +2,7 @@
 
 use super::linking::{Column, Link};
 use super::Search;
-use crate::tree::Incumbents;
+use crate::tree::Evaluator;
 use crate::{Deployment, Result};
 
 /// Rounds in which each component answers to all the others.

@@ -19,7 +19,7 @@ mod tests;
 mod tree;
 
 use crate::bound::Domain;
-use crate::tree::{Incumbent, Incumbents};
+use crate::tree::{Evaluator, Incumbent};
 use crate::{Deployment, Problem, Result, Stop};
 use component::Component;
 use linking::{Column, Link};

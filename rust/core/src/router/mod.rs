@@ -1,6 +1,7 @@
 //! Which deployment serves the next request, so that requests spread as a plan says: [`Router`].
 
 mod alias;
+mod block;
 #[cfg(all(test, loom))]
 mod interleavings;
 mod quota;

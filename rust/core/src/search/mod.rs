@@ -12,6 +12,8 @@ mod count_tree;
 mod cuts;
 mod elastic;
 mod engine;
+#[cfg(test)]
+mod examples;
 mod local_search;
 mod market;
 mod memory;

@@ -7,7 +7,7 @@ mod fit;
 use std::ops::Range;
 
 use crate::search::cuts::MAX_CUTS;
-use crate::search::operator::OPERATORS;
+use crate::search::operator::{Operator, OPERATORS};
 use crate::search::{Change, Cuts, Move, SearchState};
 use crate::{Problem, Switches};
 use bounds::{add, largest};
@@ -177,10 +177,22 @@ impl Neighbourhood {
 
     /// Lists the moves of the operators with a bound below `target_usd`, best first.
     pub(crate) fn propose(&mut self, target_usd: f64, deep: bool, most: usize, switches: Switches) {
+        self.propose_by(&OPERATORS, target_usd, deep, most, switches);
+    }
+
+    /// As [`Neighbourhood::propose`], by these `operators`.
+    pub(crate) fn propose_by(
+        &mut self,
+        operators: &[&dyn Operator],
+        target_usd: f64,
+        deep: bool,
+        most: usize,
+        switches: Switches,
+    ) {
         self.upgrades = switches.tp_upgrade;
         self.target_usd = target_usd;
         self.moves.clear();
-        for (index, operator) in OPERATORS.iter().enumerate() {
+        for (index, operator) in operators.iter().enumerate() {
             if operator.is_deep() == deep && (switches.consolidation || !operator.consolidates()) {
                 self.operator = index as u8;
                 operator.propose(self);

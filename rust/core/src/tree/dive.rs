@@ -1,6 +1,6 @@
 //! Dives for a plan from the mixture that a node was solved with.
 
-use super::{Incumbents, Tree};
+use super::{Evaluator, Tree};
 use crate::bound::{Domain, Ending, Mixture};
 use crate::Stop;
 
@@ -10,14 +10,14 @@ impl Tree<'_, '_> {
         &mut self,
         domain: &Domain,
         mut mixture: Mixture,
-        incumbents: &mut impl Incumbents,
+        evaluator: &mut impl Evaluator,
         stop: &Stop,
     ) -> bool {
         let mut domain = domain.clone();
         let problem = self.relaxation.problem;
         for _ in 0..4 * problem.num_query_types() + 20 {
             for round in [|replicas: f64| (replicas - 0.1).ceil(), f64::round, f64::floor] {
-                self.upper = self.upper.min(incumbents.offer(&mixture.rounded(problem, round)));
+                self.upper = self.upper.min(evaluator.offer(&mixture.rounded(problem, round)));
             }
             let Some(decision) = mixture.nearest_decision(problem, &domain) else { break };
             decision.apply(problem, &mut domain);

@@ -1,7 +1,7 @@
 //! The best plan that the search knows.
 
 use super::routing::{deployed_usd, route, Routed, Width};
-use super::Incumbents;
+use super::Evaluator;
 use crate::bound::Domain;
 use crate::check::gate;
 use crate::ledger::Ledger;
@@ -119,7 +119,7 @@ impl<'p> Incumbent<'p> {
     }
 }
 
-impl Incumbents for Incumbent<'_> {
+impl Evaluator for Incumbent<'_> {
     fn offer(&mut self, deployments: &[Deployment]) -> f64 {
         if self.last.as_deref() != Some(deployments) {
             self.last = Some(deployments.to_vec());

@@ -7,6 +7,8 @@
 mod branching;
 mod dive;
 mod division;
+#[cfg(test)]
+mod example;
 mod incumbent;
 mod node;
 mod part;
@@ -48,8 +50,8 @@ const MOST_NODES_WITHOUT_PLAN: u64 = 20_000;
 /// Master programs that are kept for open nodes: enough for those that come next, few enough to be let go in no time.
 const MAX_MASTERS: usize = 48;
 
-/// Prices deployments: the value of their best routing where they have one.
-pub(crate) trait Incumbents {
+/// Says what deployments cost: the value of their best routing where they have one.
+pub(crate) trait Evaluator {
     /// Offers deployments; the value of the best plan known afterwards, infinite without one.
     fn offer(&mut self, deployments: &[Deployment]) -> f64;
 
@@ -180,7 +182,7 @@ impl<'r, 'p> Tree<'r, 'p> {
     }
 
     /// Searches until the gap is closed or `stop` says so.
-    pub(crate) fn run(&mut self, incumbents: &mut impl Incumbents, stop: &Stop) -> Outcome {
+    pub(crate) fn run(&mut self, evaluator: &mut impl Evaluator, stop: &Stop) -> Outcome {
         let is_patient = stop.remaining_s().is_some() || stop.max_iterations() < u64::MAX;
         let (mut looked_at, mut gap_then) = (self.nodes, f64::INFINITY);
         loop {
@@ -209,7 +211,7 @@ impl<'r, 'p> Tree<'r, 'p> {
                 Some(_) => {}
             }
             let Some(mut node) = self.open.pop() else { return Outcome::Closed };
-            if !self.process(&mut node, incumbents, stop) {
+            if !self.process(&mut node, evaluator, stop) {
                 self.open.push(node);
                 return Outcome::Stopped;
             }
@@ -245,14 +247,14 @@ impl<'r, 'p> Tree<'r, 'p> {
     }
 
     /// Solves, closes or divides a node; false where `stop` came first.
-    fn process(&mut self, node: &mut Node, incumbents: &mut impl Incumbents, stop: &Stop) -> bool {
+    fn process(&mut self, node: &mut Node, evaluator: &mut impl Evaluator, stop: &Stop) -> bool {
         let problem = self.relaxation.problem;
         let mut domain = std::mem::replace(&mut self.domain, Domain { min: vec![], max: vec![], forced: vec![] });
         domain.clone_from(&self.root);
         Path::apply(node.path.as_ref(), problem, &mut domain);
         domain.propagate(problem);
         self.before.clone_from(&domain);
-        let done = self.process_domain(node, &mut domain, incumbents, stop);
+        let done = self.process_domain(node, &mut domain, evaluator, stop);
         self.domain = domain;
         done
     }
@@ -261,7 +263,7 @@ impl<'r, 'p> Tree<'r, 'p> {
         &mut self,
         node: &mut Node,
         domain: &mut Domain,
-        incumbents: &mut impl Incumbents,
+        evaluator: &mut impl Evaluator,
         stop: &Stop,
     ) -> bool {
         let problem = self.relaxation.problem;
@@ -321,7 +323,7 @@ impl<'r, 'p> Tree<'r, 'p> {
         if self.nodes % interval == 0 {
             // Trials start where the node was solved, not where the dive ended.
             let solved = self.generator.master.clone();
-            if !self.dive(domain, mixture.clone(), incumbents, stop) {
+            if !self.dive(domain, mixture.clone(), evaluator, stop) {
                 return false;
             }
             self.generator.master = solved;
@@ -332,13 +334,13 @@ impl<'r, 'p> Tree<'r, 'p> {
         }
         let mut options = candidates(problem, domain, &mixture);
         if options.is_empty() {
-            self.upper = self.upper.min(incumbents.offer(&mixture.rounded(problem, f64::round)));
+            self.upper = self.upper.min(evaluator.offer(&mixture.rounded(problem, f64::round)));
             if bound >= self.cutoff() {
                 return self.close(bound);
             }
             // The mixture is whole but not the plan that it should be, or there is none: decide what is left.
             let Some(candidate) = any_candidate(problem, domain, &mixture) else {
-                return self.close_last(domain, bound, incumbents);
+                return self.close_last(domain, bound, evaluator);
             };
             options.push(candidate);
         }
@@ -360,16 +362,16 @@ impl<'r, 'p> Tree<'r, 'p> {
     }
 
     /// Closes a node of which everything is decided, by solving its routing.
-    fn close_last(&mut self, domain: &Domain, bound: f64, incumbents: &mut impl Incumbents) -> bool {
+    fn close_last(&mut self, domain: &Domain, bound: f64, evaluator: &mut impl Evaluator) -> bool {
         let only: Vec<Deployment> = (0..domain.max.len() as u32)
             .filter(|&a| domain.is_open(a as usize))
             .map(|configuration| Deployment { configuration, replicas: domain.min[configuration as usize] })
             .collect();
-        self.upper = self.upper.min(incumbents.offer(&only));
-        let least_usd = incumbents.least_usd(&only);
+        self.upper = self.upper.min(evaluator.offer(&only));
+        let least_usd = evaluator.least_usd(&only);
         let enough_usd = self.upper - self.rel_gap.max(0.9 * LEAST_GAP) * self.upper.abs();
         if self.upper.is_infinite() || least_usd.is_none_or(|usd| usd < enough_usd) {
-            self.upper = self.upper.min(incumbents.offer_within_tolerance(&only));
+            self.upper = self.upper.min(evaluator.offer_within_tolerance(&only));
         }
         match least_usd {
             Some(usd) => self.close(usd.max(bound)),

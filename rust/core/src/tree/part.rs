@@ -1,7 +1,7 @@
 //! Branch and bound as a part of another method: over a part of the ranges of replicas, with a limit on its steps.
 
 use super::incumbent::Incumbent;
-use super::{Incumbents, Tree};
+use super::{Evaluator, Tree};
 use crate::bound::{Domain, Prices, Relaxation};
 use crate::{Deployment, Plan, Problem, Result, Stop};
 

@@ -226,7 +226,7 @@ impl ReplicaProgram {
     }
 
     /// Solves for the present ranges; false where the optimum is at least `cutoff_usd`, there is none, or time is over.
-    pub(super) fn solve(&mut self, problem: &Problem, cutoff_usd: f64, stop: &Stop) -> bool {
+    pub(crate) fn solve(&mut self, problem: &Problem, cutoff_usd: f64, stop: &Stop) -> bool {
         self.put_ranges(problem);
         self.solves += 1;
         let status = self.simplex.solve_unless(cutoff_usd - self.constant_usd, MAX_PIVOTS, &|| stop.should_stop());
@@ -250,7 +250,7 @@ impl ReplicaProgram {
         self.simplex.objective() + self.constant_usd
     }
 
-    pub(super) fn replicas(&self, position: usize) -> f64 {
+    pub(crate) fn replicas(&self, position: usize) -> f64 {
         f64::from(self.lowest[position]) + self.simplex.value(self.first_replicas + position)
     }
 

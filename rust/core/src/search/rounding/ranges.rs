@@ -28,7 +28,7 @@ impl ReplicaProgram {
     }
 
     /// Lets a count that is not settled have only those between `range`, nothing or at least as many as a deployment has to have.
-    pub(super) fn confine(&mut self, problem: &Problem, position: usize, (lowest, highest): (u32, u32)) {
+    pub(crate) fn confine(&mut self, problem: &Problem, position: usize, (lowest, highest): (u32, u32)) {
         self.set_range(position, lowest, highest);
         if lowest > 0 {
             self.close_siblings(problem, position);
@@ -95,7 +95,7 @@ impl ReplicaProgram {
     }
 
     /// Where several configurations of one (model, tier) are in use, keeps the one with the most GPUs; whether any was.
-    pub(super) fn leave_one_per_pair(&mut self, problem: &Problem) -> bool {
+    pub(crate) fn leave_one_per_pair(&mut self, problem: &Problem) -> bool {
         let mut closed = false;
         for position in 0..self.members.len() {
             let pair = problem.pair(self.members[position] as usize);
