@@ -93,9 +93,10 @@ def crate_names(code: str) -> Iterator[str]:
         if not group:
             yield single
             continue
-        while "{" in group:
-            group = re.sub(r"::\{[^{}]*\}", "", group)
-        yield from (entry.split("::")[0].split()[0] for entry in group.split(",") if entry.strip())
+        names = group
+        while "{" in names:
+            names = re.sub(r"::\{[^{}]*\}", "", names)
+        yield from (entry.split("::")[0].split()[0] for entry in names.split(",") if entry.strip())
 
 
 def reduced(graph: Graph) -> Graph:
