@@ -111,12 +111,12 @@ impl RoutingProgram {
         Self::with_counts(problem, &vec![false; num_slots], true)
     }
 
-    /// The same with none of the deployments, and lean room for `num_slots`: quicker made than from nothing.
+    /// This program without its deployments, with lean room for `num_slots`: faster than making a new one.
     pub(crate) fn emptied(&self, problem: &Problem, num_slots: usize) -> Self {
         self.with_slots(problem, &vec![false; num_slots])
     }
 
-    /// The same with other deployments, by rising configuration, and room for no more: quicker made than from nothing.
+    /// This program with other deployments, by rising configuration, and room for no more: faster than making a new one.
     pub(crate) fn with_deployments(&self, problem: &Problem, deployments: &[Deployment]) -> Self {
         let mut sorted = deployments.to_vec();
         sorted.sort_unstable_by_key(|deployment| deployment.configuration);

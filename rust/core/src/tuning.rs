@@ -59,7 +59,7 @@ pub struct Schedule {
     /// Where a bound is asked for, the share of the time that the search may take; 0.3 by default. The rest goes into the
     /// bound, by a branch and bound that looks for better plans as well.
     pub search_share: f64,
-    /// The same where routes are many; 0.8 by default, since a good bound takes no time there.
+    /// That share where routes are many; 0.8 by default, since a good bound takes no time there.
     pub search_share_of_many: f64,
     /// Seconds per route by which the search ends before a deadline; 3.5e-8 by default: what it does between two looks at the
     /// clock, and the plan that is made of its result, take about as long.

@@ -30,7 +30,7 @@ impl Window {
         Self(u64::from(target) << 32 | (position as u64 & 0xff) << 16)
     }
 
-    /// The same target's window from step `opens` to `closes`.
+    /// Window of this target from step `opens` to `closes`.
     pub(super) fn at(self, opens: u8, closes: u8) -> Self {
         Self(self.0 | u64::from(closes) << 8 | u64::from(opens))
     }
@@ -70,7 +70,7 @@ impl Steps<'_> {
         is_free
     }
 
-    /// The same where there is one.
+    /// Takes the first due step that is free; there must be one.
     #[inline]
     pub(super) fn take_due(&mut self, opens: u8, target: u32) {
         // The carry ends at the first step that is free.

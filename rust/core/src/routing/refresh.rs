@@ -21,7 +21,8 @@ impl RoutingProgram {
         program
     }
 
-    /// The same, and of all routings that serve as many queries one of low latency: the share served is lower by 5e-7 at most.
+    /// The program of [`Self::of_capacity`], which prefers low latency among routings that serve as many queries: the share served
+    /// is lower by 5e-7 at most.
     pub(crate) fn of_quick_capacity(problem: &Problem, num_slots: usize) -> Self {
         let mut program = Self::of_capacity(problem, num_slots);
         let table = problem.route_table();

@@ -35,7 +35,7 @@ impl RoutingProgram {
         Self::with_rows(problem, slots, is_elastic, (error_row, latency_row), shortage_usd(problem))
     }
 
-    /// The same with other slots, none of them in use.
+    /// This program with other slots, none of them in use.
     pub(super) fn with_slots(&self, problem: &Problem, slots: &[bool]) -> Self {
         let slo_rows = (self.error_row.clone(), self.latency_row.clone());
         Self::with_rows(problem, slots, self.is_elastic, slo_rows, self.shortage_usd.clone())

@@ -163,7 +163,7 @@ impl RoutingProgram {
         }
     }
 
-    /// The same deployments in a fresh program with `num_slots` slots, more than are in use: these come first, and the next
+    /// These deployments in a fresh program with `num_slots` slots, more than are in use: they come first, and the next
     /// one takes `configuration`.
     pub(crate) fn rebuilt(&self, problem: &Problem, num_slots: usize, configuration: usize) -> Self {
         let used: Vec<usize> = (0..self.num_slots()).filter(|&old| self.replicas[old] > 0).collect();

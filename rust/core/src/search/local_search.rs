@@ -78,7 +78,7 @@ impl<'a> LocalSearch<'a> {
         Self::from_state(state, market, kernel, switches, tuning)
     }
 
-    /// The same from a given state, with nothing deployed.
+    /// A search from a given state, with nothing deployed.
     pub(crate) fn from_state(
         mut state: SearchState<'a>,
         market: &Market,

@@ -58,7 +58,7 @@ impl<'a> SearchState<'a> {
         Self::with_program(problem, RoutingProgram::lean(problem, num_slots))
     }
 
-    /// The same where a deployment of one replica stands for as many, not whole, as its traffic needs.
+    /// A state in which a deployment of one replica stands for as many, not necessarily whole, as its traffic needs.
     pub(crate) fn elastic(problem: &'a Problem, num_slots: usize) -> Self {
         Self::with_program(problem, RoutingProgram::elastic(problem, num_slots))
     }
@@ -124,7 +124,7 @@ impl<'a> SearchState<'a> {
         self.solve(f64::INFINITY);
     }
 
-    /// The same, where `program` is solved for about these deployments.
+    /// Deploys `deployments` as [`Self::set_deployments`] does, starting from a `program` solved for about these.
     pub(crate) fn set_deployments_of(&mut self, deployments: &[Deployment], program: &RoutingProgram) {
         self.put_deployments(deployments);
         self.program.begin_from(program);

@@ -239,7 +239,7 @@ impl ReplicaProgram {
         self.solve(problem, f64::INFINITY, stop).then(|| self.value_usd())
     }
 
-    /// The same for the ranges at first, from where the next dive begins.
+    /// Optimum of the program for the first ranges, USD, from which the next dive starts; `None` as for [`Self::relax`].
     pub(crate) fn relax_at_first(&mut self, problem: &Problem, stop: &Stop) -> Option<f64> {
         self.begin_again();
         self.begin(problem, f64::INFINITY, stop).then(|| self.value_usd())
