@@ -6,7 +6,8 @@ use servemix_core::{CheckReport, Cost};
 
 use crate::entry;
 use crate::pickle::{reduced, Pickled, Reduced};
-use crate::plan::{cost_dict, PyPlan};
+use crate::plan::PyPlan;
+use crate::plan_columns::cost_dict;
 use crate::problem::PyProblem;
 
 /// A constraint that a plan breaks.

@@ -8,7 +8,8 @@ use servemix_core::{Method, Plan, Planner, PlannerParams, Problem, Result, Solve
 use crate::convert::{floats, integers, number, unsigned};
 use crate::entry;
 use crate::error::{invalid, to_py};
-use crate::plan::{transition_costs, PyPlan};
+use crate::plan::PyPlan;
+use crate::plan_columns::transition_costs;
 use crate::plan_problem::{Numbers, PlanProblem};
 use crate::problem::PyProblem;
 

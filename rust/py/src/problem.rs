@@ -7,12 +7,16 @@ use std::sync::Arc;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyDict, PyTuple};
-use servemix_core::{Configurations, LatencyScope, Models, Pools, Problem, ProblemData, QueryTypes, Routes, Tiers};
+use servemix_core::{LatencyScope, Models, Problem, ProblemData};
 
-use crate::convert::{array, index_array, limit, name_list, number, optional_index_array, Section};
+use crate::convert::{array, limit, name_list, number, optional_index_array, Section};
 use crate::entry;
 use crate::error::invalid;
 use crate::files::return_or_write;
+use crate::problem_columns::{
+    configuration_columns, configurations_of, pools_of, query_type_columns, query_types_of, route_columns, routes_of,
+    tiers_of, ARGUMENTS,
+};
 
 /// What is to be planned: the arrays of the formulation, validated once and never changed.
 ///
@@ -243,17 +247,7 @@ impl PyProblem {
     #[getter]
     fn query_types<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
         let types = &self.inner.query_types;
-        self.section(py, 1, Some(&types.name), || {
-            [
-                ("rate_per_h", array(py, &types.rate_per_h)),
-                ("latency_slo_s", array(py, &types.latency_slo_s)),
-                ("error_slo", array(py, &types.error_slo)),
-                ("latency_usd_per_s", array(py, &types.latency_usd_per_s)),
-                ("unmet_usd_per_query", array(py, &types.unmet_usd_per_query)),
-                ("max_unmet", array(py, &types.max_unmet)),
-                ("data_gb", array(py, &types.data_gb)),
-            ]
-        })
+        self.section(py, 1, Some(&types.name), || query_type_columns(py, types))
     }
 
     /// Models: `name`.
@@ -279,37 +273,14 @@ impl PyProblem {
     #[getter]
     fn configurations<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
         let configurations = &self.inner.configurations;
-        self.section(py, 3, None, || {
-            [
-                ("model", index_array(py, &configurations.model)),
-                ("tier", index_array(py, &configurations.tier)),
-                ("tp", index_array(py, &configurations.tp)),
-                ("pp", index_array(py, &configurations.pp)),
-                ("weights_gb", array(py, &configurations.weights_gb)),
-                ("kv_cache_gb", array(py, &configurations.kv_cache_gb)),
-                ("max_replicas", index_array(py, &configurations.max_replicas)),
-                ("max_num_seqs", index_array(py, &configurations.max_num_seqs)),
-                ("max_utilization", array(py, &configurations.max_utilization)),
-                ("min_replicas", index_array(py, &configurations.min_replicas)),
-                ("pair", optional_index_array(py, &configurations.pair)),
-            ]
-        })
+        self.section(py, 3, None, || configuration_columns(py, configurations))
     }
 
     /// Routes: `query_type`, `configuration`, `busy_s`, `kv_gb_s`, `latency_s`, `error`.
     #[getter]
     fn routes<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
         let routes = &self.inner.routes;
-        self.section(py, 4, None, || {
-            [
-                ("query_type", index_array(py, &routes.query_type)),
-                ("configuration", index_array(py, &routes.configuration)),
-                ("busy_s", array(py, &routes.busy_s)),
-                ("kv_gb_s", array(py, &routes.kv_gb_s)),
-                ("latency_s", array(py, &routes.latency_s)),
-                ("error", array(py, &routes.error)),
-            ]
-        })
+        self.section(py, 4, None, || route_columns(py, routes))
     }
 
     /// The problem as a servemix-problem/2 file.
@@ -409,97 +380,10 @@ impl PyProblem {
     }
 }
 
-const ARGUMENTS: [&str; 13] = [
-    "name",
-    "horizon_h",
-    "budget_usd",
-    "storage_gb",
-    "storage_usd_per_gb_h",
-    "max_utilization",
-    "latency_scope",
-    "pools",
-    "query_types",
-    "models",
-    "tiers",
-    "configurations",
-    "routes",
-];
-
 /// For pickle: the keyword arguments of `Problem.from_arrays` as a dict.
 #[pyfunction]
 #[pyo3(name = "_problem_from_arrays")]
 pub(crate) fn problem_from_arrays<'py>(arrays: &Bound<'py, PyDict>) -> PyResult<Bound<'py, PyAny>> {
     let py = arrays.py();
     py.get_type::<PyProblem>().getattr("from_arrays")?.call(PyTuple::empty(py), Some(arrays))
-}
-
-fn pools_of(columns: &Bound<'_, PyAny>) -> PyResult<Pools> {
-    let section = Section::new("pools", columns, &["name", "max_gpus"], &[])?;
-    Ok(Pools { name: section.names("name")?, max_gpus: section.limits("max_gpus")? })
-}
-
-fn query_types_of(columns: &Bound<'_, PyAny>) -> PyResult<QueryTypes> {
-    let keys = [
-        "name",
-        "rate_per_h",
-        "latency_slo_s",
-        "error_slo",
-        "latency_usd_per_s",
-        "unmet_usd_per_query",
-        "max_unmet",
-        "data_gb",
-    ];
-    let section = Section::new("query_types", columns, &keys, &[])?;
-    Ok(QueryTypes {
-        name: section.names("name")?,
-        rate_per_h: section.floats("rate_per_h")?,
-        latency_slo_s: section.floats("latency_slo_s")?,
-        error_slo: section.floats("error_slo")?,
-        latency_usd_per_s: section.floats("latency_usd_per_s")?,
-        unmet_usd_per_query: section.floats("unmet_usd_per_query")?,
-        max_unmet: section.floats("max_unmet")?,
-        data_gb: section.floats("data_gb")?,
-    })
-}
-
-fn tiers_of(columns: &Bound<'_, PyAny>) -> PyResult<Tiers> {
-    let section = Section::new("tiers", columns, &["name", "gpu_usd_per_h", "pool"], &[])?;
-    Ok(Tiers {
-        name: section.names("name")?,
-        gpu_usd_per_h: section.floats("gpu_usd_per_h")?,
-        pool: section.optional_indices("pool")?,
-    })
-}
-
-fn configurations_of(columns: &Bound<'_, PyAny>) -> PyResult<Configurations> {
-    let keys = ["model", "tier", "tp", "pp", "weights_gb", "kv_cache_gb", "max_replicas"];
-    let section =
-        Section::new("configurations", columns, &keys, &["max_num_seqs", "max_utilization", "min_replicas", "pair"])?;
-    let model = section.integers("model")?;
-    Ok(Configurations {
-        tier: section.integers("tier")?,
-        tp: section.integers("tp")?,
-        pp: section.integers("pp")?,
-        weights_gb: section.floats("weights_gb")?,
-        kv_cache_gb: section.floats("kv_cache_gb")?,
-        max_replicas: section.integers("max_replicas")?,
-        max_num_seqs: section.optional_counts("max_num_seqs", model.len(), 0)?,
-        max_utilization: section.optional_shares("max_utilization", model.len())?,
-        min_replicas: section.optional_counts("min_replicas", model.len(), 1)?,
-        pair: if section.has("pair")? { section.optional_indices("pair")? } else { Vec::new() },
-        model,
-    })
-}
-
-fn routes_of(columns: &Bound<'_, PyAny>) -> PyResult<Routes> {
-    let keys = ["query_type", "configuration", "busy_s", "kv_gb_s", "latency_s", "error"];
-    let section = Section::new("routes", columns, &keys, &[])?;
-    Ok(Routes {
-        query_type: section.integers("query_type")?,
-        configuration: section.integers("configuration")?,
-        busy_s: section.floats("busy_s")?,
-        kv_gb_s: section.floats("kv_gb_s")?,
-        latency_s: section.floats("latency_s")?,
-        error: section.floats("error")?,
-    })
 }

@@ -7,7 +7,8 @@ use servemix_core::{Action, ProblemData, Routing, Step, Transition};
 
 use crate::convert::{array, index_array};
 use crate::pickle::{reduced, Pickled, Reduced};
-use crate::plan::{columns, seed_of};
+use crate::plan::seed_of;
+use crate::plan_columns::columns;
 use crate::router::PyRouter;
 
 /// One step of a transition; each waits for the one before.

@@ -49,8 +49,8 @@ impl<'a> ElasticSearch<'a> {
     }
 
     /// Whether the last descent ended at a choice that one had gone on from before.
-    pub(crate) fn is_known(&self) -> bool {
-        self.search.is_known()
+    pub(crate) fn is_visited(&self) -> bool {
+        self.search.is_visited()
     }
 
     /// The present choice.
@@ -75,7 +75,7 @@ impl<'a> ElasticSearch<'a> {
     pub(crate) fn settle(&mut self, market: &Market, focus: usize, limits: &SearchLimits<'_>) {
         let mut before_usd = f64::INFINITY;
         while self.search.settle(limits, true)
-            && !self.search.is_known()
+            && !self.search.is_visited()
             && self.search.state.total_usd() < before_usd * (1.0 - 1e-9)
         {
             before_usd = self.search.state.total_usd();

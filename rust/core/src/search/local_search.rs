@@ -51,7 +51,7 @@ pub(crate) struct LocalSearch<'a> {
     pub(super) trial: SearchState<'a>,
     pub(super) neighbourhood: Neighbourhood,
     memory: Memory,
-    is_known: bool,
+    is_visited: bool,
     pub(super) changes: Vec<Change>,
     pub(super) trimmed: Vec<Change>,
     first_kernel: Vec<u32>,
@@ -92,7 +92,7 @@ impl<'a> LocalSearch<'a> {
             trial: state.clone(),
             neighbourhood: Neighbourhood::new(state.problem(), cuts_of(&state, market, kernel.clone())),
             memory: Memory::default(),
-            is_known: false,
+            is_visited: false,
             first_kernel: kernel,
             work_done: 0,
             state,
@@ -131,8 +131,8 @@ impl<'a> LocalSearch<'a> {
     }
 
     /// Whether the last descent ended at a state that one had gone on from before.
-    pub(crate) fn is_known(&self) -> bool {
-        self.is_known
+    pub(crate) fn is_visited(&self) -> bool {
+        self.is_visited
     }
 
     /// Counts work on from that of a search which this one replaces.
@@ -201,12 +201,7 @@ impl<'a> LocalSearch<'a> {
     pub(crate) fn adopt(&mut self, deployments: &[Deployment]) {
         self.solves += 1;
         self.state.set_deployments(deployments);
-        let Escalation { factor, steps } = self.tuning.escalation;
-        for _ in 0..steps {
-            if self.state.is_feasible() || !self.state.is_solved() || !self.state.raise_shortage_prices(factor) {
-                break;
-            }
-        }
+        self.escalate(self.tuning.escalation, |search| search.state.is_solved());
         self.trim();
     }
 
@@ -222,11 +217,11 @@ impl<'a> LocalSearch<'a> {
         loop {
             let key = key_of(&self.state);
             let key_in_kernel = key ^ self.neighbourhood.cuts.kernel_key();
-            self.is_known = !self.memory.leave(key_in_kernel);
-            if self.is_known && self.state.total_usd() > limits.again_below_usd {
+            self.is_visited = !self.memory.visit(key_in_kernel);
+            if self.is_visited && self.state.total_usd() > limits.again_below_usd {
                 return true;
             }
-            let (tries, deep_tries) = match self.is_known {
+            let (tries, deep_tries) = match self.is_visited {
                 true => {
                     (limits.tries.min(self.tuning.tries_again), limits.deep_tries.min(self.tuning.deep_tries_again))
                 }
@@ -241,7 +236,7 @@ impl<'a> LocalSearch<'a> {
                 Some(true) => {}
                 Some(false) => return true,
                 None => {
-                    self.memory.forget_left(key_in_kernel);
+                    self.memory.forget_visit(key_in_kernel);
                     return false;
                 }
             }
@@ -256,8 +251,14 @@ impl<'a> LocalSearch<'a> {
 
     /// As [`LocalSearch::settle`], shortage becoming dearer by `escalation`.
     pub(crate) fn settle_by(&mut self, escalation: Escalation, limits: &SearchLimits<'_>, descends: bool) -> bool {
+        self.escalate(escalation, |search| if descends { search.descend(limits) } else { search.complete(limits) })
+    }
+
+    /// Takes `step`, which says whether it came to its end, and makes shortage dearer as long as some is left. False where `step`
+    /// was broken off.
+    fn escalate(&mut self, escalation: Escalation, mut step: impl FnMut(&mut Self) -> bool) -> bool {
         for _ in 0..escalation.steps {
-            let finished = if descends { self.descend(limits) } else { self.complete(limits) };
+            let finished = step(self);
             if !finished || self.state.is_feasible() || !self.state.raise_shortage_prices(escalation.factor) {
                 return finished;
             }

@@ -52,10 +52,10 @@ struct Known {
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Memory {
     known: HashMap<u64, Known, ByKey>,
-    left: HashSet<u64, ByKey>,
+    visited: HashSet<u64, ByKey>,
     /// What came in since the last time that it was shared.
     fresh_known: Vec<(u64, Known)>,
-    fresh_left: Vec<u64>,
+    fresh_visited: Vec<u64>,
 }
 
 impl Memory {
@@ -83,39 +83,39 @@ impl Memory {
     }
 
     /// Notes that a descent goes on from the state of `key`; false where one did before.
-    pub(crate) fn leave(&mut self, key: u64) -> bool {
-        let is_new = !self.left.contains(&key);
+    pub(crate) fn visit(&mut self, key: u64) -> bool {
+        let is_new = !self.visited.contains(&key);
         if is_new {
-            self.insert_left(&[key]);
-            self.fresh_left.push(key);
+            self.insert_visited(&[key]);
+            self.fresh_visited.push(key);
         }
         is_new
     }
 
-    fn insert_left(&mut self, keys: &[u64]) {
-        if self.left.len() >= MAX_STATES {
-            self.left.clear();
+    fn insert_visited(&mut self, keys: &[u64]) {
+        if self.visited.len() >= MAX_STATES {
+            self.visited.clear();
         }
-        self.left.extend(keys);
+        self.visited.extend(keys);
     }
 
     /// Takes back that a descent goes on from the state of `key`: it was broken off.
-    pub(crate) fn forget_left(&mut self, key: u64) {
-        self.left.remove(&key);
-        self.fresh_left.retain(|&other| other != key);
+    pub(crate) fn forget_visit(&mut self, key: u64) {
+        self.visited.remove(&key);
+        self.fresh_visited.retain(|&other| other != key);
     }
 
     /// Tells each of `memories` what the others found out since the last time, in order.
     pub(crate) fn share(mut memories: Vec<&mut Self>) {
         let fresh: Vec<_> = memories
             .iter_mut()
-            .map(|memory| (std::mem::take(&mut memory.fresh_known), std::mem::take(&mut memory.fresh_left)))
+            .map(|memory| (std::mem::take(&mut memory.fresh_known), std::mem::take(&mut memory.fresh_visited)))
             .collect();
         for (index, memory) in memories.iter_mut().enumerate() {
-            for (other, (known, left)) in fresh.iter().enumerate() {
+            for (other, (known, visited)) in fresh.iter().enumerate() {
                 if other != index {
                     known.iter().for_each(|&(key, known)| memory.insert(key, known));
-                    memory.insert_left(left);
+                    memory.insert_visited(visited);
                 }
             }
         }
@@ -179,24 +179,24 @@ mod tests {
     }
 
     #[test]
-    fn a_state_is_left_once_unless_the_descent_was_broken_off() {
+    fn a_state_is_visited_once_unless_the_descent_was_broken_off() {
         let mut memory = Memory::default();
-        assert!(memory.leave(1));
-        assert!(!memory.leave(1));
-        memory.forget_left(1);
-        assert!(memory.leave(1));
+        assert!(memory.visit(1));
+        assert!(!memory.visit(1));
+        memory.forget_visit(1);
+        assert!(memory.visit(1));
     }
 
     #[test]
     fn what_one_finds_out_all_know_after_it_was_shared() {
         let mut memories = vec![Memory::default(); 3];
         memories[0].note(1, 10.0, true);
-        memories[1].leave(2);
+        memories[1].visit(2);
         Memory::share(memories.iter_mut().collect());
         for memory in &mut memories {
             assert!(memory.rules_out(1, 10.0, false));
-            assert!(!memory.leave(2));
-            assert!(memory.fresh_known.is_empty() && memory.fresh_left.is_empty());
+            assert!(!memory.visit(2));
+            assert!(memory.fresh_known.is_empty() && memory.fresh_visited.is_empty());
         }
     }
 
@@ -205,9 +205,9 @@ mod tests {
         let mut memory = Memory::default();
         for key in 0..3 * MAX_STATES as u64 {
             memory.note(key, 1.0, true);
-            memory.leave(key);
+            memory.visit(key);
             Memory::share(vec![&mut memory]);
         }
-        assert!(memory.known.len() <= MAX_STATES && memory.left.len() <= MAX_STATES);
+        assert!(memory.known.len() <= MAX_STATES && memory.visited.len() <= MAX_STATES);
     }
 }

@@ -179,7 +179,7 @@ proptest! {
         prop_assert!(search.descend(&limits));
         let (solves, total_usd) = (search.solves, search.state.total_usd());
         prop_assert!(search.descend(&limits));
-        prop_assert!(search.is_known());
+        prop_assert!(search.is_visited());
         prop_assert_eq!((search.solves, search.state.total_usd()), (solves, total_usd));
     }
 

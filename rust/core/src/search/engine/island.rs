@@ -39,7 +39,7 @@ impl<'a> Island<'a> {
     /// Where the search over choices ended in what another island knows already, goes on from `choice` to another one nearby.
     pub(super) fn vary_known_choice(&mut self, choice: Option<&SearchState<'a>>, limits: &SearchLimits<'_>) {
         if let (Some(elastic), Some(choice)) = (&mut self.elastic, choice) {
-            if elastic.is_known() {
+            if elastic.is_visited() {
                 elastic.share(choice);
                 elastic.perturb(&mut self.rng, limits);
             }
