@@ -1,6 +1,6 @@
 //! What deployments use of budget, storage and pools, and what they leave.
 //!
-//! The search keeps within half of the tolerance that the [checker](crate::check) grants: what rounding adds later stays inside.
+//! The search keeps within half of the tolerance that the checker grants: what rounding adds later stays inside.
 
 use crate::{Deployment, Problem, FEASIBILITY_TOLERANCE, NO_POOL};
 

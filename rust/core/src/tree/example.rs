@@ -63,7 +63,8 @@ mod tests {
         fn fewer_deployments_never_cost_less(seed in any::<u64>()) {
             let problem = generate::small(seed).expect("a valid problem");
             if let (Some(one), Some(any)) = (best_usd(&problem, 1), best_usd(&problem, usize::MAX)) {
-                prop_assert!(one >= any - 2e-4 * (1.0 + any.abs()), "{one} below {any}");
+                // Each is known to within its gap; both are infinite where there is no plan at all.
+                prop_assert!(one >= any || one >= (1.0 - 2e-4) * any - 1e-9, "{one} below {any}");
             }
         }
     }
