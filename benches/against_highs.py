@@ -90,6 +90,9 @@ def main() -> None:
         for line in contradictions(problem_of(number)):
             bad += 1
             print(f"{number}: {line}", flush=True)
+        done = number + 1 - arguments.first
+        if done % 100 == 0:
+            print(f"{done} problems, {bad} contradictions so far", flush=True)
     seconds = time.process_time() - began
     print(f"{arguments.problems} problems, {bad} contradictions, {seconds:.0f} s of CPU time")
 

@@ -13,10 +13,17 @@ import numpy as np
 import pytest
 
 from helpers import feasible_plan, two_types
-from servemix import InvalidInputError, MissingExtraError, Plan, check, load_problem, solve
+from servemix import InvalidInputError, MissingExtraError, Plan, Problem, check, load_problem, solve
 from servemix.exact import solve_exact
+from servemix.experiments import generate
 
 SOLVERS = ["highs", "cbc"]
+#: What a problem is made of.
+PARTS = (
+    *("name", "horizon_h", "budget_usd", "storage_gb", "storage_usd_per_gb_h"),
+    *("max_utilization", "latency_scope", "pools", "query_types", "models", "tiers"),
+    *("configurations", "routes"),
+)
 
 
 @pytest.mark.parametrize("solver", SOLVERS)
@@ -46,6 +53,22 @@ def test_a_problem_without_a_plan_is_proven_infeasible_and_says_what_is_missing(
     assert plan.message is not None
     assert "code: no route meets its SLOs" in plan.message
     assert "summarization" not in plan.message
+
+
+@pytest.mark.parametrize("seed", [64, 80, 5])
+def test_what_queries_cost_unserved_keeps_no_gap_open_however_dear_they_are(seed: int) -> None:
+    drawn = generate(3, 2, 3, rate_scale=10.0, family="plain", seed=seed)
+    unmet = [100.0, 1000.0, 30.0]
+    columns = {**drawn.query_types, "unmet_usd_per_query": unmet}
+    problem = Problem.from_arrays(
+        **{name: getattr(drawn, name) for name in PARTS if name != "query_types"},
+        query_types=columns,
+    )
+    plan = solve(problem, "exact")
+    assert plan.status == "OPTIMAL", plan.gap
+    assert check(problem, plan).feasible
+    proven = solve(problem, "bnb")
+    assert plan.objective_value == pytest.approx(proven.objective_value, rel=2e-4)
 
 
 @pytest.mark.parametrize("solver", SOLVERS)

@@ -39,11 +39,14 @@ def columns_of(problem: Problem, model: MipModel, plan: Plan) -> FloatArray | No
     return np.concatenate([share, plan.unmet, replicas > 0.0, replicas, off])
 
 
-def arrays_of(problem: Problem, model: MipModel, values: FloatArray) -> dict[str, Any]:
+def arrays_of(
+    problem: Problem, model: MipModel, values: FloatArray, *, whole: bool = True
+) -> dict[str, Any]:
     """Deployments, routing and unmet shares as ``Plan.from_arrays`` takes them.
 
-    Replicas are whole, shares too small to be traffic are gone, and those of a query type sum to
-    what is served of it.
+    Replicas are whole and shares too small to be traffic are gone. Where ``whole``, those of a
+    query type sum to what is served of it; otherwise they may be off by what the rows of the
+    model are wider than the formulation's.
     """
     query_type = problem.routes["query_type"][model.routes]
     num_types = model.num_query_types
@@ -58,7 +61,9 @@ def arrays_of(problem: Problem, model: MipModel, values: FloatArray) -> dict[str
     served = np.bincount(query_type, share, num_types)
     # What rounding took away goes back to where the type's other traffic is.
     unmet = np.where(served > 0.0, unmet, most)
-    share *= np.divide(1.0 - unmet, served, out=np.zeros(num_types), where=served > 0.0)[query_type]
+    if whole:
+        scale = np.divide(1.0 - unmet, served, out=np.zeros(num_types), where=served > 0.0)
+        share *= scale[query_type]
     busy = np.bincount(model.route_configuration, share, len(replicas)) > 0.0
     taken = share > 0.0
     return {

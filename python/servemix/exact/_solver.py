@@ -78,6 +78,7 @@ def optimize(
     threads: int = 1,
     seed: int = 0,
     start: FloatArray | None = None,
+    feasibility_tol: float = 1e-7,
 ) -> MipResult:
     """Hand the model to a solver, which may start from the given value of every column.
 
@@ -90,7 +91,7 @@ def optimize(
         program.verbose = 0
         columns = _pass(mip, program, model)
         program.max_mip_gap = rel_gap
-        program.infeas_tol = program.integer_tol = 1e-7
+        program.infeas_tol = program.integer_tol = feasibility_tol
         program.seed = seed % 2**31
         if start is not None:
             program.start = list(zip(columns, start.tolist(), strict=True))
