@@ -6,6 +6,7 @@ mod parse;
 mod plan;
 mod plan_rows;
 mod problem;
+mod whole;
 mod write;
 
 pub use details::{
@@ -14,12 +15,7 @@ pub use details::{
 };
 
 use std::fs;
-use std::io::Write as _;
 use std::path::Path;
-use std::sync::atomic::{AtomicU64, Ordering};
-
-use flate2::write::GzEncoder;
-use flate2::Compression;
 
 use crate::{Error, Plan, Problem, Result};
 
@@ -63,32 +59,8 @@ fn read(path: &Path) -> Result<Vec<u8>> {
     fs::read(path).map_err(|error| file_error(path, &error))
 }
 
-/// Writes to a new file in the same folder, which then takes the place of the old one.
 fn write_whole(path: &Path, content: &[u8]) -> Result<()> {
-    static COUNT: AtomicU64 = AtomicU64::new(0);
-    let failed = |error: std::io::Error| file_error(path, &error);
-    // A link stays a link.
-    let target = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
-    let mut name = target.file_name().map_or_else(Default::default, std::ffi::OsStr::to_os_string);
-    name.push(format!(".{}-{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed)));
-    let temporary = target.with_file_name(name);
-    let write = || {
-        let mut file = fs::File::create_new(&temporary)?;
-        if path.extension().is_some_and(|extension| extension == "gz") {
-            let mut encoder = GzEncoder::new(&mut file, Compression::default());
-            encoder.write_all(content)?;
-            encoder.finish()?;
-        } else {
-            file.write_all(content)?;
-        }
-        file.sync_all()?;
-        fs::rename(&temporary, &target)
-    };
-    write().map_err(|error| {
-        // The error that counts is the first; a file that was never made cannot be removed either.
-        let _ = fs::remove_file(&temporary);
-        failed(error)
-    })
+    whole::write_whole(path, content).map_err(|error| file_error(path, &error))
 }
 
 #[cfg(test)]

@@ -1,5 +1,8 @@
+use std::io::Write as _;
 use std::path::PathBuf;
 
+use flate2::write::GzEncoder;
+use flate2::Compression;
 use proptest::prelude::*;
 
 use super::*;
