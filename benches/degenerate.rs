@@ -44,6 +44,9 @@ fn main() {
         for one in found {
             println!("seed {seed}: {}", one.chars().take(400).collect::<String>());
         }
+        if (seed - first + 1) % 1000 == 0 {
+            println!("{} problems, {num_findings} findings so far", seed - first + 1);
+        }
     }
     let seconds = start.elapsed().as_secs_f64();
     println!("{count} problems in {seconds:.0} s: {num_findings} findings in {num_bad} problems; the slowest took {:.1} s (seed {})", slowest.0, slowest.1);

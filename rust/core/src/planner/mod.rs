@@ -26,7 +26,7 @@ mod worth;
 use call::{First, Kept, Next, Outcome};
 use full::Reoptimiser;
 pub use params::{PlannerParams, TransitionCosts};
-use partial::changes;
+use partial::{changes, Course};
 use rank::Rank;
 pub use transition::{Action, Step, Transition};
 
@@ -68,11 +68,13 @@ pub struct Planner {
     /// Headroom that is tried next, and what that of the present plan cost, as a share, when it was taken over.
     headroom: f64,
     headroom_cost_share: f64,
-    /// Where `max_changes` left a change unfinished: the deployments that it leads to.
-    target: Option<Vec<Deployment>>,
+    /// Where `max_changes` left a change unfinished: what it leads to.
+    course: Course,
     plan: Plan,
     /// What a call returned that was told what is ready.
     in_force: Option<Plan>,
+    /// The deployments of the last call that was told what is ready.
+    asked: Option<Vec<Deployment>>,
 }
 
 /// The numbers of a problem before an update, for the case that it fails.
@@ -116,6 +118,11 @@ impl Planner {
                 solve(&problem, Method::Agh, &solve_params, None, &CancelToken::new())?
             }
         };
+        Self::begin(problem, plan, params)
+    }
+
+    /// With the deployments of `plan`.
+    fn begin(problem: Problem, plan: Plan, params: PlannerParams) -> Result<Self> {
         let program = RoutingProgram::of_deployments(&problem, &plan.deployments);
         let reoptimiser = Reoptimiser::new(&problem, params.seed);
         let mut planner = Self {
@@ -127,9 +134,10 @@ impl Planner {
             program,
             reoptimiser,
             before: Numbers::default(),
-            target: None,
+            course: Course::default(),
             plan,
             in_force: None,
+            asked: None,
         };
         planner.lose_surplus();
         planner.lose_pools();
@@ -169,7 +177,7 @@ impl Planner {
         }
         self.problem.derive_routes();
         self.has_old_routes = false;
-        self.target = None;
+        self.course = Course::default();
         self.begin_anew(&self.plan.deployments.clone());
     }
 
@@ -181,7 +189,9 @@ impl Planner {
         if !self.before.is_of(self.problem.data())
             || update.failed.is_some_and(|failed| failed.iter().any(|&lost| lost > 0))
         {
-            self.target = None;
+            self.course.begin_anew();
+        } else {
+            self.course.go_on();
         }
         if let Err(error) = self.route() {
             self.recover();

@@ -2,33 +2,83 @@
 //!
 //! The deployments that are found without the limit are the target. Each call makes the changes towards it that improve
 //! the plan most, by the order of [`Rank`]: what serves queries comes first, then what saves money. Where none improves it by
-//! itself, replicas of the target are started ahead of those that they replace, as far as limits allow, which later calls stop.
+//! itself, replicas of the target are started ahead of those that they replace, as far as limits allow, and replicas that the target
+//! lacks are stopped as far as nothing needs them. Where not even that is possible, since what has to stop for something of
+//! the target is too much for one call, other deployments serve its traffic for the time of the change; see [`room`].
 //! No step serves fewer queries than the poorer of the present plan and the target would.
+//!
+//! All steps lead nearer to the target, and each way around ends with more of the target deployed, so that calls arrive.
+//! What cannot be reached at all is left out of the target, which is then chosen anew.
+
+mod room;
+mod steps;
 
 use std::collections::BTreeMap;
 
 use super::call::Next;
 use super::rank::Rank;
-use super::{route, Planner};
+use super::Planner;
 use crate::routing::RoutingProgram;
 use crate::{Deployment, Plan};
 
 /// Replicas by configuration.
 type Replicas = BTreeMap<u32, u32>;
 
-/// Replicas to start and to stop, by configuration.
-type Change = Vec<(u32, i64)>;
+/// Ways around, and targets that leave more out, that a call looks for.
+const TRIES: usize = 3;
+/// Calls with new numbers in which no way is looked for after none was found.
+const REST: u32 = 10;
+/// Starts for which ways around are looked for before they count as out of reach.
+const STARTS: usize = 4;
+
+/// What limited calls are on the way to at the present numbers.
+#[derive(Debug, Default)]
+pub(super) struct Course {
+    /// The deployments that the change leads to.
+    target: Option<Replicas>,
+    /// A way around to them, where there is need of one.
+    way: Option<Way>,
+    /// Most replicas of what cannot be reached with more of it.
+    out_of_reach: Replicas,
+    /// Whether the numbers are new in this call, and for how many calls with new numbers no way around is looked for, since that
+    /// takes long and found none the last time.
+    is_new: bool,
+    rest: u32,
+}
+
+impl Course {
+    /// For other numbers.
+    pub(super) fn begin_anew(&mut self) {
+        *self = Self { is_new: true, rest: self.rest.saturating_sub(1), ..Self::default() };
+    }
+
+    /// For the same numbers once more.
+    pub(super) fn go_on(&mut self) {
+        self.is_new = false;
+    }
+}
+
+/// Deployments that are made one after the other so that something can be started.
+#[derive(Debug)]
+struct Way {
+    /// What is to be started.
+    configuration: u32,
+    /// The last first.
+    stops: Vec<Replicas>,
+}
 
 /// What a step does.
 ///
 /// A *rival* is what runs of a (model, tier) that the target serves by another configuration: the two exclude each other, so all of it
-/// stops in the step that starts the other. Where it is too large for that, it stays, and what is deployed beside it is fitted to it.
+/// stops in the step that starts the other.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Kind {
     /// Starts and stops towards the target that make the plan better.
     Improve,
     /// Starts towards the target that later stops pay for.
     Invest,
+    /// Stops towards the target of what is not needed.
+    Divest,
     /// More of what runs beside a rival, or of it, where that serves queries.
     Grow,
 }
@@ -37,9 +87,9 @@ impl Kind {
     /// What is tried: while queries go unserved whatever serves them, then what later calls build on, once a call.
     fn in_order(is_short: bool, changed: bool) -> &'static [Self] {
         match (is_short, changed) {
-            (true, false) => &[Self::Improve, Self::Grow, Self::Invest],
+            (true, false) => &[Self::Improve, Self::Grow, Self::Invest, Self::Divest],
             (true, true) => &[Self::Improve, Self::Grow],
-            (false, false) => &[Self::Improve, Self::Invest],
+            (false, false) => &[Self::Improve, Self::Invest, Self::Divest],
             (false, true) => &[Self::Improve],
         }
     }
@@ -54,6 +104,15 @@ struct Trial {
     served_per_h: f64,
 }
 
+impl Trial {
+    /// Whether this serves no less than `floor_per_h` or `at`, and breaks limits no more than that does.
+    fn keeps_up(&self, at: &Self, floor_per_h: f64) -> bool {
+        self.served_per_h >= floor_per_h.min(at.served_per_h)
+            && self.rank.short_per_h <= at.rank.short_per_h * (1.0 + 1e-9)
+            && self.rank.excess <= at.rank.excess * (1.0 + 1e-9)
+    }
+}
+
 /// Starts and stops between two sets of deployments.
 pub(super) fn changes(from: &[Deployment], to: &[Deployment]) -> u64 {
     distance(&replicas_of(from), &replicas_of(to))
@@ -63,15 +122,22 @@ fn replicas_of(deployments: &[Deployment]) -> Replicas {
     deployments.iter().map(|entry| (entry.configuration, entry.replicas)).collect()
 }
 
+fn deployments_of(replicas: &Replicas) -> Vec<Deployment> {
+    replicas.iter().map(|(&configuration, &replicas)| Deployment { configuration, replicas }).collect()
+}
+
+fn count(of: &Replicas, a: u32) -> u32 {
+    of.get(&a).copied().unwrap_or(0)
+}
+
 fn distance(from: &Replicas, to: &Replicas) -> u64 {
-    let count = |of: &Replicas, a: &u32| u64::from(of.get(a).copied().unwrap_or(0));
-    let started_or_fewer: u64 = to.keys().map(|a| count(from, a).abs_diff(count(to, a))).sum();
+    let started_or_fewer: u64 = to.keys().map(|&a| u64::from(count(from, a).abs_diff(count(to, a)))).sum();
     let gone: u64 = from.iter().filter(|(a, _)| !to.contains_key(a)).map(|(_, &replicas)| u64::from(replicas)).sum();
     started_or_fewer + gone
 }
 
 impl Planner {
-    /// Remembers where `next` leads, with headroom where that costs little.
+    /// Remembers where `next` leads, with headroom where that costs little, or what can be reached instead.
     pub(super) fn set_target(&mut self, next: &Next) {
         let most_usd = next.usd * (1.0 + self.params.max_headroom_cost_share);
         let enlarged = if self.params.headroom > 0.0 { self.enlarge(next) } else { None };
@@ -79,162 +145,92 @@ impl Planner {
             let trial = self.trial(replicas_of(enlarged));
             trial.is_some_and(|trial| trial.plan.objective_value.is_some_and(|usd| usd <= most_usd))
         });
-        self.target = Some(enlarged.unwrap_or_else(|| next.deployments.clone()));
+        let found = [enlarged.as_deref(), Some(&next.deployments)].into_iter().flatten().map(replicas_of);
+        let out_of_reach = &self.course.out_of_reach;
+        let within = |replicas: &Replicas| out_of_reach.iter().all(|(&a, &most)| count(replicas, a) <= most);
+        self.course.target = found.into_iter().find(within).or_else(|| self.target_within_reach());
     }
 
     /// Makes the next changes towards the target; false where there is none, or none of them can be made.
     pub(super) fn go_on_to_target(&mut self) -> bool {
-        let (Some(target), Some(most)) = (self.target.take(), self.params.max_changes) else { return false };
-        for entry in &target {
-            self.problem.derive_routes_of(entry.configuration as usize);
-        }
-        let goal = replicas_of(&target);
-        let Some(present) = self.trial(replicas_of(&self.plan.deployments)) else { return false };
-        let Some(best) = self.trial(goal.clone()) else { return false };
-        if best.rank >= present.rank {
-            return false;
-        }
-        let floor_per_h = present.served_per_h.min(best.served_per_h) * (1.0 - 1e-9);
-        let (mut at, mut left, start) = (present, u64::from(most), self.plan.deployments.clone());
-        let mut changed = false;
-        while left > 0 {
-            // First what improves the plan by itself; where nothing has, what the next calls build on.
-            let kinds = Kind::in_order(at.rank.short_per_h > 0.0, changed);
-            let Some(step) = kinds.iter().find_map(|&kind| self.best_step(&at, &goal, left, floor_per_h, kind)) else {
-                break;
+        let Some(most) = self.params.max_changes.map(u64::from) else { return false };
+        for _ in 0..TRIES {
+            let Some(target) = self.course.target.take() else { return false };
+            let way = self.course.way.take();
+            for &a in target.keys().chain(way.iter().flat_map(|way| &way.stops).flat_map(BTreeMap::keys)) {
+                self.problem.derive_routes_of(a as usize);
+            }
+            let Some(present) = self.trial(replicas_of(&self.plan.deployments)) else { return false };
+            let Some(best) = self.trial(target.clone()) else { return false };
+            if best.rank >= present.rank {
+                return false;
+            }
+            let floor_per_h = present.served_per_h.min(best.served_per_h) * (1.0 - 1e-9);
+            if let Some(Way { configuration, mut stops }) = way {
+                let next = stops.last().and_then(|stop| self.approach(&present, stop, most, floor_per_h));
+                if let Some(next) = next {
+                    if stops.last() == Some(&next.replicas) {
+                        stops.pop();
+                    }
+                    self.course.way = (!stops.is_empty()).then_some(Way { configuration, stops });
+                    self.course.target = Some(target);
+                    self.arrive(next);
+                    return true;
+                }
+                self.course.out_of_reach.insert(configuration, count(&present.replicas, configuration));
+                self.course.target = self.target_within_reach();
+                continue;
+            }
+            if let Some(next) = self.approach(&present, &target, most, floor_per_h) {
+                self.course.target = (next.replicas != target).then_some(target);
+                self.arrive(next);
+                return true;
+            }
+            if self.course.is_new && self.course.rest > 0 {
+                return false;
+            }
+            let missing = target.iter().filter(|(&a, &then)| count(&present.replicas, a) < then);
+            let missing: Vec<u32> = missing.map(|(&a, _)| a).take(STARTS).collect();
+            self.course.way = missing.iter().find_map(|&a| self.way_to(a, &present, &target, most, floor_per_h));
+            self.course.target = if self.course.way.is_some() {
+                Some(target)
+            } else {
+                for a in missing {
+                    self.course.out_of_reach.insert(a, count(&present.replicas, a));
+                }
+                self.course.rest = REST;
+                self.target_within_reach()
             };
-            left -= distance(&at.replicas, &step.replicas);
-            at = step;
-            changed = true;
         }
-        if !changed {
-            return false;
-        }
-        debug_assert!(changes(&start, &deployments_of(&at.replicas)) <= u64::from(most));
-        let is_there = at.replicas == goal;
+        false
+    }
+
+    fn arrive(&mut self, at: Trial) {
+        debug_assert!(self
+            .params
+            .max_changes
+            .is_none_or(|most| { changes(&self.plan.deployments, &deployments_of(&at.replicas)) <= u64::from(most) }));
         (self.program, self.plan) = (at.program, at.plan);
-        if !is_there {
-            self.target = Some(target);
-        }
-        true
     }
 
-    /// The best plan that one change of a kind leads to, of at most `left` starts and stops; see [`Kind`] for what it must be.
-    fn best_step(&self, at: &Trial, goal: &Replicas, left: u64, floor_per_h: f64, kind: Kind) -> Option<Trial> {
-        let mut best: Option<Trial> = None;
-        for change in self.steps(&at.replicas, goal, i64::try_from(left).unwrap_or(i64::MAX), kind) {
-            let mut replicas = at.replicas.clone();
-            for (a, count) in change {
-                let now = i64::from(replicas.get(&a).copied().unwrap_or(0)) + count;
-                match u32::try_from(now) {
-                    Ok(now) if now > 0 => _ = replicas.insert(a, now),
-                    _ => _ = replicas.remove(&a),
-                }
-            }
-            let Some(trial) = self.trial(replicas) else { continue };
-            let is_allowed = match kind {
-                Kind::Improve | Kind::Grow => trial.rank < at.rank,
-                Kind::Invest => trial.rank.excess <= at.rank.excess,
-            };
-            let serves = trial.served_per_h >= floor_per_h.min(at.served_per_h)
-                && trial.rank.short_per_h <= at.rank.short_per_h * (1.0 + 1e-9);
-            if is_allowed && serves && best.as_ref().is_none_or(|best| trial.rank < best.rank) {
-                best = Some(trial);
-            }
+    /// The changes of one call, of at most `most` starts and stops, from `present` to `goal`; `None` where there are none.
+    fn approach(&self, present: &Trial, goal: &Replicas, most: u64, floor_per_h: f64) -> Option<Trial> {
+        let (mut reached, mut left): (Option<Trial>, u64) = (None, most);
+        while left > 0 {
+            let at = reached.as_ref().unwrap_or(present);
+            // First what improves the plan by itself; where nothing has, what the next calls build on.
+            let kinds = Kind::in_order(at.rank.short_per_h > 0.0, reached.is_some());
+            let step = kinds.iter().find_map(|&kind| self.best_step(at, goal, left, floor_per_h, kind));
+            let step = step.or_else(|| match reached {
+                None => self.compound_step(at, goal, left, floor_per_h),
+                Some(_) => None,
+            });
+            let Some(step) = step else { break };
+            left = left.saturating_sub(distance(&at.replicas, &step.replicas));
+            reached = Some(step);
         }
-        best
+        reached
     }
-
-    /// The changes of a kind, of at most `left` starts and stops.
-    fn steps(&self, at: &Replicas, goal: &Replicas, left: i64, kind: Kind) -> Vec<Change> {
-        let count = |of: &Replicas, a: u32| i64::from(of.get(&a).copied().unwrap_or(0));
-        let pair = |a: u32| self.problem.pair(a as usize);
-        let rival_of = |a: u32| at.keys().copied().find(|&other| other != a && pair(other) == pair(a));
-        let least_of = |a: u32| (i64::from(self.problem.min_replicas(a as usize)) - count(at, a)).max(1);
-        let differing = |of: &Replicas, to: &Replicas| -> Vec<(u32, i64)> {
-            of.keys().map(|&a| (a, count(of, a) - count(to, a))).filter(|entry| entry.1 > 0).collect()
-        };
-        let (missing, mut surplus) = (differing(goal, at), differing(at, goal));
-        let rivals: Vec<u32> = missing.iter().filter_map(|&(a, _)| rival_of(a)).collect();
-        if !rivals.is_empty() {
-            // Beside a rival other counts may be right than in the target.
-            surplus = at.iter().map(|(&a, &replicas)| (a, i64::from(replicas))).collect();
-        }
-        let mut changes: Vec<Change> = Vec::new();
-        match kind {
-            Kind::Improve | Kind::Invest => {
-                if kind == Kind::Improve {
-                    for &(a, number) in &surplus {
-                        changes.extend(sizes(number.min(left), 1).map(|size| vec![(a, -size)]));
-                    }
-                }
-                for &(a, number) in &missing {
-                    let least = least_of(a);
-                    if let Some(rival) = rival_of(a) {
-                        let stopped = count(at, rival);
-                        let most = number.min(left - stopped);
-                        changes.extend(sizes(most, least).map(|size| vec![(rival, -stopped), (a, size)]));
-                        continue;
-                    }
-                    changes.extend(sizes(number.min(left), least).map(|size| vec![(a, size)]));
-                    for &(b, too_many) in &surplus {
-                        for started in sizes(number.min(left - 1), least) {
-                            let stops = sizes(too_many.min(left - started), 1);
-                            changes.extend(stops.map(|size| vec![(a, started), (b, -size)]));
-                        }
-                    }
-                }
-            }
-            Kind::Grow if !rivals.is_empty() => {
-                for &a in at.keys() {
-                    changes.extend(sizes(left, 1).map(|size| vec![(a, size)]));
-                }
-            }
-            Kind::Grow => {}
-        }
-        changes
-    }
-
-    /// The plan with some deployments; `None` where they break a limit of pools or replicas.
-    fn trial(&self, replicas: Replicas) -> Option<Trial> {
-        let deployments = deployments_of(&replicas);
-        let mut used_gpus = vec![0.0; self.problem.num_pools()];
-        for entry in &deployments {
-            let a = entry.configuration as usize;
-            if entry.replicas > self.problem.configurations.max_replicas[a]
-                || entry.replicas < self.problem.min_replicas(a)
-            {
-                return None;
-            }
-            if let Some(used) = used_gpus.get_mut(self.problem.pool(a) as usize) {
-                *used += f64::from(entry.replicas) * self.problem.gpus_per_replica(a);
-            }
-        }
-        let fits = used_gpus.iter().zip(&self.problem.pools.max_gpus).all(|(used, most)| *used <= most * (1.0 + 1e-9));
-        if !fits {
-            return None;
-        }
-        let mut program = self.program.with_deployments(&self.problem, &deployments);
-        program.begin_from(&self.program);
-        let plan = route(&self.problem, &mut program, &self.params).ok()?;
-        let rank = Rank::of(&self.problem, &plan);
-        let rates = &self.problem.query_types.rate_per_h;
-        let served_per_h = rates.iter().zip(&plan.unmet).map(|(rate, unmet)| rate * (1.0 - unmet)).sum();
-        Some(Trial { replicas, program, plan, rank, served_per_h })
-    }
-}
-
-/// All, half or the fewest of `most` replicas.
-fn sizes(most: i64, least: i64) -> impl Iterator<Item = i64> {
-    let half = most / 2;
-    let sizes = [most, half, least];
-    (0..3)
-        .filter(move |&n| sizes[n] >= least && sizes[n] <= most && !sizes[..n].contains(&sizes[n]))
-        .map(move |n| sizes[n])
-}
-
-fn deployments_of(replicas: &Replicas) -> Vec<Deployment> {
-    replicas.iter().map(|(&configuration, &replicas)| Deployment { configuration, replicas }).collect()
 }
 
 #[cfg(test)]

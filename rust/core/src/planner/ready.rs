@@ -1,9 +1,7 @@
 //! The plan in force while replicas start and drain: traffic goes to what is up.
 
-use std::collections::BTreeMap;
-
-use super::transition::{carried_over, unmet, Action, Walk};
-use super::{Planner, Update};
+use super::transition::Walk;
+use super::{route, Planner, Update};
 use crate::check::gate;
 use crate::{Deployment, Error, Plan, Result, Status, StopReason, FEASIBILITY_TOLERANCE, MAX_REPLICAS};
 
@@ -24,7 +22,8 @@ impl Planner {
     /// With [`Update::ready`] it is the plan in force on the way to [`Planner::plan`]: its deployments are what should run now,
     /// replicas that start and those that others do not replace yet included, and its routing sends traffic to replicas that are
     /// ready and stay. It follows the steps of [`Plan::transition`] from what is ready: what stops first drains now, what starts
-    /// after that starts now, and the rest waits for a later call. Once what is ready is what the present plan deploys, the two
+    /// after that starts now, and the rest waits for a later call. With [`crate::PlannerParams::max_changes`] no such plan starts and
+    /// stops more than that beside the one before. Once what is ready is what the present plan deploys, the two
     /// are the same.
     ///
     /// # Errors
@@ -54,7 +53,11 @@ impl Planner {
             Some(ready) => self.on_the_way(ready)?,
             None => None,
         };
-        Ok(self.in_force.as_ref().unwrap_or(&self.plan))
+        let returned = self.in_force.as_ref().unwrap_or(&self.plan);
+        if ready.is_some() {
+            self.asked = Some(returned.deployments.clone());
+        }
+        Ok(returned)
     }
 
     /// The plan in force; `None` where what is ready is what the present plan deploys.
@@ -66,33 +69,17 @@ impl Planner {
         }
         let problem = &self.problem;
         let target = &self.plan.deployments;
-        let transition = Walk::new(problem, &up, target, &self.params.transition).transition();
-        if transition.steps.is_empty() {
-            return Ok(None);
-        }
-        let mut replicas: BTreeMap<u32, u32> = BTreeMap::new();
-        for entry in carried_over(problem, &up, target) {
-            *replicas.entry(entry.configuration).or_default() += entry.replicas;
-        }
-        let (mut routing, mut served, mut starting) = (transition.routing, transition.served, 0_u64);
-        for step in transition.steps {
-            let count = replicas.entry(step.configuration).or_default();
-            match step.action {
-                Action::Start => {
-                    *count += step.replicas;
-                    starting += u64::from(step.replicas);
-                }
-                // What others replace goes on until they serve.
-                Action::Stop if starting > 0 => break,
-                Action::Stop => {
-                    *count = count.saturating_sub(step.replicas);
-                    (routing, served) = (step.routing, step.served);
-                }
-            }
-        }
-        replicas.retain(|_, count| *count > 0);
-        let deployments = replicas.into_iter().map(|(configuration, replicas)| Deployment { configuration, replicas });
-        let mut plan = Plan::from_solution(problem, deployments.collect(), &routing, unmet(&served))?;
+        // What was asked for before may be neither up nor wanted any more.
+        let asked = self.asked.as_deref().unwrap_or(&up);
+        let mut running = up.clone();
+        running.extend(asked.iter().map(|entry| Deployment { replicas: 0, ..*entry }));
+        let walk = Walk::new(problem, &running, target, &self.params.transition);
+        let Some(begun) = walk.begun(asked, self.params.max_changes.map(u64::from)) else { return Ok(None) };
+        let mut program = self.program.with_deployments(problem, &begun.serving);
+        program.begin_from(&self.program);
+        let serving = route(problem, &mut program, &self.params)?;
+        let mut plan = Plan::from_solution(problem, begun.deployments, &serving.routing, serving.unmet)?;
+        let starting = begun.starting;
         plan.method = "planner".to_owned();
         plan.seed = self.params.seed;
         plan.stop_reason = StopReason::Completed;

@@ -5,12 +5,12 @@
 //! order whose lowest served share is highest, at most that of the poorer of both plans: a widest path, Dijkstra,
 //! "A note on two problems in connexion with graphs", 1959. Among equals it goes for the goal, starting all it can first.
 
+mod begun;
 mod steps;
 
 use std::cmp::Ordering;
 use std::collections::{BinaryHeap, HashMap, HashSet};
 
-pub(super) use steps::unmet;
 pub use steps::{Action, Step, Transition};
 
 use super::next_plan::{whole, LEAST_FRACTION};
@@ -51,7 +51,18 @@ pub(super) fn carried_over(problem: &Problem, previous: &[Deployment], next: &[D
         let configuration = next.iter().find(same).map_or(entry.configuration, |other| other.configuration);
         Deployment { configuration, ..*entry }
     };
-    previous.iter().map(as_next).collect()
+    merged(previous.iter().map(as_next).collect())
+}
+
+/// Deployments by rising configuration, each of them once.
+fn merged(mut deployments: Vec<Deployment>) -> Vec<Deployment> {
+    deployments.sort_by_key(|entry| entry.configuration);
+    deployments.dedup_by(|next, kept| {
+        let is_same = next.configuration == kept.configuration;
+        kept.replicas = kept.replicas.saturating_add(if is_same { next.replicas } else { 0 });
+        is_same
+    });
+    deployments
 }
 
 /// Replicas of the configurations that either plan deploys.
@@ -243,9 +254,14 @@ impl<'p> Walk<'p> {
 
     /// Whether every limit holds for the replicas of `state`.
     fn fits(&self, state: &[u32]) -> bool {
+        self.fits_beside(state, 0.0)
+    }
+
+    /// The same where so many GB of tokens are stored.
+    fn fits_beside(&self, state: &[u32], tokens_gb: f64) -> bool {
         let problem = self.problem;
         let mut gpus = vec![0.0; problem.num_pools()];
-        let (mut usd, mut gb) = (0.0, 0.0);
+        let (mut usd, mut gb) = (tokens_gb * problem.horizon_h * problem.storage_usd_per_gb_h, tokens_gb);
         for (&a, &replicas) in self.configurations.iter().zip(state) {
             let (a, replicas) = (a as usize, f64::from(replicas));
             usd += replicas * problem.replica_usd(a);
@@ -265,6 +281,9 @@ impl<'p> Walk<'p> {
 
     /// The order of states whose lowest share is highest, and whether that is proven.
     fn widest_path(&mut self, floor: f64) -> (Vec<State>, bool) {
+        if let Some(path) = self.direct_path() {
+            return (path, true);
+        }
         let mut heap = BinaryHeap::new();
         let mut closed: Vec<Node> = Vec::new();
         let mut seen: HashSet<State> = HashSet::new();

@@ -48,6 +48,10 @@ impl Planner {
                 let left = self.program.replicas(slot).saturating_sub(lost);
                 self.program.set_replicas(&self.problem, slot, a, left);
             }
+            let asked = self.asked.iter_mut().flatten().find(|entry| entry.configuration as usize == a);
+            if let Some(asked) = asked {
+                asked.replicas = asked.replicas.saturating_sub(lost);
+            }
         }
         if update.pools.is_some() {
             self.lose_pools();
