@@ -257,7 +257,7 @@ impl<'p> Walk<'p> {
         self.fits_beside(state, 0.0)
     }
 
-    /// The same where so many GB of tokens are stored.
+    /// Whether every limit holds for the replicas of `state` if `tokens_gb` GB of tokens are stored.
     fn fits_beside(&self, state: &[u32], tokens_gb: f64) -> bool {
         let problem = self.problem;
         let mut gpus = vec![0.0; problem.num_pools()];
