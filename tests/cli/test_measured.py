@@ -139,3 +139,23 @@ def test_measured_files_are_of_a_scenario(run: Run, files: tuple[Path, Path]) ->
     assert refused.exit_code == 2
     alone = run("explain", scenario, "--assume", "gpu=h100")
     assert "--assume says what the files of --profile leave out" in alone.stderr
+
+
+def test_a_table_that_only_says_where_no_rate_is_met_is_used(
+    run: Run, files: tuple[Path, Path], tmp_path: Path
+) -> None:
+    scenario, _ = files
+    scenario.write_text(SCENARIO.replace("gpus: [{name: h100}]", "gpus: [h100, a100]"))
+    table = tmp_path / "h100.json"
+    content = {
+        "gpu": "h100",
+        "cost": 2.5,
+        "tputs": [[9.0, 0], [4.0, None]],
+        "indexes": [[100, 300], [500, 2000]],
+    }
+    table.write_text(json.dumps(content))
+    given = ["--profile", table, "--assume", "model=llama-3.1-8b", "--assume", "precision=bf16"]
+    result = run("plan", scenario, "--no-hold", *given, "--json")
+    assert result.exit_code == 0, result.stderr
+    (deployment,) = json.loads(result.stdout)["deployments"]
+    assert "a100" in deployment["tier"]

@@ -434,3 +434,58 @@ def test_lines_may_have_a_rate_without_limit(read: Read) -> None:
     line = json.dumps({**VLLM_BENCH, "request_rate": float("inf")})
     assert "Infinity" in line
     assert len(read(f"{line}\n{line}\n", "runs.jsonl").points) == 2
+
+
+def test_our_own_columns_go_by_any_capitals_and_times_by_ms(read: Read) -> None:
+    text = (
+        "Model, GPU, Precision, Concurrency, Prompt_Tokens, Output_Tokens, TTFT_ms, tpot_ms, Who\n"
+    )
+    text += "llama-3.1-8b, h100, bf16, 10, 1000, 200, 500, 10, me\n"
+    profile = read(text, "points.csv", Assume())
+    (point,) = profile.points
+    assert (point.concurrency, point.ttft_s, point.tpot_s) == pytest.approx((10.0, 0.5, 0.01))
+    assert profile.warnings[0].endswith("columns that are not read: who")
+
+
+def test_what_people_note_beside_a_run_is_read(read: Read) -> None:
+    noted = {**VLLM_BENCH, "tensor_parallel_size": "2", "gpu_type": "NVIDIA H100 80GB HBM3"}
+    (point,) = read(noted, assume=Assume(precision="bf16")).points
+    assert str(point.deployment) == "Llama-3.1-8B bf16 on H100-80GB SXM TP2 PP1"
+    with pytest.raises(InvalidInputError, match="data parallelism"):
+        read({**noted, "dp_size": 2}, assume=Assume(precision="bf16"))
+
+
+@pytest.mark.parametrize("key", ["results", "benchmarks", "runs"])
+def test_a_list_of_runs_may_stand_in_an_object(read: Read, key: str) -> None:
+    profile = read({"made_by": "us", key: [VLLM_BENCH, VLLM_BENCH]})
+    assert (profile.format, len(profile.points)) == ("vllm-bench", 2)
+
+
+def test_runners_of_inferencex_are_no_other_gpus(read: Read) -> None:
+    row = {
+        "hw": "h200-trt",
+        "precision": "fp8",
+        "model": "llama-3.1-70b",
+        "conc": 16,
+        "isl": 1024,
+        "osl": 1024,
+        "tp": 4,
+        "spec_decoding": "none",
+        "output_tput_per_gpu": 250.0,
+        "mean_ttft": 0.4,
+        "mean_tpot": 0.0155,
+    }
+    assert read(row, assume=Assume()).points[0].deployment.gpu == "H200-141GB SXM"
+
+
+def test_everything_that_a_file_leaves_out_is_asked_for_at_once(read: Read) -> None:
+    run = {key: value for key, value in VLLM_BENCH.items() if key != "model_id"}
+    with pytest.raises(InvalidInputError) as error:
+        read(run, assume=Assume(tp=1))
+    assert "model, gpu, precision: the file does not say" in str(error.value)
+    assert "--assume gpu=…" in str(error.value)
+
+
+def test_speculative_decoding_is_said(read: Read) -> None:
+    run = {**VLLM_BENCH, "mean_e2e_latency_ms": 1517.0, "accept_length": 2.9}
+    assert "speculative decoding (2.9" in read(run).warnings[0]

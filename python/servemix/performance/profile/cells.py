@@ -88,9 +88,17 @@ def count(value: Any, where: str) -> int:
 def csv_rows(
     text: str, where: str, needed: tuple[str, ...]
 ) -> Iterator[tuple[str, dict[str, str]]]:
-    """Yield the rows of a CSV text with a name for each; columns are found by their header."""
-    reader = csv.DictReader(io.StringIO(text, newline=""))
+    """Yield the rows of a CSV text with a name for each; columns are found by their header.
+
+    Spaces around names do not count, and neither do capitals where only they differ.
+    """
+    reader = csv.DictReader(io.StringIO(text, newline=""), skipinitialspace=True)
     try:
+        by_lower = {name.lower(): name for name in needed}
+        names = [name.strip() for name in reader.fieldnames or ()]
+        reader.fieldnames = [
+            name if name in needed else by_lower.get(name.lower(), name) for name in names
+        ]
         missing = [name for name in needed if name not in (reader.fieldnames or ())]
         if missing:
             raise InvalidInputError(f"{where}: no column {', '.join(missing)}")

@@ -34,7 +34,15 @@ class OutsideError(InvalidInputError):
 
 
 class NoRateError(InvalidInputError):
-    """The file says that no rate meets its SLO at a place, or next to it."""
+    """The file says that no rate meets its SLO at a place, or next to it.
+
+    Attributes
+    ----------
+    sources
+        Rows of the files that say so.
+    """
+
+    sources: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -153,7 +161,9 @@ class ProfileTable:
             sources |= search.used
             extrapolated |= search.extrapolated
         if not found:
-            raise NoRateError(f"profile of {deployment}: no rate meets the SLO anywhere")
+            error = NoRateError(f"profile of {deployment}: no rate meets the SLO anywhere")
+            error.sources = frozenset().union(*(place.sources for place in places))
+            raise error
         return Found(found, frozenset(sources), extrapolated)
 
     def _value(self, places: Sequence[MeasuredPlace], search: _Search) -> float:
@@ -248,11 +258,13 @@ class ProfileTable:
 
 def _leaf(place: MeasuredPlace, search: _Search) -> float:
     if place.no_rate:
-        raise NoRateError(
+        error = NoRateError(
             f"profile of {search.deployment}: no rate meets the SLO at "
             f"{place.prompt_tokens:g} prompt and {place.output_tokens:g} output tokens "
             f"({min(place.sources)})"
         )
+        error.sources = place.sources
+        raise error
     search.used |= place.sources
     return math.log(place.figures[search.figure])
 

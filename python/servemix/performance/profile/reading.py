@@ -97,7 +97,21 @@ def load_objects(text: str, where: str) -> list[Any]:
         if len(lines) < 2 or not _is_json(lines[0][1]):
             raise
         return [load_json(line, f"{where}:{i}") for i, line in lines]
-    return content if isinstance(content, list) else [content]
+    return content if isinstance(content, list) else _unwrapped(content)
+
+
+def _unwrapped(content: Any) -> list[Any]:
+    """Return the results in an object of no format that holds one list of them, or the object."""
+    objects = [one for one in known_formats().values() if one.kind == "object"]
+
+    def is_known(one: Any) -> bool:
+        return isinstance(one, dict) and any(known.recognises(one) for known in objects)
+
+    if isinstance(content, dict) and not is_known(content):
+        lists = [one for one in content.values() if isinstance(one, list) and one]
+        if len(lists) == 1 and is_known(lists[0][0]):
+            return lists[0]
+    return [content]
 
 
 def _is_json(line: str) -> bool:

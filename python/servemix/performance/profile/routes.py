@@ -111,6 +111,8 @@ class Lookup:
                 found = self.table.find(deployment, in_flight, prompts, outputs)
             except NoRateError as error:
                 self.no_route[-1][a] = True
+                self.sources |= error.sources
+                self.used.add(deployment)
                 self.unmet[f"{who}: {error}"] = None
                 return {}
             except OutsideError as error:

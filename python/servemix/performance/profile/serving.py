@@ -8,9 +8,11 @@ from typing import Any
 
 from servemix.performance.profile.cells import (
     after_first,
+    count,
     not_negative,
     optional,
     required,
+    said,
 )
 from servemix.performance.profile.names import Context, LeftOutError
 from servemix.performance.profile.records import Point, Profile
@@ -47,14 +49,16 @@ def read_run(
     if "total_output_tokens" in content and tokens == 0.0:
         raise LeftOutError("no request of this run was answered with a token")
     assume = context.assume
-    written = content.get("model_id") or content.get("model")
+    gpu = _noted(content, "gpu")
     on = context.deployment(
         where,
-        model=assume.model or written,
-        gpu=content.get("gpu") if assume.gpu is None else None,
-        tp=content.get("tp"),
-        pp=content.get("pp"),
+        model=assume.model or content.get("model_id") or content.get("model"),
+        gpu=gpu if assume.gpu is None else None,
+        tp=_noted(content, "tp"),
+        pp=_noted(content, "pp"),
     )
+    if count(_noted(content, "dp") or 1, f"{where}: dp") > 1:
+        raise LeftOutError("attention data parallelism (dp above 1)")
     completed = required(content, "completed", where)
     prompt = required(content, "total_input_tokens", where) / completed
     output = required(content, "total_output_tokens", where) / completed
@@ -62,10 +66,10 @@ def read_run(
     tpot_s = after_first(content, "mean_tpot_ms", where, scale, output)
     rate = _rate(content, completed, where, warnings)
     latency_s = optional(content, "mean_e2el_ms", where, scale) or ttft_s + (output - 1.0) * tpot_s
-    several = _SEVERAL.match(str(content.get("gpu") or ""))
+    several = _SEVERAL.match(str(gpu or ""))
     if several and int(several[1]) != on.tp * on.pp:
         warnings.append(
-            f"{where}: says gpu {content['gpu']!r}, {several[1]} GPUs, and is taken for one "
+            f"{where}: says gpu {gpu!r}, {several[1]} GPUs, and is taken for one "
             f"replica of {on.tp * on.pp}; `assume` tp and pp, or measure one replica"
         )
     point = Point(
@@ -80,6 +84,20 @@ def read_run(
         where=where,
     )
     return Profile(format=format, points=(point,), warnings=tuple(warnings))
+
+
+#: What people call a deployment's parts where they note them beside a run (vLLM's --metadata).
+_NOTED = {
+    "gpu": ("gpu", "gpu_type", "gpu_name", "gpu_model", "accelerator", "hardware"),
+    "tp": ("tp", "tp_size", "tensor_parallel_size", "tensor_parallel"),
+    "pp": ("pp", "pp_size", "pipeline_parallel_size", "pipeline_parallel"),
+    "dp": ("dp", "dp_size", "data_parallel_size"),
+}
+
+
+def _noted(content: Mapping[str, Any], part: str) -> Any:
+    values = (content.get(key) for key in _NOTED[part])
+    return next((value for value in values if said(value)), None)
 
 
 #: Share of the clients' limit that a run's mean must reach for the limit to be its concurrency:

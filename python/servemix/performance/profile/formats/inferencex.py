@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -14,6 +15,7 @@ from servemix.performance.profile.serving import in_flight, read_run
 
 _TIMES = ("ttft", "tpot", "e2el")
 _HARDWARE = ("hw", "device", "hardware")
+_RUNNER = re.compile(r"((?:gb|b|h|a|mi)\d+x?)-[a-z]+\d*", re.IGNORECASE)
 #: What a row may say of the model: its name, and the prefix that InferenceX gives it.
 _MODELS = ("model", "infmax_model_prefix")
 #: What a route's one kind of replica cannot be, where one of the keys says so.
@@ -47,7 +49,10 @@ def read(content: Mapping[str, Any], where: str, context: Context) -> Profile:
 
 
 def _hardware(content: Mapping[str, Any]) -> Any:
-    return next((content[key] for key in _HARDWARE if said(content.get(key))), None)
+    """Return the GPU's name, without that of the machine or engine: ``h100-cr``, ``h200-trt``."""
+    written = next((content[key] for key in _HARDWARE if said(content.get(key))), None)
+    runner = _RUNNER.fullmatch(str(written))
+    return written if runner is None else runner[1]
 
 
 def _model(content: Mapping[str, Any], context: Context) -> Any:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+import msgspec
+
 from servemix.performance.profile.format import Format, has
 from servemix.performance.profile.names import Context
 from servemix.performance.profile.records import Profile
@@ -19,7 +21,12 @@ def read(content: Mapping[str, Any], where: str, context: Context) -> Profile:
         names = {"model_id": "model_path", "tp": "tp_size", "pp": "pp_size", "dp": "dp_size"}
         for ours, theirs in names.items():
             renamed.setdefault(ours, info.get(theirs))
-    return read_run("sglang-bench", renamed, where, context)
+    part = read_run("sglang-bench", renamed, where, context)
+    accepted = content.get("accept_length")
+    if isinstance(accepted, int | float) and accepted > 1.0:
+        note = f"{where}: measured with speculative decoding ({accepted:g} tokens accepted a step)"
+        return msgspec.structs.replace(part, warnings=(*part.warnings, note))
+    return part
 
 
 FORMAT = Format(
