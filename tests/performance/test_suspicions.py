@@ -66,8 +66,11 @@ def test_nothing_of_a_built_in_scenario_looks_wrong(name: str) -> None:
     assert suspicions(resolve(load_scenario(name))) == []
 
 
-def test_a_type_that_never_comes_rents_nothing_but_is_served_when_it_does() -> None:
-    idle = {**BASE["query_types"][0], "name": "idle", "latency_slo_s": 10, "rate_per_h": 0}
+@pytest.mark.parametrize("unmet", [{}, {"max_unmet": 0.05, "unmet_usd_per_query": 0.01}])
+def test_a_type_that_never_comes_rents_nothing_but_is_served_when_it_does(
+    unmet: dict[str, float],
+) -> None:
+    idle = {**BASE["query_types"][0], "name": "idle", "latency_slo_s": 10, "rate_per_h": 0, **unmet}
     problem, screening = build_problem(scenario_from_data({**BASE, "query_types": [idle]}))
     plan = solve(problem, "bnb")
     assert plan.objective_value == 0.0

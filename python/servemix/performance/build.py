@@ -334,11 +334,11 @@ def _query_type_columns(scenario: Scenario) -> dict[str, Any]:
         )
     }
     for n, entry in enumerate(entries):
-        if entry.rate_per_h == 0 and entry.max_unmet == 0:
+        if entry.rate_per_h == 0 and entry.max_unmet < 1:
             # Nothing has to be ready for what never comes. Whoever changes the rate later, as a
             # planner does, pays so much for a query unserved that it is served.
             columns["max_unmet"][n] = 1.0
-            columns["unmet_usd_per_query"][n] = _IDLE_UNMET_USD
+            columns["unmet_usd_per_query"][n] = max(entry.unmet_usd_per_query, _IDLE_UNMET_USD)
     columns["latency_slo_s"] = [latency_slo_s(entry) for entry in entries]
     columns["error_slo"] = [
         1.0 if entry.error_slo is None else entry.error_slo for entry in entries
