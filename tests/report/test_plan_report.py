@@ -8,6 +8,8 @@ from html.parser import HTMLParser
 import numpy as np
 
 from helpers import feasible_plan, two_types
+from servemix.catalog.calibration import Interval
+from servemix.performance.intervals import FigureIntervals
 from servemix.report.plan_html import plan_html
 from servemix.report.plan_tables import plan_tables
 from servemix.report.plan_text import plan_summary
@@ -124,6 +126,25 @@ def test_token_latencies_are_those_of_the_slowest_route_used() -> None:
     ]
     assert "Token latencies" not in plan_summary(problem, plan)
     assert "Token latencies" in plan_html(problem, plan, known=KNOWN)
+
+
+def test_token_latencies_stand_beside_their_interval() -> None:
+    problem = two_types()
+    names = [str(name) for name in problem.models["name"]]
+    pairs = tuple((name, str(tier)) for name in names for tier in problem.tiers["name"])
+    interval = FigureIntervals(
+        distance="measured",
+        pairs=(),
+        tiers=pairs,
+        factors={"ttft_s": Interval(low=0.5, high=2.0), "tpot_s": Interval(low=0.9, high=1.5)},
+    )
+    known = replace(KNOWN, intervals=(interval,))
+    tables = {t.title: t for t in plan_tables(problem, feasible_plan(problem), known=known)}
+    table = tables["Token latencies"]
+    ttft, tpot = table.rows[0][1], table.rows[0][4]
+    assert (ttft, tpot) == ("0.100 (0.0500–0.200)", "10.0 (9.00–15.0)")
+    assert "9 of 10 measurements" in table.note
+    assert "0.100 (0.0500–0.200)" in plan_html(problem, feasible_plan(problem), known=known)
 
 
 def test_the_summary_tells_bound_and_gap_where_there_is_one() -> None:

@@ -27,7 +27,8 @@ from servemix.catalog.accuracy import (
 )
 from servemix.catalog.calibration import Calibration, decode_calibration
 from servemix.catalog.config import read_config
-from servemix.catalog.entries import AccuracyFact, Gpu, Model, Tier
+from servemix.catalog.entries import AccuracyFact, Gpu, Tier
+from servemix.catalog.model_entry import Model
 from servemix.catalog.precision import PRECISION_ALIASES, PRECISIONS, Precision
 
 __all__ = [

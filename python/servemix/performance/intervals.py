@@ -158,11 +158,14 @@ class FigureIntervals(msgspec.Struct, frozen=True, kw_only=True):
         The (model, GPU) that it holds for.
     factors
         Per figure, the lowest and highest measured/predicted of nine in ten.
+    tiers
+        The (model, tier) that it holds for, by their names in the scenario.
     """
 
     distance: str
     pairs: tuple[tuple[str, str], ...]
     factors: dict[str, Interval]
+    tiers: tuple[tuple[str, str], ...] = ()
 
     def sentence(self) -> str:
         """Say it in one line."""
@@ -190,6 +193,7 @@ def intervals_of_scenario(
     found: dict[str, list[tuple[str, str]]] = {}
     for model, gpu in dict.fromkeys(pairs):
         found.setdefault(distance(calibration, gpu, model), []).append((model, gpu))
+    tiers = [(model.name, tier) for model in resolved.models for tier in resolved.tiers]
     return tuple(
         FigureIntervals(
             distance=name,
@@ -199,10 +203,38 @@ def intervals_of_scenario(
                 for figure, of_figure in calibration.intervals.items()
                 if name in of_figure
             },
+            tiers=tuple(
+                (model, tier.name) for model, tier in tiers if (model, tier.gpu.name) in found[name]
+            ),
         )
         for name in DISTANCES
         if name in found and calibration.intervals
     )
+
+
+def ends_of(
+    intervals: Sequence[FigureIntervals], figure: str, pairs: Sequence[tuple[str, str]]
+) -> tuple[Floats, Floats]:
+    """Lowest and highest measured/predicted of a figure, columns of shape ``(n,)``.
+
+    Parameters
+    ----------
+    intervals
+        Of a scenario.
+    figure
+        ``tpot_s``, ``ttft_s`` or ``output_tokens_per_s``.
+    pairs
+        Names of model and tier; a pair without an interval has NaN.
+    """
+    known = {
+        pair: of_pair.factors[figure]
+        for of_pair in intervals
+        if figure in of_pair.factors
+        for pair in of_pair.tiers
+    }
+    ends = [(known[p].low, known[p].high) if p in known else (np.nan, np.nan) for p in pairs]
+    low, high = np.array(ends, dtype=np.float64).reshape(-1, 2).T
+    return low, high
 
 
 def unfavourable(

@@ -16,7 +16,7 @@ import msgspec
 from servemix import catalog
 from servemix._errors import InvalidInputError
 from servemix.catalog import Gpu, Model, Precision
-from servemix.catalog.entries import KvPrecision
+from servemix.catalog._types import KvPrecision
 from servemix.performance.silicon import (
     from_silicon,
     is_silicon,

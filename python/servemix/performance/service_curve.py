@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from servemix._errors import InvalidInputError
+from servemix.performance._columns import checked_column
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -16,9 +17,6 @@ if TYPE_CHECKING:
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 Tokens = npt.ArrayLike
-
-_COUNTS = ("model", "tier", "tp", "pp", "max_num_seqs")
-_AT_LEAST_ONE = ("tp", "pp", "max_num_seqs")
 
 #: Tokens of one step of an engine where nothing else is said: vLLM's default for a server on large
 #: GPUs (``--max-num-batched-tokens``).
@@ -110,7 +108,7 @@ class ServiceCurve:
     def __post_init__(self) -> None:
         length = np.atleast_1d(np.asarray(self.tp)).shape[0]
         for one in fields(self):
-            column = _column(one.name, getattr(self, one.name), length)
+            column = checked_column(one.name, getattr(self, one.name), length)
             object.__setattr__(self, one.name, column)
         if (above := np.flatnonzero(self.expert_share > 1.0)).size:
             at = int(above[0])
@@ -390,20 +388,3 @@ def _mean_context(prompt_tokens: Tokens, output_tokens: Tokens) -> Floats:
     """Context that a sequence holds on average while it decodes, h + f/2 tokens."""
     outputs = np.asarray(output_tokens, dtype=np.float64)
     return np.asarray(np.asarray(prompt_tokens, dtype=np.float64) + outputs / 2.0)
-
-
-def _column(name: str, values: npt.ArrayLike, length: int) -> npt.NDArray[Any]:
-    """Return one checked, read-only column of the given length; scalars are repeated."""
-    column: npt.NDArray[Any] = np.asarray(values, dtype=np.int64 if name in _COUNTS else np.float64)
-    if column.ndim > 1 or (column.ndim == 1 and column.shape[0] not in (1, length)):
-        raise InvalidInputError(f"{name}: shape {column.shape}; expected ({length},) as tp has")
-    column = np.broadcast_to(column, (length,)).copy()
-    if not np.isfinite(column).all():
-        at = int(np.flatnonzero(~np.isfinite(column))[0])
-        raise InvalidInputError(f"{name}[{at}]: {column[at]} is not a finite number")
-    least = 1 if name in _AT_LEAST_ONE else 0
-    if length and column.min() < least:
-        at = int(np.argmin(column))
-        raise InvalidInputError(f"{name}[{at}]: {column[at]} is below {least}")
-    column.setflags(write=False)
-    return column

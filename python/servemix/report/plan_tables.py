@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from servemix._columns import FloatArray, IntArray
+from servemix.performance.intervals import ends_of
 from servemix.report import figures
 from servemix.report.figures import count, number, percent, usd
 from servemix.report.tables import Table
@@ -224,28 +225,43 @@ def _query_types(problem: Problem, plan: Plan, known: ScenarioFigures | None) ->
 def _token_latencies(problem: Problem, plan: Plan, known: ScenarioFigures) -> Table:
     route = route_of(problem, plan)
     i, size = problem.routes["query_type"][route], problem.num_query_types
-    ttft = _slowest(i, known.ttft_s[route], size)
-    tpot = _slowest(i, known.tpot_s[route], size)
+    served_by = problem.routes["configuration"][route].tolist()
+    pairs = [_names(problem, configuration) for configuration in served_by]
+    columns_of = [
+        (
+            [_slowest(i, column * by, size) for by in (1.0, *ends_of(known.intervals, key, pairs))],
+            slo_s,
+            unit,
+        )
+        for key, column, slo_s, unit in (
+            ("ttft_s", known.ttft_s[route], known.ttft_slo_s, 1.0),
+            ("tpot_s", known.tpot_s[route], known.tpot_slo_s, 1e3),
+        )
+    ]
     rows = []
     for n, name in enumerate(problem.query_types["name"]):
         cells = [name]
-        for value, limit, unit in (
-            (float(ttft[n]), float(known.ttft_slo_s[n]), 1.0),
-            (float(tpot[n]), float(known.tpot_slo_s[n]), 1e3),
-        ):
+        for values, slo_s, unit in columns_of:
+            value, low, high = (float(column[n]) for column in values)
+            limit = float(slo_s[n])
             limited = math.isfinite(limit)
-            cells.append(number(value * unit))
+            within = f" ({number(low * unit)}–{number(high * unit)})" if math.isfinite(low) else ""
+            cells.append(number(value * unit) + within)
             cells.append(number(limit * unit) if limited else figures.NOTHING)
             cells.append(percent(_margin(value, limit)) if limited else figures.NOTHING)
         rows.append(cells)
     columns = ["query type", ">TTFT s", ">limit s", ">margin", ">TPOT ms", ">limit ms", ">margin"]
-    return Table("Token latencies", columns, rows, "Of the slowest route used, at a full batch.")
+    note = "Of the slowest route used, at a full batch."
+    if known.intervals:
+        note += " In brackets, where 9 of 10 measurements lie that were not fitted to."
+    return Table("Token latencies", columns, rows, note)
 
 
 def _slowest(query_type: IntArray, value: FloatArray, size: int) -> FloatArray:
     """Largest value of each query type; not-a-number where it is not served."""
     slowest = np.full(size, -np.inf)
-    np.maximum.at(slowest, query_type, value)
+    with np.errstate(invalid="ignore"):  # an end of an interval that there is not
+        np.maximum.at(slowest, query_type, value)
     slowest[np.isneginf(slowest)] = np.nan
     return slowest
 

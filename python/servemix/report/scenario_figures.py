@@ -12,6 +12,7 @@ from servemix._columns import FloatArray
 
 if TYPE_CHECKING:
     from servemix.performance import Screening
+    from servemix.performance.intervals import FigureIntervals
     from servemix.scenario import Scenario
 
 __all__ = ["ScenarioFigures", "scenario_figures"]
@@ -32,6 +33,8 @@ class ScenarioFigures:
     error_estimated, error_unknown
         Shape (routes): whether the error rate is an estimate, or not known at all; None if all
         are known.
+    intervals
+        How far TTFT and TPOT may be off.
     """
 
     tokens_per_query: FloatArray
@@ -41,6 +44,7 @@ class ScenarioFigures:
     tpot_slo_s: FloatArray
     error_estimated: NDArray[np.bool_] | None = None
     error_unknown: NDArray[np.bool_] | None = None
+    intervals: tuple[FigureIntervals, ...] = ()
 
 
 def scenario_figures(scenario: Scenario, screening: Screening) -> ScenarioFigures:
@@ -58,4 +62,5 @@ def scenario_figures(scenario: Scenario, screening: Screening) -> ScenarioFigure
         tpot_slo_s=limits([entry.tpot_slo_s for entry in entries]),
         error_estimated=screening.error_estimated,
         error_unknown=screening.error_unknown,
+        intervals=screening.intervals,
     )

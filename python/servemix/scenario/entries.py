@@ -12,7 +12,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 
 from servemix.catalog import AccuracyFact
-from servemix.catalog.entries import KvPrecision
+from servemix.catalog._types import KvPrecision
 
 Name = Annotated[str, msgspec.Meta(min_length=1, max_length=200)]
 Positive = Annotated[float, msgspec.Meta(gt=0)]

@@ -28,8 +28,8 @@ from servemix.catalog.config._blocks import block_layers
 from servemix.catalog.config._feed_forward import experts, feed_forward, feed_forward_kinds
 from servemix.catalog.config._fields import VOCABULARY, Fields, language_model
 from servemix.catalog.config._quantization import stored_precision
-from servemix.catalog.entries import Model
 from servemix.catalog.layers import CacheLayers, FeedForward, Mixer
+from servemix.catalog.model_entry import Model
 
 #: Families whose input and output embeddings are one matrix where the file does not say.
 TIED = ("bloom", "cohere", "falcon", "gemma", "gpt2", "gpt_bigcode", "lfm2", "mamba", "mpt", "opt")

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from servemix.catalog._types import KvPrecision
 from servemix.catalog.config._fields import Fields
-from servemix.catalog.entries import KvPrecision
 
 
 def stored_precision(fields: Fields) -> tuple[str, KvPrecision | None]:
