@@ -189,3 +189,28 @@ def test_a_saved_answer_without_a_counter_says_which(tmp_path: Path, shared: Pat
     path.write_text('{"status": "success", "data": {"resultType": "vector", "result": []}}')
     with pytest.raises(InvalidInputError, match="a range is needed"):
         calibrate_counters(path)
+
+
+@pytest.mark.parametrize("engine", ["vllm", "sglang"])
+def test_saved_answers_may_come_in_a_list(tmp_path, engine):
+    requests = "request_success" if engine == "vllm" else "num_requests"
+    answers = [
+        {
+            "status": "success",
+            "data": {
+                "resultType": "matrix",
+                "result": [
+                    {
+                        "metric": {"__name__": f"{engine}:{metric}_total", "model_name": "a"},
+                        "values": [[1759312800 + 30 * i, str(step * i)] for i in range(21)],
+                    }
+                ],
+            },
+        }
+        for metric, step in ((requests, 150), ("prompt_tokens", 1500), ("generation_tokens", 300))
+    ]
+    path = written(tmp_path, json.dumps(answers), "saved.json")
+    assert is_counters(path)
+    (found,) = calibrate_counters(path).types
+    assert found.rate_per_h == pytest.approx(18_000.0)
+    assert (found.input_tokens, found.output_tokens) == (10.0, 2.0)

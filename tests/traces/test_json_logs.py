@@ -146,3 +146,24 @@ def test_one_line_of_a_workload_is_no_wrapper(tmp_path: Path) -> None:
     request = {"Prompt Length": 100, "Output Length": 20}
     path.write_text(json.dumps({"timestamp": 21, "requests": [request, request]}))
     assert read_trace(path).input_tokens.tolist() == [100, 100]
+
+
+def test_bailians_times_are_seconds_and_mooncakes_milliseconds(tmp_path: Path) -> None:
+    path = tmp_path / "trace.jsonl"
+    lengths = {"input_length": 100, "output_length": 20, "hash_ids": [1]}
+    rows = [{"timestamp": 1.5 * i, **lengths} for i in range(3)]
+    of_bailian = [{"chat_id": i, "parent_chat_id": -1, **row} for i, row in enumerate(rows)]
+    path.write_text("".join(f"{json.dumps(row)}\n" for row in of_bailian))
+    assert read_trace(path).arrival_s.tolist() == [0.0, 1.5, 3.0]
+    in_ms = [{**row, "timestamp": 1500 * i} for i, row in enumerate(rows)]
+    path.write_text("".join(f"{json.dumps(row)}\n" for row in in_ms))
+    assert read_trace(path).arrival_s.tolist() == [0.0, 1.5, 3.0]
+
+
+@pytest.mark.parametrize("mark", [";", "\t"])
+def test_a_log_may_be_split_by_semicolons_or_tabs(tmp_path: Path, mark: str) -> None:
+    path = tmp_path / "log.csv"
+    rows = [("timestamp", "prompt_tokens", "completion_tokens")]
+    rows += [(f"2025-10-01 10:00:0{i}", "100", "20") for i in range(3)]
+    path.write_text("".join(f"{mark.join(row)}\n" for row in rows))
+    assert read_trace(path).arrival_s.tolist() == [0.0, 1.0, 2.0]

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
 from servemix._errors import InvalidInputError
-from servemix.traces._lines import Lines, TextTable, header_names, split_csv
+from servemix.traces._lines import Lines, TextTable, header_names, separator_of, split_csv
 from servemix.traces._rows import (
     Parsed,
     Rows,
@@ -57,13 +57,13 @@ class CsvFormat:
 
     def matches(self, lines: Lines) -> bool:
         """Whether the first line is a header that has the needed columns."""
-        names = set(header_names(lines.first))
+        names = set(header_names(lines.first, separator_of(lines.first)))
         needed = (self.time, self.input_tokens, self.output_tokens)
         return all(names.intersection(known) for known in needed)
 
     def read(self, lines: Lines, name: str) -> Trace:
         """Read a file of the format, as `TraceFormat.read` says."""
-        table = split_csv(lines)
+        table = split_csv(lines, separator_of(lines.first))
         columns = {
             role: _first_known(table, getattr(self, role))
             for role in ("time", "input_tokens", "output_tokens", "num_images", "model")

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     import polars as pl
     from numpy.typing import NDArray
 
-__all__ = ["Lines", "TextTable", "read_lines", "split_csv"]
+__all__ = ["Lines", "TextTable", "read_lines", "separator_of", "split_csv"]
 
 # Separator that splits nothing, so that a line stays one field: no text holds this character.
 _NEVER = "\x01"
@@ -222,6 +222,13 @@ def _quoted_row(line: str, separator: str, width: int) -> list[str | None] | Non
     except (csv.Error, StopIteration):
         return None
     return None if len(row) > width else row + [None] * (width - len(row))
+
+
+def separator_of(line: str) -> str:
+    """Return what stands between the names of a header: a comma, semicolon or tab."""
+    if "," in line:
+        return ","
+    return next((mark for mark in (";", "\t") if mark in line), ",")
 
 
 def header_names(line: str, separator: str = ",") -> list[str]:

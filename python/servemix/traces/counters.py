@@ -18,7 +18,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timezone
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -53,7 +53,9 @@ _FALLING_SHARE = 0.25
 _REQUESTS, _PROMPTS, _GENERATIONS = "request_success", "prompt_tokens", "generation_tokens"
 _NEEDED = (_REQUESTS, _PROMPTS, _GENERATIONS)
 
-_SERIES = re.compile(r"(?:vllm:)?(\w+?)(?:_total)?\s*(?:\{(.*)\})?")
+_SERIES = re.compile(r"(?:vllm:|sglang:)?(\w+?)(?:_total)?\s*(?:\{(.*)\})?")
+#: What SGLang calls a counter of vLLM's.
+_SAME = {"num_requests": _REQUESTS}
 _LABEL = re.compile(r'\b(\w+)\s*=\s*"((?:[^"\\]|\\.)*)"')
 
 
@@ -76,10 +78,11 @@ class _Name:
 def _named(text: str) -> _Name | None:
     """Counter that a name means; None for anything else."""
     found = _SERIES.fullmatch(text.strip())
-    if found is None or found[1] not in _NEEDED:
+    metric = "" if found is None else _SAME.get(found[1], found[1])
+    if found is None or metric not in _NEEDED:
         return None
     labels = dict(_LABEL.findall(found[2] or ""))
-    return _Name(found[1], next((labels[key] for key in _MODEL if key in labels), None))
+    return _Name(metric, next((labels[key] for key in _MODEL if key in labels), None))
 
 
 def _refuse_rates(
@@ -208,11 +211,21 @@ def is_saved_response(path: str | os.PathLike[str]) -> bool:
     """Tell by its beginning whether a file is a saved answer of Prometheus' query API."""
     try:
         head = read_header(path)
-        if not head.lstrip().startswith("{"):
+        if not head.lstrip().startswith(("{", "[")):
             return False
-        content = load_json(read_text(path), os.fspath(path))
+        answers = _answers(path)
     except (InvalidInputError, OSError):
         return False
+    return bool(answers) and all(_is_answer(one) for one in answers)
+
+
+def _answers(path: str | os.PathLike[str]) -> list[Any]:
+    """Return the answers of a file: one, or a list with one for each query."""
+    content = load_json(read_text(path), os.fspath(path))
+    return content if isinstance(content, list) else [content]
+
+
+def _is_answer(content: object) -> bool:
     data = content.get("data") if isinstance(content, dict) else None
     return isinstance(data, dict) and "resultType" in data
 
@@ -220,7 +233,7 @@ def is_saved_response(path: str | os.PathLike[str]) -> bool:
 def saved_counters(
     path: str | os.PathLike[str],
 ) -> tuple[dict[_Key, tuple[NDArray[np.float64], NDArray[np.float64]]], list[str]]:
-    """Read the counters of a saved answer of ``/api/v1/query_range``.
+    """Read the counters of saved answers of ``/api/v1/query_range``, one or a list of them.
 
     Returns
     -------
@@ -233,19 +246,21 @@ def saved_counters(
         The answer is an error, or a series is not a list of times and values.
     """
     where = os.fspath(path)
-    content = load_json(read_text(path), where)
-    data = content["data"]
-    if content.get("status") not in (None, "success"):
-        raise InvalidInputError(f"{where}: the answer is an error: {content.get('error')}")
-    if data.get("resultType") != "matrix":
-        raise InvalidInputError(
-            f"{where}: data.resultType is {data.get('resultType')!r}; a range is needed "
-            "(/api/v1/query_range)"
-        )
     found: dict[_Key, tuple[NDArray[np.float64], NDArray[np.float64]]] = {}
     names: dict[str, None] = {}
-    result = data.get("result")
-    for i, series in enumerate(result if isinstance(result, list) else ()):
+    rows: list[Any] = []
+    for content in _answers(path):
+        data = content["data"]
+        if content.get("status") not in (None, "success"):
+            raise InvalidInputError(f"{where}: the answer is an error: {content.get('error')}")
+        if data.get("resultType") != "matrix":
+            raise InvalidInputError(
+                f"{where}: data.resultType is {data.get('resultType')!r}; a range is needed "
+                "(/api/v1/query_range)"
+            )
+        result = data.get("result")
+        rows += result if isinstance(result, list) else []
+    for i, series in enumerate(rows):
         label = f"{where}: data.result[{i}]"
         try:
             metric = {str(key): str(text) for key, text in series["metric"].items()}

@@ -9,6 +9,7 @@ from servemix._errors import InvalidInputError
 from servemix.traces import (
     aibrix,
     azure,
+    bailian,
     burstgpt,
     llmservingsim,
     mooncake,
@@ -17,15 +18,17 @@ from servemix.traces import (
     vllm,
 )
 from servemix.traces._format import TraceFormat
-from servemix.traces._lines import header_names, read_lines
+from servemix.traces._lines import header_names, read_lines, separator_of
 from servemix.traces.trace import Trace
 
 __all__ = ["FORMATS", "read_trace", "trace_name"]
 
-# The order matters: vllm and request-log know columns and keys by many names and come last.
+# The order matters: bailian has Mooncake's keys and more; vllm and request-log know columns and keys
+# by many names and come last.
 _FORMATS: dict[str, TraceFormat] = {
     known.name: known
     for known in (
+        bailian.FORMAT,
         mooncake.FORMAT,
         aibrix.FORMAT,
         llmservingsim.FORMAT,
@@ -87,7 +90,7 @@ def read_trace(
     for known in _FORMATS.values():
         if known.matches(lines):
             return known.read(lines, title)
-    if lengths := _LENGTHS.intersection(header_names(lines.first)):
+    if lengths := _LENGTHS.intersection(header_names(lines.first, separator_of(lines.first))):
         raise InvalidInputError(
             f"{lines.path}: has lengths ({', '.join(sorted(lengths))}) but no times of arrival, so "
             "that it tells no rate; a column of such times is called timestamp, for instance"
