@@ -23,8 +23,8 @@ from servemix.traces.trace import Trace
 
 __all__ = ["FORMATS", "read_trace", "trace_name"]
 
-# The order matters: bailian has Mooncake's keys and more; vllm and request-log know columns and keys
-# by many names and come last.
+# The order matters: bailian has Mooncake's keys and more; vllm and request-log know columns and
+# keys by many names and come last.
 _FORMATS: dict[str, TraceFormat] = {
     known.name: known
     for known in (
