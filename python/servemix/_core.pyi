@@ -1021,8 +1021,21 @@ def _summarise(columns: Columns, outcomes: Columns, slos: Columns) -> dict[str, 
 def _restore(class_: str, state: tuple[Any, ...]) -> Any:
     """For pickle: an instance of a class from its state."""
 
-def _missed(columns: Columns, outcomes: Columns, slos: Columns) -> IntArray:
-    """Requests of each query type that miss an SLO; see `servemix.replay.sizing`."""
+def _missed_within(
+    columns: Columns,
+    served: Columns,
+    slos: Columns,
+    allowed: tuple[list[int], int],
+    *,
+    dispatch: str,
+    chunked_prefill: bool,
+    fused: bool,
+    prefix_caching: bool,
+    cancel: CancelToken | None = None,
+) -> tuple[IntArray, int]:
+    """Requests of each query type that miss an SLO on one deployment, or the counts when more do than may, and how many requests
+    were replayed; see `servemix.replay.sizing`.
+    """
 
 def _reroute(problem: Problem, plan: Plan, *, lift_unmet: bool = False) -> dict[str, Any] | None:
     """Route the traffic of `problem` over the deployments of `plan`; see `servemix.experiments.reroute`."""
@@ -1038,6 +1051,7 @@ def _plan_with_recourse(
     seed: int,
     max_violation_rate: float | None,
     max_evaluations: int,
+    time_limit: float | None = None,
     cancel: CancelToken | None = None,
 ) -> Plan | None:
     """Plan for the least expected cost over sampled scenarios; see `servemix.Recourse`."""

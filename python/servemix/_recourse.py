@@ -6,7 +6,7 @@ import time
 from dataclasses import dataclass
 
 from servemix import _core
-from servemix._core import Plan, Problem
+from servemix._core import CancelToken, Plan, Problem
 from servemix._errors import InvalidInputError
 from servemix._uncertainty import Inflation
 
@@ -65,7 +65,14 @@ class Recourse:
         return Inflation(latency=self.inflation, error=self.inflation)
 
 
-def solve_with_recourse(problem: Problem, recourse: Recourse, start: Plan) -> Plan:
+def solve_with_recourse(
+    problem: Problem,
+    recourse: Recourse,
+    start: Plan,
+    *,
+    time_limit: float | None = None,
+    cancel: CancelToken | None = None,
+) -> Plan:
     """Search deployments from a plan, from greedy ones and from nothing.
 
     Parameters
@@ -76,6 +83,10 @@ def solve_with_recourse(problem: Problem, recourse: Recourse, start: Plan) -> Pl
         Scenarios and effort.
     start
         A plan of this problem as it would be without scenarios; returned where nothing is found.
+    time_limit
+        Wall-clock limit of the search, s; the best so far is returned.
+    cancel
+        Ends the search early.
     """
     factors, started = recourse.factors, time.perf_counter()
     found = _core._plan_with_recourse(
@@ -88,6 +99,8 @@ def solve_with_recourse(problem: Problem, recourse: Recourse, start: Plan) -> Pl
         seed=recourse.seed,
         max_violation_rate=recourse.max_violation_rate,
         max_evaluations=recourse.max_evaluations,
+        time_limit=time_limit,
+        cancel=cancel,
     )
     if found is None:
         return start

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
@@ -16,6 +17,7 @@ from servemix._points import utilization_limits
 from servemix._uncertainty import Inflation
 
 if TYPE_CHECKING:
+    from servemix._core import CancelToken
     from servemix._recourse import Recourse
 
 __all__ = ["robust_solve", "sample_scenarios"]
@@ -39,6 +41,8 @@ def robust_solve(
     robust: Inflation | Recourse | None = None,
     scenarios: Sequence[Problem] | None = None,
     headroom: float = 0.0,
+    time_limit: float | None = None,
+    cancel: CancelToken | None = None,
 ) -> Plan:
     """Plan against worse figures; the plan is costed at the figures as given.
 
@@ -53,17 +57,30 @@ def robust_solve(
         return _against_scenarios(problem, base, solver, scenarios, headroom)
     inflation = robust or Inflation()
     if not isinstance(inflation, Inflation):
-        return _with_recourse(problem, base, solver, inflation)
+        return _with_recourse(problem, base, solver, inflation, time_limit, cancel)
     if inflation.budgeted is not None:
         return _against_budget(problem, base, solver, inflation)
     return _at_given_figures(problem, solver(_box(base, inflation)))
 
 
-def _with_recourse(problem: Problem, base: Problem, solver: Solver, recourse: Recourse) -> Plan:
-    """Search from the plan as it would be."""
+def _with_recourse(  # noqa: PLR0917
+    problem: Problem,
+    base: Problem,
+    solver: Solver,
+    recourse: Recourse,
+    time_limit: float | None,
+    cancel: CancelToken | None,
+) -> Plan:
+    """Search from the plan as it would be; the limit is of both together."""
     from servemix._recourse import solve_with_recourse
 
-    return _at_given_figures(problem, solve_with_recourse(base, recourse, solver(base)))
+    started = time.perf_counter()
+    start = solver(base)
+    left = None
+    if time_limit is not None:
+        left = max(0.0, time_limit - (time.perf_counter() - started))
+    found = solve_with_recourse(base, recourse, start, time_limit=left, cancel=cancel)
+    return _at_given_figures(problem, found)
 
 
 def sample_scenarios(

@@ -96,8 +96,8 @@ def solve(
         An `Inflation`: plan so that every constraint holds wherever the parameters lie within these
         factors, with the routing as planned. A `Recourse`: plan for the least expected cost over
         sampled scenarios, the traffic routed again in each (see ``docs/experiments.md``). The plan
-        is costed at the figures of ``problem``; it has no bound, and limits hold for each of the
-        solves behind it.
+        is costed at the figures of ``problem``; it has no bound. The time limit is that of a
+        `Recourse` as a whole, and of each of the solves behind an `Inflation`.
     scenarios
         Plan so that the deployments have a feasible routing in each of these problems, which have
         the query types and routes of ``problem``. Not together with ``robust``.
@@ -149,7 +149,15 @@ def solve(
                 switches=switches,
             )
 
-        return robust_solve(problem, one, robust=robust, scenarios=scenarios, headroom=headroom)
+        return robust_solve(
+            problem,
+            one,
+            robust=robust,
+            scenarios=scenarios,
+            headroom=headroom,
+            time_limit=time_limit,
+            cancel=cancel,
+        )
     if method in ("gh", "agh", "bnb"):
         plan = _core.solve(
             problem,

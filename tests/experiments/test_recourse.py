@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from servemix import Inflation, InvalidInputError, Recourse, check, solve
+from servemix import CancelToken, Inflation, InvalidInputError, Recourse, check, solve
 from servemix.experiments import changed, generate, stress
 
 RECOURSE = Recourse(1.4, scenarios=30, seed=3, max_evaluations=1500)
@@ -19,6 +19,17 @@ def test_it_is_feasible_as_given_and_costs_less_in_its_scenarios(family):
     assert plan.objective_value >= without.objective_value * (1 - 0.05)
     costs = [stress(problem, one, 1.4, 30, seed=3).cost.mean for one in (plan, without)]
     assert costs[0] <= costs[1] * (1 + 1e-9)
+
+
+def test_the_time_limit_and_a_token_end_the_search():
+    problem = generate(8, 8, 10, rate_scale=10.0, seed=1)
+    effort = Recourse(1.5, scenarios=300, max_evaluations=10**9)
+    plan = solve(problem, "gh", robust=effort, time_limit=0.2)
+    assert check(problem, plan).feasible
+    cancel = CancelToken()
+    cancel.cancel()
+    plan = solve(problem, "gh", robust=effort, cancel=cancel)
+    assert plan.status in ("FEASIBLE", "NO_SOLUTION_FOUND")
 
 
 def test_it_costs_less_in_scenarios_that_it_has_not_seen():

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import pytest
 
@@ -10,9 +12,11 @@ from servemix import InvalidInputError, check
 from servemix.performance import build_problem
 from servemix.replay import Requests, hold, replay
 from servemix.replay.fleet import Fleet
+from servemix.replay.hold import draws_of
+from servemix.replay.pooled import pooled
 from servemix.replay.run import ReplaySettings
 from servemix.replay.sizing import Sizing
-from servemix.replay.tries import Needed
+from servemix.replay.tries import Needed, sample
 from servemix.scenario import Scenario, load_scenario, scenario_from_data, scenario_to_data
 
 SCENARIO = load_scenario("azure-2023")
@@ -38,6 +42,68 @@ def test_deployments_on_their_own_miss_what_the_whole_plan_misses(cv: float) -> 
     expected = sum(missed(SCENARIO, plan, draw) for draw in draws)
     assert sizing.all_missed(counts).tolist() == expected.tolist()
     assert sizing.requests.sum() == sum(len(draw) for draw in draws)
+
+
+def test_counts_end_where_too_many_miss_and_sizes_are_the_same() -> None:
+    draws = [Requests.gamma(SCENARIO, cv=3.0, duration_s=600.0, seed=seed) for seed in (1, 2)]
+    found = hold(SCENARIO, draws, method="gh")
+    assert found is not None
+    plan, needed = found.plan, Needed.of(SCENARIO, None)
+    ending = Sizing(SCENARIO, PROBLEM, plan, draws, FLEET, ReplaySettings(), needed)
+    whole = Sizing(SCENARIO, PROBLEM, plan, draws, FLEET, ReplaySettings())
+    enough = needed.may_miss(whole.requests)
+    sizes = [one.size(enough, np.inf) for one in (ending, whole)]
+    assert sizes[0] is not None
+    assert sizes[1] is not None
+    assert sizes[0].tolist() == sizes[1].tolist()
+    assert ending.replayed < whole.replayed
+    fewest = ending.least.tolist()
+    assert not enough(ending.all_missed(fewest))
+    assert (ending.all_missed(fewest) <= whole.all_missed(fewest)).all()
+
+
+def test_a_sample_of_the_draws_covers_the_time_of_one() -> None:
+    draws = [Requests.poisson(SCENARIO, duration_s=900.0, seed=seed) for seed in range(3)]
+    parts = sample(draws)
+    assert len(parts) == 3
+    bounds = [(part.arrival_s[0], part.arrival_s[-1]) for part in parts]
+    for n, (begin_s, end_s) in enumerate(bounds):
+        assert 300.0 * n - 5.0 <= begin_s <= end_s <= 300.0 * (n + 1) + 5.0
+    assert sum(map(len, parts)) == pytest.approx(len(draws[0]), rel=0.05)
+    assert sample(draws[:1])[0].arrival_s.tolist() == draws[0].arrival_s.tolist()
+
+
+def test_draws_together_have_all_requests_one_draw_after_the_other() -> None:
+    plan = servemix.solve(PROBLEM, "gh")
+    late = Requests.poisson(SCENARIO, duration_s=60.0, seed=1)
+    # one that begins late, and so lasts shorter than it reaches
+    late = dataclasses.replace(late, arrival_s=late.arrival_s + 500.0)
+    replays = [
+        replay(SCENARIO, plan, one)
+        for one in (late, Requests.poisson(SCENARIO, duration_s=90.0, seed=2))
+    ]
+    together = pooled(SCENARIO, replays)
+    assert together.total.requests == sum(one.total.requests for one in replays)
+    met = sum(one.attainment * one.total.requests for one in replays)
+    assert together.attainment == pytest.approx(met / together.total.requests)
+    assert (np.diff(together.requests["arrival_s"]) >= 0.0).all()
+
+
+def test_as_many_draws_as_come_to_enough_requests() -> None:
+    def drawn(per_draw: int) -> list[int]:
+        one = Requests(np.zeros(per_draw), np.ones(per_draw), np.ones(per_draw), np.zeros(per_draw))
+        seeds: list[int] = []
+
+        def draw(seed: int) -> Requests:
+            seeds.append(seed)
+            return one
+
+        assert len(draws_of(draw, first=7)) == len(seeds)
+        return seeds
+
+    assert drawn(10_000) == [7, 8, 9, 10, 11, 12]
+    assert drawn(40_000) == [7, 8, 9, 10]
+    assert drawn(200_000) == [7, 8]
 
 
 def test_a_held_plan_holds_under_bursts_and_one_at_mean_rates_does_not() -> None:

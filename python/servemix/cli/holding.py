@@ -32,7 +32,8 @@ class Held:
     arrivals: str
     trace: tuple[Path, ...]
     attainment: float | None
-    seeds: Sequence[int]
+    first_seed: int
+    seeds: int | None
     withstand: float | None
 
     @staticmethod
@@ -45,7 +46,8 @@ class Held:
         trace: tuple[Path, ...],
         arrivals: str | None,
         attainment: float | None,
-        seeds: Sequence[int],
+        first_seed: int,
+        seeds: int | None,
         withstand: float | None,
     ) -> Held | None:
         """Return what the options ask for; None if the plan is not held.
@@ -78,7 +80,7 @@ class Held:
         is_quick = method in _QUICK and not bound
         if not has_curves or not (asked or wants or is_quick):
             return None
-        return Held(kind, trace, attainment, seeds, withstand)
+        return Held(kind, trace, attainment, first_seed, seeds, withstand)
 
     def run(self, given: Given, method: str, seed: int) -> Hold | None:
         """Plan, replay and plan again; None if the problem has no plan at all."""
@@ -91,23 +93,28 @@ class Held:
                 given.scenario,
                 self._requests(given.scenario),
                 attainment=self.attainment,
-                seeds=self.seeds,
                 method=method,
                 seed=seed,
                 problem=given.problem,
                 withstand=self.withstand,
             )
 
-    def _requests(self, scenario: Scenario) -> list[Requests] | None:
+    def _requests(self, scenario: Scenario) -> Sequence[Requests]:
         from servemix.replay import Requests
+        from servemix.replay.hold import draws_of
 
-        if self.arrivals == "described":
-            return None
-        if self.arrivals == "poisson":
-            return [Requests.poisson(scenario, duration_s=3600.0, seed=draw) for draw in self.seeds]
-        from servemix.traces import read_trace
+        if self.arrivals == "trace":
+            from servemix.traces import read_trace
 
-        return [Requests.from_traces(scenario, [read_trace(file) for file in self.trace])]
+            return [Requests.from_traces(scenario, [read_trace(file) for file in self.trace])]
+
+        def draw(seed: int) -> Requests:
+            if self.arrivals == "described":
+                return Requests.described(scenario, seed=seed)
+            return Requests.poisson(scenario, duration_s=3600.0, seed=seed)
+
+        first, count = self.first_seed, self.seeds
+        return draws_of(draw, None if count is None else range(first, first + count), first)
 
 
 def told(

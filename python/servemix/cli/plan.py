@@ -71,11 +71,15 @@ def plan(
         ),
     ] = None,
     seeds: Annotated[
-        int,
+        int | None,
         typer.Option(
-            "--seeds", min=1, max=100, help="Random draws of the arrivals to size against."
+            "--seeds",
+            min=1,
+            max=100,
+            help="Random draws of the arrivals to size against. Default: as many as come to "
+            "150,000 requests, 2 to 6.",
         ),
-    ] = 3,
+    ] = None,
     withstand: Annotated[
         float | None,
         typer.Option(
@@ -115,7 +119,8 @@ def plan(
         trace=tuple(trace or ()),
         arrivals=arrivals,
         attainment=attainment,
-        seeds=range(solving.seed, solving.seed + seeds),
+        first_seed=solving.seed,
+        seeds=seeds,
         withstand=withstand,
     )
     held = None if choice is None else choice.run(given, solving.method, solving.seed)

@@ -95,7 +95,8 @@ def replay(
             "--planner",
             min=1.0,
             metavar="SECONDS",
-            help="Re-plan at this interval, from the rates of the previous interval.",
+            help="Re-plan at this interval, from the rates of the previous interval, with "
+            "deployments no busier than in the plan.",
         ),
     ] = None,
     start_s: Annotated[
@@ -126,6 +127,7 @@ def replay(
     from servemix.replay import PlannerLoop, losses
     from servemix.replay import replay as run
     from servemix.replay.fleet import Fleet
+    from servemix.replay.hold import with_points_of
     from servemix.report.replay_tables import losses_table, replay_headline, replay_tables
     from servemix.scenario import load_scenario
 
@@ -141,7 +143,8 @@ def replay(
         raise InvalidInputError(f"--arrivals series: {loaded.name} carries no rates over time")
     read = read_plan(plan, given.problem)
     fleet = Fleet.of(loaded)
-    loop = None if replan is None else PlannerLoop(given.problem, replan, start_s)
+    points = None if replan is None else with_points_of(given.problem, read)
+    loop = None if replan is None or points is None else PlannerLoop(points, replan, start_s)
     replays, rentals = [], []
     with progress(f"{scenario}: replaying"):
         for draw in range(seed, seed + seeds):

@@ -228,7 +228,8 @@ def _held(given: Given, asked: bool | None, seed: int) -> tuple[Any, Any]:
         trace=(),
         arrivals=None,
         attainment=None,
-        seeds=range(seed, seed + 3),
+        first_seed=seed,
+        seeds=None,
         withstand=None,
     )
     held = None if choice is None else choice.run(given, "agh", seed)

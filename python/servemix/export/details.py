@@ -103,8 +103,8 @@ class PlanFacts:
         ]
         attained: dict[str, Any] = {}
         if held is not None:
-            # the draw that went worst
-            shown = min(held.replays, key=lambda one: one.attainment)
+            # all draws together, as holding judges them
+            shown = held.together
             for entry, planned, row in zip(
                 query_types, held.type_attainment, shown.query_types, strict=True
             ):

@@ -11,8 +11,9 @@ enough; the cheapest that holds is kept.
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property, partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -21,11 +22,12 @@ import numpy.typing as npt
 from servemix._changes import changed
 from servemix._errors import InvalidInputError
 from servemix.replay.fleet import Fleet
+from servemix.replay.pooled import pooled
 from servemix.replay.requests import Requests
 from servemix.replay.result import Replay
 from servemix.replay.rolling import PlannerLoop
 from servemix.replay.run import ReplaySettings, replay
-from servemix.replay.sizing import Sizing
+from servemix.replay.sizing import loads
 from servemix.replay.tries import Needed, Tries, against_worse, solved
 
 if TYPE_CHECKING:
@@ -33,6 +35,10 @@ if TYPE_CHECKING:
     from servemix.scenario import Scenario
 
 Ints = npt.NDArray[np.int64]
+
+#: Requests that a plan is held against, about, and how many draws they may come from.
+_DRAWN = 150_000
+_FEWEST_DRAWS, _MOST_DRAWS = 2, 6
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,6 +73,8 @@ class Hold:
         Wall-clock time, s.
     draws
         The requests of each replay.
+    scenario
+        What was planned.
     """
 
     plan: Plan
@@ -83,6 +91,12 @@ class Hold:
     plans_tried: int
     runtime_s: float
     draws: tuple[Requests, ...] = field(repr=False, default=())
+    scenario: Scenario = field(kw_only=True, repr=False)
+
+    @cached_property
+    def together(self) -> Replay:
+        """All draws as one, as holding judges them."""
+        return pooled(self.scenario, self.replays)
 
     @property
     def replay(self) -> Replay:
@@ -103,7 +117,7 @@ def hold(
     requests: Requests | Sequence[Requests] | None = None,
     *,
     attainment: float | None = None,
-    seeds: Sequence[int] = (0, 1, 2),
+    seeds: Sequence[int] | None = None,
     method: str = "agh",
     seed: int = 0,
     settings: ReplaySettings | None = None,
@@ -124,7 +138,8 @@ def hold(
         Share of all requests that is to meet every SLO; the scenario's if it is None. A single
         query type may miss three times as many, unless it states a share of its own.
     seeds
-        Seeds of the draws where ``requests`` is None.
+        Seeds of the draws where ``requests`` is None. By default as many draws, from seed 0 on, as
+        come to 150,000 requests together, at least two and at most six.
     method, seed
         Of the solver.
     settings
@@ -159,20 +174,20 @@ def hold(
         return None
     tries = Tries(scenario, given, draws, fleet, how, needed, keeps=withstand is not None)
     if withstand is None:
-        plans = tries.plans(naive, method, seed)
+        found = tries.best(tries.plans(naive, method, seed))
     else:
-        plans = [against_worse(given, withstand, method, seed)]
-    found = tries.best(plans)
+        found = tries.best([against_worse(given, withstand, method, seed)])
+    plans = tries.looked_at
     held, message = found is not None, None
     if found is None:
         found = tries.most_attained([*plans, naive])
         message = tries.what_is_short(found, plans)
-    plan, sizing, counts = found
+    plan, _, counts = found
     sized = sized_plan(given, plan, counts, time.perf_counter() - started)
     replays = tuple(
         replay(scenario, sized, draw, settings=how, fleet=fleet, seed=0) for draw in draws
     )
-    points = _with_points(given, sizing, counts)
+    points = with_points_of(given, sized)
     loop = PlannerLoop(points)
     looped = replay(scenario, sized, draws[0], settings=how, fleet=fleet, planner=loop)
     return Hold(
@@ -187,24 +202,57 @@ def hold(
         in_the_loop=looped,
         in_the_loop_usd_per_h=loop.rental_usd_per_h(looped.phases, draws[0].duration_s),
         message=message,
-        plans_tried=tries.count,
+        plans_tried=len(plans),
         runtime_s=time.perf_counter() - started,
         draws=draws,
+        scenario=scenario,
     )
 
 
 def _draws(
-    scenario: Scenario, requests: Requests | Sequence[Requests] | None, seeds: Sequence[int]
+    scenario: Scenario,
+    requests: Requests | Sequence[Requests] | None,
+    seeds: Sequence[int] | None,
 ) -> tuple[Requests, ...]:
     if isinstance(requests, Requests):
         return (requests,)
     if requests is not None:
         found = tuple(requests)
     else:
-        found = tuple(Requests.described(scenario, seed=seed) for seed in seeds)
+        found = draws_of(partial(_described, scenario), seeds)
     if not found or not all(len(one) for one in found):
         raise InvalidInputError("requests: there are none")
     return found
+
+
+def _described(scenario: Scenario, seed: int) -> Requests:
+    return Requests.described(scenario, seed=seed)
+
+
+def draws_of(
+    draw: Callable[[int], Requests], seeds: Sequence[int] | None = None, first: int = 0
+) -> tuple[Requests, ...]:
+    """Draw requests with several seeds.
+
+    What is drawn bursts and drifts differently each time, so that a plan that holds in a few draws
+    holds less well in others; many requests in each make up for few draws.
+
+    Parameters
+    ----------
+    draw
+        Draws with a seed.
+    seeds
+        The seeds. None takes as many, from ``first`` on, as come to 150,000 requests together, at
+        least two and at most six.
+    first
+        The first seed.
+    """
+    if seeds is not None:
+        return tuple(draw(seed) for seed in seeds)
+    found = [draw(first)]
+    count = int(np.ceil(_DRAWN / max(len(found[0]), 1)))
+    more = range(first + 1, first + min(max(count, _FEWEST_DRAWS), _MOST_DRAWS))
+    return (*found, *(draw(seed) for seed in more))
 
 
 def sized_plan(problem: Problem, plan: Plan, counts: Ints, runtime_s: float) -> Plan:
@@ -224,15 +272,31 @@ def sized_plan(problem: Problem, plan: Plan, counts: Ints, runtime_s: float) -> 
     )
 
 
-def _with_points(problem: Problem, sizing: Sizing, counts: Ints) -> Problem:
-    """Give what is deployed the operating point at which it holds."""
+def with_points_of(problem: Problem, plan: Plan) -> Problem:
+    """Give what a plan deploys the operating point at which it is deployed.
+
+    Parameters
+    ----------
+    problem
+        What the plan is of.
+    plan
+        A plan that holds, with the replicas that it takes.
+
+    Returns
+    -------
+    Problem
+        The problem with ``max_utilization`` and ``min_replicas`` per configuration: a planner that
+        is given it keeps deployments as lightly loaded as the plan does.
+    """
     c = problem.configurations
     own, least = c["max_utilization"].copy(), c["min_replicas"].copy()
-    at = sizing.configuration
+    at = np.asarray(plan.deployments["configuration"], dtype=np.int64)
+    counts = np.asarray(plan.deployments["replicas"], dtype=np.int64)
+    taken = loads(problem, plan)[0][at]
     # what the planned traffic takes of the replicas, up to the next percent
-    busy = sizing.busy / np.maximum(counts, 1)
+    busy = taken / np.maximum(counts, 1)
     # what is not deployed cannot be known to hold at more than all of this together does
-    together = float(sizing.busy.sum()) / max(float(counts.sum()), 1.0)
+    together = float(taken.sum()) / max(float(counts.sum()), 1.0)
     own = np.minimum(np.where(own > 0.0, own, problem.max_utilization), max(together, 0.01))
     own[at] = np.clip(np.ceil(100.0 * busy) / 100.0, 0.01, 1.0)
     least[at] = np.minimum(counts, c["max_replicas"][at])

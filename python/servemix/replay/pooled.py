@@ -42,7 +42,8 @@ def pooled(scenario: Scenario, replays: Sequence[Replay]) -> Replay:
         name: np.concatenate([one.requests[name] for one in replays]) for name in first.requests
     }
     # One draw after the other, so that arrivals rise.
-    begins = np.cumsum([0.0, *(one.duration_s for one in replays[:-1])])
+    lasts = [one.requests["arrival_s"] for one in replays[:-1]]
+    begins = np.cumsum([0.0, *(float(at[-1]) if len(at) else 0.0 for at in lasts)])
     columns["arrival_s"] = columns["arrival_s"] + np.repeat(
         begins, [len(one.requests["arrival_s"]) for one in replays]
     )

@@ -121,20 +121,20 @@ class Requests:
             columns["prefix_block_tokens"] = self.prefix_block_tokens
         return columns
 
-    def take(self, chosen: npt.ArrayLike) -> Requests:
+    def take(self, chosen: npt.ArrayLike | slice) -> Requests:
         """Select requests by index or by a mask of shape ``(num_requests,)``; order is kept.
 
         Parameters
         ----------
         chosen
-            Indices, or a mask.
+            Indices, a mask, or a slice.
 
         Returns
         -------
         Requests
             The chosen requests.
         """
-        index = np.arange(len(self))[np.asarray(chosen)]
+        index = np.arange(len(self))[chosen if isinstance(chosen, slice) else np.asarray(chosen)]
         columns = {
             name: getattr(self, name)[index]
             for name in ("arrival_s", "input_tokens", "output_tokens", "query_type")

@@ -14,17 +14,20 @@ import numpy.typing as npt
 
 from servemix import _core
 from servemix._points import utilization_limits
-from servemix.replay.fleet import Fleet
+from servemix.replay.fleet import CURVE_COLUMNS, Fleet
 from servemix.replay.requests import Requests
 from servemix.replay.result import slos_of
 from servemix.replay.run import ReplaySettings
 
 if TYPE_CHECKING:
     from servemix import Plan, Problem
+    from servemix.replay.tries import Needed
     from servemix.scenario import Scenario
 
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
+#: Misses of deployments under the same requests, by what they depend on and replicas.
+Known = dict[tuple[tuple[Any, ...], int], Ints]
 
 #: Growth of a count while it is not enough.
 _GROWTH = 1.3
@@ -53,6 +56,8 @@ class Sizing:
         draws: Sequence[Requests],
         fleet: Fleet,
         settings: ReplaySettings,
+        needed: Needed | None = None,
+        known: Known | None = None,
     ) -> None:
         self.problem, self.plan, self.settings = problem, plan, settings
         self.configuration = np.asarray(plan.deployments["configuration"], dtype=np.int64)
@@ -63,26 +68,36 @@ class Sizing:
         self.usd_per_h = problem.tiers["gpu_usd_per_h"][tier] * gpus
         self.gpus, self.pool = gpus, problem.tiers["pool"][tier]
         self.max_replicas = c["max_replicas"][self.configuration]
-        time, memory = _loads(problem, plan)
+        time, memory = loads(problem, plan)
         #: Replicas that are busy all the time with the planned traffic.
         self.busy = time[self.configuration]
-        needed = np.ceil(np.maximum(time / utilization_limits(problem), memory) - 1e-9)
-        self.least = np.maximum(needed, c["min_replicas"])[self.configuration].astype(np.int64)
+        fitting = np.ceil(np.maximum(time / utilization_limits(problem), memory) - 1e-9)
+        self.least = np.maximum(fitting, c["min_replicas"])[self.configuration].astype(np.int64)
         self._columns = fleet.deployments(plan, settings.max_num_batched_tokens)
         self._slos = slos_of(scenario)
         #: Requests that were replayed so far.
         self.replayed = 0
-        self._known: dict[tuple[int, int], Ints] = {}
+        self._known: Known = {} if known is None else known
+        self._draws = draws
         num_types = problem.num_query_types
         self.requests = np.zeros(num_types, dtype=np.int64)
         self._unserved = np.zeros(num_types, dtype=np.int64)
-        self._parts: list[list[dict[str, Any]]] = [[] for _ in self.configuration]
+        places = []
         for draw in draws:
             place = self._assigned(draw)
             self.requests += np.bincount(draw.query_type, minlength=num_types)
             self._unserved += np.bincount(draw.query_type[place < 0], minlength=num_types)
-            for d, part in enumerate(self._parts):
-                part.append(_part(draw, place == d).columns())
+            places.append(place)
+        #: Which requests of each draw a deployment gets.
+        self._gets = [[place == d for place in places] for d in range(len(self.configuration))]
+        self._parts: dict[int, list[dict[str, Any]]] = {}
+        most = self.requests if needed is None else needed.of_types(self.requests)
+        #: Requests of each query type, and of all, that may miss beside those left unserved.
+        self._allowed = (
+            np.maximum(most - self._unserved, 0),
+            int(max(most.sum() if needed is None else needed.of_all(self.requests), 0)),
+        )
+        self._same = [self._key(d) for d in range(len(self.configuration))]
 
     def _assigned(self, requests: Requests) -> Ints:
         """Place of each request in the plan's deployments; -1 if it goes unserved."""
@@ -93,17 +108,43 @@ class Sizing:
         place = np.searchsorted(self.configuration, np.maximum(picked, 0))
         return np.where(picked < 0, -1, place).astype(np.int64)
 
+    def _key(self, deployment: int) -> tuple[Any, ...]:
+        """Return what the misses of a deployment depend on beside its replicas."""
+        curve = tuple(float(self._columns[name][deployment]) for name in CURVE_COLUMNS)
+        gets = tuple(hash(mask.tobytes()) for mask in self._gets[deployment])
+        types, total = self._allowed
+        return int(self.configuration[deployment]), curve, gets, types.tobytes(), total
+
+    def counts_all(self) -> None:
+        """From now on count every miss, also where there are more than may be."""
+        self._allowed = (self.requests, int(self.requests.sum()))
+        self._same = [self._key(d) for d in range(len(self.configuration))]
+
     def missed(self, deployment: int, replicas: int) -> Ints:
-        """Count the requests of each query type that a deployment answers too late."""
-        key = (deployment, replicas)
+        """Count the requests of each query type that a deployment answers too late.
+
+        Where more do than all deployments together may, its replays end there, and so does the
+        count.
+        """
+        key = (self._same[deployment], replicas)
         if key not in self._known:
-            self._known[key] = sum(
-                (self._replayed(deployment, replicas, part) for part in self._parts[deployment]),
-                np.zeros_like(self.requests),
-            )
+            if deployment not in self._parts:
+                masks = zip(self._draws, self._gets[deployment], strict=True)
+                self._parts[deployment] = [draw.take(mask).columns() for draw, mask in masks]
+            types, total = self._allowed
+            found = np.zeros_like(self.requests)
+            for part in self._parts[deployment]:
+                found += self._replayed(
+                    deployment, replicas, part, types - found, total - int(found.sum())
+                )
+                if found.sum() > total or (found > types).any():
+                    break
+            self._known[key] = found
         return self._known[key]
 
-    def _replayed(self, deployment: int, replicas: int, columns: dict[str, Any]) -> Ints:
+    def _replayed(
+        self, deployment: int, replicas: int, columns: dict[str, Any], types: Ints, total: int
+    ) -> Ints:
         one = {
             name: np.asarray(column)[deployment : deployment + 1]
             for name, column in self._columns.items()
@@ -115,20 +156,18 @@ class Sizing:
             "replica_until_s": np.full(replicas, np.inf),
         }
         how = self.settings
-        self.replayed += len(columns["arrival_s"])
-        outcome = _core._replay(
+        missed, replayed = _core._missed_within(
             columns,
-            np.zeros(len(columns["arrival_s"]), dtype=np.int64),
             one,
+            self._slos,
+            (types.tolist(), total),
             dispatch=how.dispatch,
             chunked_prefill=how.chunked_prefill,
             fused=how.fused,
             prefix_caching=how.prefix_caching,
-            leap=True,
-            threads=1,
-            cancel=None,
         )
-        return _core._missed(columns, outcome, self._slos)
+        self.replayed += replayed
+        return missed
 
     def all_missed(self, counts: Sequence[int]) -> Ints:
         """Count the requests of each type that are answered too late, or not at all."""
@@ -151,12 +190,26 @@ class Sizing:
             for g, limit in enumerate(problem.pools["max_gpus"])
         )
 
-    def size(self, enough: Callable[[Ints], bool], most_usd_per_h: float) -> Ints | None:
+    def size(
+        self,
+        enough: Callable[[Ints], bool],
+        most_usd_per_h: float,
+        near: Ints | None = None,
+    ) -> Ints | None:
         """Find counts whose misses are few enough.
 
         First each deployment alone gets what keeps its own misses within what all may miss; then
         the one that gains most per dollar gets more until all together are few enough; then what
         is not needed goes, and replicas move from dear deployments to cheap ones.
+
+        Parameters
+        ----------
+        enough
+            Tells whether misses of each query type are few enough.
+        most_usd_per_h
+            What has to cost less.
+        near
+            Counts near which those wanted are thought to be.
 
         Returns
         -------
@@ -173,7 +226,7 @@ class Sizing:
             if np.isfinite(most_usd_per_h) and self.usd_per_h[d] > 0.0:
                 others = float(self.usd_per_h @ counts) - self.usd_per_h[d] * counts[d]
                 most = min(most, int((most_usd_per_h - others) / self.usd_per_h[d]))
-            found = self._alone(d, enough, most)
+            found = self._alone(d, enough, most, None if near is None else int(near[d]))
             if found is None:
                 return None
             counts[d] = found
@@ -192,15 +245,27 @@ class Sizing:
         counts = self._trimmed(counts, enough)
         return counts if self.fits(counts) else None
 
-    def _alone(self, d: int, enough: Callable[[Ints], bool], most: int) -> int | None:
+    def _alone(
+        self, d: int, enough: Callable[[Ints], bool], most: int, near: int | None
+    ) -> int | None:
         """Fewest replicas with which a deployment's own misses are within what all may miss."""
-        low = high = int(self.least[d])
+        low = int(self.least[d])
         if low > most:
             return None
-        while not enough(self.missed(d, high)):
-            low, high = high + 1, min(most, max(high + 1, int(np.ceil(high * _GROWTH))))
-            if low > most:
-                return None
+        high = low if near is None else min(max(near, low), most)
+        if enough(self.missed(d, high)):
+            step = 1
+            while high > low:
+                fewer = max(low, high - step)
+                if not enough(self.missed(d, fewer)):
+                    low = fewer + 1
+                    break
+                high, step = fewer, 2 * step
+        else:
+            while not enough(self.missed(d, high)):
+                low, high = high + 1, min(most, max(high + 1, int(np.ceil(high * _GROWTH))))
+                if low > most:
+                    return None
         while low < high:
             middle = (low + high) // 2
             if enough(self.missed(d, middle)):
@@ -243,7 +308,7 @@ def _more(count: int) -> int:
     return count + max(1, count // 12)
 
 
-def _loads(problem: Problem, plan: Plan) -> tuple[Floats, Floats]:
+def loads(problem: Problem, plan: Plan) -> tuple[Floats, Floats]:
     """Replicas whose time, and whose KV memory, the planned traffic takes, per configuration."""
     routes, routing = problem.routes, plan.routing
     width = problem.num_configurations
@@ -258,18 +323,4 @@ def _loads(problem: Problem, plan: Plan) -> tuple[Floats, Floats]:
     return (
         np.bincount(a, per_s * routes["busy_s"][at], width).astype(np.float64),
         memory_gb / problem.configurations["kv_cache_gb"],
-    )
-
-
-def _part(requests: Requests, chosen: npt.NDArray[np.bool_]) -> Requests:
-    """Select some of the requests."""
-    blocks = requests.prefix_blocks
-    kept = None if blocks is None else tuple(blocks[n] for n in np.flatnonzero(chosen))
-    return Requests(
-        requests.arrival_s[chosen],
-        requests.input_tokens[chosen],
-        requests.output_tokens[chosen],
-        requests.query_type[chosen],
-        description=requests.description,
-        prefix_blocks=kept,
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -14,8 +14,8 @@ from servemix._errors import InvalidInputError
 from servemix.replay.fleet import Fleet
 from servemix.replay.requests import Requests
 from servemix.replay.run import ReplaySettings
-from servemix.replay.screen import sound_routes, with_routes
-from servemix.replay.sizing import Sizing
+from servemix.replay.screen import Screen, with_routes
+from servemix.replay.sizing import Known, Sizing
 
 if TYPE_CHECKING:
     from servemix import Plan, Problem
@@ -28,8 +28,10 @@ TYPE_MISSES = 3.0
 #: Utilizations, as shares of the problem's own, and factors on the SLOs, with which plans are made;
 #: and factors on these utilizations, with which further plans are made by the greedy heuristic.
 NEARBY = (0.85, 1.1, 0.7)
-#: What the first draw may be replayed, in whole replays, before no further plan is looked at.
-_MOST_REPLAYS = 25
+#: What the sample may be replayed, in whole replays, before no further plan is looked at.
+_MOST_REPLAYS = 20
+#: Requests of the sample, about, at most.
+_SAMPLED = 60_000
 POINTS = (
     (0.4, 1.0),
     (0.4, 0.5),
@@ -39,9 +41,11 @@ POINTS = (
     (0.25, 0.5),
     (1.0, 1.0),
 )
-#: Plans that are sized by all draws, the cheapest by the first one, and how many times the cost of
-#: the cheapest so far a plan may reach while it is sized.
-_FINALISTS = 2
+#: Plans that are sized by all draws, the cheapest by the sample; requests replayed for that after
+#: which no further one is; and how many times dearer than the cheapest so far a plan may become
+#: while it is sized.
+_FINALISTS = 3
+_MOST_REPLAYED = 4_000_000
 _WORTH = 1.25
 
 
@@ -62,13 +66,20 @@ class Needed:
         own = [entry.attainment for entry in scenario.query_types]
         return Needed(share, np.array([least if one is None else one for one in own]))
 
+    def of_types(self, came: Ints) -> Ints:
+        """Return how many requests of each query type may miss an SLO."""
+        return np.floor((1.0 - self.types) * came).astype(np.int64)
+
+    def of_all(self, came: Ints) -> int:
+        """Return how many requests of all may miss an SLO."""
+        return int((1.0 - self.all) * float(came.sum()))
+
     def may_miss(self, came: Ints) -> Callable[[Ints], bool]:
         """Return whether counts of misses are few enough, as a function of them."""
-        of_types = (1.0 - self.types) * came
-        in_all = (1.0 - self.all) * float(came.sum())
+        of_types, in_all = self.of_types(came), self.of_all(came)
 
         def enough(missed: Ints) -> bool:
-            return bool((missed <= of_types).all()) and float(missed.sum()) <= in_all
+            return bool((missed <= of_types).all()) and int(missed.sum()) <= in_all
 
         return enough
 
@@ -93,39 +104,43 @@ class Tries:
         self.keeps = keeps
         self.scenario, self.problem, self.draws = scenario, problem, draws
         self.fleet, self.settings, self.needed = fleet, settings, needed
-        self.count = 0
+        self.sample = sample(draws)
+        self._known: Known = {}
+        #: Utilization at which configurations were last found to hold.
+        self._held_at: dict[int, float] = {}
+        #: Plans that :meth:`best` has sized.
+        self.looked_at: list[Plan] = []
 
     def sizing(
         self, plan: Plan, draws: Sequence[Requests], problem: Problem | None = None
     ) -> Sizing:
         """Return what the deployments of a plan miss, by replicas."""
         problem = self.problem if problem is None else problem
-        sizing = Sizing(self.scenario, problem, plan, draws, self.fleet, self.settings)
+        sizing = Sizing(
+            self.scenario, problem, plan, draws, self.fleet, self.settings, self.needed, self._known
+        )
         if self.keeps:
             sizing.least = np.maximum(sizing.least, plan.deployments["replicas"])
         return sizing
 
-    def plans(self, naive: Plan, method: str, seed: int) -> list[Plan]:
+    def plans(self, naive: Plan, method: str, seed: int) -> Iterator[Plan]:
         """Make plans at several utilizations; those that deploy and route alike only once.
 
         Nothing goes unserved in them, and routes that no number of replicas makes hold are left
         out.
         """
-        problem, plans, seen = self.problem, [], set()
+        problem, seen = self.problem, set()
         served: list[tuple[float, Problem]] = []
-        steps = float(self.settings.max_num_batched_tokens)
+        screen = Screen(
+            self.scenario,
+            problem,
+            self.fleet,
+            self.draws,
+            self.needed.types,
+            float(self.settings.max_num_batched_tokens),
+        )
         for part, slo_factor in POINTS:
-            utilization = problem.max_utilization * part
-            sound = sound_routes(
-                self.scenario,
-                problem,
-                self.fleet,
-                self.draws,
-                self.needed.types,
-                utilization,
-                steps,
-                slo_factor,
-            )
+            sound = screen.sound(problem.max_utilization * part, slo_factor)
             if not sound.any():
                 continue
             served.append((part, with_routes(_served_whole(problem), sound)))
@@ -141,43 +156,70 @@ class Tries:
                 plan = solved(tighter, method if near == 1.0 else "gh", seed)
                 if plan.objective_value is not None and _structure(plan) not in seen:
                     seen.add(_structure(plan))
-                    plans.append(plan)
-        return plans or [naive]
+                    yield plan
+        if not seen:
+            yield naive
 
-    def best(self, plans: Sequence[Plan], problem: Problem | None = None) -> Found | None:
-        """Size every plan by the first draw, the cheapest of them by all; None if none holds."""
-        by_first: list[tuple[float, Plan]] = []
-        most, left = np.inf, _MOST_REPLAYS * len(self.draws[0])
+    def best(self, plans: Iterable[Plan], problem: Problem | None = None) -> Found | None:
+        """Size plans by a sample of the draws, the cheapest of them by all; None where none holds.
+
+        What of ``plans`` was looked at is kept in :attr:`looked_at`.
+        """
+        looked_at: list[Plan] = []
+        screened: list[tuple[float, Plan, Ints]] = []
+        alike: set[tuple[bytes, bytes]] = set()
+        most, left = np.inf, _MOST_REPLAYS * sum(map(len, self.sample))
         for plan in plans:
-            if left <= 0 and by_first:
+            if left <= 0 and screened:
                 break
-            self.count += 1
-            sizing = self.sizing(plan, self.draws[:1], problem)
-            counts = sizing.size(self.needed.may_miss(sizing.requests), _WORTH * most)
+            looked_at.append(plan)
+            sizing = self.sizing(plan, self.sample, problem)
+            enough = self.needed.may_miss(sizing.requests)
+            counts = sizing.size(enough, _WORTH * most, self._near(sizing))
             left -= sizing.replayed
             if counts is not None:
+                self._held_at.update(
+                    zip(sizing.configuration.tolist(), (sizing.busy / counts).tolist(), strict=True)
+                )
                 usd = float(sizing.usd_per_h @ counts)
                 most = min(most, usd)
-                by_first.append((usd, plan))
-        by_first.sort(key=lambda one: one[0])
+                same = sizing.configuration.tobytes(), counts.tobytes()
+                if same not in alike:
+                    alike.add(same)
+                    screened.append((usd, plan, counts))
+        self.looked_at = looked_at
+        screened.sort(key=lambda one: one[0])
         best: tuple[float, Found] | None = None
-        for place, (_, plan) in enumerate(by_first):
-            if best is not None and place >= _FINALISTS:
+        replayed = 0
+        for place, (in_sample, plan, near) in enumerate(screened):
+            enough_of_them = place >= _FINALISTS or replayed > _MOST_REPLAYED
+            if best is not None and (enough_of_them or in_sample >= best[0]):
                 break
             sizing = self.sizing(plan, self.draws, problem)
             enough = self.needed.may_miss(sizing.requests)
-            counts = sizing.size(enough, np.inf if best is None else best[0])
+            counts = sizing.size(enough, np.inf if best is None else best[0], near)
+            replayed += sizing.replayed
             if counts is not None:
                 usd = float(sizing.usd_per_h @ counts)
                 if best is None or usd < best[0]:
                     best = usd, (plan, sizing, counts)
         return None if best is None else best[1]
 
+    def _near(self, sizing: Sizing) -> Ints | None:
+        """Guess counts from the utilizations at which deployments of other plans hold."""
+        if not self._held_at:
+            return None
+        usual = float(np.median(list(self._held_at.values())))
+        held = [self._held_at.get(a, usual) for a in sizing.configuration.tolist()]
+        guess = np.ceil(sizing.busy / np.maximum(held, 1e-3) - 1e-9)
+        return np.minimum(guess, sizing.max_replicas).astype(np.int64)
+
     def most_attained(self, plans: Sequence[Plan]) -> Found:
         """Give each plan as many replicas as the limits allow, and take what misses least."""
         best: tuple[int, Found] | None = None
         for plan in plans:
             sizing = self.sizing(plan, self.draws[:1])
+            sizing.counts_all()
             counts = sizing.least.copy()
             if not sizing.fits(counts):
                 continue
@@ -202,6 +244,7 @@ class Tries:
     def what_is_short(self, found: Found, plans: Sequence[Plan]) -> str:
         """Say which query types fall short, and what would mend it."""
         _, sizing, counts = found
+        sizing.counts_all()
         missed = sizing.all_missed(counts.tolist())
         share = 1.0 - missed / np.maximum(sizing.requests, 1)
         parts = [
@@ -245,6 +288,26 @@ def _without_limits(problem: Problem) -> Problem:
         },
         budget_usd=None,
     )
+
+
+def sample(draws: Sequence[Requests]) -> tuple[Requests, ...]:
+    """Take parts of the draws that together cover the time of one: what plans are compared by.
+
+    Where that would be many requests, less of the time is covered.
+    """
+    parts = len(draws)
+    share = min(1.0, _SAMPLED / max(sum(map(len, draws)) / parts, 1.0))
+    if share < 1.0:
+        parts = max(parts, 3)
+    found = []
+    for n in range(parts):
+        draw = draws[n % len(draws)]
+        begin_s = draw.arrival_s[0] + (n + 0.5 * (1.0 - share)) / parts * draw.duration_s
+        end_s = begin_s + share / parts * draw.duration_s
+        last = n == parts - 1 and share == 1.0
+        begin, end = np.searchsorted(draw.arrival_s, (begin_s, np.inf if last else end_s))
+        found.append(draw.take(slice(int(begin), int(end))))
+    return tuple(one for one in found if len(one)) or tuple(draws[:1])
 
 
 def solved(problem: Problem, method: str, seed: int) -> Plan:

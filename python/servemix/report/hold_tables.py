@@ -50,8 +50,8 @@ def hold_lines(found: Hold) -> list[str]:
 
 
 def hold_tables(found: Hold, known: ScenarioFigures | None = None) -> list[Table]:
-    """Lay out the replay that shows it."""
-    return replay_tables(found.replay, known)
+    """Lay out the replays that show it, all draws together as the plan is judged."""
+    return replay_tables(found.together, known, draws=found.replays)
 
 
 def withstood_line(found: Withstood, withstand: float | None = None) -> str:

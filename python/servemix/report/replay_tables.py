@@ -30,7 +30,9 @@ def replay_headline(replay: Replay) -> str:
     )
 
 
-def replay_tables(replay: Replay, known: ScenarioFigures | None = None) -> list[Table]:
+def replay_tables(
+    replay: Replay, known: ScenarioFigures | None = None, draws: Sequence[Replay] = ()
+) -> list[Table]:
     """Lay a replay out in tables.
 
     Parameters
@@ -38,21 +40,31 @@ def replay_tables(replay: Replay, known: ScenarioFigures | None = None) -> list[
     replay
         What was found.
     known
-        What the scenario says beyond the problem, for the SLOs beside the replayed times.
+        What the scenario tells beyond the problem, for the SLOs beside the replayed times.
+    draws
+        The draws that ``replay`` is of, for what the worst of them attains.
     """
     rows = [*replay.query_types, replay.total]
+    worst = [
+        percent(min(of.joint.value for of in each), 2)
+        for each in zip(*([*one.query_types, one.total] for one in draws), strict=True)
+    ]
+    several = len(draws) > 1
     slos = {} if known is None else _slos(replay, known)
+    columns = [">requests", ">all SLOs", ">TTFT", ">TPOT", ">latency", ">unanswered"]
+    title = "Requests that met their SLOs"
     attained = Table(
-        "Requests that met their SLOs",
-        ["query type", ">requests", ">all SLOs", ">TTFT", ">TPOT", ">latency", ">unanswered"],
+        f"{title}, {len(draws)} draws together" if several else title,
+        ["query type", *columns, *([">all SLOs, worst draw"] if several else [])],
         [
             [
                 row.name,
                 count(row.requests),
                 *(percent(getattr(row, key).value, 2) for key in _SHARES),
                 count(row.requests - row.served),
+                *([worst[n]] if several else []),
             ]
-            for row in rows
+            for n, row in enumerate(rows)
         ],
     )
     times = Table(

@@ -2,7 +2,8 @@
 //!
 //! Stage 1 fixed what is deployed. Stage 2 draws scenarios in which the latency and busy time of every route are
 //! multiplied by one factor in `[1, f]` and its error by another, lifts the cap on what may go unserved and routes at
-//! the least cost (a linear program). Rental and storage are those of stage 1; latency and unmet those of stage 2. The
+//! the least cost (a linear program). A query type whose unserved queries have no price is served as far as it can be, as the
+//! dearest of all. Rental and storage are those of stage 1; latency and unmet those of stage 2. The
 //! factors of a route depend on the seed, the scenario and the route alone, so that every plan of a problem meets the
 //! same scenarios, whatever the number of threads.
 //!
@@ -32,6 +33,10 @@ use crate::{
 
 /// Times that the price of shortage is raised before the deployments count as having no feasible routing.
 const SHORTAGE_RAISES: u32 = 6;
+/// Price of an unserved query, USD, where no query type states one.
+const LEAST_UNMET_USD: f64 = 1e-3;
+/// How many times the price of its latency leaving a query costs at least where it has no price.
+const DEARER: f64 = 100.0;
 
 /// The largest factor by which each kind of parameter may be worse than planned; 1 where it is known exactly.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -190,6 +195,12 @@ pub(crate) struct Part {
     /// Position of each route in the routes of the whole problem.
     source: Vec<u32>,
     num_routes: usize,
+    /// Query types whose unserved queries cost nothing, and have a price here only so that they are served.
+    unpriced: Vec<bool>,
+}
+
+fn routes_of(routes: &Routes, i: usize) -> impl Iterator<Item = usize> + '_ {
+    routes.query_type.iter().enumerate().filter(move |&(_, &of)| of as usize == i).map(|(route, _)| route)
 }
 
 impl Part {
@@ -231,8 +242,18 @@ impl Part {
         let mut tiers = problem.tiers.clone();
         tiers.pool.fill(NO_POOL);
         let mut query_types = problem.query_types.clone();
+        let mut unpriced = vec![false; problem.num_query_types()];
         if lift_unmet {
             query_types.max_unmet.fill(1.0);
+            let dearest_usd = query_types.unmet_usd_per_query.iter().copied().fold(LEAST_UNMET_USD, f64::max);
+            for (i, usd) in query_types.unmet_usd_per_query.iter_mut().enumerate() {
+                if *usd == 0.0 {
+                    unpriced[i] = true;
+                    // Above what its latency may cost, so that it pays to serve it.
+                    let slowest_s = routes_of(&routes, i).map(|route| routes.latency_s[route]).fold(0.0, f64::max);
+                    *usd = dearest_usd.max(DEARER * query_types.latency_usd_per_s[i] * slowest_s);
+                }
+            }
         }
         let data = ProblemData {
             name: String::new(),
@@ -249,7 +270,7 @@ impl Part {
             configurations,
             routes,
         };
-        Self { data, source, num_routes: problem.num_routes() }
+        Self { data, source, num_routes: problem.num_routes(), unpriced }
     }
 
     /// Data of the problem with the factors of scenario `number`.
@@ -324,7 +345,8 @@ impl Deployed {
             routing.fraction.push(fraction);
         });
         let unmet: Vec<f64> = (0..reduced.num_query_types()).map(|i| program.unmet(i)).collect();
-        let unmet_usd = unmet.iter().enumerate().map(|(i, share)| reduced.unmet_usd(i) * share).sum();
+        let priced = (0..unmet.len()).filter(|&i| !self.part.unpriced[i]);
+        let unmet_usd = priced.map(|i| reduced.unmet_usd(i) * unmet[i]).sum();
         Rerouting { routing: routing.sorted(), unmet, latency_usd, unmet_usd }
     }
 }
@@ -357,6 +379,24 @@ fn stream(seed: u64, scenario: u32, entry: u64) -> Pcg64Mcg {
 mod tests {
     use super::*;
     use crate::generate::{physical, Family, Size};
+
+    #[test]
+    fn what_has_no_price_is_served_as_far_as_it_can_be_and_costs_nothing_else() {
+        let priced = physical(Size::new(4, 4, 5), 1.0, Family::Plain, 1).unwrap();
+        let mut data = priced.data().clone();
+        data.query_types.unmet_usd_per_query.fill(0.0);
+        data.query_types.max_unmet.fill(0.0);
+        let problem = Problem::new(data).unwrap();
+        let params = crate::SolveParams::default();
+        let plan = crate::solve(&problem, crate::Method::Agh, &params, None, &CancelToken::new()).unwrap();
+        let as_planned = reroute(&problem, &plan, true).unwrap().unwrap();
+        assert!(as_planned.unmet.iter().all(|&share| share < 1e-6), "{:?}", as_planned.unmet);
+        let params = StressParams { scenarios: 50, ..StressParams::default() };
+        let report = stress(&problem, &plan, &params, &CancelToken::new()).unwrap();
+        let mean = report.violation_rate.iter().sum::<f64>() / 50.0;
+        assert!(mean < 0.9, "{mean}");
+        assert!(report.unmet_usd.iter().all(|&usd| usd == 0.0));
+    }
 
     #[test]
     fn factors_lie_in_their_ranges_and_belong_to_the_route_whatever_else_is_deployed() {

@@ -3,7 +3,7 @@
 use servemix_core::generate::{physical, small, Family, Size};
 use servemix_core::recourse::{plan_with_recourse, RecourseParams};
 use servemix_core::stress::{stress, Inflation, StressParams};
-use servemix_core::{check, solve, CancelToken, Method, Plan, Problem, SolveParams};
+use servemix_core::{check, solve, CancelToken, Method, Plan, Problem, SolveParams, StopReason};
 
 const PARAMS: RecourseParams = RecourseParams {
     inflation: Inflation::uniform(1.4),
@@ -11,6 +11,7 @@ const PARAMS: RecourseParams = RecourseParams {
     seed: 3,
     max_violation_rate: None,
     max_evaluations: 1_000,
+    time_limit_s: None,
 };
 
 fn plan(problem: &Problem, params: &RecourseParams, starts: &[&Plan]) -> Option<Plan> {
@@ -53,6 +54,22 @@ fn a_plan_costs_no_more_in_its_scenarios_than_the_one_that_it_starts_from() {
 }
 
 #[test]
+fn a_search_that_ends_early_returns_what_it_has() {
+    let problem = physical(Size::new(6, 6, 10), 10.0, Family::Plain, 1).expect("a valid problem");
+    let start = solve(&problem, Method::Gh, &SolveParams::default(), None, &CancelToken::new()).expect("settings");
+    let limited = RecourseParams { time_limit_s: Some(0.0), max_evaluations: u64::MAX, ..PARAMS };
+    assert!(plan(&problem, &limited, &[&start]).is_none_or(|plan| check(&problem, &plan).unwrap().is_feasible()));
+    let cancelled = CancelToken::new();
+    cancelled.cancel();
+    let found = plan_with_recourse(&problem, &PARAMS, &[&start], &cancelled).expect("valid settings");
+    assert!(found.is_none_or(|plan| plan.stop_reason == StopReason::Cancelled));
+    // Long enough to begin, far too short to end.
+    let limited = RecourseParams { time_limit_s: Some(0.3), scenarios: 200, max_evaluations: u64::MAX, ..PARAMS };
+    let found = plan(&problem, &limited, &[&start]);
+    assert!(found.is_none_or(|plan| check(&problem, &plan).unwrap().is_feasible()));
+}
+
+#[test]
 fn the_largest_unserved_share_is_kept_where_it_can_be() {
     let problem = physical(Size::new(6, 6, 10), 1.0, Family::Plain, 1).expect("a valid problem");
     let mut data = problem.data().clone();
@@ -73,6 +90,7 @@ fn settings_out_of_range_are_named() {
         (RecourseParams { scenarios: 0, ..PARAMS }, "recourse.scenarios"),
         (RecourseParams { max_evaluations: 0, ..PARAMS }, "recourse.max_evaluations"),
         (RecourseParams { max_violation_rate: Some(2.0), ..PARAMS }, "recourse.max_violation_rate"),
+        (RecourseParams { time_limit_s: Some(f64::NAN), ..PARAMS }, "time_limit"),
         (RecourseParams { inflation: Inflation::uniform(0.5), ..PARAMS }, "inflation.latency"),
     ] {
         let error = plan_with_recourse(&problem, &params, &[], &CancelToken::new()).expect_err(entry);

@@ -4,8 +4,8 @@ use numpy::{PyArray1, PyArrayMethods, PyReadonlyArray1};
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 use servemix_core::replay::{
-    missed, replay as core_replay, summarise, Dispatch, EngineSettings, Outcomes, Passes, Prefixes, Requests,
-    Scheduling, Served, Share, Slos, StepCurve, Summary, PERCENTILES,
+    missed_within, replay as core_replay, summarise, Allowed, Dispatch, EngineSettings, Outcomes, Passes, Prefixes,
+    Requests, Scheduling, Served, Share, Slos, StepCurve, Summary, PERCENTILES,
 };
 use servemix_core::{Error, UNSERVED};
 
@@ -132,13 +132,7 @@ pub(crate) fn _replay<'py>(
     cancel: Option<&Bound<'py, PyCancelToken>>,
 ) -> PyResult<Bound<'py, PyDict>> {
     let py = columns.py();
-    let engine = EngineSettings {
-        scheduling: if chunked_prefill { Scheduling::ChunkedPrefill } else { Scheduling::PrefillFirst },
-        passes: if fused { Passes::Fused } else { Passes::Additive },
-        prefix_caching,
-        leap,
-        ..EngineSettings::default()
-    };
+    let engine = engine(chunked_prefill, fused, prefix_caching, leap);
     let dispatch = Dispatch::parse(dispatch).map_err(|error| to_py(py, &error))?;
     let requests = requests(columns)?;
     let served = deployments(served, engine)?;
@@ -212,24 +206,57 @@ fn replayed(
     let requests = requests(columns)?;
     let given = |key: &str| floats(&outcomes.get_item(key)?, key);
     let outcomes = Outcomes { ttft_s: given("ttft_s")?, latency_s: given("latency_s")?, queue_s: given("queue_s")? };
-    let limits = Section::new("slos", slos, &["ttft_s", "tpot_s", "latency_s"], &[])?;
-    let slos = Slos {
-        ttft_s: limits.limits("ttft_s")?,
-        tpot_s: limits.limits("tpot_s")?,
-        latency_s: limits.limits("latency_s")?,
-    };
+    let slos = limits(slos)?;
     Ok((requests, outcomes, slos))
 }
 
-/// Requests of each query type that miss an SLO; see `servemix.replay.sizing`.
+/// Requests of each query type that miss an SLO on one deployment, or the counts when more do than may, and how many requests
+/// were replayed; see `servemix.replay.sizing`.
 #[pyfunction]
-pub(crate) fn _missed<'py>(
+#[pyo3(signature = (columns, served, slos, allowed, *, dispatch, chunked_prefill, fused, prefix_caching, cancel=None))]
+#[allow(clippy::too_many_arguments, clippy::fn_params_excessive_bools)]
+pub(crate) fn _missed_within<'py>(
     columns: &Bound<'py, PyAny>,
-    outcomes: &Bound<'py, PyAny>,
+    served: &Bound<'py, PyAny>,
     slos: &Bound<'py, PyAny>,
-) -> PyResult<Bound<'py, PyArray1<i64>>> {
+    allowed: (Vec<u64>, u64),
+    dispatch: &str,
+    chunked_prefill: bool,
+    fused: bool,
+    prefix_caching: bool,
+    cancel: Option<&Bound<'py, PyCancelToken>>,
+) -> PyResult<(Bound<'py, PyArray1<i64>>, u64)> {
     let py = columns.py();
-    let (requests, outcomes, slos) = replayed(columns, outcomes, slos)?;
-    let found = entry::call(py, || missed(&requests, &outcomes, &slos))?;
-    Ok(PyArray1::from_iter(py, found.into_iter().map(|count| count as i64)))
+    let dispatch = Dispatch::parse(dispatch).map_err(|error| to_py(py, &error))?;
+    let requests = requests(columns)?;
+    let served = deployments(served, engine(chunked_prefill, fused, prefix_caching, true))?;
+    let [served] = served.as_slice() else {
+        return Err(to_py(py, &Error::invalid("deployments", "must be one")));
+    };
+    let slos = limits(slos)?;
+    let allowed = Allowed { types: allowed.0, total: allowed.1 };
+    let cancel = cancel.map(|token| &token.get().inner);
+    let found = entry::call_with_token(py, cancel, 1, |token| {
+        missed_within(&requests, served, dispatch, &slos, &allowed, token)
+    })?;
+    Ok((PyArray1::from_iter(py, found.types.into_iter().map(|count| count as i64)), found.replayed))
+}
+
+fn engine(chunked_prefill: bool, fused: bool, prefix_caching: bool, leap: bool) -> EngineSettings {
+    EngineSettings {
+        scheduling: if chunked_prefill { Scheduling::ChunkedPrefill } else { Scheduling::PrefillFirst },
+        passes: if fused { Passes::Fused } else { Passes::Additive },
+        prefix_caching,
+        leap,
+        ..EngineSettings::default()
+    }
+}
+
+fn limits(slos: &Bound<'_, PyAny>) -> PyResult<Slos> {
+    let limits = Section::new("slos", slos, &["ttft_s", "tpot_s", "latency_s"], &[])?;
+    Ok(Slos {
+        ttft_s: limits.limits("ttft_s")?,
+        tpot_s: limits.limits("tpot_s")?,
+        latency_s: limits.limits("latency_s")?,
+    })
 }

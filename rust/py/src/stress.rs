@@ -117,7 +117,7 @@ pub(crate) fn _generate(
 
 /// Plan for the least expected cost over sampled scenarios; see `servemix.Recourse`.
 #[pyfunction]
-#[pyo3(signature = (problem, starts, *, latency, error, demand, scenarios, seed, max_violation_rate, max_evaluations, cancel=None))]
+#[pyo3(signature = (problem, starts, *, latency, error, demand, scenarios, seed, max_violation_rate, max_evaluations, time_limit=None, cancel=None))]
 #[allow(clippy::too_many_arguments)]
 pub(crate) fn _plan_with_recourse(
     problem: &Bound<'_, PyProblem>,
@@ -129,6 +129,7 @@ pub(crate) fn _plan_with_recourse(
     seed: &Bound<'_, PyAny>,
     max_violation_rate: Option<f64>,
     max_evaluations: &Bound<'_, PyAny>,
+    time_limit: Option<f64>,
     cancel: Option<&Bound<'_, PyCancelToken>>,
 ) -> PyResult<Option<PyPlan>> {
     let py = problem.py();
@@ -142,6 +143,7 @@ pub(crate) fn _plan_with_recourse(
         seed: unsigned(seed, "recourse.seed")?,
         max_violation_rate,
         max_evaluations: unsigned(max_evaluations, "recourse.max_evaluations")?,
+        time_limit_s: time_limit,
     };
     let owner = &problem.get().inner;
     let starts: Vec<&Plan> = starts.iter().map(|start| &start.get().inner).collect();

@@ -91,6 +91,7 @@ def _measure(
     from servemix.replay import hold as held_by_replays
     from servemix.replay import replay
     from servemix.replay.fleet import Fleet
+    from servemix.replay.hold import draws_of
     from servemix.scenario import load_scenario, scenario_from_data, scenario_to_data
 
     scenario = load_scenario(problem)
@@ -101,7 +102,8 @@ def _measure(
         scenario = scenario_from_data(data)
     given = build_problem(scenario)[0]
     fleet = Fleet.of(scenario)
-    draws = [_drawn(scenario, arrivals, one) for one in range(seed, seed + (1 if quick else 3))]
+    few = range(seed, seed + 1) if quick else None
+    draws = draws_of(lambda one: _drawn(scenario, arrivals, one), few, seed)
     others = [_drawn(scenario, arrivals, one) for one in _OTHER_SEEDS[: 1 if quick else 3]]
 
     def judged(plan: Any) -> Row:

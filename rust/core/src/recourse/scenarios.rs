@@ -5,7 +5,7 @@ use super::RecourseParams;
 use crate::linear::LinearStatus;
 use crate::routing::{RoutingPrices, RoutingProgram};
 use crate::stress::Part;
-use crate::{Deployment, Error, Problem, Result};
+use crate::{CancelToken, Deployment, Error, Problem, Result};
 
 /// Slots that are kept free for what moves add.
 const SPARE_SLOTS: usize = 3;
@@ -40,7 +40,13 @@ pub(super) struct Scenarios {
 }
 
 impl Scenarios {
-    pub(super) fn new(problem: &Problem, params: &RecourseParams, kernel: &Kernel) -> Result<Self> {
+    /// `None` where it was cancelled.
+    pub(super) fn new(
+        problem: &Problem,
+        params: &RecourseParams,
+        kernel: &Kernel,
+        cancel: &CancelToken,
+    ) -> Result<Option<Self>> {
         let kept: Vec<Deployment> = kernel
             .configurations
             .iter()
@@ -49,11 +55,14 @@ impl Scenarios {
         let part = Part::new(problem, &kept, true);
         let mut all = Vec::with_capacity(params.scenarios as usize);
         for number in 0..params.scenarios {
+            if cancel.poll() {
+                return Ok(None);
+            }
             let problem = Problem::new(part.inflated(params.inflation, params.seed, number))?;
             let program = RoutingProgram::lean(&problem, SPARE_SLOTS);
             all.push(Scenario { problem, program, usd: 0.0, unserved: 0.0, prices: RoutingPrices::default() });
         }
-        Ok(Self { all, scratch: RoutingProgram::default(), changes_usd: Vec::new(), unserved: Vec::new() })
+        Ok(Some(Self { all, scratch: RoutingProgram::default(), changes_usd: Vec::new(), unserved: Vec::new() }))
     }
 
     /// Deploys `deployed`, replicas by configuration of the kernel, and nothing else.

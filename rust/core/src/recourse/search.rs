@@ -43,25 +43,27 @@ pub(super) struct Search<'a> {
 }
 
 impl<'a> Search<'a> {
+    /// `None` where it was cancelled before it began.
     pub(super) fn new(
         problem: &'a Problem,
         params: &'a RecourseParams,
         kernel: &'a Kernel,
         cancel: &'a CancelToken,
-    ) -> Result<Self> {
+    ) -> Result<Option<Self>> {
+        let Some(scenarios) = Scenarios::new(problem, params, kernel, cancel)? else { return Ok(None) };
         let unserved_usd: f64 = (0..problem.num_query_types()).map(|i| problem.unmet_usd(i)).sum();
         let dearest_usd = (0..problem.num_configurations()).map(|a| problem.replica_usd(a)).fold(1.0, f64::max);
-        Ok(Self {
+        Ok(Some(Self {
             problem,
             params,
             kernel,
             cancel,
-            scenarios: Scenarios::new(problem, params, kernel)?,
+            scenarios,
             deployed: vec![0; kernel.configurations.len()],
             over_usd: OVER * (unserved_usd + dearest_usd),
             evaluations: 0,
             moves: Vec::new(),
-        })
+        }))
     }
 
     /// Begins anew at these deployments, all of the kernel; their expected cost, infinite where they break a limit.

@@ -104,7 +104,7 @@ pub fn summarise(requests: &Requests, outcomes: &Outcomes, slos: &Slos) -> Resul
 pub fn missed(requests: &Requests, outcomes: &Outcomes, slos: &Slos) -> Result<Vec<u64>> {
     let mut missed = vec![0; slos.validate(requests, outcomes)?];
     for (n, &i) in requests.query_type.iter().enumerate() {
-        let met = meets(requests, outcomes, slos, n).is_some_and(|good| good.iter().all(|&one| one));
+        let met = met(requests, outcomes, slos, n).is_some_and(|good| good.iter().all(|&one| one));
         missed[i as usize] += u64::from(!met);
     }
     Ok(missed)
@@ -112,11 +112,16 @@ pub fn missed(requests: &Requests, outcomes: &Outcomes, slos: &Slos) -> Result<V
 
 impl Slos {
     /// The number of query types, where the columns fit each other.
-    fn validate(&self, requests: &Requests, outcomes: &Outcomes) -> Result<usize> {
+    pub(super) fn num_types(&self) -> Result<usize> {
         let num_types = self.ttft_s.len();
         if self.tpot_s.len() != num_types || self.latency_s.len() != num_types {
             return Err(Error::invalid("slos", "columns of different lengths"));
         }
+        Ok(num_types)
+    }
+
+    fn validate(&self, requests: &Requests, outcomes: &Outcomes) -> Result<usize> {
+        let num_types = self.num_types()?;
         let columns = [&outcomes.ttft_s, &outcomes.latency_s, &outcomes.queue_s];
         if columns.iter().any(|column| column.len() != requests.len()) {
             return Err(Error::invalid("outcomes", "columns of different lengths"));
@@ -126,29 +131,32 @@ impl Slos {
     }
 }
 
-/// Whether request `n` meets the SLOs of TTFT, TPOT and latency; `None` where it has no answer.
+/// Whether an answer meets the SLOs of TTFT, TPOT and latency of query type `i`.
 #[inline]
-fn meets(requests: &Requests, outcomes: &Outcomes, slos: &Slos, n: usize) -> Option<[bool; 3]> {
-    let (ttft, latency) = (outcomes.ttft_s[n], outcomes.latency_s[n]);
-    if latency.is_nan() {
-        return None;
-    }
+pub(super) fn meets(slos: &Slos, i: usize, ttft_s: f64, latency_s: f64, output_tokens: u32) -> [bool; 3] {
+    let tpot = tpot_s(ttft_s, latency_s, output_tokens);
+    [ttft_s <= slos.ttft_s[i], tpot.is_nan() || tpot <= slos.tpot_s[i], latency_s <= slos.latency_s[i]]
+}
+
+/// The same of request `n`; `None` where it has no answer.
+#[inline]
+fn met(requests: &Requests, outcomes: &Outcomes, slos: &Slos, n: usize) -> Option<[bool; 3]> {
+    let (ttft_s, latency_s) = (outcomes.ttft_s[n], outcomes.latency_s[n]);
     let i = requests.query_type[n] as usize;
-    let tpot = tpot_s(ttft, latency, requests.output_tokens[n]);
-    Some([ttft <= slos.ttft_s[i], tpot.is_nan() || tpot <= slos.tpot_s[i], latency <= slos.latency_s[i]])
+    (!latency_s.is_nan()).then(|| meets(slos, i, ttft_s, latency_s, requests.output_tokens[n]))
 }
 
 fn one(requests: &Requests, outcomes: &Outcomes, slos: &Slos, members: &[u32]) -> Summary {
-    let (mut served, mut joint, mut met) = (0, 0, [0_u64; 3]);
+    let (mut served, mut joint, mut meeting) = (0, 0, [0_u64; 3]);
     let mut columns: [Vec<f64>; 4] = std::array::from_fn(|_| Vec::with_capacity(members.len()));
     for &n in members {
         let n = n as usize;
-        let Some(good) = meets(requests, outcomes, slos, n) else { continue };
+        let Some(good) = met(requests, outcomes, slos, n) else { continue };
         let (ttft, latency) = (outcomes.ttft_s[n], outcomes.latency_s[n]);
         let tpot = tpot_s(ttft, latency, requests.output_tokens[n]);
         served += 1;
         joint += u64::from(good.iter().all(|&one| one));
-        for (count, &one) in met.iter_mut().zip(&good) {
+        for (count, &one) in meeting.iter_mut().zip(&good) {
             *count += u64::from(one);
         }
         columns[0].push(ttft);
@@ -164,9 +172,9 @@ fn one(requests: &Requests, outcomes: &Outcomes, slos: &Slos, members: &[u32]) -
         requests: count,
         served,
         joint: Share::new(joint, count),
-        ttft: Share::new(met[0], count),
-        tpot: Share::new(met[1], count),
-        latency: Share::new(met[2], count),
+        ttft: Share::new(meeting[0], count),
+        tpot: Share::new(meeting[1], count),
+        latency: Share::new(meeting[2], count),
         ttft_s,
         tpot_s,
         latency_s,

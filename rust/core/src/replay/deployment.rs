@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 
 use super::engine::Engine;
-use super::outcome::{DeploymentStats, Outcomes};
+use super::outcome::{DeploymentStats, Record};
 use super::requests::Jobs;
 use super::settings::{Dispatch, EngineSettings};
 use super::StepCurve;
@@ -44,7 +44,7 @@ impl Fleet<'_> {
     }
 
     /// The engine that gets the request that arrives at `now_s`; `None` where no engine takes any.
-    fn choose(&mut self, dispatch: Dispatch, now_s: f64, outcomes: &mut Outcomes) -> Option<usize> {
+    fn choose(&mut self, dispatch: Dispatch, now_s: f64, record: &mut Record<'_>) -> Option<usize> {
         if dispatch == Dispatch::RoundRobin {
             let count = self.engines.len();
             let chosen = (0..count).map(|n| (self.turn + n) % count).find(|&n| self.takes(n, now_s))?;
@@ -57,10 +57,10 @@ impl Fleet<'_> {
                 continue;
             }
             let engine = &mut self.engines[n];
-            engine.settle(now_s, outcomes);
+            engine.settle(now_s, record);
             let load = match dispatch {
                 Dispatch::LeastWork => {
-                    engine.run_until(now_s, outcomes);
+                    engine.run_until(now_s, record);
                     engine.work()
                 }
                 _ => engine.outstanding() as u64,
@@ -76,14 +76,15 @@ impl Fleet<'_> {
     }
 }
 
-/// Runs one deployment; `None` where it was cancelled.
+/// Runs one deployment, what becomes of its requests going into `record`; `None` where it was cancelled. Where more miss than the
+/// record allows it ends early.
 pub(super) fn run(
     served: &Served,
     jobs: &Jobs<'_>,
     dispatch: Dispatch,
+    record: &mut Record<'_>,
     cancel: &CancelToken,
-) -> Option<(Outcomes, DeploymentStats)> {
-    let mut outcomes = Outcomes::none(jobs.id.len());
+) -> Option<DeploymentStats> {
     let lanes = served.lanes as usize;
     let serves: Vec<(f64, f64)> = served.replicas.iter().flat_map(|&when| std::iter::repeat_n(when, lanes)).collect();
     let engines = serves.iter().map(|_| Engine::new(served.curve, served.settings, jobs)).collect();
@@ -95,8 +96,8 @@ pub(super) fn run(
         ..DeploymentStats::default()
     };
     let finished = match dispatch {
-        Dispatch::SharedQueue => fleet.share_queue(&mut outcomes, &mut stats, cancel),
-        _ => fleet.dispatch_each(dispatch, &mut outcomes, &mut stats, cancel),
+        Dispatch::SharedQueue => fleet.share_queue(record, &mut stats, cancel),
+        _ => fleet.dispatch_each(dispatch, record, &mut stats, cancel),
     };
     if !finished {
         return None;
@@ -112,8 +113,8 @@ pub(super) fn run(
     stats.mean_batch = if busy_s > 0.0 { sequence_s / busy_s } else { 0.0 };
     // Made a share by the caller, who knows how long all of it took.
     stats.busy = busy_s;
-    stats.queue = outcomes.queue_s.iter().filter(|queue_s| queue_s.is_finite()).sum();
-    Some((outcomes, stats))
+    stats.queue = record.outcomes.queue_s.iter().filter(|queue_s| queue_s.is_finite()).sum();
+    Some(stats)
 }
 
 impl Fleet<'_> {
@@ -121,7 +122,7 @@ impl Fleet<'_> {
     fn dispatch_each(
         &mut self,
         dispatch: Dispatch,
-        outcomes: &mut Outcomes,
+        record: &mut Record<'_>,
         stats: &mut DeploymentStats,
         cancel: &CancelToken,
     ) -> bool {
@@ -129,30 +130,31 @@ impl Fleet<'_> {
             if job % CANCEL_INTERVAL == 0 && cancel.is_cancelled() {
                 return false;
             }
+            if record.is_exceeded() {
+                return true;
+            }
             let now_s = self.jobs.arrival_s[job];
-            let Some(n) = self.choose(dispatch, now_s, outcomes) else {
+            let chosen = self.choose(dispatch, now_s, record);
+            let Some(n) = chosen.filter(|&n| self.engines[n].can_hold(job as u32)) else {
                 stats.refused += 1;
+                record.refused(self.jobs, job as u32);
                 continue;
             };
             let engine = &mut self.engines[n];
-            if !engine.can_hold(job as u32) {
-                stats.refused += 1;
-                continue;
-            }
-            engine.run_until(now_s, outcomes);
+            engine.run_until(now_s, record);
             engine.push(job as u32, now_s);
         }
         for engine in &mut self.engines {
             if cancel.is_cancelled() {
                 return false;
             }
-            engine.run_until(f64::INFINITY, outcomes);
+            engine.run_until(f64::INFINITY, record);
         }
         true
     }
 
     /// Requests wait in one queue until an engine has room at the beginning of one of its steps.
-    fn share_queue(&mut self, outcomes: &mut Outcomes, stats: &mut DeploymentStats, cancel: &CancelToken) -> bool {
+    fn share_queue(&mut self, record: &mut Record<'_>, stats: &mut DeploymentStats, cancel: &CancelToken) -> bool {
         let mut queue: VecDeque<u32> = VecDeque::new();
         let arrivals = &self.jobs.arrival_s;
         let mut next = 0;
@@ -161,6 +163,9 @@ impl Fleet<'_> {
             rounds += 1;
             if rounds % CANCEL_INTERVAL == 0 && cancel.is_cancelled() {
                 return false;
+            }
+            if record.is_exceeded() {
+                return true;
             }
             let coming_s = arrivals.get(next).copied().unwrap_or(f64::INFINITY);
             let waits_since_s = queue.front().map_or(coming_s, |&job| arrivals[job as usize]);
@@ -184,19 +189,24 @@ impl Fleet<'_> {
             }
             let takes = self.takes(n, now_s);
             let engine = &mut self.engines[n];
-            engine.arrive_at(now_s, outcomes);
+            engine.arrive_at(now_s, record);
             while takes && engine.room() > 0 {
                 let Some(job) = queue.pop_front() else { break };
                 if engine.can_hold(job) {
                     engine.push(job, now_s);
                 } else {
                     stats.refused += 1;
+                    record.refused(self.jobs, job);
                 }
             }
             let until_s = if engine.room() > 0 { arrivals.get(next).copied() } else { None };
-            engine.step(until_s.unwrap_or(f64::INFINITY), outcomes);
+            engine.step(until_s.unwrap_or(f64::INFINITY), record);
         }
-        stats.refused += (queue.len() + arrivals.len() - next) as u64;
+        let rest = queue.into_iter().chain(next as u32..arrivals.len() as u32);
+        for job in rest {
+            stats.refused += 1;
+            record.refused(self.jobs, job);
+        }
         true
     }
 }

@@ -3,7 +3,7 @@
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, VecDeque};
 
-use super::outcome::{EngineStats, Outcomes};
+use super::outcome::{EngineStats, Record};
 use super::prefix::Blocks;
 use super::requests::Jobs;
 use super::settings::EngineSettings;
@@ -159,43 +159,43 @@ impl<'a> Engine<'a> {
     }
 
     /// Ends the step under way where that is at `now_s`, or goes on idle until then.
-    pub(super) fn arrive_at(&mut self, now_s: f64, outcomes: &mut Outcomes) {
+    pub(super) fn arrive_at(&mut self, now_s: f64, record: &mut Record<'_>) {
         match self.under_way {
-            Some(step) if step.end_s <= now_s => self.finish(step, outcomes),
+            Some(step) if step.end_s <= now_s => self.finish(step, record),
             None => self.clock_s = self.clock_s.max(now_s),
             Some(_) => {}
         }
     }
 
     /// Begins one step, or does several up to `until_s` in which nobody comes or goes.
-    pub(super) fn step(&mut self, until_s: f64, outcomes: &mut Outcomes) {
-        if self.under_way.is_none() && self.outstanding() > 0 && !self.leap(until_s, outcomes) {
-            self.begin(outcomes);
+    pub(super) fn step(&mut self, until_s: f64, record: &mut Record<'_>) {
+        if self.under_way.is_none() && self.outstanding() > 0 && !self.leap(until_s, record) {
+            self.begin(record);
         }
     }
 
     /// Runs up to `until_s` where the number of outstanding requests may have changed by then.
     #[inline]
-    pub(super) fn settle(&mut self, until_s: f64, outcomes: &mut Outcomes) {
+    pub(super) fn settle(&mut self, until_s: f64, record: &mut Record<'_>) {
         if until_s > self.quiet_until_s {
-            self.run_until(until_s, outcomes);
+            self.run_until(until_s, record);
         }
     }
 
     /// Does all that ends at `until_s` or before; a step begins only before it, so that a request that arrives then is in it.
-    pub(super) fn run_until(&mut self, until_s: f64, outcomes: &mut Outcomes) {
+    pub(super) fn run_until(&mut self, until_s: f64, record: &mut Record<'_>) {
         loop {
             if let Some(step) = self.under_way {
                 if step.end_s > until_s {
                     break;
                 }
-                self.finish(step, outcomes);
+                self.finish(step, record);
             }
             if self.outstanding() == 0 || self.clock_s >= until_s {
                 break;
             }
-            if !self.leap(until_s, outcomes) {
-                self.begin(outcomes);
+            if !self.leap(until_s, record) {
+                self.begin(record);
             }
         }
         self.quiet_until_s = self.next_change_s();
@@ -225,7 +225,7 @@ impl<'a> Engine<'a> {
     }
 
     /// Decode steps in which nothing happens but that every sequence grows, all at once; `false` where there are not two.
-    fn leap(&mut self, until_s: f64, outcomes: &mut Outcomes) -> bool {
+    fn leap(&mut self, until_s: f64, record: &mut Record<'_>) -> bool {
         if !self.settings.leap || self.decoding == 0 || self.partial.is_some() || self.admissible().is_some() {
             return false;
         }
@@ -253,26 +253,26 @@ impl<'a> Engine<'a> {
         self.blocks.take(self.new_blocks(steps));
         self.note(took_s);
         self.clock_s += took_s;
-        self.decoded(steps, outcomes);
+        self.decoded(steps, record);
         true
     }
 
     /// Ends the step under way.
-    fn finish(&mut self, step: UnderWay, outcomes: &mut Outcomes) {
+    fn finish(&mut self, step: UnderWay, record: &mut Record<'_>) {
         self.under_way = None;
         self.clock_s = step.end_s;
         if step.decodes {
-            self.decoded(1, outcomes);
+            self.decoded(1, record);
         }
         let mut completing = std::mem::take(&mut self.completing);
         for slot in completing.drain(..) {
-            self.first_token(slot, outcomes);
+            self.first_token(slot, record);
         }
         self.completing = completing;
     }
 
     /// Every decoding sequence has generated `steps` more tokens; those that are complete leave.
-    fn decoded(&mut self, steps: u64, outcomes: &mut Outcomes) {
+    fn decoded(&mut self, steps: u64, record: &mut Record<'_>) {
         self.steps += steps;
         self.work -= steps * u64::from(self.decoding);
         self.context += steps * u64::from(self.decoding);
@@ -284,20 +284,19 @@ impl<'a> Engine<'a> {
             let sequence = self.sequences[slot as usize];
             if sequence.admission == admission {
                 self.leave_decoding(sequence);
-                outcomes.latency_s[sequence.request as usize] =
-                    self.clock_s - self.jobs.arrival_s[sequence.request as usize];
+                record.completed(self.jobs, sequence.request, self.clock_s);
                 self.leave(slot);
             }
         }
     }
 
     /// The pass that completed a prompt has generated a token; the sequence decodes from now on, unless that was its last.
-    fn first_token(&mut self, slot: u32, outcomes: &mut Outcomes) {
+    fn first_token(&mut self, slot: u32, record: &mut Record<'_>) {
         let steps = self.steps;
         let sequence = &mut self.sequences[slot as usize];
         let request = sequence.request;
         if sequence.generated == 0 {
-            outcomes.ttft_s[request as usize] = self.clock_s - self.jobs.arrival_s[request as usize];
+            record.outcomes.ttft_s[request as usize] = self.clock_s - self.jobs.arrival_s[request as usize];
         }
         sequence.generated += 1;
         self.work -= 1;
@@ -309,7 +308,7 @@ impl<'a> Engine<'a> {
         }
         let left = u64::from(self.jobs.output_tokens[request as usize] - sequence.generated);
         if left == 0 {
-            outcomes.latency_s[request as usize] = self.clock_s - self.jobs.arrival_s[request as usize];
+            record.completed(self.jobs, request, self.clock_s);
             self.leave(slot);
             return;
         }

@@ -22,7 +22,7 @@ mod settings;
 pub use attainment::{missed, summarise, tpot_s, Share, Slos, Summary, PERCENTILES};
 pub use curve::StepCurve;
 pub use deployment::Served;
-pub use outcome::{DeploymentStats, Outcomes};
+pub use outcome::{Allowed, DeploymentStats, Missed, Outcomes};
 pub use plan::{replay_plans, Phase, PlanReplay, ReplayParams, Replica};
 pub use requests::{Prefixes, Requests, MOST_TOKENS};
 pub use settings::{Dispatch, EngineSettings, Passes, Scheduling};
@@ -31,6 +31,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::Mutex;
 
 use crate::{CancelToken, Error, Result, MAX_THREADS, UNSERVED};
+use outcome::Record;
 use requests::Jobs;
 
 /// Tokens of a block of KV cache.
@@ -93,6 +94,33 @@ pub fn replay(
     Ok(gather(requests, parts, served))
 }
 
+/// Requests of each query type that miss an SLO, all of `requests` being sent to one deployment; where more miss than
+/// `allowed`, the replay ends and the counts are those so far.
+///
+/// # Errors
+/// As [`replay`].
+pub fn missed_within(
+    requests: &Requests,
+    served: &Served,
+    dispatch: Dispatch,
+    slos: &Slos,
+    allowed: &Allowed,
+    cancel: &CancelToken,
+) -> Result<Missed> {
+    let num_types = slos.num_types()?;
+    if allowed.types.len() != num_types {
+        return Err(Error::invalid("allowed", "has another number of query types than the SLOs"));
+    }
+    requests.validate(num_types)?;
+    served.validate("deployments[0]")?;
+    let jobs = Jobs::gather(requests, (0..requests.len() as u32).collect());
+    let mut record = Record::watching(jobs.id.len(), slos, allowed);
+    match deployment::run(served, &jobs, dispatch, &mut record, cancel) {
+        Some(_) => Ok(record.into_missed()),
+        None => Err(Error::invalid("cancel", "the replay was cancelled")),
+    }
+}
+
 /// A deployment's requests and what became of them.
 type Part = (Vec<u32>, Outcomes, DeploymentStats);
 
@@ -106,8 +134,9 @@ fn run_all(
 ) -> Result<Vec<Part>> {
     let one = |members: Vec<u32>, served: &Served| {
         let jobs = Jobs::gather(requests, members);
-        let (outcomes, stats) = deployment::run(served, &jobs, dispatch, cancel)?;
-        Some((jobs.id, outcomes, stats))
+        let mut record = Record::new(jobs.id.len());
+        let stats = deployment::run(served, &jobs, dispatch, &mut record, cancel)?;
+        Some((jobs.id, record.outcomes, stats))
     };
     let parts: Option<Vec<Part>> = if threads == 1 || served.len() < 2 {
         members.into_iter().zip(served).map(|(members, served)| one(members, served)).collect()

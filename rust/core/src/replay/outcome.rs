@@ -1,4 +1,7 @@
-//! What became of the requests, and what the engines did: [`Outcomes`], [`DeploymentStats`].
+//! What became of the requests, and what the engines did: [`Outcomes`], [`DeploymentStats`], and [`Record`], which takes it down.
+
+use super::attainment::{meets, Slos};
+use super::requests::Jobs;
 
 /// Per request, in columns; NaN where it was not served.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -15,6 +18,96 @@ impl Outcomes {
     /// Nothing served yet.
     pub(super) fn none(count: usize) -> Self {
         Self { ttft_s: vec![f64::NAN; count], latency_s: vec![f64::NAN; count], queue_s: vec![f64::NAN; count] }
+    }
+}
+
+/// Takes down what becomes of the requests of one deployment, and how many miss their SLOs where that is asked.
+#[derive(Debug)]
+pub(super) struct Record<'a> {
+    pub(super) outcomes: Outcomes,
+    watch: Option<Watch<'a>>,
+}
+
+/// Misses, and how many there may be.
+#[derive(Debug)]
+struct Watch<'a> {
+    slos: &'a Slos,
+    allowed: &'a Allowed,
+    missed: Vec<u64>,
+    total: u64,
+    exceeded: bool,
+}
+
+/// How many requests may miss an SLO.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Allowed {
+    /// Of each query type.
+    pub types: Vec<u64>,
+    /// Of all.
+    pub total: u64,
+}
+
+/// How many requests of one deployment miss an SLO.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Missed {
+    /// Of each query type.
+    pub types: Vec<u64>,
+    /// Requests that were begun; fewer than came where the replay ended early.
+    pub replayed: u64,
+}
+
+impl<'a> Record<'a> {
+    /// Nothing served yet.
+    pub(super) fn new(count: usize) -> Self {
+        Self { outcomes: Outcomes::none(count), watch: None }
+    }
+
+    /// Counts misses; more than `allowed` end the replay.
+    pub(super) fn watching(count: usize, slos: &'a Slos, allowed: &'a Allowed) -> Self {
+        let missed = vec![0; allowed.types.len()];
+        let watch = Watch { slos, allowed, missed, total: 0, exceeded: false };
+        Self { outcomes: Outcomes::none(count), watch: Some(watch) }
+    }
+
+    /// Whether more have missed than may.
+    #[inline]
+    pub(super) fn is_exceeded(&self) -> bool {
+        self.watch.as_ref().is_some_and(|watch| watch.exceeded)
+    }
+
+    /// What was counted.
+    pub(super) fn into_missed(self) -> Missed {
+        let replayed = self.outcomes.queue_s.iter().filter(|queue_s| !queue_s.is_nan()).count() as u64;
+        Missed { types: self.watch.map(|watch| watch.missed).unwrap_or_default(), replayed }
+    }
+
+    /// The request has its last token at `now_s`.
+    #[inline]
+    pub(super) fn completed(&mut self, jobs: &Jobs<'_>, request: u32, now_s: f64) {
+        let n = request as usize;
+        self.outcomes.latency_s[n] = now_s - jobs.arrival_s[n];
+        if let Some(watch) = &mut self.watch {
+            let i = jobs.query_type(request);
+            let (ttft_s, latency_s) = (self.outcomes.ttft_s[n], self.outcomes.latency_s[n]);
+            if meets(watch.slos, i, ttft_s, latency_s, jobs.output_tokens[n]).contains(&false) {
+                watch.miss(i);
+            }
+        }
+    }
+
+    /// The request gets no answer.
+    pub(super) fn refused(&mut self, jobs: &Jobs<'_>, request: u32) {
+        if let Some(watch) = &mut self.watch {
+            watch.miss(jobs.query_type(request));
+        }
+    }
+}
+
+impl Watch<'_> {
+    fn miss(&mut self, i: usize) {
+        self.missed[i] += 1;
+        self.total += 1;
+        self.exceeded |= self.missed[i] > self.allowed.types[i] || self.total > self.allowed.total;
     }
 }
 

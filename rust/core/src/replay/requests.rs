@@ -103,6 +103,8 @@ pub(super) struct Jobs<'a> {
     pub(super) input_tokens: Vec<u32>,
     pub(super) output_tokens: Vec<u32>,
     pub(super) prefixes: Option<&'a Prefixes>,
+    /// Query types of all requests.
+    query_types: &'a [u32],
 }
 
 impl<'a> Jobs<'a> {
@@ -114,8 +116,15 @@ impl<'a> Jobs<'a> {
             input_tokens: of(&requests.input_tokens),
             output_tokens: of(&requests.output_tokens),
             prefixes: requests.prefixes.as_ref(),
+            query_types: &requests.query_type,
             id,
         }
+    }
+
+    /// Query type of a request.
+    #[inline]
+    pub(super) fn query_type(&self, request: u32) -> usize {
+        self.query_types[self.id[request as usize] as usize] as usize
     }
 
     /// Prompt and answer of a request, tokens.

@@ -10,7 +10,7 @@
 use std::cmp::Reverse;
 
 use super::engine::{phase_at, Engine, Sequence, UnderWay, BLOCK};
-use super::outcome::Outcomes;
+use super::outcome::Record;
 use super::settings::{Passes, Scheduling};
 
 /// The prompts of a step.
@@ -38,12 +38,12 @@ pub(super) struct Admission {
 
 impl Engine<'_> {
     /// Begins the next step: chooses what is in it and how long it takes.
-    pub(super) fn begin(&mut self, outcomes: &mut Outcomes) {
+    pub(super) fn begin(&mut self, record: &mut Record<'_>) {
         let mut pass = Pass::default();
         let budget = u64::from(self.settings.max_num_batched_tokens);
         let prefill_first = self.settings.scheduling == Scheduling::PrefillFirst;
         if prefill_first {
-            self.admit(budget, &mut pass, outcomes);
+            self.admit(budget, &mut pass, record);
         }
         let decodes = self.decoding > 0 && pass.tokens == 0;
         let mut room = true;
@@ -62,7 +62,7 @@ impl Engine<'_> {
                 room &= self.go_on(slot, &mut left, &mut pass);
             }
             if room {
-                self.admit(left, &mut pass, outcomes);
+                self.admit(left, &mut pass, record);
             }
         }
         let context = (self.context + u64::from(batch)) as f64;
@@ -119,7 +119,7 @@ impl Engine<'_> {
     }
 
     /// Admits waiting requests while there is room for them.
-    fn admit(&mut self, mut budget: u64, pass: &mut Pass, outcomes: &mut Outcomes) {
+    fn admit(&mut self, mut budget: u64, pass: &mut Pass, record: &mut Record<'_>) {
         while self.running < self.settings.max_num_seqs && self.partial.is_none() {
             let Some(one) = self.admission(budget) else { break };
             self.waiting.pop_front();
@@ -128,7 +128,7 @@ impl Engine<'_> {
             }
             self.blocks.take(one.blocks);
             self.work -= one.cached;
-            let queue_s = &mut outcomes.queue_s[one.request as usize];
+            let queue_s = &mut record.outcomes.queue_s[one.request as usize];
             if queue_s.is_nan() {
                 *queue_s = self.clock_s - self.jobs.arrival_s[one.request as usize];
             }

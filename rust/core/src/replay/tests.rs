@@ -125,6 +125,28 @@ proptest! {
     }
 
     #[test]
+    fn misses_are_counted_up_to_those_allowed(
+        curve in curve(), settings in settings(), requests in requests(), replicas in 1_usize..4, policy in 0_usize..4,
+        limits in (0.0..0.5_f64, 0.0..0.05_f64, 0.0..5.0_f64), allowed in 0_u64..70
+    ) {
+        let dispatch = Dispatch::ALL[policy];
+        // Requests too long for the cache are refused, and so missed.
+        let settings = EngineSettings { kv_cache_tokens: settings.kv_cache_tokens / 32 * 16, ..settings };
+        let (ttft_s, tpot_s, latency_s) = limits;
+        let slos = Slos { ttft_s: vec![ttft_s], tpot_s: vec![tpot_s], latency_s: vec![latency_s] };
+        let served = served(curve, settings, replicas);
+        let all = missed(&requests, &run(&requests, served.clone(), dispatch).outcomes, &slos).unwrap();
+        let allowed = Allowed { types: vec![allowed], total: allowed };
+        let found = missed_within(&requests, &served, dispatch, &slos, &allowed, &CancelToken::new()).unwrap();
+        prop_assert!(found.replayed <= requests.len() as u64);
+        if all[0] <= allowed.total {
+            prop_assert_eq!(found.types, all);
+        } else {
+            prop_assert!(allowed.total < found.types[0] && found.types[0] <= all[0]);
+        }
+    }
+
+    #[test]
     fn a_full_cache_delivers_every_token(curve in curve(), settings in settings(), requests in requests(), replicas in 1_usize..4) {
         let settings = EngineSettings { kv_cache_tokens: 20 * 16, scheduling: Scheduling::ChunkedPrefill, ..settings };
         let found = run(&requests, served(curve, settings, replicas), Dispatch::LeastOutstanding);
