@@ -7,7 +7,8 @@ type whose lengths scatter, at a random utilization, under arrivals of a random 
 TTFT beyond the request's own prefill; printed are the errors of its 95th and 99th percentile by
 
 - `A`: an M/G/1 queue of prefills per replica, each chunk of a prompt beside a decode step at the
-  mean batch, with the arrivals' variation thinned over the replicas, and half a step;
+  mean batch, with the arrivals' variation thinned over the replicas, and half a step; with "one
+  step" each prompt has a whole decode step more, as where a prompt never shares its pass;
 - `B`: a birth-death chain over the number in the system, whose replicas serve the faster the fuller
   their batch is; who finds all places of all batches taken waits;
 - `A + B`; Allen-Cunneen with replicas as servers; Erlang C with places in batches as servers.
@@ -92,11 +93,11 @@ class Cell:
     def _step_s(self, batch: float) -> float:
         return float(self.curve.step_s(batch, batch * (self.h + self.f / 2.0))[0])
 
-    def a(self, share: float) -> float:
-        """Queue of prefills."""
+    def a(self, share: float, steps: float = 0.0) -> float:
+        """Queue of prefills, each with so many decode steps beside those of its chunks."""
         step_s, curve = self._step_s(self._mean_batch()), self.curve
         chunk_s = float((curve.prefill_fixed_s + curve.prefill_per_token_s * STEP_TOKENS)[0])
-        service = self.prefill_s * (1.0 + step_s / chunk_s) + step_s
+        service = self.prefill_s * (1.0 + step_s / chunk_s) + steps * step_s
         mean = float(service.mean())
         rho = min(self.rate * mean, 0.999)
         ca2 = 1.0 + (self.cv**2 - 1.0) / self.replicas
@@ -167,8 +168,10 @@ def main() -> None:
             a, b = cell.a(share), cell.b(share)
             for name, predicted in (
                 ("A", a),
+                ("A, one step", cell.a(share, 1.0)),
                 ("B", b),
                 ("A + B", a + b),
+                ("A, one step + B", cell.a(share, 1.0) + b),
                 ("Allen-Cunneen", cell.allen_cunneen(share)),
                 ("Erlang C", cell.erlang_c(share)),
             ):
@@ -177,7 +180,7 @@ def main() -> None:
     for name, values in ratios.items():
         off = np.abs(np.log(values))
         print(
-            f"{name:14} median error ×{np.exp(np.median(off)):.2f}, bias ×"
+            f"{name:16} median error ×{np.exp(np.median(off)):.2f}, bias ×"
             f"{np.exp(np.median(np.log(values))):.2f}, "
             f"within ×1.5 {np.mean(off < np.log(1.5)):.0%}, "
             f"within ×2 {np.mean(off < np.log(2.0)):.0%}"
