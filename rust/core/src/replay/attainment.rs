@@ -138,7 +138,7 @@ pub(super) fn meets(slos: &Slos, i: usize, ttft_s: f64, latency_s: f64, output_t
     [ttft_s <= slos.ttft_s[i], tpot.is_nan() || tpot <= slos.tpot_s[i], latency_s <= slos.latency_s[i]]
 }
 
-/// The same of request `n`; `None` where it has no answer.
+/// Whether request `n` meets each of its SLOs; `None` where it has no answer.
 #[inline]
 fn met(requests: &Requests, outcomes: &Outcomes, slos: &Slos, n: usize) -> Option<[bool; 3]> {
     let (ttft_s, latency_s) = (outcomes.ttft_s[n], outcomes.latency_s[n]);
