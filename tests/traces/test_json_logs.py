@@ -121,6 +121,13 @@ def test_lengths_without_times_tell_no_rate(shared: Path) -> None:
         {"ts": 1793606400.0, "usage": {"prompt_tokens": 100, "completion_tokens": 20}},
         {"response": {"created": 1793606400, "usage": {"input_tokens": 100, "output_tokens": 20}}},
         {"createdAt": "2026-11-02 08:00:00", "promptTokens": 100, "completionTokens": 20},
+        {
+            "metadata": {"session_num": 1, "request_start_ns": 1793606400000000000},
+            "metrics": {
+                "input_sequence_length": {"value": 100, "unit": "tokens"},
+                "output_sequence_length": {"value": 20, "unit": "tokens"},
+            },
+        },
     ],
 )
 def test_logs_of_gateways_go_by_many_names_and_may_be_wrapped(

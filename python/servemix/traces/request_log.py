@@ -2,7 +2,8 @@
 
 The keys go by the names that CSV logs have (:mod:`servemix.traces.vllm`), or by LiteLLM's spend
 logs (``startTime``, ``prompt_tokens``, ``completion_tokens``). Token counts may stand in a
-``usage`` block, as OpenAI's API answers it.
+``usage`` block, as OpenAI's API answers it. aiperf's records of requests (``profile_export.jsonl``)
+are read, too.
 """
 
 from __future__ import annotations
@@ -17,12 +18,19 @@ _BLOCKS = ("usage", "response.usage")
 
 FORMAT = JsonFormat(
     name="request-log",
-    time=(*vllm.FORMAT.time, "startTime", "createdAt", "response.created"),
+    time=(
+        *vllm.FORMAT.time,
+        "startTime",
+        "createdAt",
+        "response.created",
+        "metadata.request_start_ns",
+    ),
     input_tokens=(
         *vllm.FORMAT.input_tokens,
         "input_toks",
         "promptTokens",
         "inputTokens",
+        "metrics.input_sequence_length.value",
         *(
             f"{block}.{key}"
             for block in _BLOCKS
@@ -34,6 +42,7 @@ FORMAT = JsonFormat(
         "output_toks",
         "completionTokens",
         "outputTokens",
+        "metrics.output_sequence_length.value",
         *(
             f"{block}.{key}"
             for block in _BLOCKS
