@@ -54,7 +54,6 @@ def day(size: tuple[int, int, int], steps: int, folder: Path) -> str:
         Writer(folder, ("nginx", "litellm")),
         behind_gateway=False,
         settings=LoopSettings(15.0, 900.0),
-        planner={"start_s": 300.0, "payback_h": 0.25, "min_saving_share": 0.05},
     )
     loop: Loop = make_loop(problem, None, None, asked, gauges)
     loop._clock = lambda: now_s[0]

@@ -597,6 +597,7 @@ class Planner:
         problem: Problem,
         plan: Plan | None = None,
         *,
+        preset: str = "default",
         seed: int | None = None,
         start_usd: float | None = None,
         start_usd_per_gb: float | None = None,

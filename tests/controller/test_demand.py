@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from servemix.controller.demand import DemandWindow, RateSource, attributed
+from servemix.forecast import Trend
 
 
 class Server:
@@ -77,6 +80,33 @@ def test_the_maximum_of_the_last_windows_holds() -> None:
     demand = window()
     seen = [demand.add(60.0 * n, np.array([r, r]))[0] for n, r in enumerate([50, 90, 40, 40, 40])]
     assert seen == [50.0, 90.0, 90.0, 90.0, 40.0]
+
+
+def test_a_forecast_hears_of_each_window_once() -> None:
+    demand, told = window(), Trend()
+    demand.forecast = ("trend", Trend())
+    for n in range(40):
+        rates = np.array([100.0 + n % 3, 50.0 + 2.0 * n])
+        # Within a window only the last count stands.
+        demand.add(60.0 * n, 0.5 * rates)
+        seen = demand.add(60.0 * n + 45.0, rates)
+        assert seen == pytest.approx(told.add(rates))
+    other = window()
+    other.forecast = ("trend", Trend())
+    other.resume(json.loads(json.dumps(demand.to_data())))
+    assert other.to_data() == demand.to_data()
+
+
+def test_what_a_forecast_adds_is_no_count() -> None:
+    demand = window()
+    demand.forecast = ("trend", Trend())
+    for n in range(40):
+        known = np.array([100.0 * 1.05**n, 100.0])
+        demand.add(60.0 * n, known)
+    assert demand.rates[0] > known[0]
+    for n in range(40, 45):
+        demand.add(60.0 * n, np.array([np.nan, 100.0]))
+    assert demand.windows[44][0] == pytest.approx(known[0])
 
 
 def test_within_a_window_the_last_count_holds() -> None:

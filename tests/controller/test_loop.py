@@ -57,6 +57,7 @@ class World:
             writer,
             behind_gateway=False,
             settings=LoopSettings(15.0, 900.0),
+            forecast="maximum",
             planner={"start_s": 60.0, "payback_h": 0.25},
         )
         loop = make_loop(self.problem, None, None, asked, self.gauges)

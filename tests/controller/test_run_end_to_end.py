@@ -218,7 +218,8 @@ def test_a_service_follows_its_demand(tmp_path: Path) -> None:
         *("--prometheus", f"http://127.0.0.1:{prometheus_port}"),
         *("--to", "nginx", "--gateway-listen", f"127.0.0.1:{gateway_port}"),
         *("--first-port", ports + 3, "--listen", f"127.0.0.1:{loop_port}"),
-        *("--every", EVERY_S, "--replan-every", 4, "--window", 8, "--windows", 2),
+        *("--every", EVERY_S, "--replan-every", 4, "--window", 8),
+        *("--forecast", "maximum", "--windows", 2),
         *("--start", START_S, "--payback", 0.05),
     )
     # Before there is a gateway, there is nothing to reload.

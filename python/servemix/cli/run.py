@@ -62,18 +62,25 @@ def run(
             metavar="SECONDS",
             help="Interval at which deployments may change; sooner if they are insufficient.",
         ),
-    ] = 900.0,
+    ] = 1200.0,
     window: Annotated[
         float,
         typer.Option(
             "--window", min=1.0, metavar="SECONDS", help="Time over which requests are counted."
         ),
     ] = 300.0,
+    forecast: Annotated[
+        str,
+        typer.Option(
+            "--forecast",
+            metavar="trend|maximum|same-hour",
+            help="Demand to plan for: level and trend with a margin for scatter, the maximum of "
+            "the last windows, or what came at this hour in the last weeks.",
+        ),
+    ] = "trend",
     hold_windows: Annotated[
         int,
-        typer.Option(
-            "--windows", min=1, max=1000, help="Plan for the maximum over this many windows."
-        ),
+        typer.Option("--windows", min=1, max=1000, help="Windows of --forecast maximum."),
     ] = 3,
     rates: Annotated[
         str | None,
@@ -141,7 +148,7 @@ def run(
             metavar="HOURS",
             help="Time within which a change must pay for itself.",
         ),
-    ] = 0.25,
+    ] = 0.1,
     header: Annotated[
         list[str] | None,
         typer.Option("--header", metavar="'NAME: VALUE'", help="Header to send to Prometheus."),
@@ -200,12 +207,13 @@ def run(
         writer=Writer(None if dry_run else output, tuple(to or ()), options, command),
         window_s=window,
         hold_windows=hold_windows,
+        forecast=forecast,
         rates_query=rates,
         behind_gateway=counted_at == "engines",
         ready_query=ready_query,
         first_port=first_port,
         settings=LoopSettings(every_s=every, replan_every_s=replan_every),
-        planner={"start_s": start, "payback_h": payback, "min_saving_share": 0.05, "seed": seed},
+        planner={"start_s": start, "payback_h": payback, "seed": seed},
     )
     log_to_stderr()
     gauges = None if dry_run else Gauges()

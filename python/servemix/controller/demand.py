@@ -10,6 +10,7 @@ import numpy as np
 
 from servemix._columns import FloatArray
 from servemix.controller.prometheus import Prometheus
+from servemix.forecast import Forecast
 
 __all__ = ["DemandWindow", "RateSource", "attributed"]
 
@@ -135,7 +136,7 @@ def attributed(counted: FloatArray, shares: FloatArray, prior: FloatArray) -> Fl
 
 @dataclass
 class DemandWindow:
-    """The maximum of the last windows, so that noise and short lulls change no deployments.
+    """What to plan for: a forecast, or the maximum of the last windows.
 
     Attributes
     ----------
@@ -144,7 +145,7 @@ class DemandWindow:
     window_s
         Length of a window, s.
     hold
-        Windows whose maximum is taken, the present one included.
+        Windows whose maximum is taken where there is no forecast, the present one included.
     behind_gateway
         Whether requests are counted behind the gateway, so that those it sheds are missing. Where
         it is wrong, one shed share makes the next larger.
@@ -152,6 +153,9 @@ class DemandWindow:
         Rates by the number of their window since 1970, the present one last.
     unmet
         Since when (Unix time) which share of each query type was shed.
+    forecast
+        A key of `FORECASTS` and the forecast itself, which is told of each window; None for the
+        maximum.
     """
 
     rates: FloatArray
@@ -160,6 +164,7 @@ class DemandWindow:
     behind_gateway: bool = True
     windows: dict[int, FloatArray] = field(default_factory=dict)
     unmet: list[tuple[float, FloatArray]] = field(default_factory=list)
+    forecast: tuple[str, Forecast] | None = None
 
     def shed(self, now_s: float, unmet: Sequence[float] | FloatArray) -> None:
         """Note which share of each query type goes nowhere from now on."""
@@ -190,11 +195,27 @@ class DemandWindow:
         if not whole:
             usable &= wanted > self.rates
         now = int(now_s // self.window_s)
+        if self.forecast is not None:
+            self.rates = self._foreseen(now, np.where(usable, wanted, self._last()))
+            return self.rates
         self.windows[now] = np.where(usable, wanted, self.rates)
         for old in [n for n in self.windows if n <= now - self.hold]:
             del self.windows[old]
         self.rates = np.max(np.stack(list(self.windows.values())), axis=0)
         return self.rates
+
+    def _last(self) -> FloatArray:
+        """Rates that were counted last, without what a forecast makes of them."""
+        return self.windows[max(self.windows)] if self.windows else self.rates
+
+    def _foreseen(self, now: int, counted: FloatArray) -> FloatArray:
+        """Tell the forecast of windows that have ended, and ask it what the present one means."""
+        assert self.forecast is not None
+        _, forecast = self.forecast
+        for ended in sorted(n for n in self.windows if n < now):
+            forecast.add(self.windows.pop(ended))
+        self.windows = {now: counted}
+        return forecast.preview(counted)
 
     def _served(self, now_s: float) -> FloatArray:
         """Mean share that was let through over the last window."""
@@ -217,7 +238,14 @@ class DemandWindow:
             "rates": self.rates.tolist(),
             "windows": {str(n): rates.tolist() for n, rates in self.windows.items()},
             "unmet": [[time, unmet.tolist()] for time, unmet in self.unmet],
+            **self._forecast_data(),
         }
+
+    def _forecast_data(self) -> dict[str, Any]:
+        if self.forecast is None:
+            return {}
+        name, forecast = self.forecast
+        return {"forecast": {"name": name, "data": forecast.to_data()}}
 
     def resume(self, data: Mapping[str, Any]) -> None:
         """Go on from what :meth:`to_data` returned; that of other query types is left out."""
@@ -227,3 +255,6 @@ class DemandWindow:
         self.rates = rates
         self.windows = {int(n): np.asarray(r, float) for n, r in data["windows"].items()}
         self.unmet = [(float(time), np.asarray(u, float)) for time, u in data["unmet"]]
+        kept = data.get("forecast")
+        if self.forecast is not None and kept is not None and kept["name"] == self.forecast[0]:
+            self.forecast[1].resume(kept["data"])

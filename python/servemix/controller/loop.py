@@ -48,7 +48,7 @@ class LoopSettings:
     """
 
     every_s: float = 15.0
-    replan_every_s: float = 900.0
+    replan_every_s: float = 1200.0
     least_move: float = 0.005
 
 

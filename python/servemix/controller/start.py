@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from servemix._columns import FloatArray
 from servemix._errors import InvalidInputError
 from servemix.controller.demand import DemandWindow, RateSource
 from servemix.controller.engines import Engines
@@ -22,6 +23,7 @@ from servemix.controller.loop import Loop, LoopSettings
 from servemix.controller.outputs import State, Writer, read_state
 from servemix.controller.prometheus import Prometheus
 from servemix.controller.readiness import AskedByQuery, Probed, Readiness
+from servemix.forecast import make_forecast
 
 if TYPE_CHECKING:
     from servemix import Plan, Problem
@@ -41,7 +43,9 @@ class Request:
     writer
         Where to write.
     window_s, hold_windows
-        Requests are counted over windows of this length; planned is for the maximum of so many.
+        Requests are counted over windows of this length; the forecast ``"maximum"`` takes so many.
+    forecast
+        What to make of the windows: a key of `servemix.forecast.FORECASTS`.
     rates_query, ready_query
         PromQL for rates and for ready replicas; None takes vLLM's counters, and probes replicas.
     behind_gateway
@@ -51,13 +55,14 @@ class Request:
     settings
         When the loop does what.
     planner
-        Settings of the planner.
+        Settings of the planner beside those of its preset ``"steady"``.
     """
 
     prometheus: Prometheus
     writer: Writer
     window_s: float = 300.0
     hold_windows: int = 3
+    forecast: str = "trend"
     rates_query: str | None = None
     behind_gateway: bool = True
     ready_query: str | None = None
@@ -110,7 +115,7 @@ def make_loop(
                 f"{folder}/state.json: the scenario has changed since ({error}); delete the file "
                 "to begin anew"
             ) from None
-    planner = Planner(problem, plan, **asked.planner)
+    planner = Planner(problem, plan, **{"preset": "steady", **asked.planner})
     if planner.plan.objective_value is None:
         raise InvalidInputError(f"{problem.name}: {planner.plan.message or 'there is no plan'}")
     rates = np.array(problem.query_types["rate_per_h"], dtype=np.float64)
@@ -119,7 +124,7 @@ def make_loop(
         RateSource(asked.prometheus, asked.window_s, asked.rates_query),
         _readiness(asked, state),
         asked.writer,
-        DemandWindow(rates, asked.window_s, asked.hold_windows, asked.behind_gateway),
+        _demand(rates, asked),
         facts=facts,
         gauges=gauges,
         settings=asked.settings,
@@ -127,6 +132,18 @@ def make_loop(
     if state is not None:
         loop.resume(state)
     return loop
+
+
+def _demand(rates: FloatArray, asked: Request) -> DemandWindow:
+    # The maximum also counts within the present window, so the window does that by itself.
+    forecast = make_forecast(asked.forecast)
+    return DemandWindow(
+        rates,
+        asked.window_s,
+        asked.hold_windows,
+        asked.behind_gateway,
+        forecast=None if asked.forecast == "maximum" else (asked.forecast, forecast),
+    )
 
 
 def _readiness(asked: Request, state: State | None) -> Readiness:

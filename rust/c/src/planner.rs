@@ -58,6 +58,24 @@ impl PlannerParams {
     }
 }
 
+impl From<Params> for PlannerParams {
+    fn from(params: Params) -> Self {
+        Self {
+            seed: params.seed,
+            start_usd: params.transition.start_usd,
+            start_usd_per_gb: params.transition.start_usd_per_gb,
+            start_s: params.transition.start_s,
+            start_s_per_gb: params.transition.start_s_per_gb,
+            payback_h: params.payback_h.unwrap_or(0.0),
+            min_saving_usd: params.min_saving_usd,
+            min_saving_share: params.min_saving_share,
+            headroom: params.headroom,
+            max_headroom_cost_share: params.max_headroom_cost_share,
+            max_changes: params.max_changes.unwrap_or(u32::MAX),
+        }
+    }
+}
+
 /// What has changed since the last plan; zero it (`ServemixUpdate update = {0};`) and set what has. A NULL array leaves the
 /// numbers as they are; otherwise its length must be right.
 #[repr(C)]
@@ -86,26 +104,20 @@ pub struct Update {
     pub num_ready: usize,
 }
 
-/// Sets every setting to its default: start-ups cost and take nothing, a change has to save a little, and headroom is taken
-/// where it costs little.
+/// Sets every setting to its default: a started replica is rented for 300 s before it serves, a change has to save a little, and
+/// headroom is taken where it costs little.
 #[no_mangle]
 pub unsafe extern "C" fn servemix_planner_params_default(params: *mut PlannerParams) -> i32 {
-    let default = Params::default();
-    let defaults = PlannerParams {
-        seed: default.seed,
-        start_usd: default.transition.start_usd,
-        start_usd_per_gb: default.transition.start_usd_per_gb,
-        start_s: default.transition.start_s,
-        start_s_per_gb: default.transition.start_s_per_gb,
-        payback_h: default.payback_h.unwrap_or(0.0),
-        min_saving_usd: default.min_saving_usd,
-        min_saving_share: default.min_saving_share,
-        headroom: default.headroom,
-        max_headroom_cost_share: default.max_headroom_cost_share,
-        max_changes: default.max_changes.unwrap_or(u32::MAX),
-    };
     // SAFETY: the rules of the header.
-    call(|| unsafe { place(params, "params") }.map(|place| _ = place.write(defaults)))
+    call(|| unsafe { place(params, "params") }.map(|place| _ = place.write(Params::default().into())))
+}
+
+/// Sets every setting for few changes of deployments at little more cost: for a planner that follows measured rates, replanned every
+/// 20 minutes, and at once where the routing for new rates is degraded.
+#[no_mangle]
+pub unsafe extern "C" fn servemix_planner_params_steady(params: *mut PlannerParams) -> i32 {
+    // SAFETY: the rules of the header.
+    call(|| unsafe { place(params, "params") }.map(|place| _ = place.write(Params::steady().into())))
 }
 
 /// Makes a planner that starts from `plan`, as it is deployed, or from a plan of method "agh" where that is NULL. `params` may

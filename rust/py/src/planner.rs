@@ -3,7 +3,7 @@
 use std::sync::{Mutex, MutexGuard};
 
 use pyo3::prelude::*;
-use servemix_core::{Method, Plan, Planner, PlannerParams, Problem, Result, SolveParams, Update};
+use servemix_core::{Method, Plan, Planner, PlannerParams, Problem, Result, SolveParams, TransitionCosts, Update};
 
 use crate::convert::{floats, integers, number, unsigned};
 use crate::entry;
@@ -24,13 +24,17 @@ use crate::problem::PyProblem;
 ///     What is planned; later numbers replace some of its own.
 /// plan
 ///     The plan to start from, as it is deployed; None to make one by method ``"agh"``.
+/// preset
+///     What the settings below are where they are None: ``"default"``, as said below, or
+///     ``"steady"`` for few changes where measured rates are followed: ``payback_h`` 0.1,
+///     ``min_saving_share`` 0.05, ``headroom`` 0.1, ``max_headroom_cost_share`` 0.05.
 /// seed
 ///     Seed of every random choice; 0 by default.
 /// start_usd, start_usd_per_gb
 ///     Cost of starting a replica, USD, and more per GB of weights that it loads; 0 by default.
 /// start_s, start_s_per_gb
-///     Seconds until a started replica serves, and more per GB of weights; its rental meanwhile
-///     is part of what a change costs. 0 by default.
+///     Seconds until a started replica serves (300 by default), and more per GB of weights (0 by
+///     default); its rental meanwhile is part of what a change costs.
 /// payback_h
 ///     Hours over which a change has to pay for itself; None for the horizon of the problem.
 ///     Shorter ones make plans hold longer.
@@ -93,7 +97,7 @@ fn snapshot(planner: &Planner) -> (Plan, Numbers) {
 impl PyPlanner {
     #[new]
     #[pyo3(signature = (
-        problem, plan=None, *, seed=None, start_usd=None, start_usd_per_gb=None, start_s=None, start_s_per_gb=None,
+        problem, plan=None, *, preset="default", seed=None, start_usd=None, start_usd_per_gb=None, start_s=None, start_s_per_gb=None,
         payback_h=None, min_saving_usd=None, min_saving_share=None, headroom=None,
         max_headroom_cost_share=None, max_changes=None
     ))]
@@ -101,6 +105,7 @@ impl PyPlanner {
     fn new(
         problem: &Bound<'_, PyProblem>,
         plan: Option<&Bound<'_, PyPlan>>,
+        preset: &str,
         seed: Option<&Bound<'_, PyAny>>,
         start_usd: Option<&Bound<'_, PyAny>>,
         start_usd_per_gb: Option<&Bound<'_, PyAny>>,
@@ -114,8 +119,14 @@ impl PyPlanner {
         max_changes: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<Self> {
         let py = problem.py();
-        let mut params = PlannerParams::default();
-        params.transition = transition_costs(start_usd, start_usd_per_gb, start_s, start_s_per_gb)?;
+        let mut params = match preset {
+            "default" => PlannerParams::default(),
+            "steady" => PlannerParams::steady(),
+            _ => return Err(invalid(py, "preset", &format!("must be \"default\" or \"steady\", got {preset:?}"))),
+        };
+        let given = transition_costs(start_usd, start_usd_per_gb, start_s, start_s_per_gb)?;
+        params.transition =
+            TransitionCosts { start_s: start_s.map_or(params.transition.start_s, |_| given.start_s), ..given };
         for (value, name, target) in [
             (min_saving_usd, "min_saving_usd", &mut params.min_saving_usd),
             (min_saving_share, "min_saving_share", &mut params.min_saving_share),
@@ -129,7 +140,9 @@ impl PyPlanner {
         if let Some(seed) = seed {
             params.seed = unsigned(seed, "seed")?;
         }
-        params.payback_h = payback_h.map(|hours| number(hours, "payback_h")).transpose()?;
+        if let Some(hours) = payback_h {
+            params.payback_h = Some(number(hours, "payback_h")?);
+        }
         if let Some(limit) = max_changes {
             params.max_changes = Some(u32::try_from(unsigned(limit, "max_changes")?).unwrap_or(u32::MAX));
         }
