@@ -57,7 +57,7 @@ def replicas(problem: Problem, plan: Plan) -> np.ndarray:
 
 def run(problem: Problem, rates: np.ndarray, settings: dict[str, float]) -> tuple[float, ...]:
     """Changes per day, replicas started per day, cost per day in USD, degraded steps."""
-    planner = Planner(problem, **settings)
+    planner = Planner(problem, **{"start_s": 0.0, **settings})
     configurations, tiers = problem.configurations, problem.tiers
     gpus = configurations["tp"] * configurations["pp"]
     start_usd = tiers["gpu_usd_per_h"][configurations["tier"]] * gpus * START_S / 3600.0

@@ -558,13 +558,17 @@ class Planner:
         What is planned; later numbers replace some of its own.
     plan
         The plan to start from, as it is deployed; None to make one by method ``"agh"``.
+    preset
+        What the settings below are where they are None: ``"default"``, as said below, or
+        ``"steady"`` for few changes where measured rates are followed: ``payback_h`` 0.1,
+        ``min_saving_share`` 0.05, ``headroom`` 0.1, ``max_headroom_cost_share`` 0.05.
     seed
         Seed of every random choice; 0 by default.
     start_usd, start_usd_per_gb
         Cost of starting a replica, USD, and more per GB of weights that it loads; 0 by default.
     start_s, start_s_per_gb
-        Seconds until a started replica serves, and more per GB of weights; its rental meanwhile
-        is part of what a change costs. 0 by default.
+        Seconds until a started replica serves (300 by default), and more per GB of weights (0 by
+        default); its rental meanwhile is part of what a change costs.
     payback_h
         Hours over which a change has to pay for itself; None for the horizon of the problem.
         Shorter ones make plans hold longer.

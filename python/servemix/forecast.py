@@ -7,8 +7,9 @@ where demand rises, and short where counts scatter. Each class here turns counts
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -19,23 +20,61 @@ from servemix._errors import InvalidInputError
 __all__ = ["FORECASTS", "Forecast", "SameHour", "Trend", "WindowMaximum", "make_forecast"]
 
 
-class Forecast(Protocol):
+class Forecast(ABC):
     """Turns the rates of past windows into rates to plan for."""
 
+    @abstractmethod
     def add(self, rates: ArrayLike) -> FloatArray:
-        """Take the rates of the window that has just ended; return the demand to plan for."""
+        """Take the rates of the window that has just ended; return the demand to plan for.
 
+        Parameters
+        ----------
+        rates
+            Queries per hour of each type, shape (query types,).
+
+        Returns
+        -------
+        numpy.ndarray
+            Queries per hour of each type.
+        """
+
+    @abstractmethod
     def preview(self, rates: ArrayLike) -> FloatArray:
-        """Return what `add` would, and keep nothing: for the window that is still running."""
+        """Return what `add` would, and keep nothing.
 
+        Parameters
+        ----------
+        rates
+            As of `add`.
+
+        Returns
+        -------
+        numpy.ndarray
+            Queries per hour of each type.
+        """
+
+    @abstractmethod
     def to_data(self) -> dict[str, Any]:
-        """Return what a restart needs, as JSON has it."""
+        """Return what a restart needs.
 
+        Returns
+        -------
+        dict
+            Plain values.
+        """
+
+    @abstractmethod
     def resume(self, data: Mapping[str, Any]) -> None:
-        """Go on from what `to_data` returned."""
+        """Go on from what `to_data` returned.
+
+        Parameters
+        ----------
+        data
+            The plain values.
+        """
 
 
-class WindowMaximum:
+class WindowMaximum(Forecast):
     """The maximum of the last windows, for each query type.
 
     Parameters
@@ -123,7 +162,7 @@ _JUMP, _FALL = np.log(4.0), np.log(2.0)
 _OUTLIER = 4.0
 
 
-class Trend:
+class Trend(Forecast):
     """Level and trend of each query type, with a margin for scatter.
 
     Damped exponential smoothing of log rates (Gardner and McKenzie, Management Science, 1985) with
@@ -255,7 +294,7 @@ def _advanced(state: _Filters | None, rates: FloatArray) -> _Filters:
     )
 
 
-class SameHour:
+class SameHour(Forecast):
     """What came at the same time of the last periods, scaled to the demand of today.
 
     Until a period has passed, and wherever the last windows exceed it, the maximum of the last

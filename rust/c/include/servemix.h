@@ -231,9 +231,13 @@ int32_t servemix_plan_unmet(const ServemixPlan *plan,
                             double *unmet,
                             size_t capacity);
 
-// Sets every setting to its default: start-ups cost and take nothing, a change has to save a little, and headroom is taken
-// where it costs little.
+// Sets every setting to its default: a started replica is rented for 300 s before it serves, a change has to save a little, and
+// headroom is taken where it costs little.
 int32_t servemix_planner_params_default(ServemixPlannerParams *params);
+
+// Sets every setting for few changes of deployments at little more cost: for a planner that follows measured rates, replanned every
+// 20 minutes, and at once where the routing for new rates is degraded.
+int32_t servemix_planner_params_steady(ServemixPlannerParams *params);
 
 // Makes a planner that starts from `plan`, as it is deployed, or from a plan of method "agh" where that is NULL. `params` may
 // be NULL for the defaults. The problem is copied.
@@ -442,9 +446,13 @@ int32_t servemix_plan_unmet(const ServemixPlan *plan,
                             double *unmet,
                             size_t capacity);
 
-// Sets every setting to its default: start-ups cost and take nothing, a change has to save a little, and headroom is taken
-// where it costs little.
+// Sets every setting to its default: a started replica is rented for 300 s before it serves, a change has to save a little, and
+// headroom is taken where it costs little.
 int32_t servemix_planner_params_default(ServemixPlannerParams *params);
+
+// Sets every setting for few changes of deployments at little more cost: for a planner that follows measured rates, replanned every
+// 20 minutes, and at once where the routing for new rates is degraded.
+int32_t servemix_planner_params_steady(ServemixPlannerParams *params);
 
 // Makes a planner that starts from `plan`, as it is deployed, or from a plan of method "agh" where that is NULL. `params` may
 // be NULL for the defaults. The problem is copied.
