@@ -23,7 +23,6 @@ __all__ = ["FORECASTS", "Forecast", "SameHour", "Trend", "WindowMaximum", "make_
 class Forecast(ABC):
     """Turns the rates of past windows into rates to plan for."""
 
-    @abstractmethod
     def add(self, rates: ArrayLike) -> FloatArray:
         """Take the rates of the window that has just ended; return the demand to plan for.
 
@@ -36,11 +35,16 @@ class Forecast(ABC):
         -------
         numpy.ndarray
             Queries per hour of each type.
-        """
 
-    @abstractmethod
+        Raises
+        ------
+        InvalidInputError
+            A rate is not finite, or negative.
+        """
+        return self._add(_rates(rates))
+
     def preview(self, rates: ArrayLike) -> FloatArray:
-        """Return what `add` would, and keep nothing.
+        """Return what `add` would, and keep nothing: for the window that is still running.
 
         Parameters
         ----------
@@ -52,18 +56,18 @@ class Forecast(ABC):
         numpy.ndarray
             Queries per hour of each type.
         """
+        return self._preview(_rates(rates))
 
-    @abstractmethod
     def to_data(self) -> dict[str, Any]:
         """Return what a restart needs.
 
         Returns
         -------
         dict
-            Plain values.
+            Plain values, as JSON has them.
         """
+        return self._data()
 
-    @abstractmethod
     def resume(self, data: Mapping[str, Any]) -> None:
         """Go on from what `to_data` returned.
 
@@ -72,6 +76,19 @@ class Forecast(ABC):
         data
             The plain values.
         """
+        self._resume(data)
+
+    @abstractmethod
+    def _add(self, rates: FloatArray) -> FloatArray: ...
+
+    @abstractmethod
+    def _preview(self, rates: FloatArray) -> FloatArray: ...
+
+    @abstractmethod
+    def _data(self) -> dict[str, Any]: ...
+
+    @abstractmethod
+    def _resume(self, data: Mapping[str, Any]) -> None: ...
 
 
 class WindowMaximum(Forecast):
@@ -94,57 +111,19 @@ class WindowMaximum(Forecast):
         self.windows = windows
         self._past: list[FloatArray] = []
 
-    def add(self, rates: ArrayLike) -> FloatArray:
-        """Take the rates of the window that has just ended; return the demand to plan for.
-
-        Parameters
-        ----------
-        rates
-            Queries per hour of each type, shape (query types,).
-
-        Returns
-        -------
-        numpy.ndarray
-            Queries per hour of each type.
-        """
-        self._past = [*self._past, _rates(rates)][-self.windows :]
+    def _add(self, rates: FloatArray) -> FloatArray:
+        self._past = [*self._past, rates][-self.windows :]
         held: FloatArray = np.max(self._past, axis=0)
         return held
 
-    def preview(self, rates: ArrayLike) -> FloatArray:
-        """Return what `add` would, and keep nothing.
-
-        Parameters
-        ----------
-        rates
-            As of `add`.
-
-        Returns
-        -------
-        numpy.ndarray
-            Queries per hour of each type.
-        """
-        held: FloatArray = np.max([*self._past, _rates(rates)][-self.windows :], axis=0)
+    def _preview(self, rates: FloatArray) -> FloatArray:
+        held: FloatArray = np.max([*self._past, rates][-self.windows :], axis=0)
         return held
 
-    def to_data(self) -> dict[str, Any]:
-        """Return what a restart needs.
-
-        Returns
-        -------
-        dict
-            Plain values.
-        """
+    def _data(self) -> dict[str, Any]:
         return {"past": [rates.tolist() for rates in self._past]}
 
-    def resume(self, data: Mapping[str, Any]) -> None:
-        """Go on from what `to_data` returned.
-
-        Parameters
-        ----------
-        data
-            The plain values.
-        """
+    def _resume(self, data: Mapping[str, Any]) -> None:
         self._past = [np.asarray(rates, dtype=np.float64) for rates in data["past"]]
 
 
@@ -195,58 +174,20 @@ class Trend(Forecast):
         self.ahead, self.deviations, self.absorbed = ahead, deviations, absorbed
         self._state: _Filters | None = None
 
-    def add(self, rates: ArrayLike) -> FloatArray:
-        """Take the rates of the window that has just ended; return the demand to plan for.
-
-        Parameters
-        ----------
-        rates
-            Queries per hour of each type, shape (query types,).
-
-        Returns
-        -------
-        numpy.ndarray
-            Queries per hour of each type.
-        """
-        self._state = _advanced(self._state, _rates(rates))
+    def _add(self, rates: FloatArray) -> FloatArray:
+        self._state = _advanced(self._state, rates)
         return self._demand(self._state)
 
-    def preview(self, rates: ArrayLike) -> FloatArray:
-        """Return what `add` would, and keep nothing.
+    def _preview(self, rates: FloatArray) -> FloatArray:
+        return self._demand(_advanced(self._state, rates))
 
-        Parameters
-        ----------
-        rates
-            As of `add`.
-
-        Returns
-        -------
-        numpy.ndarray
-            Queries per hour of each type.
-        """
-        return self._demand(_advanced(self._state, _rates(rates)))
-
-    def to_data(self) -> dict[str, Any]:
-        """Return what a restart needs.
-
-        Returns
-        -------
-        dict
-            Plain values.
-        """
+    def _data(self) -> dict[str, Any]:
         if self._state is None:
             return {}
         count, *arrays = self._state
         return {"windows": count, "filters": [array.tolist() for array in arrays]}
 
-    def resume(self, data: Mapping[str, Any]) -> None:
-        """Go on from what `to_data` returned.
-
-        Parameters
-        ----------
-        data
-            The plain values.
-        """
+    def _resume(self, data: Mapping[str, Any]) -> None:
         self._state = None
         if data:
             level, trend, error = (np.asarray(rows, dtype=np.float64) for rows in data["filters"])
@@ -326,56 +267,18 @@ class SameHour(Forecast):
         self.period, self.periods, self.windows, self.ahead = period, periods, windows, ahead
         self._past: list[FloatArray] = []
 
-    def add(self, rates: ArrayLike) -> FloatArray:
-        """Take the rates of the window that has just ended; return the demand to plan for.
-
-        Parameters
-        ----------
-        rates
-            Queries per hour of each type, shape (query types,).
-
-        Returns
-        -------
-        numpy.ndarray
-            Queries per hour of each type.
-        """
-        self._past.append(_rates(rates))
+    def _add(self, rates: FloatArray) -> FloatArray:
+        self._past.append(rates)
         del self._past[: -(self.period * self.periods + self.windows)]
         return self._demand(self._past)
 
-    def preview(self, rates: ArrayLike) -> FloatArray:
-        """Return what `add` would, and keep nothing.
+    def _preview(self, rates: FloatArray) -> FloatArray:
+        return self._demand([*self._past, rates])
 
-        Parameters
-        ----------
-        rates
-            As of `add`.
-
-        Returns
-        -------
-        numpy.ndarray
-            Queries per hour of each type.
-        """
-        return self._demand([*self._past, _rates(rates)])
-
-    def to_data(self) -> dict[str, Any]:
-        """Return what a restart needs.
-
-        Returns
-        -------
-        dict
-            Plain values.
-        """
+    def _data(self) -> dict[str, Any]:
         return {"past": [rates.tolist() for rates in self._past]}
 
-    def resume(self, data: Mapping[str, Any]) -> None:
-        """Go on from what `to_data` returned.
-
-        Parameters
-        ----------
-        data
-            The plain values.
-        """
+    def _resume(self, data: Mapping[str, Any]) -> None:
         self._past = [np.asarray(rates, dtype=np.float64) for rates in data["past"]]
 
     def _demand(self, past: list[FloatArray]) -> FloatArray:
