@@ -114,3 +114,9 @@ def test_the_shared_sample_is_read_whole(shared: Path) -> None:
     read = read_measurements(shared / "data/facts/silicon_aggregated.csv")
     assert len(read.rows) + sum(read.left_out.values()) == 1979
     assert {one.gpu for one in read.rows} >= {"B200-180GB SXM", "B300-288GB SXM", "H200-141GB SXM"}
+
+
+def test_the_same_figures_with_fewer_digits_count_once() -> None:
+    exact = row(id="2026_04_06_run_1", ttft_ms="200.4137", tpot_ms="10.0049")
+    rounded = row(id="x_gap_analysis_x_1", ttft_ms="200.410", tpot_ms="10.0000")
+    assert len(parse_rows([exact, rounded]).rows) == 1

@@ -6,7 +6,7 @@ import csv
 import io
 import math
 import re
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
@@ -29,11 +29,13 @@ Kind = Literal["serving", "static_batch", "max_throughput"]
 #: Profiles that do not name the engine they ran on: eager-mode vLLM of 2023 in all of them.
 ENGINE_OF_PROFILE = {"splitwise-sim": "vllm-2023", "muxserve": "vllm-2023", "helix": "vllm-2023"}
 ENGINE_NAMES = {"tensorrt-llm": "trtllm"}
-#: Runs of InferenceMAX, as aiconfigurator's sample names them (by date, or by ``cfg`` and a number,
-#: of which many are the same runs with the same figures), draw both lengths evenly
-#: from 80 % to 100 % of what is requested (``--random-range-ratio 0.8``).
-INFERENCEMAX_RUN = re.compile(r"id=(20\d\d_\d\d_\d\d_|.*_cfg\d+$)")
+#: Runs of InferenceMAX, as aiconfigurator's sample names them (by date, by ``cfg`` and a number, or
+#: for an analysis of gaps, of which many are the same runs with the same figures), draw both
+#: lengths evenly from 80 % to 100 % of what is requested (``--random-range-ratio 0.8``).
+INFERENCEMAX_RUN = re.compile(r"id=(20\d\d_\d\d_\d\d_|.*_cfg\d+$|.*_gap_analysis_)")
 INFERENCEMAX_MEAN_LENGTH = 0.9
+#: Figures that differ by no more are one, written with fewer digits.
+ROUNDED = 1e-3
 #: Kinds in the wild that are one of ours: a closed loop of ``batch`` clients.
 KINDS: dict[str, Kind] = {
     "serving": "serving",
@@ -175,7 +177,7 @@ def parse_rows(rows: Iterable[Mapping[str, Any]], where: str = "measurements") -
     """Turn raw rows into measurements, as :func:`read_measurements` tells."""
     found: list[Measurement] = []
     left_out: Counter[str] = Counter()
-    seen: set[bytes] = set()
+    seen: defaultdict[bytes, list[Measurement]] = defaultdict(list)
     rows = list(rows)
     drafting, spread = speculative_runs(rows), spread_runs(rows)
     for index, row in enumerate(rows):
@@ -186,9 +188,10 @@ def parse_rows(rows: Iterable[Mapping[str, Any]], where: str = "measurements") -
                     "a run whose TP does not divide the attention heads: GPUs of several replicas"
                 )
             one = _measurement({**row, "speculative": True} if index in drafting else row, label)
-            if (same := _without_source(one)) in seen:
+            others = seen[_setting(one)]
+            if any(_same(one, other) for other in others):
                 raise _LeftOutError("the same figures at the same setting as another row")
-            seen.add(same)
+            others.append(one)
             found.append(one)
         except _LeftOutError as reason:
             left_out[str(reason)] += 1
@@ -197,8 +200,19 @@ def parse_rows(rows: Iterable[Mapping[str, Any]], where: str = "measurements") -
     return Measurements(rows=tuple(found), left_out=dict(left_out))
 
 
-def _without_source(row: Measurement) -> bytes:
-    return msgspec.json.encode(msgspec.structs.replace(row, source="", waits=False))
+def _setting(row: Measurement) -> bytes:
+    unnamed = msgspec.structs.replace(
+        row, source="", version="", waits=False, ttft_s=math.nan, tpot_s=math.nan
+    )
+    return msgspec.json.encode(unnamed)
+
+
+def _same(one: Measurement, other: Measurement) -> bool:
+    """Whether the figures of one setting are those of another row, perhaps rounded."""
+    pairs = ((one.ttft_s, other.ttft_s), (one.tpot_s, other.tpot_s))
+    return all(
+        math.isclose(a, b, rel_tol=ROUNDED) or (math.isnan(a) and math.isnan(b)) for a, b in pairs
+    )
 
 
 class _LeftOutError(Exception):
