@@ -7,9 +7,9 @@
 //!
 //! Source: Nemhauser and Wolsey, "A recursive procedure to generate all cuts for 0-1 mixed integer programs", 1990.
 
-use super::relaxation::Relaxation;
 use super::rounding::Used;
-use crate::FEASIBILITY_TOLERANCE;
+use super::widened::Widened;
+use crate::{Problem, FEASIBILITY_TOLERANCE};
 
 /// Parts `f` outside of this range make cuts that hardly cut, or that rounding could make wrong.
 const PART: std::ops::RangeInclusive<f64> = 0.005..=0.9999;
@@ -27,6 +27,23 @@ const MULTIPLES: [f64; 4] = [1.0001, 1.01, 0.50005, 0.3334];
 const ALLOWANCE: f64 = 10.0 * FEASIBILITY_TOLERANCE;
 /// The most that rows may be widened by for these allowances.
 const MOST_WIDENED: f64 = 2.0 * FEASIBILITY_TOLERANCE;
+
+/// What the routes of a problem load, and how wide its rows are.
+#[derive(Clone, Copy)]
+pub(super) struct Loads<'r> {
+    pub(super) problem: &'r Problem,
+    /// Replicas of time and of memory that the whole of the type of each route loads.
+    pub(super) time: &'r [f64],
+    pub(super) memory: &'r [f64],
+    pub(super) widened: &'r Widened,
+}
+
+impl Loads<'_> {
+    /// Replicas that the whole of the type of a route loads.
+    fn of(&self, route: usize) -> f64 {
+        self.time[route].max(self.memory[route])
+    }
+}
 
 /// How a cut is made.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -88,14 +105,14 @@ impl PartialEq for LoadCut {
 }
 
 impl LoadCut {
-    fn new(relaxation: &Relaxation<'_>, recipe: Recipe) -> Option<Self> {
+    fn new(loads: Loads<'_>, recipe: Recipe) -> Option<Self> {
         let (least, part) = recipe.units()?;
-        let problem = relaxation.problem;
+        let problem = loads.problem;
         let table = problem.route_table();
         let mut of_replica = vec![0.0; problem.num_configurations()];
         for &route in table.of_query_type(recipe.query_type) {
             let route = route as usize;
-            let carried = recipe.carried(relaxation.load(route), table.error_excess[route]);
+            let carried = recipe.carried(loads.of(route), table.error_excess[route]);
             of_replica[table.configuration[route] as usize] = rounded(carried / recipe.divisor, part);
         }
         Some(Self { recipe, of_replica, of_unserved: recipe.of_unserved(part), least })
@@ -124,12 +141,8 @@ struct Server {
 }
 
 /// Of each query type the cut that the mixture violates most, and by which share.
-pub(super) fn violated(
-    relaxation: &Relaxation<'_>,
-    mixture: &[Used],
-    unserved: impl Fn(usize) -> f64,
-) -> Vec<(f64, LoadCut)> {
-    let problem = relaxation.problem;
+pub(super) fn violated(loads: Loads<'_>, mixture: &[Used], unserved: impl Fn(usize) -> f64) -> Vec<(f64, LoadCut)> {
+    let problem = loads.problem;
     let table = problem.route_table();
     let mut servers: Vec<Vec<Server>> = (0..problem.num_query_types()).map(|_| Vec::new()).collect();
     let mut sorted: Vec<&Used> = mixture.iter().collect();
@@ -137,20 +150,20 @@ pub(super) fn violated(
     for same in sorted.chunk_by(|a, b| a.configuration == b.configuration) {
         let replicas = same.iter().map(|used| used.replicas).sum();
         for route in table.of_configuration(same[0].configuration) {
-            let server = Server { replicas, load: relaxation.load(route), excess: table.error_excess[route] };
+            let server = Server { replicas, load: loads.of(route), excess: table.error_excess[route] };
             servers[table.query_type[route] as usize].push(server);
         }
     }
     let mut cuts = Vec::new();
     for (query_type, servers) in servers.iter().enumerate() {
         // Rows that are wider than the allowances would need larger ones.
-        let widened = &relaxation.widened;
+        let widened = loads.widened;
         if widened.supply[query_type] > MOST_WIDENED || widened.error[query_type] > MOST_WIDENED {
             continue;
         }
         let best = most_violated(query_type, servers, problem.query_types.max_unmet[query_type], unserved(query_type));
         if let Some((violation, recipe)) = best {
-            cuts.extend(LoadCut::new(relaxation, recipe).map(|cut| (violation, cut)));
+            cuts.extend(LoadCut::new(loads, recipe).map(|cut| (violation, cut)));
         }
     }
     cuts
@@ -191,7 +204,7 @@ fn most_violated(query_type: usize, servers: &[Server], max_unmet: f64, unserved
 
 #[cfg(test)]
 mod tests {
-    use super::super::cut::tests::check_plans;
+    use super::super::separation::tests::check_plans;
     use super::*;
     use crate::generate;
     use proptest::prelude::*;
@@ -221,11 +234,11 @@ mod tests {
     fn replicas_that_carry_a_little_less_than_all_are_cut_off() {
         let problem = generate::physical(generate::Size::new(6, 6, 10), 1.0, generate::Family::Plain, 1)
             .expect("a valid problem");
-        let relaxation = Relaxation::new(&problem, 1.0);
+        let relaxation = crate::bound::Relaxation::new(&problem, 1.0);
         let mut count = 0;
         for a in 0..problem.num_configurations() {
             let mixture = [Used { configuration: a, replicas: 1.02, deployments: 1.0 }];
-            count += violated(&relaxation, &mixture, |_| 0.0).len();
+            count += violated(relaxation.loads(), &mixture, |_| 0.0).len();
         }
         assert!(count > 50, "{count}");
     }

@@ -19,6 +19,7 @@ mod prices;
 mod propagation;
 mod relaxation;
 mod rounding;
+mod separation;
 mod single;
 mod widened;
 

@@ -12,6 +12,7 @@ use rayon::prelude::*;
 use super::cover::Cover;
 use super::domain::Domain;
 use super::knapsack::{BestFill, BindingRow, Knapsack};
+use super::load::Loads;
 use super::prices::Prices;
 use super::widened::Widened;
 use crate::{LatencyScope, Problem, Stop};
@@ -106,9 +107,9 @@ impl<'p> Relaxation<'p> {
         relaxation
     }
 
-    /// Replicas that the whole of the type of a route loads.
-    pub(super) fn load(&self, route: usize) -> f64 {
-        self.time[route].max(self.memory[route])
+    /// What load cuts are made of.
+    pub(super) fn loads(&self) -> Loads<'_> {
+        Loads { problem: self.problem, time: &self.time, memory: &self.memory, widened: &self.widened }
     }
 
     /// Priced cost of one replica.

@@ -1,6 +1,6 @@
 //! The limits of each family, set from a simple plan so that they bind.
 
-use super::physical::GPUS;
+use super::gpus::GPUS;
 use super::Family;
 use crate::{LatencyScope, Problem, ProblemData, Result};
 

@@ -13,6 +13,7 @@
 //! ```
 
 mod degenerate;
+mod gpus;
 mod limits;
 mod physical;
 mod random;

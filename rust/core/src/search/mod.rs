@@ -8,6 +8,8 @@
 //! choose is searched with the counts left open ([`ElasticSearch`]), a small tree finds whole counts ([`CountTree`]), and
 //! dives from the optimum with fractional replicas ([`ReplicaProgram`]) perturb the search as well.
 
+mod change;
+mod column_generation;
 mod count_tree;
 mod cuts;
 mod elastic;
@@ -22,12 +24,14 @@ mod operator;
 mod perturb;
 mod pricing;
 mod ranking;
+mod restricted_master;
 mod rounding;
 mod running;
 mod state;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use change::{Change, Move};
 pub(crate) use count_tree::CountTree;
 pub(crate) use cuts::Cuts;
 pub(crate) use elastic::ElasticSearch;
@@ -36,7 +40,7 @@ pub(crate) use local_search::{siblings, LocalSearch, OperatorStatistics, SearchL
 pub(crate) use market::Market;
 pub(crate) use memory::Memory;
 pub(crate) use neighbourhood::Neighbourhood;
-pub(crate) use operator::{Change, Move, OPERATORS};
+pub(crate) use operator::OPERATORS;
 pub(crate) use ranking::Ranking;
 pub(crate) use rounding::{DearestFirst, NearestFirst, ReplicaProgram, RoundDown, Rounding};
 pub(crate) use running::Running;

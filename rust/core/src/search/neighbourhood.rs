@@ -7,9 +7,8 @@ mod fit;
 use std::ops::Range;
 
 use crate::search::cuts::MAX_CUTS;
-use crate::search::operator::{Operator, OPERATORS};
 use crate::search::{Change, Cuts, Move, SearchState};
-use crate::{Problem, Switches};
+use crate::Problem;
 use bounds::{add, largest};
 use effect::Effect;
 
@@ -175,29 +174,21 @@ impl Neighbourhood {
         self.work += (self.effects.len() * (STEPS_PER_EFFECT + STEPS_PER_BOUND * self.cuts.len())) as u64;
     }
 
-    /// Lists the moves of the operators with a bound below `target_usd`, best first.
-    pub(crate) fn propose(&mut self, target_usd: f64, deep: bool, most: usize, switches: Switches) {
-        self.propose_by(&OPERATORS, target_usd, deep, most, switches);
-    }
-
-    /// As [`Neighbourhood::propose`], by these `operators`.
-    pub(crate) fn propose_by(
-        &mut self,
-        operators: &[&dyn Operator],
-        target_usd: f64,
-        deep: bool,
-        most: usize,
-        switches: Switches,
-    ) {
-        self.upgrades = switches.tp_upgrade;
+    /// Forgets the moves and takes new ones with a bound below `target_usd` from now on; with `upgrades`, also those that replace a
+    /// configuration by another of its (model, tier).
+    pub(super) fn begin_offers(&mut self, target_usd: f64, upgrades: bool) {
+        self.upgrades = upgrades;
         self.target_usd = target_usd;
         self.moves.clear();
-        for (index, operator) in operators.iter().enumerate() {
-            if operator.is_deep() == deep && (switches.consolidation || !operator.consolidates()) {
-                self.operator = index as u8;
-                operator.propose(self);
-            }
-        }
+    }
+
+    /// What is offered next comes from the operator with this number.
+    pub(super) fn offers_come_from(&mut self, operator: usize) {
+        self.operator = operator as u8;
+    }
+
+    /// Keeps the `most` moves of least bound, the least first.
+    pub(super) fn end_offers(&mut self, most: usize) {
         let by_bound = |left: &Move, right: &Move| left.bound_usd.total_cmp(&right.bound_usd);
         if self.moves.len() > most {
             self.moves.select_nth_unstable_by(most, by_bound);

@@ -1,49 +1,7 @@
 //! Operators: which changes of replicas a move combines.
 
-use crate::search::{Neighbourhood, SearchState};
-
-/// A change of one configuration's replicas.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Change {
-    /// Configuration.
-    pub(crate) configuration: u32,
-    /// Replicas before.
-    pub(crate) from: u32,
-    /// Replicas after.
-    pub(crate) to: u32,
-}
-
-/// Up to three changes made together.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub(crate) struct Move {
-    /// Positions in the elementary changes of the neighbourhood; the first `len` count.
-    pub(crate) changes: [u16; 3],
-    /// Number of changes.
-    pub(crate) len: u8,
-    /// Index in [`OPERATORS`].
-    pub(crate) operator: u8,
-    /// Lower bound on the total cost after the move, USD.
-    pub(crate) bound_usd: f64,
-}
-
-impl SearchState<'_> {
-    /// Makes changes, those that free capacity first. Solve afterwards.
-    pub(crate) fn apply(&mut self, changes: &[Change]) {
-        changes.iter().filter(|change| change.to < change.from).for_each(|change| self.change(change, change.to));
-        changes.iter().filter(|change| change.to > change.from).for_each(|change| self.change(change, change.to));
-    }
-
-    /// Takes changes back.
-    #[cfg(test)]
-    pub(crate) fn undo(&mut self, changes: &[Change]) {
-        changes.iter().filter(|change| change.to > change.from).for_each(|change| self.change(change, change.from));
-        changes.iter().filter(|change| change.to < change.from).for_each(|change| self.change(change, change.from));
-    }
-
-    fn change(&mut self, change: &Change, replicas: u32) {
-        self.set_replicas(change.configuration as usize, replicas);
-    }
-}
+use crate::search::Neighbourhood;
+use crate::Switches;
 
 /// A kind of move: it lists its moves with their bounds, the search tries those that promise something.
 pub(crate) trait Operator: Sync {
@@ -66,6 +24,32 @@ pub(crate) trait Operator: Sync {
 
 /// Every operator.
 pub(crate) static OPERATORS: [&dyn Operator; 5] = [&Resize, &Close, &Open, &Exchange, &Merge];
+
+impl Neighbourhood {
+    /// Lists the moves of the operators with a bound below `target_usd`, best first.
+    pub(crate) fn propose(&mut self, target_usd: f64, deep: bool, most: usize, switches: Switches) {
+        self.propose_by(&OPERATORS, target_usd, deep, most, switches);
+    }
+
+    /// As [`Neighbourhood::propose`], by these `operators`.
+    pub(crate) fn propose_by(
+        &mut self,
+        operators: &[&dyn Operator],
+        target_usd: f64,
+        deep: bool,
+        most: usize,
+        switches: Switches,
+    ) {
+        self.begin_offers(target_usd, switches.tp_upgrade);
+        for (index, operator) in operators.iter().enumerate() {
+            if operator.is_deep() == deep && (switches.consolidation || !operator.consolidates()) {
+                self.offers_come_from(index);
+                operator.propose(self);
+            }
+        }
+        self.end_offers(most);
+    }
+}
 
 /// Replicas of one deployment more or less.
 struct Resize;

@@ -209,6 +209,23 @@ impl<'a> SearchState<'a> {
         self.solved = false;
     }
 
+    /// Makes changes, those that free capacity first. Solve afterwards.
+    pub(crate) fn apply(&mut self, changes: &[Change]) {
+        changes.iter().filter(|change| change.to < change.from).for_each(|change| self.change(change, change.to));
+        changes.iter().filter(|change| change.to > change.from).for_each(|change| self.change(change, change.to));
+    }
+
+    /// Takes changes back.
+    #[cfg(test)]
+    pub(crate) fn undo(&mut self, changes: &[Change]) {
+        changes.iter().filter(|change| change.to > change.from).for_each(|change| self.change(change, change.from));
+        changes.iter().filter(|change| change.to < change.from).for_each(|change| self.change(change, change.from));
+    }
+
+    fn change(&mut self, change: &Change, replicas: u32) {
+        self.set_replicas(change.configuration as usize, replicas);
+    }
+
     /// Lets an elastic deployment have between `lowest` and `highest` replicas. Solve afterwards.
     pub(crate) fn set_range(&mut self, configuration: usize, lowest: u32, highest: u32) {
         self.set_replicas(configuration, lowest);

@@ -1,8 +1,9 @@
 //! The rows of cuts.
 
-use super::super::cut::{violated, Cut};
+use super::super::cut::Cut;
 use super::super::relaxation::{Pattern, Relaxation};
 use super::super::rounding::Used;
+use super::super::separation::violated;
 use super::Master;
 
 /// A cut with a lower price, in terms of the objective's scale, gives up its row to one that is violated.

@@ -1,11 +1,13 @@
 //! The restricted master program of the column generation: columns mixed under supply, SLOs, budget, storage and pools.
 
-use super::{cheapest_usd, Column, Market, FIRST_SHORTAGE};
+use super::market::{Column, Market};
+use super::pricing::{most_fraction, Item};
 use crate::bound::Prices;
 use crate::linear::DualSimplex;
-use crate::search::pricing::{most_fraction, Item};
 use crate::{LatencyScope, Problem, NO_POOL};
 
+/// First price of shortage in terms of the cheapest cost of a type.
+pub(super) const FIRST_SHORTAGE: f64 = 2.0;
 /// First price of shortage where routes are many, in terms of that of each query type served on its own.
 const FIRST_SHORTAGE_OF_MANY: f64 = 1.1;
 /// How the price of shortage rises while there is some, and how often.
@@ -237,4 +239,19 @@ impl<'a> RestrictedMaster<'a> {
             same
         });
     }
+}
+
+/// Cost of serving all of each query type over its cheapest route with fractions of replicas, USD; 0 where it has none.
+pub(super) fn cheapest_usd(problem: &Problem) -> Vec<f64> {
+    let table = problem.route_table();
+    let mut cheapest = vec![f64::INFINITY; problem.num_query_types()];
+    for a in 0..problem.num_configurations() {
+        let replica_usd = problem.replica_usd(a);
+        for route in table.of_configuration(a) {
+            let least_usd = &mut cheapest[table.query_type[route] as usize];
+            *least_usd = least_usd.min(replica_usd * table.load(route) + table.latency_usd[route]);
+        }
+    }
+    cheapest.iter_mut().filter(|usd| usd.is_infinite()).for_each(|usd| *usd = 0.0);
+    cheapest
 }
