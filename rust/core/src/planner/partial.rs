@@ -73,6 +73,8 @@ struct Way {
 /// stops in the step that starts the other.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Kind {
+    /// The other configuration of a (model, tier) in the place of a rival, before that grows beyond what one call may stop.
+    Switch,
     /// Starts and stops towards the target that make the plan better.
     Improve,
     /// Starts towards the target that later stops pay for.
@@ -87,10 +89,10 @@ impl Kind {
     /// What is tried: while queries go unserved whatever serves them, then what later calls build on, once a call.
     fn in_order(is_short: bool, changed: bool) -> &'static [Self] {
         match (is_short, changed) {
-            (true, false) => &[Self::Improve, Self::Grow, Self::Invest, Self::Divest],
-            (true, true) => &[Self::Improve, Self::Grow],
-            (false, false) => &[Self::Improve, Self::Invest, Self::Divest],
-            (false, true) => &[Self::Improve],
+            (true, false) => &[Self::Switch, Self::Improve, Self::Grow, Self::Invest, Self::Divest],
+            (true, true) => &[Self::Switch, Self::Improve, Self::Grow],
+            (false, false) => &[Self::Switch, Self::Improve, Self::Invest, Self::Divest],
+            (false, true) => &[Self::Switch, Self::Improve],
         }
     }
 }

@@ -24,7 +24,7 @@ impl Planner {
                 Kind::Improve => trial.rank < at.rank,
                 // More than rounding, so that growth ends.
                 Kind::Grow => trial.rank < at.rank && trial.served_per_h > at.served_per_h * (1.0 + 1e-6),
-                Kind::Invest | Kind::Divest => true,
+                Kind::Switch | Kind::Invest | Kind::Divest => true,
             };
             let is_better = best.as_ref().is_none_or(|best| trial.rank < best.rank);
             if is_allowed && is_better && trial.keeps_up(at, floor_per_h) {
@@ -75,13 +75,16 @@ impl Planner {
                 changes.extend(sizes(too_many.min(left), 1).map(|size| vec![(a, -size)]));
             }
         }
-        if matches!(kind, Kind::Improve | Kind::Invest) {
+        if matches!(kind, Kind::Switch | Kind::Improve | Kind::Invest) {
             for &(a, too_few) in &missing {
                 let least = i64::from(self.least_start(at, a));
                 if let Some(rival) = self.rival_of(at, a) {
                     let stopped = number(at, rival);
                     let most = too_few.min(left - stopped);
                     changes.extend(sizes(most, least).map(|size| vec![(rival, -stopped), (a, size)]));
+                    continue;
+                }
+                if kind == Kind::Switch {
                     continue;
                 }
                 changes.extend(sizes(too_few.min(left), least).map(|size| vec![(a, size)]));
@@ -93,10 +96,15 @@ impl Planner {
                 }
             }
         }
-        if kind == Kind::Grow && missing.iter().any(|&(a, _)| self.rival_of(at, a).is_some()) {
-            for &a in at.keys() {
-                changes.extend(sizes(left, 1).map(|size| vec![(a, size)]));
-            }
+        let rivals =
+            missing.iter().filter_map(|&(a, _)| Some((self.rival_of(at, a)?, i64::from(self.least_start(at, a)))));
+        let rivals: Vec<(u32, i64)> = if kind == Kind::Grow { rivals.collect() } else { Vec::new() };
+        for (&a, &running) in at.iter().filter(|_| !rivals.is_empty()) {
+            // What one call may still stop stays so small.
+            let limit = i64::from(self.params.max_changes.unwrap_or(u32::MAX));
+            let room = rivals.iter().find(|rival| rival.0 == a).map(|rival| limit - rival.1 - i64::from(running));
+            let most = room.filter(|&room| room >= 0).unwrap_or(left).min(left);
+            changes.extend(sizes(most, 1).map(|size| vec![(a, size)]));
         }
         changes
     }

@@ -68,26 +68,33 @@ proptest! {
     }
 }
 
-/// Not always: a (model, tier) whose TP/PP would change, but of which more runs than one call may stop, keeps it.
+/// Not always: where no sequence of calls leads to the plan without serving fewer queries, calls end at the best that one leads to.
 #[test]
-fn repeated_calls_mostly_end_within_a_hundredth_of_the_plan_without_the_limit() {
-    let (mut within, mut all) = (0, 0);
-    for seed in 0..30 {
+fn repeated_calls_nearly_always_end_within_a_hundredth_of_the_plan_without_the_limit() {
+    let mut beyond = Vec::new();
+    let mut all = 0;
+    for seed in 0..24 {
+        let family = [generate::Family::Plain, generate::Family::Pools, generate::Family::Budget][seed as usize % 3];
         for factor in [10.0, 0.2] {
-            let problem = generate::physical(generate::Size::new(4, 3, 4), 3.0, generate::Family::Plain, seed).unwrap();
+            let problem = generate::physical(generate::Size::new(4, 3, 4), 3.0, family, seed).unwrap();
             let rates: Vec<f64> = problem.query_types.rate_per_h.iter().map(|rate| rate * factor).collect();
             let update = Update { rates: Some(&rates), ..Update::default() };
             let mut free = Planner::new(problem.clone(), None, PlannerParams::default()).unwrap();
-            let limits = PlannerParams { max_changes: Some(8), ..PlannerParams::default() };
-            let mut limited = Planner::new(problem, None, limits).unwrap();
             free.replan(&update).unwrap();
-            for _ in 0..60 {
-                limited.replan(&update).unwrap();
+            let free = rank(&mut free);
+            for most in [4, 8, 16] {
+                let limits = PlannerParams { max_changes: Some(most), ..PlannerParams::default() };
+                let mut limited = Planner::new(problem.clone(), None, limits).unwrap();
+                for _ in 0..80 {
+                    limited.replan(&update).unwrap();
+                }
+                let limited = rank(&mut limited);
+                all += 1;
+                if limited.short_per_h > free.short_per_h + 1e-6 || limited.usd > 1.01 * free.usd {
+                    beyond.push((seed, factor, most, limited.usd / free.usd));
+                }
             }
-            let (free, limited) = (rank(&mut free), rank(&mut limited));
-            all += 1;
-            within += u32::from(limited.short_per_h <= free.short_per_h + 1e-6 && limited.usd <= 1.01 * free.usd);
         }
     }
-    assert!(10 * within >= 8 * all, "{within} of {all}");
+    assert!(20 * beyond.len() <= all, "{} of {all}: {beyond:?}", beyond.len());
 }

@@ -124,7 +124,7 @@ proptest! {
         problem.set_rates(&rates).unwrap();
         let next = planner.replan(&Update { rates: Some(&rates), ..Update::default() }).unwrap().clone();
         let transition = next.transition(&problem, &previous, &TransitionCosts::default()).unwrap();
-        let mut up = counts(&problem, &previous.deployments);
+        let mut up = counts_as(&problem, &counts(&problem, &previous.deployments), &next.deployments);
         let total: f64 = rates.iter().sum();
         for step in &transition.steps {
             let of = &mut up[step.configuration as usize];
