@@ -154,7 +154,7 @@ class Trend(Forecast):
     ahead
         How many windows ahead to look; 2 by default, for plans that are made every four windows.
     deviations
-        Standard deviations of scatter to plan for; 1.9 by default.
+        Standard deviations of scatter to plan for; 2.1 by default.
     absorbed
         Share of the demand by which it may exceed the plan for a window, since replicas are
         planned below full use; 0.1 by default. Scatter within it needs no margin.
@@ -166,7 +166,7 @@ class Trend(Forecast):
     """
 
     def __init__(
-        self, *, ahead: float = 2.0, deviations: float = 1.9, absorbed: float = 0.1
+        self, *, ahead: float = 2.0, deviations: float = 2.1, absorbed: float = 0.1
     ) -> None:
         for name, value in (("ahead", ahead), ("deviations", deviations), ("absorbed", absorbed)):
             if not 0.0 <= value < (1.0 if name == "absorbed" else np.inf):
