@@ -13,11 +13,15 @@
 'serve.sh'
 """
 
-from servemix.export.details import PlanFacts
+from typing import TYPE_CHECKING, Any
+
 from servemix.export.manifests import Export, ExportOptions, Writer
 from servemix.export.named import HEADER, NamedPlan, header_value
 from servemix.export.plan_file import PlanFile, parse_plan_file, read_plan_file
 from servemix.export.registry import render_function, target_names
+
+if TYPE_CHECKING:
+    from servemix.export.details import PlanFacts
 
 __all__ = [
     "HEADER",
@@ -58,3 +62,12 @@ def export(plan: PlanFile, target: str, options: ExportOptions | None = None) ->
         There is no such target.
     """
     return render_function(target)(NamedPlan(plan), options or ExportOptions())
+
+
+def __getattr__(name: str) -> Any:
+    # Needs catalog and replay, which an export of a plan file does not.
+    if name == "PlanFacts":
+        from servemix.export.details import PlanFacts
+
+        return PlanFacts
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
