@@ -15,7 +15,7 @@ FIRST_PORT = 8000
 def render(plan: NamedPlan, options: ExportOptions) -> Export:
     """Render a plan as commands; the command line goes before the file where both say something."""
     writer = Writer("vllm", plan)
-    commands: list[str] = []
+    commands = ["# One command per replica; run each on a machine that has its GPUs."]
     port = FIRST_PORT
     for engine in plan.engines:
         check_engine(engine, writer)
