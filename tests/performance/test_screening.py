@@ -46,18 +46,20 @@ def test_a_pair_has_a_route_exactly_where_the_problem_has_a_usable_one() -> None
 @given(
     slos=st.fixed_dictionaries(
         {
-            "latency_slo_s": st.floats(0.05, 12.0),
+            # without one, the limits of TTFT and TPOT imply it
+            "latency_slo_s": st.floats(0.05, 12.0) | st.none(),
             "ttft_slo_s": st.floats(0.01, 2.0),
             "tpot_slo_s": st.floats(0.001, 0.1),
         }
     ),
     tokens=st.integers(1, 60_000),
+    output_tokens=st.sampled_from([1, 2, 40]),
 )
 @settings(max_examples=40, deadline=None)
 def test_the_limit_that_is_said_to_suffice_does_and_less_does_not(
-    slos: dict[str, float], tokens: int
+    slos: dict[str, float | None], tokens: int, output_tokens: int
 ) -> None:
-    changes = {**slos, "input_tokens": tokens}
+    changes = {**slos, "input_tokens": tokens, "output_tokens": output_tokens}
     screening = screened(query_type=changes)
     # one of each kind is enough: every cure builds the problem twice more
     by_reason = {entry.reason: entry for entry in screening.screened() if entry.suffices > 0}
@@ -90,6 +92,15 @@ def test_a_query_too_long_for_any_batch_says_so() -> None:
     assert entry.closest == pytest.approx(900_040 * per_token)
     assert entry.limit == pytest.approx(72 - 16.06)
     assert "one query alone is too long" in entry.message
+
+
+def test_an_impossible_ttft_is_named_alone_where_it_implies_the_latency() -> None:
+    slos = {"latency_slo_s": None, "ttft_slo_s": 1e-4, "tpot_slo_s": 1.0, "output_tokens": 1}
+    entries = list(screened(query_type=slos).screened())
+    assert entries
+    for entry in entries:
+        assert entry.reason is Reason.TTFT
+        assert entry.suffices == entry.closest > 1e-4
 
 
 def test_where_no_single_change_helps_that_is_what_is_said() -> None:
@@ -164,7 +175,15 @@ def test_the_closest_configuration_is_the_one_that_enumeration_finds(data: st.Da
     limit = {reason: np.ones((num_types, 1)) for reason in LIMITS}
     limit[Reason.MEMORY] = np.ones(total)
     ones = np.ones(total, dtype=int)
-    tests = RouteChecks(value=value, limit=limit, pair=pair, tp=ones, pp=ones, max_num_seqs=ones)
+    tests = RouteChecks(
+        value=value,
+        limit=limit,
+        pair=pair,
+        tp=ones,
+        pp=ones,
+        max_num_seqs=ones,
+        latency_implied=np.zeros(num_types, dtype=bool),
+    )
     lacking = [
         (i, p)
         for i, p in itertools.product(range(num_types), sorted(set(pair.tolist())))

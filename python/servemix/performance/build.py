@@ -161,6 +161,7 @@ def _build(
         tp=configurations.tp,
         pp=configurations.pp,
         max_num_seqs=configurations.max_num_seqs,
+        latency_implied=np.array([entry.latency_slo_s is None for entry in scenario.query_types]),
     )
     error = rates.error[:, configurations.model, configurations.tier]
     listed = (

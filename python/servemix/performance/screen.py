@@ -31,6 +31,8 @@ class RouteChecks:
         Shape (A,): pair (model, tier) of a configuration, j·K + k, rising.
     tp, pp, max_num_seqs
         Shape (A,).
+    latency_implied
+        Shape (I,): whether the limits of TTFT and TPOT imply that of the latency, and move it.
     """
 
     value: dict[Reason, Floats]
@@ -39,6 +41,7 @@ class RouteChecks:
     tp: Integers
     pp: Integers
     max_num_seqs: Integers
+    latency_implied: NDArray[np.bool_]
 
     def passes(self, reason: Reason) -> NDArray[np.bool_]:
         """Whether each route keeps one limit."""
@@ -80,6 +83,9 @@ def closest_of(query_type: Integers, pair: Integers, checks: RouteChecks) -> Clo
         limit[index] = _at(checks.limit[reason], row, member)
         fails[index] = np.greater(value[index], limit[index])
         ratio[index] = value[index] / limit[index]
+    # An implied limit moves with the one that is missed, so it is not another one to change.
+    by_tokens = fails[LIMITS.index(Reason.TTFT)] | fails[LIMITS.index(Reason.TPOT)]
+    fails[LIMITS.index(Reason.LATENCY)] &= ~(by_tokens & checks.latency_implied[row])
     misses = fails.sum(axis=0)
 
     # one change suffices: configurations that miss exactly one limit
