@@ -22,7 +22,7 @@ STYLE = ROOT / "python" / "servemix" / "report" / "page" / "templates" / "style.
 COMMAND = ["servemix", "plan", "azure-2023"]
 #: The lines of the output that the README shows end before this one.
 END = "\n  Up to "
-TIME = re.compile(r"(?<=by agh in )[\d.]+ m?s")
+TIME = re.compile(r"(?<= in )[\d.]+ m?s(?= \()")
 FONT = "system-ui,-apple-system,'Segoe UI',Roboto,'Helvetica Neue',Arial,sans-serif"
 
 

@@ -6,6 +6,8 @@ import dataclasses
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 import servemix
 from servemix import InvalidInputError, check
@@ -127,7 +129,7 @@ def test_no_replica_of_a_held_plan_can_be_taken_away() -> None:
     found = hold(SCENARIO, draws, method="gh")
     assert found is not None
     sizing = Sizing(SCENARIO, PROBLEM, found.plan, draws, FLEET, ReplaySettings())
-    enough = Needed.of(SCENARIO, None).may_miss(sizing.requests)
+    enough = Needed.of(SCENARIO, None, drawn=True).may_miss(sizing.requests)
     counts = found.plan.deployments["replicas"]
     assert enough(sizing.all_missed(counts.tolist()))
     for d in range(len(counts)):
@@ -201,3 +203,23 @@ def test_what_cannot_be_replayed_is_refused() -> None:
         hold(SCENARIO, attainment=1.0)
     with pytest.raises(InvalidInputError, match="requests"):
         hold(SCENARIO, [])
+
+
+@given(
+    shares=st.lists(st.floats(0.01, 0.999), min_size=1, max_size=4),
+    came=st.lists(st.integers(0, 100_000), min_size=4, max_size=4),
+)
+def test_in_draws_a_query_type_may_miss_less_by_at_most_half(
+    shares: list[float], came: list[int]
+) -> None:
+    types, counts = np.array(shares), np.array(came[: len(shares)])
+    exact, drawn = Needed(0.99, types), Needed(0.99, types, drawn=True)
+    assert (drawn.of_types(counts) <= exact.of_types(counts)).all()
+    assert (drawn.of_types(counts) >= np.floor(exact.of_types(counts) / 2.0)).all()
+    assert drawn.of_all(counts) == exact.of_all(counts)
+
+
+def test_the_margin_of_many_requests_is_small() -> None:
+    exact, drawn = (Needed(0.99, np.array([0.97]), drawn=drawn) for drawn in (False, True))
+    many = np.array([10_000_000])
+    assert drawn.of_types(many)[0] > 0.99 * exact.of_types(many)[0]

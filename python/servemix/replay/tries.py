@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -25,6 +25,9 @@ Ints = npt.NDArray[np.int64]
 
 #: How many times the share that all requests may miss a single query type may.
 TYPE_MISSES = 3.0
+#: Requests that miss an SLO together, about, as one burst is behind them: what makes counts of
+#: misses scatter between draws more than counts of single events do.
+MISSED_TOGETHER = 10.0
 #: Utilizations, as shares of the problem's own, and factors on the SLOs, with which plans are made;
 #: and factors on these utilizations, with which further plans are made by the greedy heuristic.
 NEARBY = (0.85, 1.1, 0.7)
@@ -44,35 +47,45 @@ POINTS = (
 #: Plans that are sized by all draws, the cheapest by the sample; requests replayed for that after
 #: which no further one is; and how many times dearer than the cheapest so far a plan may become
 #: while it is sized.
-_FINALISTS = 3
+_FINALISTS = 6
 _MOST_REPLAYED = 4_000_000
 _WORTH = 1.25
 
 
 @dataclass(frozen=True, eq=False)
 class Needed:
-    """Shares of the requests that are to meet every SLO: of all, and of each query type."""
+    """Shares of the requests that are to meet every SLO: of all, and of each query type.
+
+    With ``drawn``, requests are a sample of what may come, and fewer of a query type may miss in
+    them, by a standard error. All types together are many, so that theirs is small.
+    """
 
     all: float
     types: npt.NDArray[np.float64]
+    drawn: bool = False
 
     @staticmethod
-    def of(scenario: Scenario, attainment: float | None) -> Needed:
+    def of(scenario: Scenario, attainment: float | None, *, drawn: bool = False) -> Needed:
         """Read what a scenario asks for, or ``attainment`` in its place."""
         share = scenario.attainment if attainment is None else attainment
         if not 0.0 < share < 1.0:
             raise InvalidInputError(f"attainment: must lie between 0 and 1, got {share}")
         least = max(0.0, 1.0 - TYPE_MISSES * (1.0 - share))
         own = [entry.attainment for entry in scenario.query_types]
-        return Needed(share, np.array([least if one is None else one for one in own]))
+        return Needed(share, np.array([least if one is None else one for one in own]), drawn)
 
     def of_types(self, came: Ints) -> Ints:
         """Return how many requests of each query type may miss an SLO."""
-        return np.floor((1.0 - self.types) * came).astype(np.int64)
+        return np.floor(self._safely((1.0 - self.types) * came)).astype(np.int64)
 
     def of_all(self, came: Ints) -> int:
         """Return how many requests of all may miss an SLO."""
         return int((1.0 - self.all) * float(came.sum()))
+
+    def _safely(self, missed: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+        # Half at most: few requests tell little, but asking that none misses tells no more.
+        error = np.sqrt(MISSED_TOGETHER * missed) if self.drawn else 0.0
+        return np.maximum(missed - error, 0.5 * missed)
 
     def may_miss(self, came: Ints) -> Callable[[Ints], bool]:
         """Return whether counts of misses are few enough, as a function of them."""
@@ -112,12 +125,17 @@ class Tries:
         self.looked_at: list[Plan] = []
 
     def sizing(
-        self, plan: Plan, draws: Sequence[Requests], problem: Problem | None = None
+        self,
+        plan: Plan,
+        draws: Sequence[Requests],
+        problem: Problem | None = None,
+        needed: Needed | None = None,
     ) -> Sizing:
         """Return what the deployments of a plan miss, by replicas."""
         problem = self.problem if problem is None else problem
+        needed = self.needed if needed is None else needed
         sizing = Sizing(
-            self.scenario, problem, plan, draws, self.fleet, self.settings, self.needed, self._known
+            self.scenario, problem, plan, draws, self.fleet, self.settings, needed, self._known
         )
         if self.keeps:
             sizing.least = np.maximum(sizing.least, plan.deployments["replicas"])
@@ -168,13 +186,15 @@ class Tries:
         looked_at: list[Plan] = []
         screened: list[tuple[float, Plan, Ints]] = []
         alike: set[tuple[bytes, bytes]] = set()
+        # The margin is that of all draws; in the sample it would be a larger one.
+        bare = replace(self.needed, drawn=False)
         most, left = np.inf, _MOST_REPLAYS * sum(map(len, self.sample))
         for plan in plans:
             if left <= 0 and screened:
                 break
             looked_at.append(plan)
-            sizing = self.sizing(plan, self.sample, problem)
-            enough = self.needed.may_miss(sizing.requests)
+            sizing = self.sizing(plan, self.sample, problem, bare)
+            enough = bare.may_miss(sizing.requests)
             counts = sizing.size(enough, _WORTH * most, self._near(sizing))
             left -= sizing.replayed
             if counts is not None:

@@ -153,7 +153,7 @@ def _best_of_grid(  # noqa: PLR0917
     from servemix.scenario import scenario_from_data, scenario_to_data
 
     step = 2 if quick else 1
-    needed = Needed.of(scenario, attainment)
+    needed = Needed.of(scenario, attainment, drawn=True)
     candidates: list[tuple[float, int, Plan, Row]] = []
     for slo in _SLO_FACTORS[::step]:
         data = scenario_to_data(scenario)
