@@ -320,6 +320,9 @@ impl Deployed {
         for (slot, deployment) in self.deployments.iter().enumerate() {
             program.set_replicas(&reduced, slot, slot, deployment.replicas);
         }
+        // From one level: a type that costs next to nothing begins far below what it takes from another.
+        let dearest_usd = (0..reduced.num_query_types()).map(|i| program.shortage_usd(i)).fold(0.0, f64::max);
+        program.price_shortage(&reduced, |_| dearest_usd);
         for _ in 0..=SHORTAGE_RAISES {
             match program.solve(f64::INFINITY) {
                 LinearStatus::Optimal => {}
