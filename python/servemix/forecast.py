@@ -91,7 +91,32 @@ class Forecast(ABC):
     def _resume(self, data: Mapping[str, Any]) -> None: ...
 
 
-class WindowMaximum(Forecast):
+class _Windows(Forecast):
+    """A forecast by the rates of the last windows themselves."""
+
+    def __init__(self, kept: int) -> None:
+        self._kept = kept
+        self._past: list[FloatArray] = []
+
+    def _add(self, rates: FloatArray) -> FloatArray:
+        self._past.append(rates)
+        del self._past[: -self._kept]
+        return self._demand(self._past)
+
+    def _preview(self, rates: FloatArray) -> FloatArray:
+        return self._demand([*self._past, rates])
+
+    def _data(self) -> dict[str, Any]:
+        return {"past": [rates.tolist() for rates in self._past]}
+
+    def _resume(self, data: Mapping[str, Any]) -> None:
+        self._past = [np.asarray(rates, dtype=np.float64) for rates in data["past"]]
+
+    @abstractmethod
+    def _demand(self, past: list[FloatArray]) -> FloatArray: ...
+
+
+class WindowMaximum(_Windows):
     """The maximum of the last windows, for each query type.
 
     Parameters
@@ -108,23 +133,12 @@ class WindowMaximum(Forecast):
     def __init__(self, windows: int = 3) -> None:
         if windows < 1:
             raise InvalidInputError(f"windows: must be at least 1, got {windows}")
+        super().__init__(windows)
         self.windows = windows
-        self._past: list[FloatArray] = []
 
-    def _add(self, rates: FloatArray) -> FloatArray:
-        self._past = [*self._past, rates][-self.windows :]
-        held: FloatArray = np.max(self._past, axis=0)
+    def _demand(self, past: list[FloatArray]) -> FloatArray:
+        held: FloatArray = np.max(past[-self.windows :], axis=0)
         return held
-
-    def _preview(self, rates: FloatArray) -> FloatArray:
-        held: FloatArray = np.max([*self._past, rates][-self.windows :], axis=0)
-        return held
-
-    def _data(self) -> dict[str, Any]:
-        return {"past": [rates.tolist() for rates in self._past]}
-
-    def _resume(self, data: Mapping[str, Any]) -> None:
-        self._past = [np.asarray(rates, dtype=np.float64) for rates in data["past"]]
 
 
 #: Rates below this count as none, queries per hour.
@@ -235,7 +249,7 @@ def _advanced(state: _Filters | None, rates: FloatArray) -> _Filters:
     )
 
 
-class SameHour(Forecast):
+class SameHour(_Windows):
     """What came at the same time of the last periods, scaled to the demand of today.
 
     Until a period has passed, and wherever the last windows exceed it, the maximum of the last
@@ -264,22 +278,8 @@ class SameHour(Forecast):
     ) -> None:
         if min(period, periods, windows, ahead) < 1:
             raise InvalidInputError("period, periods, windows, ahead: must be at least 1")
+        super().__init__(period * periods + windows)
         self.period, self.periods, self.windows, self.ahead = period, periods, windows, ahead
-        self._past: list[FloatArray] = []
-
-    def _add(self, rates: FloatArray) -> FloatArray:
-        self._past.append(rates)
-        del self._past[: -(self.period * self.periods + self.windows)]
-        return self._demand(self._past)
-
-    def _preview(self, rates: FloatArray) -> FloatArray:
-        return self._demand([*self._past, rates])
-
-    def _data(self) -> dict[str, Any]:
-        return {"past": [rates.tolist() for rates in self._past]}
-
-    def _resume(self, data: Mapping[str, Any]) -> None:
-        self._past = [np.asarray(rates, dtype=np.float64) for rates in data["past"]]
 
     def _demand(self, past: list[FloatArray]) -> FloatArray:
         recent = past[-self.windows :]

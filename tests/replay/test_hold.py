@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 import servemix
 from servemix import InvalidInputError, check
 from servemix.performance import build_problem
-from servemix.replay import Requests, hold, replay
+from servemix.replay import Hold, Requests, hold, replay
 from servemix.replay.fleet import Fleet
 from servemix.replay.hold import draws_of
 from servemix.replay.pooled import pooled
@@ -163,6 +163,27 @@ def test_more_attainment_costs_no_less() -> None:
         assert cost is not None
         costs.append(cost["rental"])
     assert costs == sorted(costs)
+
+
+def test_what_holds_in_the_draws_alone_is_taken_where_no_margin_can_be_afforded(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    draws = [Requests.gamma(SCENARIO, cv=6.0, duration_s=1200.0, seed=seed) for seed in (5, 6)]
+
+    def rental(found: Hold | None) -> float:
+        assert found is not None
+        assert found.held
+        cost = found.plan.cost
+        assert cost is not None
+        return cost["rental"] + cost["storage"]
+
+    monkeypatch.setattr("servemix.replay.tries.MISSED_TOGETHER", 0.0)
+    bare_usd = rental(hold(SCENARIO, draws, method="gh"))
+    monkeypatch.setattr("servemix.replay.tries.MISSED_TOGETHER", 1e9)
+    with_margin_usd = rental(hold(SCENARIO, draws, method="gh"))
+    assert with_margin_usd > bare_usd
+    budget_usd = 0.01 * bare_usd + 0.99 * with_margin_usd
+    assert rental(hold(changed(budget_usd=budget_usd), draws, method="gh")) <= budget_usd
 
 
 def test_what_does_not_hold_within_the_budget_says_what_is_short_and_what_would_mend_it() -> None:

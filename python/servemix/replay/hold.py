@@ -179,11 +179,6 @@ def hold(
     else:
         found = tries.best([against_worse(given, withstand, method, seed)])
     plans = tries.looked_at
-    if found is None and needed.drawn and plans:
-        # Nothing holds with a margin; what holds in the draws alone is more than nothing.
-        bare = Needed.of(scenario, attainment)
-        tries = Tries(scenario, given, draws, fleet, how, bare, keeps=withstand is not None)
-        found = tries.best(plans)
     held, message = found is not None, None
     if found is None:
         found = tries.most_attained([*plans, naive])

@@ -76,16 +76,14 @@ class Needed:
 
     def of_types(self, came: Ints) -> Ints:
         """Return how many requests of each query type may miss an SLO."""
-        return np.floor(self._safely((1.0 - self.types) * came)).astype(np.int64)
+        missed = (1.0 - self.types) * came
+        # Half at most: few requests tell little, but asking that none misses tells no more.
+        error = np.sqrt(MISSED_TOGETHER * missed) if self.drawn else 0.0
+        return np.floor(np.maximum(missed - error, 0.5 * missed)).astype(np.int64)
 
     def of_all(self, came: Ints) -> int:
         """Return how many requests of all may miss an SLO."""
         return int((1.0 - self.all) * float(came.sum()))
-
-    def _safely(self, missed: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-        # Half at most: few requests tell little, but asking that none misses tells no more.
-        error = np.sqrt(MISSED_TOGETHER * missed) if self.drawn else 0.0
-        return np.maximum(missed - error, 0.5 * missed)
 
     def may_miss(self, came: Ints) -> Callable[[Ints], bool]:
         """Return whether counts of misses are few enough, as a function of them."""
@@ -181,6 +179,7 @@ class Tries:
     def best(self, plans: Iterable[Plan], problem: Problem | None = None) -> Found | None:
         """Size plans by a sample of the draws, the cheapest of them by all; None where none holds.
 
+        Where none holds with a margin, one that holds in the draws alone is more than nothing.
         What of ``plans`` was looked at is kept in :attr:`looked_at`.
         """
         looked_at: list[Plan] = []
@@ -209,14 +208,26 @@ class Tries:
                     screened.append((usd, plan, counts))
         self.looked_at = looked_at
         screened.sort(key=lambda one: one[0])
+        found = self._cheapest(screened, self.needed, problem)
+        if found is None and self.needed.drawn:
+            found = self._cheapest(screened, bare, problem)
+        return found
+
+    def _cheapest(
+        self,
+        screened: Sequence[tuple[float, Plan, Ints]],
+        needed: Needed,
+        problem: Problem | None,
+    ) -> Found | None:
+        """Size plans by all draws, those first that cost least in the sample."""
         best: tuple[float, Found] | None = None
         replayed = 0
         for place, (in_sample, plan, near) in enumerate(screened):
             enough_of_them = place >= _FINALISTS or replayed > _MOST_REPLAYED
             if best is not None and (enough_of_them or in_sample >= best[0]):
                 break
-            sizing = self.sizing(plan, self.draws, problem)
-            enough = self.needed.may_miss(sizing.requests)
+            sizing = self.sizing(plan, self.draws, problem, needed)
+            enough = needed.may_miss(sizing.requests)
             counts = sizing.size(enough, np.inf if best is None else best[0], near)
             replayed += sizing.replayed
             if counts is not None:

@@ -32,7 +32,7 @@ use crate::{
 };
 
 /// Times that the price of shortage is raised before the deployments count as having no feasible routing.
-const SHORTAGE_RAISES: u32 = 6;
+const SHORTAGE_RAISES: u32 = 2;
 /// Price of an unserved query, USD, where no query type states one.
 const LEAST_UNMET_USD: f64 = 1e-3;
 /// How many times the price of its latency leaving a query costs at least where it has no price.
@@ -320,9 +320,8 @@ impl Deployed {
         for (slot, deployment) in self.deployments.iter().enumerate() {
             program.set_replicas(&reduced, slot, slot, deployment.replicas);
         }
-        // From one level: a type that costs next to nothing begins far below what it takes from another.
-        let dearest_usd = (0..reduced.num_query_types()).map(|i| program.shortage_usd(i)).fold(0.0, f64::max);
-        program.price_shortage(&reduced, |_| dearest_usd);
+        program.price_shortage_last(&reduced);
+        program.refresh(&reduced);
         for _ in 0..=SHORTAGE_RAISES {
             match program.solve(f64::INFINITY) {
                 LinearStatus::Optimal => {}
@@ -332,7 +331,7 @@ impl Deployed {
             if program.is_feasible() {
                 return Ok(Some(self.read(&reduced, &program)));
             }
-            program.raise_shortage_prices(&reduced, 10.0, |_| f64::INFINITY);
+            program.press_shortage(&reduced);
         }
         Ok(None)
     }
