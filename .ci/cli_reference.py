@@ -15,7 +15,7 @@ from typing import Any
 
 from typer.main import get_command
 
-from servemix.cli.app import app
+from servemix.cli.app import make_app
 
 PAGE = Path(__file__).parents[1] / "docs" / "reference" / "cli.md"
 TOP = """# Command reference
@@ -38,7 +38,7 @@ def main() -> int:
 
 def page() -> str:
     """Return the page, in Markdown."""
-    group: Any = get_command(app)
+    group: Any = get_command(make_app())
     return "\n".join([TOP, *(line for one in group.commands.values() for line in section(one))])
 
 

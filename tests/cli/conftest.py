@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 
 from helpers import two_types
 from servemix import Problem
-from servemix.cli.app import app
+from servemix.cli.app import make_app
 
 Run = Callable[..., Any]
 
@@ -23,7 +23,7 @@ def run() -> Run:
     """Run the command in this process: ``run("plan", "paper-six").stdout``."""
 
     def invoke(*arguments: object) -> Any:
-        result = CliRunner().invoke(app, [str(argument) for argument in arguments])
+        result = CliRunner().invoke(make_app(), [str(argument) for argument in arguments])
         if result.exception is not None and not isinstance(result.exception, SystemExit):
             raise result.exception
         return result

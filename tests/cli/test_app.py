@@ -12,11 +12,11 @@ from typer.testing import CliRunner
 
 from cli.conftest import Run
 from servemix import __version__, cli
-from servemix.cli.app import app
+from servemix.cli.app import make_app
 
 
 def test_the_version_is_the_packages() -> None:
-    result = CliRunner().invoke(app, ["--version"])
+    result = CliRunner().invoke(make_app(), ["--version"])
     assert (result.exit_code, result.stdout) == (0, f"servemix {__version__}\n")
 
 
@@ -72,7 +72,7 @@ def test_interruption_ends_with_the_shells_code(monkeypatch: pytest.MonkeyPatch)
         raise KeyboardInterrupt
 
     monkeypatch.setattr("servemix.cli.catalog._rows", interrupt)
-    result = CliRunner().invoke(app, ["catalog"])
+    result = CliRunner().invoke(make_app(), ["catalog"])
     assert result.exit_code == 130
     assert "interrupted" in result.stderr
 

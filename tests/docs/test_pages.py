@@ -14,7 +14,7 @@ import pytest
 import yaml
 from typer.main import get_command
 
-from servemix.cli.app import app
+from servemix.cli.app import make_app
 from servemix.performance import build_problem
 from servemix.scenario import scenario_from_data
 
@@ -79,7 +79,7 @@ def commands(page: Path) -> Iterator[list[str]]:
 
 @pytest.mark.parametrize("page", [page for page in PAGES if any(commands(page))], ids=name)
 def test_commands_have_the_options_that_are_shown(page: Path) -> None:
-    group: Any = get_command(app)
+    group: Any = get_command(make_app())
     for words in commands(page):
         assert words[0] in group.commands, words
         command = group.commands[words[0]]

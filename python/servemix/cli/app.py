@@ -7,6 +7,7 @@ import os
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from importlib import import_module
 from typing import Annotated, Any
 
 import typer
@@ -14,22 +15,25 @@ from typer.core import TyperGroup
 
 from servemix._errors import InternalError, InvalidInputError, MissingExtraError
 from servemix._text import shown
-from servemix.cli import (
-    calibrate,
-    catalog,
-    check,
-    compare,
-    emulate,
-    experiments,
-    explain,
-    export,
-    fit,
-    init,
-    plan,
-    replay,
-    solve,
+
+#: One module per command; its function of that name is the command, its docstring the help.
+#: `experiments` has commands of its own, which are those of its `app`.
+COMMANDS = (
+    "init",
+    "plan",
+    "solve",
+    "compare",
+    "replay",
+    "export",
+    "run",
+    "emulate",
+    "check",
+    "explain",
+    "catalog",
+    "calibrate",
+    "fit",
+    "experiments",
 )
-from servemix.cli import run as run_command
 
 BAD_INPUT = 2
 INTERNAL_ERROR = 3
@@ -88,17 +92,6 @@ class _Group(TyperGroup):
             return super().invoke(ctx)
 
 
-app = typer.Typer(
-    name="servemix",
-    cls=_Group,
-    help="Plan LLM serving on heterogeneous GPUs: what to deploy, and where each request goes.",
-    invoke_without_command=True,
-    context_settings={"help_option_names": ["-h", "--help"]},
-    pretty_exceptions_enable=False,
-    rich_markup_mode=None if os.environ.get("NO_COLOR") else "rich",
-)
-
-
 def _show_version(wanted: bool) -> None:
     if wanted:
         from servemix import __version__
@@ -107,7 +100,6 @@ def _show_version(wanted: bool) -> None:
         raise typer.Exit()
 
 
-@app.callback()
 def _root(
     context: typer.Context,
     version: Annotated[
@@ -121,27 +113,34 @@ def _root(
         raise typer.Exit(BAD_INPUT)
 
 
-# One module per command; its function is the command, its docstring the help.
-app.command("init")(init.init)
-app.command("plan")(plan.plan)
-app.command("solve")(solve.solve)
-app.command("compare")(compare.compare)
-app.command("replay")(replay.replay)
-app.command("export")(export.export)
-app.command("run")(run_command.run)
-app.command("emulate")(emulate.emulate)
-app.command("check")(check.check)
-app.command("explain")(explain.explain)
-app.command("catalog")(catalog.catalog)
-app.command("calibrate")(calibrate.calibrate)
-app.command("fit")(fit.fit)
-app.add_typer(experiments.app)
+def make_app(commands: Sequence[str] = COMMANDS) -> typer.Typer:
+    """Make the application with these commands, and import no others."""
+    app = typer.Typer(
+        name="servemix",
+        cls=_Group,
+        help="Plan LLM serving on heterogeneous GPUs: what to deploy, and where each request goes.",
+        invoke_without_command=True,
+        context_settings={"help_option_names": ["-h", "--help"]},
+        pretty_exceptions_enable=False,
+        rich_markup_mode=None if os.environ.get("NO_COLOR") else "rich",
+    )
+    app.callback()(_root)
+    for name in commands:
+        module = import_module(f"servemix.cli.{name}")
+        if hasattr(module, "app"):
+            app.add_typer(module.app)
+        else:
+            app.command(name)(getattr(module, name))
+    return app
 
 
 def run(arguments: Sequence[str] | None = None) -> int:
     """Run the application and return its exit code."""
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    # Reading the options of all commands takes longer than some commands do.
+    commands = given[:1] if given and given[0] in COMMANDS else COMMANDS
     try:
-        app(None if arguments is None else list(arguments), prog_name="servemix")
+        make_app(commands)(given, prog_name="servemix")
     except SystemExit as end:
         return end.code if isinstance(end.code, int) else int(end.code is not None)
     except BrokenPipeError:
