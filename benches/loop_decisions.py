@@ -20,10 +20,11 @@ import numpy as np
 
 from servemix import InternalError
 from servemix.controller.gauges import Gauges
-from servemix.controller.loop import Loop, LoopSettings
+from servemix.controller.loop import Loop
 from servemix.controller.outputs import Writer
 from servemix.controller.prometheus import Prometheus
 from servemix.controller.readiness import Probed
+from servemix.controller.settings import LoopSettings
 from servemix.controller.start import Request, make_loop
 from servemix.experiments import generate
 

@@ -58,6 +58,17 @@ class Forecast(ABC):
         """
         return self._preview(_rates(rates))
 
+    @abstractmethod
+    def skip(self, windows: int) -> None:
+        """Take note of windows that have passed uncounted, as while nothing was running.
+
+        Parameters
+        ----------
+        windows
+            How many.
+        """
+
+    @abstractmethod
     def to_data(self) -> dict[str, Any]:
         """Return what a restart needs.
 
@@ -66,8 +77,8 @@ class Forecast(ABC):
         dict
             Plain values, as JSON has them.
         """
-        return self._data()
 
+    @abstractmethod
     def resume(self, data: Mapping[str, Any]) -> None:
         """Go on from what `to_data` returned.
 
@@ -76,7 +87,6 @@ class Forecast(ABC):
         data
             The plain values.
         """
-        self._resume(data)
 
     @abstractmethod
     def _add(self, rates: FloatArray) -> FloatArray: ...
@@ -84,19 +94,25 @@ class Forecast(ABC):
     @abstractmethod
     def _preview(self, rates: FloatArray) -> FloatArray: ...
 
-    @abstractmethod
-    def _data(self) -> dict[str, Any]: ...
-
-    @abstractmethod
-    def _resume(self, data: Mapping[str, Any]) -> None: ...
-
 
 class _Windows(Forecast):
-    """A forecast by the rates of the last windows themselves."""
+    """A forecast by the rates of the last windows themselves; None is a window without a count."""
 
     def __init__(self, kept: int) -> None:
         self._kept = kept
-        self._past: list[FloatArray] = []
+        self._past: list[FloatArray | None] = []
+
+    def skip(self, windows: int) -> None:
+        self._past += [None] * min(windows, self._kept)
+        del self._past[: -self._kept]
+
+    def to_data(self) -> dict[str, Any]:
+        return {"past": [None if rates is None else rates.tolist() for rates in self._past]}
+
+    def resume(self, data: Mapping[str, Any]) -> None:
+        self._past = [
+            None if rates is None else np.asarray(rates, dtype=np.float64) for rates in data["past"]
+        ]
 
     def _add(self, rates: FloatArray) -> FloatArray:
         self._past.append(rates)
@@ -106,14 +122,9 @@ class _Windows(Forecast):
     def _preview(self, rates: FloatArray) -> FloatArray:
         return self._demand([*self._past, rates])
 
-    def _data(self) -> dict[str, Any]:
-        return {"past": [rates.tolist() for rates in self._past]}
-
-    def _resume(self, data: Mapping[str, Any]) -> None:
-        self._past = [np.asarray(rates, dtype=np.float64) for rates in data["past"]]
-
     @abstractmethod
-    def _demand(self, past: list[FloatArray]) -> FloatArray: ...
+    def _demand(self, past: list[FloatArray | None]) -> FloatArray:
+        """Return the demand after these windows, of which the last is counted."""
 
 
 class WindowMaximum(_Windows):
@@ -136,8 +147,8 @@ class WindowMaximum(_Windows):
         super().__init__(windows)
         self.windows = windows
 
-    def _demand(self, past: list[FloatArray]) -> FloatArray:
-        held: FloatArray = np.max(past[-self.windows :], axis=0)
+    def _demand(self, past: list[FloatArray | None]) -> FloatArray:
+        held: FloatArray = np.max(_counted(past[-self.windows :]), axis=0)
         return held
 
 
@@ -195,13 +206,36 @@ class Trend(Forecast):
     def _preview(self, rates: FloatArray) -> FloatArray:
         return self._demand(_advanced(self._state, rates))
 
-    def _data(self) -> dict[str, Any]:
+    def skip(self, windows: int) -> None:
+        """Keep level and trend: what they were last is the best guess.
+
+        Parameters
+        ----------
+        windows
+            How many windows have passed uncounted.
+        """
+
+    def to_data(self) -> dict[str, Any]:
+        """Return the state of all filters.
+
+        Returns
+        -------
+        dict
+            Windows so far and, by filter and query type, level, trend and squared error.
+        """
         if self._state is None:
             return {}
         count, *arrays = self._state
         return {"windows": count, "filters": [array.tolist() for array in arrays]}
 
-    def _resume(self, data: Mapping[str, Any]) -> None:
+    def resume(self, data: Mapping[str, Any]) -> None:
+        """Go on from what `to_data` returned.
+
+        Parameters
+        ----------
+        data
+            The state of all filters.
+        """
         self._state = None
         if data:
             level, trend, error = (np.asarray(rows, dtype=np.float64) for rows in data["filters"])
@@ -281,15 +315,17 @@ class SameHour(_Windows):
         super().__init__(period * periods + windows)
         self.period, self.periods, self.windows, self.ahead = period, periods, windows, ahead
 
-    def _demand(self, past: list[FloatArray]) -> FloatArray:
-        recent = past[-self.windows :]
+    def _demand(self, past: list[FloatArray | None]) -> FloatArray:
+        recent = _counted(past[-self.windows :])
         held: FloatArray = np.max(recent, axis=0)
         comes, came = [], []
         for back in range(1, self.periods + 1):
             end = len(past) - back * self.period
             if end >= self.windows:
-                comes.append(np.max(past[end : end + self.ahead], axis=0))
-                came.append(np.mean(past[end - self.windows : end], axis=0))
+                after, before = past[end : end + self.ahead], past[end - self.windows : end]
+                if _counted(after) and _counted(before):
+                    comes.append(np.max(_counted(after), axis=0))
+                    came.append(np.mean(_counted(before), axis=0))
         if not comes:
             return held
         then = np.mean(came, axis=0)
@@ -328,6 +364,10 @@ def make_forecast(name: str) -> Forecast:
     if name not in FORECASTS:
         raise InvalidInputError(f"forecast: must be one of {', '.join(FORECASTS)}, got {name!r}")
     return FORECASTS[name]()
+
+
+def _counted(windows: list[FloatArray | None]) -> list[FloatArray]:
+    return [rates for rates in windows if rates is not None]
 
 
 def _rates(rates: ArrayLike) -> FloatArray:

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from servemix.controller.demand import DemandWindow, RateSource, attributed
-from servemix.forecast import Trend
+from servemix.forecast import SameHour, Trend, WindowMaximum
 
 
 class Server:
@@ -73,7 +73,11 @@ def test_attribution_keeps_what_was_counted(rates: list[float], seed: int) -> No
 
 
 def window(hold: int = 3) -> DemandWindow:
-    return DemandWindow(np.array([100.0, 100.0]), 60.0, hold)
+    return DemandWindow(np.array([100.0, 100.0]), 60.0, WindowMaximum(hold))
+
+
+def following_a_trend() -> DemandWindow:
+    return DemandWindow(np.array([100.0, 100.0]), 60.0, Trend())
 
 
 def test_the_maximum_of_the_last_windows_holds() -> None:
@@ -83,30 +87,43 @@ def test_the_maximum_of_the_last_windows_holds() -> None:
 
 
 def test_a_forecast_hears_of_each_window_once() -> None:
-    demand, told = window(), Trend()
-    demand.forecast = ("trend", Trend())
+    demand, told = following_a_trend(), Trend()
     for n in range(40):
         rates = np.array([100.0 + n % 3, 50.0 + 2.0 * n])
         # Within a window only the last count stands.
         demand.add(60.0 * n, 0.5 * rates)
         seen = demand.add(60.0 * n + 45.0, rates)
         assert seen == pytest.approx(told.add(rates))
-    other = window()
-    other.forecast = ("trend", Trend())
+    other = following_a_trend()
     other.resume(json.loads(json.dumps(demand.to_data())))
     assert other.to_data() == demand.to_data()
 
 
 def test_what_a_forecast_adds_is_no_count() -> None:
-    demand = window()
-    demand.forecast = ("trend", Trend())
+    demand = following_a_trend()
     for n in range(40):
         known = np.array([100.0 * 1.05**n, 100.0])
         demand.add(60.0 * n, known)
     assert demand.rates[0] > known[0]
     for n in range(40, 45):
         demand.add(60.0 * n, np.array([np.nan, 100.0]))
-    assert demand.windows[44][0] == pytest.approx(known[0])
+    told = Trend()
+    for n in range(45):
+        seen = told.add([100.0 * 1.05 ** min(n, 39), 100.0])
+    assert demand.rates == pytest.approx(seen)
+
+
+def test_windows_that_passed_uncounted_count_as_past() -> None:
+    demand = window(hold=3)
+    demand.add(0.0, np.array([90.0, 90.0]))
+    assert demand.add(120.0, np.array([40.0, 40.0]))[0] == 90.0
+    assert demand.add(3600.0, np.array([30.0, 30.0]))[0] == 30.0
+    # The same hour stays the same hour.
+    daily = DemandWindow(np.array([1.0]), 60.0, SameHour(24, 2, windows=1, ahead=1))
+    for n in range(48):
+        if not 30 <= n < 36:
+            seen = daily.add(60.0 * n, np.array([100.0 if n % 24 in (12, 13) else 10.0]))
+            assert seen[0] == (100.0 if n in (12, 13, 36, 37) else 10.0), n
 
 
 def test_within_a_window_the_last_count_holds() -> None:
@@ -154,5 +171,6 @@ def test_memory_does_not_grow() -> None:
     for n in range(5000):
         demand.shed(15.0 * n, [0.01 * (n % 7), 0.0])
         demand.add(15.0 * n, np.array([1.0, 2.0]))
-    assert len(demand.windows) <= 3
+    kept = demand.to_data()
+    assert len(kept["forecast"]["data"]["past"]) <= 3
     assert len(demand.unmet) <= 7

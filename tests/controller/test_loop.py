@@ -16,10 +16,11 @@ from processes import ask, free_ports, running, servemix_command, wait_until
 from servemix import InvalidInputError, Problem
 from servemix.controller.engines import Engines
 from servemix.controller.gauges import Gauges
-from servemix.controller.loop import Loop, LoopSettings
+from servemix.controller.loop import Loop
 from servemix.controller.outputs import Writer, read_replicas
 from servemix.controller.prometheus import Prometheus
 from servemix.controller.readiness import AskedByQuery, Probed
+from servemix.controller.settings import LoopSettings
 from servemix.controller.start import Request, make_loop
 from servemix.traces._http import DemandServerError
 
@@ -56,8 +57,7 @@ class World:
             Prometheus("http://127.0.0.1:1"),
             writer,
             behind_gateway=False,
-            settings=LoopSettings(15.0, 900.0),
-            forecast="maximum",
+            settings=LoopSettings(15.0, 900.0, forecast="maximum"),
             planner={"start_s": 60.0, "payback_h": 0.25},
         )
         loop = make_loop(self.problem, None, None, asked, self.gauges)

@@ -12,6 +12,7 @@ from servemix.cli.calibrate import request_headers
 from servemix.cli.holding import Held
 from servemix.cli.inputs import Given, read_scenario
 from servemix.cli.options import Seed
+from servemix.controller.settings import LoopSettings
 
 NO_PLAN = 1
 
@@ -53,7 +54,7 @@ def run(
     ] = None,
     every: Annotated[
         float, typer.Option("--every", min=0.1, metavar="SECONDS", help="Time between steps.")
-    ] = 15.0,
+    ] = LoopSettings.every_s,
     replan_every: Annotated[
         float,
         typer.Option(
@@ -62,13 +63,13 @@ def run(
             metavar="SECONDS",
             help="Interval at which deployments may change; sooner if they are insufficient.",
         ),
-    ] = 1200.0,
+    ] = LoopSettings.replan_every_s,
     window: Annotated[
         float,
         typer.Option(
             "--window", min=1.0, metavar="SECONDS", help="Time over which requests are counted."
         ),
-    ] = 300.0,
+    ] = LoopSettings.window_s,
     forecast: Annotated[
         str,
         typer.Option(
@@ -77,11 +78,11 @@ def run(
             help="Demand to plan for: level and trend with a margin for scatter, the maximum of "
             "the last windows, or what came at this hour in the last weeks.",
         ),
-    ] = "trend",
+    ] = LoopSettings.forecast,
     hold_windows: Annotated[
         int,
         typer.Option("--windows", min=1, max=1000, help="Windows of --forecast maximum."),
-    ] = 3,
+    ] = LoopSettings.hold_windows,
     rates: Annotated[
         str | None,
         typer.Option(
@@ -132,23 +133,25 @@ def run(
         ),
     ] = "127.0.0.1:9400",
     start: Annotated[
-        float,
+        float | None,
         typer.Option(
             "--start",
             min=0.0,
             metavar="SECONDS",
-            help="Time from starting a replica until it serves.",
+            help="Time from starting a replica until it serves. Default: that of the planner's "
+            "preset steady.",
         ),
-    ] = 300.0,
+    ] = None,
     payback: Annotated[
-        float,
+        float | None,
         typer.Option(
             "--payback",
             min=0.001,
             metavar="HOURS",
-            help="Time within which a change must pay for itself.",
+            help="Time within which a change must pay for itself. Default: that of the planner's "
+            "preset steady.",
         ),
-    ] = 0.1,
+    ] = None,
     header: Annotated[
         list[str] | None,
         typer.Option("--header", metavar="'NAME: VALUE'", help="Header to send to Prometheus."),
@@ -173,7 +176,6 @@ def run(
     with --once if not everything can be served.
     """
     from servemix.controller.gauges import Gauges
-    from servemix.controller.loop import LoopSettings
     from servemix.controller.outputs import Writer
     from servemix.controller.prometheus import Prometheus
     from servemix.controller.start import Request, log_to_stderr, make_loop
@@ -202,18 +204,16 @@ def run(
         prometheus=prometheus,
         listen=gateway_listen,
     )
+    costs = {"start_s": start, "payback_h": payback}
     asked = Request(
         prometheus=Prometheus(prometheus, headers),
         writer=Writer(None if dry_run else output, tuple(to or ()), options, command),
-        window_s=window,
-        hold_windows=hold_windows,
-        forecast=forecast,
         rates_query=rates,
         behind_gateway=counted_at == "engines",
         ready_query=ready_query,
         first_port=first_port,
-        settings=LoopSettings(every_s=every, replan_every_s=replan_every),
-        planner={"start_s": start, "payback_h": payback, "seed": seed},
+        settings=LoopSettings(every, replan_every, window, forecast, hold_windows),
+        planner={"seed": seed} | {key: value for key, value in costs.items() if value is not None},
     )
     log_to_stderr()
     gauges = None if dry_run else Gauges()

@@ -136,7 +136,7 @@ def attributed(counted: FloatArray, shares: FloatArray, prior: FloatArray) -> Fl
 
 @dataclass
 class DemandWindow:
-    """What to plan for: a forecast, or the maximum of the last windows.
+    """What to plan for: what a forecast makes of the windows so far.
 
     Attributes
     ----------
@@ -144,27 +144,22 @@ class DemandWindow:
         Rates in queries per hour to resume from where nothing has been counted yet.
     window_s
         Length of a window, s.
-    hold
-        Windows whose maximum is taken where there is no forecast, the present one included.
+    forecast
+        Told of each window once it has ended, and asked what the present one means.
     behind_gateway
         Whether requests are counted behind the gateway, so that those it sheds are missing. Where
         it is wrong, one shed share makes the next larger.
-    windows
-        Rates by the number of their window since 1970, the present one last.
     unmet
         Since when (Unix time) which share of each query type was shed.
-    forecast
-        A key of `FORECASTS` and the forecast itself, which is told of each window; None for the
-        maximum.
     """
 
     rates: FloatArray
     window_s: float
-    hold: int
+    forecast: Forecast
     behind_gateway: bool = True
-    windows: dict[int, FloatArray] = field(default_factory=dict)
     unmet: list[tuple[float, FloatArray]] = field(default_factory=list)
-    forecast: tuple[str, Forecast] | None = None
+    #: The window that has not ended: its number since 1970, and what was counted in it last.
+    _present: tuple[int, FloatArray] | None = None
 
     def shed(self, now_s: float, unmet: Sequence[float] | FloatArray) -> None:
         """Note which share of each query type goes nowhere from now on."""
@@ -194,28 +189,16 @@ class DemandWindow:
         usable = np.isfinite(wanted) & (served >= _LEAST_SERVED)
         if not whole:
             usable &= wanted > self.rates
+        # What is not known is as it was counted last, without what the forecast made of that.
+        last = self.rates if self._present is None else self._present[1]
+        counted = np.where(usable, wanted, last)
         now = int(now_s // self.window_s)
-        if self.forecast is not None:
-            self.rates = self._foreseen(now, np.where(usable, wanted, self._last()))
-            return self.rates
-        self.windows[now] = np.where(usable, wanted, self.rates)
-        for old in [n for n in self.windows if n <= now - self.hold]:
-            del self.windows[old]
-        self.rates = np.max(np.stack(list(self.windows.values())), axis=0)
+        if self._present is not None and self._present[0] < now:
+            self.forecast.add(last)
+            self.forecast.skip(now - self._present[0] - 1)
+        self._present = now, counted
+        self.rates = self.forecast.preview(counted)
         return self.rates
-
-    def _last(self) -> FloatArray:
-        """Rates that were counted last, without what a forecast makes of them."""
-        return self.windows[max(self.windows)] if self.windows else self.rates
-
-    def _foreseen(self, now: int, counted: FloatArray) -> FloatArray:
-        """Tell the forecast of windows that have ended, and ask it what the present one means."""
-        assert self.forecast is not None
-        _, forecast = self.forecast
-        for ended in sorted(n for n in self.windows if n < now):
-            forecast.add(self.windows.pop(ended))
-        self.windows = {now: counted}
-        return forecast.preview(counted)
 
     def _served(self, now_s: float) -> FloatArray:
         """Mean share that was let through over the last window."""
@@ -234,27 +217,27 @@ class DemandWindow:
 
     def to_data(self) -> dict[str, Any]:
         """Return what a restart needs, as JSON has it."""
+        present = self._present
         return {
             "rates": self.rates.tolist(),
-            "windows": {str(n): rates.tolist() for n, rates in self.windows.items()},
+            "present": None if present is None else [present[0], present[1].tolist()],
             "unmet": [[time, unmet.tolist()] for time, unmet in self.unmet],
-            **self._forecast_data(),
+            "forecast": {"kind": type(self.forecast).__name__, "data": self.forecast.to_data()},
         }
 
-    def _forecast_data(self) -> dict[str, Any]:
-        if self.forecast is None:
-            return {}
-        name, forecast = self.forecast
-        return {"forecast": {"name": name, "data": forecast.to_data()}}
-
     def resume(self, data: Mapping[str, Any]) -> None:
-        """Go on from what :meth:`to_data` returned; that of other query types is left out."""
+        """Go on from what :meth:`to_data` returned.
+
+        What is of other query types is left out, and what another forecast has kept.
+        """
         rates = np.asarray(data["rates"], dtype=np.float64)
         if rates.shape != self.rates.shape:
             return
         self.rates = rates
-        self.windows = {int(n): np.asarray(r, float) for n, r in data["windows"].items()}
         self.unmet = [(float(time), np.asarray(u, float)) for time, u in data["unmet"]]
-        kept = data.get("forecast")
-        if self.forecast is not None and kept is not None and kept["name"] == self.forecast[0]:
-            self.forecast[1].resume(kept["data"])
+        present = data.get("present")
+        if present is not None:
+            self._present = int(present[0]), np.asarray(present[1], dtype=np.float64)
+        kept = data["forecast"]
+        if kept["kind"] == type(self.forecast).__name__:
+            self.forecast.resume(kept["data"])

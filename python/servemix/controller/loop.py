@@ -20,6 +20,7 @@ from servemix.controller.demand import DemandWindow, RateSource
 from servemix.controller.gauges import Gauges
 from servemix.controller.outputs import State, Writer
 from servemix.controller.readiness import Probed, Readiness
+from servemix.controller.settings import LoopSettings
 from servemix.export.named import NamedPlan
 from servemix.export.plan_file import parse_plan_file
 from servemix.traces._http import DemandServerError
@@ -28,28 +29,9 @@ if TYPE_CHECKING:
     from servemix import Plan, Planner
     from servemix.export.details import PlanFacts
 
-__all__ = ["Loop", "LoopSettings"]
+__all__ = ["Loop"]
 
 _log = logging.getLogger("servemix.run")
-
-
-@dataclass(frozen=True)
-class LoopSettings:
-    """When the loop does what.
-
-    Attributes
-    ----------
-    every_s
-        Seconds between two steps: what is ready is looked at, and traffic routed.
-    replan_every_s
-        Seconds after which deployments are chosen again; sooner where they do not suffice.
-    least_move
-        A routing that differs less than this in every fraction is not published.
-    """
-
-    every_s: float = 15.0
-    replan_every_s: float = 1200.0
-    least_move: float = 0.005
 
 
 @dataclass

@@ -14,16 +14,16 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from servemix._columns import FloatArray
 from servemix._errors import InvalidInputError
 from servemix.controller.demand import DemandWindow, RateSource
 from servemix.controller.engines import Engines
 from servemix.controller.gauges import Gauges, serve
-from servemix.controller.loop import Loop, LoopSettings
+from servemix.controller.loop import Loop
 from servemix.controller.outputs import State, Writer, read_state
 from servemix.controller.prometheus import Prometheus
 from servemix.controller.readiness import AskedByQuery, Probed, Readiness
-from servemix.forecast import make_forecast
+from servemix.controller.settings import LoopSettings
+from servemix.forecast import Forecast, WindowMaximum, make_forecast
 
 if TYPE_CHECKING:
     from servemix import Plan, Problem
@@ -42,10 +42,6 @@ class Request:
         The server that rates are read from.
     writer
         Where to write.
-    window_s, hold_windows
-        Requests are counted over windows of this length; the forecast ``"maximum"`` takes so many.
-    forecast
-        What to make of the windows: a key of `servemix.forecast.FORECASTS`.
     rates_query, ready_query
         PromQL for rates and for ready replicas; None takes vLLM's counters, and probes replicas.
     behind_gateway
@@ -53,16 +49,13 @@ class Request:
     first_port
         First port of replicas at addresses of the loop's own.
     settings
-        When the loop does what.
+        When the loop does what, and what it plans for.
     planner
         Settings of the planner beside those of its preset ``"steady"``.
     """
 
     prometheus: Prometheus
     writer: Writer
-    window_s: float = 300.0
-    hold_windows: int = 3
-    forecast: str = "trend"
     rates_query: str | None = None
     behind_gateway: bool = True
     ready_query: str | None = None
@@ -121,29 +114,30 @@ def make_loop(
     rates = np.array(problem.query_types["rate_per_h"], dtype=np.float64)
     loop = Loop(
         planner,
-        RateSource(asked.prometheus, asked.window_s, asked.rates_query),
+        RateSource(asked.prometheus, asked.settings.window_s, asked.rates_query),
         _readiness(asked, state),
         asked.writer,
-        _demand(rates, asked),
+        DemandWindow(
+            rates, asked.settings.window_s, _forecast(asked.settings), asked.behind_gateway
+        ),
         facts=facts,
         gauges=gauges,
         settings=asked.settings,
     )
     if state is not None:
-        loop.resume(state)
+        try:
+            loop.resume(state)
+        except (LookupError, TypeError, ValueError) as error:
+            raise InvalidInputError(
+                f"{folder}/state.json: {error}; delete it to start afresh"
+            ) from None
     return loop
 
 
-def _demand(rates: FloatArray, asked: Request) -> DemandWindow:
-    # The maximum also counts within the present window, so the window does that by itself.
-    forecast = make_forecast(asked.forecast)
-    return DemandWindow(
-        rates,
-        asked.window_s,
-        asked.hold_windows,
-        asked.behind_gateway,
-        forecast=None if asked.forecast == "maximum" else (asked.forecast, forecast),
-    )
+def _forecast(settings: LoopSettings) -> Forecast:
+    if settings.forecast == "maximum":
+        return WindowMaximum(settings.hold_windows)
+    return make_forecast(settings.forecast)
 
 
 def _readiness(asked: Request, state: State | None) -> Readiness:
