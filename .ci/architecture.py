@@ -21,6 +21,8 @@ COMMON = {"error", "status", "stop", "params", "tuning", "splitmix", "plan", "pr
 # Modules of tests that are files of their own.
 TESTS = re.compile(r"#\[cfg\((?:all\()?(?:test|loom)[^\n]*\n\s*mod (\w+);")
 Graph = dict[str, set[str]]
+# Re-exports of re-exports that are followed.
+MOST_RE_EXPORTS = 5
 
 
 def main() -> int:
@@ -67,6 +69,90 @@ def rust_modules() -> Graph:
             used = {home.get(name, name) for name in crate_names(code)}
             graph[top] |= (used & graph.keys()) - {top}
     return graph
+
+
+def rust_files() -> Graph:
+    """Find which files of the core use which, parents and their children apart."""
+    tests = {name for path in CORE.rglob("*.rs") for name in TESTS.findall(path.read_text())}
+    code = {
+        module_of(path): re.sub(r"//.*", "", without_tests(path.read_text()))
+        for path in CORE.rglob("*.rs")
+        if not tests & {path.stem, path.parent.name}
+    }
+    graph: Graph = {module: set() for module in code}
+    for module, text in code.items():
+        for path in used_paths(text, module):
+            used = home_of(path, code)
+            if used is not None and not (is_within(module, used) or is_within(used, module)):
+                graph[module].add(used)
+    return graph
+
+
+def module_of(path: Path) -> str:
+    """Name the module of a file; the crate's root has no name."""
+    parts = path.relative_to(CORE).with_suffix("").parts
+    return "::".join(part for part in parts if part not in {"mod", "lib"})
+
+
+def is_within(module: str, other: str) -> bool:
+    """Tell whether a module is another one or lies in it."""
+    return not other or module == other or module.startswith(f"{other}::")
+
+
+def used_paths(code: str, module: str) -> Iterator[list[str]]:
+    """Yield every path that a module's code takes from the crate, in full."""
+    own = module.split("::") if module else []
+    for found in re.finditer(r"\b(crate|self|super(?:::super)*)::", code):
+        ups = found[1].count("super")
+        base = [] if found[1] == "crate" else own[: len(own) - ups]
+        for path in leaves(code[found.end() :]):
+            yield base + path
+
+
+def leaves(tree: str) -> Iterator[list[str]]:
+    """Yield the paths of a use tree, such as `a::{b, c::d}`, at the beginning of some code."""
+    if name := re.match(r"\w+", tree):
+        rest = tree[name.end() :]
+        for leaf in leaves(rest[2:]) if rest.startswith("::") else [[]]:
+            yield [name[0], *leaf]
+    elif tree.startswith("{"):
+        depth, begun = 0, 1
+        for at, character in enumerate(tree):
+            depth += (character == "{") - (character == "}")
+            if (depth == 1 and character == ",") or depth == 0:
+                yield from leaves(tree[begun:at].strip())
+                begun = at + 1
+            if depth == 0:
+                return
+
+
+def home_of(path: list[str], code: Mapping[str, str], depth: int = 0) -> str | None:
+    """Find the file that defines what a path leads to, through what modules re-export."""
+    for length in range(len(path), -1, -1):
+        module, rest = "::".join(path[:length]), path[length:]
+        if module not in code:
+            continue
+        if not rest or defines(code[module], rest[0]) or depth > MOST_RE_EXPORTS:
+            return module
+        for exported, path_to in re_exported(code[module]):
+            if exported == rest[0]:
+                inner = path_to[1:] if path_to[0] == "crate" else [*path[:length], *path_to]
+                return home_of([*inner, *rest[1:]], code, depth + 1) or module
+        return module
+    return None
+
+
+def defines(code: str, name: str) -> bool:
+    """Tell whether code has an item of this name at its top level."""
+    item = r"(?:const fn|fn|struct|enum|trait|type|const|static)"
+    return re.search(rf"(?m)^(?:pub(?:\([^)]*\))? )?{item} {name}\b", code) is not None
+
+
+def re_exported(code: str) -> Iterator[tuple[str, list[str]]]:
+    """Yield every name that a module re-exports, with the path that it takes."""
+    for tree in re.findall(r"(?m)^pub(?:\([^)]*\))? use (?:self::)?([^;]*);", code):
+        for path in leaves(tree):
+            yield path[-1], path
 
 
 def without_tests(code: str) -> str:

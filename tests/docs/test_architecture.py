@@ -74,6 +74,15 @@ def test_no_module_of_the_core_uses_another_in_a_circle(drawing: ModuleType) -> 
         pytest.fail(" → ".join(error.args[1]))
 
 
+def test_no_file_of_the_core_uses_another_in_a_circle(drawing: ModuleType) -> None:
+    uses = drawing.rust_files()
+    assert sum(map(len, uses.values())) > 600
+    try:
+        TopologicalSorter(uses).prepare()
+    except CycleError as error:
+        pytest.fail(" → ".join(error.args[1]))
+
+
 def test_the_core_keeps_to_its_rules(drawing: ModuleType) -> None:
     uses = drawing.shown(drawing.rust_modules())
     assert uses["check"] == set()

@@ -4,8 +4,6 @@ use crate::bnb::raise_bound;
 use crate::bound::{root_bound, LowerBound, Relaxation, LEAST_GAP};
 use crate::{relative_gap, Plan, Problem, Result, SolveParams, Status, Stop, StopReason};
 
-/// Elementary steps, of a few nanoseconds, that branching may take for a bound without a time limit: tens of milliseconds.
-const BRANCHING_WORK: u64 = 8_000_000;
 /// A plan counts as better where it saves at least this share.
 const LEAST_SAVING: f64 = 1e-9;
 
@@ -35,7 +33,7 @@ fn search(
         return raise_bound(problem, known, params, None, stop);
     }
     let upper = known.and_then(|plan| plan.objective_value);
-    let relaxation = Relaxation::new(problem, 1.0);
+    let relaxation = Relaxation::new(problem, 1.0).tuned(params.tuning.bound);
     let mut bound = root_bound(&relaxation, upper.unwrap_or(f64::INFINITY), params, stop)?;
     let is_open = |upper: f64| relative_gap(upper, bound.value) > params.rel_gap.max(LEAST_GAP);
     if !upper.is_some_and(is_open) {
@@ -43,7 +41,7 @@ fn search(
     }
     // The caller's number of iterations counts those of the search for the plan.
     let unlimited = stop.with_iterations(u64::MAX);
-    let (branched, plan) = raise_bound(problem, known, params, Some(BRANCHING_WORK), &unlimited)?;
+    let (branched, plan) = raise_bound(problem, known, params, Some(params.tuning.proof.branching_work), &unlimited)?;
     bound.value = bound.value.max(branched.value);
     bound.converged &= branched.converged;
     bound.evaluations += branched.evaluations;

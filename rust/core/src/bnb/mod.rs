@@ -4,13 +4,9 @@ mod start;
 
 use crate::bound::{root_bound, thread_pool, Domain, LowerBound, Prices, Relaxation, LEAST_GAP};
 use crate::tree::{Evaluator, Incumbent, Outcome, Tree};
+use crate::tuning::ProofTuning;
 use crate::{decompose, Plan, Problem, Result, SolveParams, Status, Stop, StopReason};
 
-/// Elementary steps, of a few nanoseconds, and share of the time that proofs by components may take.
-const COMPONENTS_WORK: u64 = 1_500_000_000;
-const COMPONENTS_SHARE: f64 = 0.4;
-/// The part, one in so many, of limited steps that proofs by components may take: what joins their plans is not counted.
-const COMPONENTS_PART: u64 = 8;
 /// Finds a plan and proves that none is cheaper by more than `params.rel_gap`, or that there is none.
 ///
 /// `params.max_iterations` limits the nodes of the search tree. An initial plan is the first incumbent.
@@ -102,11 +98,12 @@ fn prove<'p>(
 ) -> Result<Proven> {
     // A little below the asked gap, so that the last rounding does not exceed it.
     let rel_gap = 0.9 * params.rel_gap;
-    let components_work = max_work.map_or(COMPONENTS_WORK, |work| COMPONENTS_WORK.min(work / COMPONENTS_PART));
+    let ProofTuning { components_work, components_share, components_part, .. } = params.tuning.proof;
+    let components_work = max_work.map_or(components_work, |work| components_work.min(work / components_part));
     let limits = decompose::Limits { rel_gap, max_work: components_work };
-    let apart = decompose::solve(problem, incumbent, limits, &stop.with_share(COMPONENTS_SHARE))?;
+    let apart = decompose::solve(problem, incumbent, limits, &stop.with_share(components_share))?;
     let (bound_apart, components) = apart.map_or((0.0, 1), |found| (found.bound, found.components));
-    let relaxation = Relaxation::new(problem, 1.0);
+    let relaxation = Relaxation::new(problem, 1.0).tuned(params.tuning.bound);
     let pool = thread_pool(params.threads)?;
     if components > 1 && incumbent.is_proven_by(bound_apart, rel_gap) {
         // What is left is to find prices of the constraints.

@@ -3,11 +3,6 @@
 use crate::tree::{Evaluator, Incumbent};
 use crate::{agh, construct, Plan, Problem, Result, SolveParams, Stop};
 
-/// Share of the time that the first plan may take.
-const START_SHARE: f64 = 0.2;
-/// With a gap from this on any plan will do.
-const ANY_PLAN_GAP: f64 = 1.0;
-
 /// Offers the plan of the adaptive greedy heuristic, which takes no more than a share of the time; the greedy one where
 /// that will do.
 pub(super) fn offer_plan(
@@ -17,13 +12,13 @@ pub(super) fn offer_plan(
     incumbent: &mut Incumbent<'_>,
     stop: &Stop,
 ) -> Result<()> {
-    if params.rel_gap >= ANY_PLAN_GAP
+    if params.rel_gap >= params.tuning.proof.any_plan_gap
         && incumbent.offer(&construct::solve(problem, params, stop)?.deployments) < f64::MAX
     {
         return Ok(());
     }
     let quick = SolveParams { bound: false, threads: 1, time_limit_s: None, max_iterations: None, ..params.clone() };
-    let plan = agh::solve(problem, &quick, initial_plan, &stop.with_share(START_SHARE))?;
+    let plan = agh::solve(problem, &quick, initial_plan, &stop.with_share(params.tuning.proof.start_share))?;
     incumbent.take(&plan);
     Ok(())
 }

@@ -13,26 +13,14 @@ use super::master::{Master, Solved};
 use super::mixture::Mixture;
 use super::prices::Prices;
 use super::relaxation::{Evaluation, Pattern, Relaxation};
+use crate::tuning::BoundTuning;
 use crate::Stop;
-
-/// Weight of the best prices so far where nothing speaks against it.
-const SMOOTHING: f64 = 0.7;
-
-/// Cuts that can have a row at a time, and rows that are made beyond those wanted: each makes every pivot dearer.
-const MOST_CUT_ROWS: usize = 20;
-const SPARE_CUT_ROWS: usize = 2;
 
 /// Elementary steps, of a few nanoseconds, that a route takes in one evaluation.
 const STEPS_PER_ROUTE: u64 = 4;
 
-/// Evaluations between two attempts to narrow the domain.
-const NARROWING_INTERVAL: u64 = 12;
-
-/// Evaluations in a row that change neither bound nor master program, relative to these, and the most of one run: rounding can
-/// make patterns look as if they paid that the program has already.
-const PATIENCE: u64 = 250;
+/// A change of bound or master program that counts, relative to these.
 const LEAST_CHANGE: f64 = 1e-11;
-const MOST_EVALUATIONS: u64 = 50_000;
 
 /// How a run ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -150,9 +138,10 @@ impl<'r, 'p> Generator<'r, 'p> {
             self.master.add(self.relaxation, pattern, false);
         }
         self.best.patterns = at_start;
-        let end = self.evaluations.saturating_add(limits.max_evaluations.min(MOST_EVALUATIONS));
+        let tuning = self.relaxation.tuning;
+        let end = self.evaluations.saturating_add(limits.max_evaluations.min(tuning.max_evaluations));
         let mut last_change = (self.evaluations, f64::NAN, f64::NAN);
-        let mut smoothing = SMOOTHING;
+        let mut smoothing = tuning.smoothing;
         loop {
             let work_before = self.master.work();
             let solved = self.master.solve(self.relaxation, stop);
@@ -179,7 +168,7 @@ impl<'r, 'p> Generator<'r, 'p> {
                 if !self.master.raise_artificials() {
                     return Ending::Artificial;
                 }
-                smoothing = SMOOTHING;
+                smoothing = tuning.smoothing;
                 continue;
             }
             if self.evaluations >= end || self.is_spent() || stop.should_stop() {
@@ -187,12 +176,12 @@ impl<'r, 'p> Generator<'r, 'p> {
             }
             if changes(last_change.1, master_value) || changes(last_change.2, self.best.value) {
                 last_change = (self.evaluations, master_value, self.best.value);
-            } else if self.evaluations - last_change.0 > PATIENCE {
+            } else if self.evaluations - last_change.0 > tuning.patience {
                 last_change.0 = self.evaluations;
                 match self.end_of_stall() {
                     Some(ending) => return ending,
                     None => {
-                        smoothing = SMOOTHING;
+                        smoothing = tuning.smoothing;
                         continue;
                     }
                 }
@@ -229,7 +218,7 @@ impl<'r, 'p> Generator<'r, 'p> {
                 }
                 smoothing = if smoothing > 0.2 { smoothing * 0.5 } else { 0.0 };
             } else {
-                smoothing = SMOOTHING;
+                smoothing = tuning.smoothing;
             }
         }
     }
@@ -254,7 +243,7 @@ impl<'r, 'p> Generator<'r, 'p> {
         pool: Option<&rayon::ThreadPool>,
         stop: &Stop,
     ) -> Ending {
-        let mut knapsack = Knapsack::default();
+        let (tuning, mut knapsack) = (self.relaxation.tuning, Knapsack::default());
         let mut built_for = usize::MAX;
         let mut last_change = (self.evaluations, f64::NAN, f64::NAN);
         // A bound stays one where the domain has become narrower, and where an evaluation is broken off.
@@ -276,8 +265,8 @@ impl<'r, 'p> Generator<'r, 'p> {
             }
             let before = self.evaluations;
             // Where nothing changes any more, the run itself finds that out.
-            let is_stalled = self.evaluations - last_change.0 > PATIENCE;
-            let most = if is_stalled { u64::MAX } else { NARROWING_INTERVAL };
+            let is_stalled = self.evaluations - last_change.0 > tuning.patience;
+            let most = if is_stalled { u64::MAX } else { tuning.narrowing_interval };
             let part = Limits { max_evaluations: limits.max_evaluations.min(most), ..limits };
             let ending = self.run(domain, part, pool, stop);
             proven = proven.max(self.best.value);
@@ -290,7 +279,7 @@ impl<'r, 'p> Generator<'r, 'p> {
             if is_stalled {
                 return ending;
             }
-            let interrupted = ending == Ending::Stopped && self.evaluations - before >= NARROWING_INTERVAL;
+            let interrupted = ending == Ending::Stopped && self.evaluations - before >= tuning.narrowing_interval;
             if !interrupted || self.is_spent() || stop.should_stop() {
                 return ending;
             }
@@ -327,10 +316,11 @@ impl<'r, 'p> Generator<'r, 'p> {
 
     /// Gives rows to cuts that the mixture violates, made where there are too few of them; false where there are no such cuts.
     fn separate(&mut self, domain: &Domain) -> bool {
+        let BoundTuning { most_cut_rows, spare_cut_rows, .. } = self.relaxation.tuning;
         let violated = self.master.violated(self.relaxation);
-        let wanted = (self.master.cuts().len() + violated.len()).min(MOST_CUT_ROWS);
+        let wanted = (self.master.cuts().len() + violated.len()).min(most_cut_rows);
         if !violated.is_empty() && wanted > self.master.num_cut_rows() {
-            let cuts = (wanted + SPARE_CUT_ROWS).min(MOST_CUT_ROWS);
+            let cuts = (wanted + spare_cut_rows).min(most_cut_rows);
             self.rebuild_with(self.master.num_pair_rows(), cuts);
             while !self.master.restrict(self.relaxation, domain) {
                 if !self.enlarge(domain) {

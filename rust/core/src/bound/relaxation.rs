@@ -15,6 +15,7 @@ use super::knapsack::{BestFill, BindingRow, Knapsack};
 use super::load::Loads;
 use super::prices::Prices;
 use super::widened::Widened;
+use crate::tuning::BoundTuning;
 use crate::{LatencyScope, Problem, Stop};
 
 /// Allowance for rounding per term, relative to the sum of the magnitudes of all terms: many times what the fill of
@@ -59,6 +60,8 @@ pub(crate) struct Relaxation<'p> {
     pub(crate) widened: Widened,
     /// What whole deployments there must be; not looked for in the feasibility test.
     pub(super) covers: Vec<Arc<Cover>>,
+    /// What steers the search for bounds.
+    pub(crate) tuning: BoundTuning,
     /// Share of the objective: 1, or 0 for the feasibility test.
     pub(crate) weight: f64,
 }
@@ -81,6 +84,7 @@ impl<'p> Relaxation<'p> {
             error_scale: vec![0.0; problem.num_query_types()],
             latency_scale: vec![0.0; problem.num_query_types()],
             covers: covers.into_iter().map(Arc::new).collect(),
+            tuning: BoundTuning::default(),
             weight,
         };
         for a in 0..problem.num_configurations() {
@@ -105,6 +109,11 @@ impl<'p> Relaxation<'p> {
             relaxation.latency_scale.fill(0.0);
         }
         relaxation
+    }
+
+    /// This relaxation, whose bounds are found as `tuning` says.
+    pub(crate) fn tuned(self, tuning: BoundTuning) -> Self {
+        Self { tuning, ..self }
     }
 
     /// What load cuts are made of.

@@ -7,9 +7,6 @@ use super::load;
 use super::rounding::{self, Used};
 use super::Relaxation;
 
-/// A cover is worth its row where this is missing of its deployment.
-const LEAST_MISSING: f64 = 0.05;
-
 /// The cuts that a mixture violates: of each limit and of each type's load the one that it violates most, and every cover.
 pub(crate) fn violated(relaxation: &Relaxation<'_>, mixture: &[Used], unserved: impl Fn(usize) -> f64) -> Vec<Cut> {
     let problem = relaxation.problem;
@@ -19,7 +16,7 @@ pub(crate) fn violated(relaxation: &Relaxation<'_>, mixture: &[Used], unserved: 
         let deployed: f64 = mixture.iter().map(|used| used.deployments * cover.of_deployment(used.configuration)).sum();
         let idle: f64 = if cover.is_optional { unserved(cover.query_type) } else { 0.0 };
         let missing = cover.least - deployed - idle;
-        if missing > LEAST_MISSING {
+        if missing > relaxation.tuning.least_cover_violation {
             needs.push((missing, Cut::Cover(Arc::clone(cover))));
         }
     }

@@ -1,18 +1,11 @@
 //! M1, TP-aware feasibility selection: for a (query type, model, tier), the cheapest TP/PP that satisfies memory and
 //! latency.
 
+use super::demand::Demand;
 use super::prices::{LimitPrices, LimitUse, Point, TypePrice};
-use super::ranking::Demand;
+use crate::tuning::ConstructTuning;
 use crate::{LatencyScope, Problem, NO_POOL};
 
-/// Candidates of a type that are kept in order of their value; see [`Candidates::of_type`] for the others.
-const SORTED: usize = 48;
-/// Share of a replica that a deployment is expected to leave idle: it speaks for small configurations.
-const IDLE_SHARE: f64 = 0.2;
-
-/// Rounds of [`Candidates::price_idle`], and the part of the way that a load goes in each.
-const IDLE_ROUNDS: usize = 8;
-const IDLE_STEP: f64 = 0.5;
 /// Replicas paid for per replica that is used, at most.
 const MOST_GROWTH: f64 = 1e6;
 
@@ -35,6 +28,8 @@ pub(super) struct Candidate {
 /// The candidates of every query type and the prices that rank them.
 #[derive(Debug, Default)]
 pub(super) struct Candidates {
+    /// What steers the whole construction.
+    pub(super) tuning: ConstructTuning,
     start: Vec<u32>,
     /// The routes selected, grouped by query type.
     routes: Vec<u32>,
@@ -94,7 +89,7 @@ impl Candidates {
     #[inline]
     pub(super) fn of_type(&self, i: usize) -> (&[Candidate], &[Candidate]) {
         let ranked = &self.ranked[self.range(i)];
-        ranked.split_at(ranked.len().min(SORTED))
+        ranked.split_at(ranked.len().min(self.tuning.sorted))
     }
 
     #[inline]
@@ -148,7 +143,8 @@ impl Candidates {
     pub(super) fn price_idle(&mut self, problem: &Problem) {
         let table = problem.route_table();
         let mut attracted = vec![0.0; problem.num_configurations()];
-        for _ in 0..IDLE_ROUNDS {
+        let ConstructTuning { idle_rounds, idle_step, .. } = self.tuning;
+        for _ in 0..idle_rounds {
             self.revalue(problem, &LimitPrices::default());
             attracted.fill(0.0);
             for i in 0..problem.num_query_types() {
@@ -169,7 +165,7 @@ impl Candidates {
                     let growth = (f64::from(problem.min_replicas(a)) / filled).clamp(1.0, MOST_GROWTH);
                     let paid = table.load(route as usize) * growth;
                     if paid > *load * (1.0 + 1e-9) {
-                        *load += IDLE_STEP * (paid - *load);
+                        *load += idle_step * (paid - *load);
                         changed = true;
                     }
                 }
@@ -285,13 +281,13 @@ impl Candidates {
         let replica_usd = self.replica_usd[a];
         let is_average = problem.latency_scope == LatencyScope::Average;
         let least = f64::from(problem.min_replicas(a));
-        let growth = idle_growth(problem, a);
+        let (growth, idle_share) = (idle_growth(problem, a), self.tuning.idle_share);
         for route in table.of_configuration(a) {
             let replicas = growth * table.load(route);
             let usd = table.latency_usd[route] + replica_usd * replicas;
             // What a limit keeps it from covering is as dear as the dearest alternative could be.
             let shortfall = if replicas > limit { replicas / limit } else { 1.0 };
-            let cost = usd * shortfall + IDLE_SHARE * replica_usd;
+            let cost = usd * shortfall + idle_share * replica_usd;
             let accurate = table.error_excess[route] <= 0.0;
             let cheapest = &mut self.cheapest[table.query_type[route] as usize];
             let alone = cost + replica_usd * (least - replicas).max(0.0);
@@ -361,12 +357,13 @@ impl Candidates {
                     }
                 },
             ));
+            let most_sorted = self.tuning.sorted;
             let ranked = &mut self.ranked[range];
             let order = |x: &Candidate, y: &Candidate| x.value.total_cmp(&y.value).then(x.route.cmp(&y.route));
-            if ranked.len() > SORTED {
-                ranked.select_nth_unstable_by(SORTED, order);
+            if ranked.len() > most_sorted {
+                ranked.select_nth_unstable_by(most_sorted, order);
             }
-            let sorted = ranked.len().min(SORTED);
+            let sorted = ranked.len().min(most_sorted);
             ranked[..sorted].sort_unstable_by(order);
             if problem.budget_usd.is_finite() {
                 let order =

@@ -1,6 +1,6 @@
 //! The coverage phase: capacity allocated before any traffic is placed, so that every query type has a path.
 
-use super::greedy::Context;
+use super::context::Context;
 use super::state::State;
 use super::Scratch;
 
@@ -16,12 +16,16 @@ pub(super) enum Coverage {
     Joint,
 }
 
-/// Safe candidates of a type that [`Coverage::EveryType`] compares.
-const SAFE_CANDIDATES: usize = 16;
-/// Candidates of a type that [`Coverage::Joint`] compares.
-const JOINT_CANDIDATES: usize = 12;
-/// A type has a share once less than this is left.
-const COVERED: f64 = 0.999;
+/// How a construction begins.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Start {
+    /// What the coverage phase allocates.
+    pub(super) coverage: Coverage,
+    /// How much of the rental of idle capacity counts as useful to later types.
+    pub(super) idle_value: f64,
+    /// Budget, storage and pools are ignored at first and then squeezed into.
+    pub(super) relaxed: bool,
+}
 
 /// Opens what `coverage` asks for.
 pub(super) fn cover(
@@ -58,7 +62,7 @@ fn cover_every_type(context: &Context<'_>, state: &mut State, order: &[u32]) {
         let mut best: Option<(f64, usize)> = None;
         let (sorted, others) = candidates.of_type(i);
         let safe = sorted.iter().chain(others).map(|candidate| candidate.route as usize).filter(|&r| is_safe(r));
-        for route in safe.take(SAFE_CANDIDATES) {
+        for route in safe.take(candidates.tuning.safe_candidates) {
             let a = table.configuration[route] as usize;
             if state.slot_index(problem.pair(a)).is_some() || state.addable(problem, a, 0) < 1.0 {
                 continue;
@@ -91,7 +95,8 @@ fn cover_jointly(context: &Context<'_>, state: &mut State, scratch: &mut Scratch
     configurations.clear();
     for &i in order {
         let (sorted, _) = candidates.of_type(i as usize);
-        configurations.extend(sorted.iter().take(JOINT_CANDIDATES).map(|candidate| candidate.configuration));
+        configurations
+            .extend(sorted.iter().take(candidates.tuning.joint_candidates).map(|candidate| candidate.configuration));
     }
     configurations.sort_unstable();
     configurations.dedup();
@@ -100,7 +105,7 @@ fn cover_jointly(context: &Context<'_>, state: &mut State, scratch: &mut Scratch
     ratios.clear();
     ratios.resize(configurations.len(), f64::INFINITY);
     for _ in order {
-        if left.iter().all(|&left| left < COVERED) {
+        if left.iter().all(|&left| left < candidates.tuning.covered) {
             return;
         }
         let mut fresh = None;

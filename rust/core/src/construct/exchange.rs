@@ -1,10 +1,7 @@
 //! Exchange of a deployment's configuration for another one that can carry its traffic.
 
-use super::greedy::Context;
+use super::context::Context;
 use super::state::{State, NONE};
-
-/// Pairs of the main query type's best candidates that are looked at.
-const PAIRS: usize = 8;
 
 /// A configuration and its replicas.
 pub(super) type Choice = (u32, u32);
@@ -54,7 +51,7 @@ pub(super) fn choices(context: &Context<'_>, state: &State, from: u32) -> [Optio
             }
         }
         pairs += 1;
-        if pairs == PAIRS {
+        if pairs == context.candidates.tuning.exchange_pairs {
             break;
         }
     }

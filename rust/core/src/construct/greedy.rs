@@ -1,33 +1,20 @@
 //! The greedy construction: the coverage phase, then query types in the given order, each filled from its candidates.
 
-use super::candidates::{Candidate, Candidates};
-use super::coverage::cover;
-use super::ranking::{best_placement, Demand, Placement};
-use super::starts::Start;
+use super::candidates::Candidate;
+use super::context::Context;
+use super::coverage::{cover, Start};
+use super::demand::Demand;
+use super::ranking::{best_placement, Placement};
 use super::state::{State, NONE, SHARE_EPSILON};
 use super::upgrade::{self, Upgrade};
-use super::work::Work;
 use super::Scratch;
-use crate::{Problem, Switches};
+use crate::Problem;
 
 /// Steps of one fill; far more than any needs.
 const FILL_STEPS: usize = 256;
 
 /// Excess error and latency up to this is rounding noise.
 const SLO_EPSILON: f64 = 1e-12;
-
-/// What every step of the construction looks at.
-#[derive(Clone, Copy)]
-pub(super) struct Context<'a> {
-    pub(super) problem: &'a Problem,
-    pub(super) candidates: &'a Candidates,
-    pub(super) switches: Switches,
-    /// A configuration that may not get more replicas than it has, or [`NONE`].
-    pub(super) closed: u32,
-    /// A fill that is sure to end above this cost is given up.
-    pub(super) most_usd: f64,
-    pub(super) work: &'a Work,
-}
 
 /// Builds a whole solution into `state`.
 pub(super) fn build(context: &Context<'_>, state: &mut State, scratch: &mut Scratch, start: &Start, order: &[u32]) {

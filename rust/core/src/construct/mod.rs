@@ -7,7 +7,9 @@
 //! Serving", arXiv 2604.07472, whose greedy heuristic this extends by prices for the SLO allowances and by tidying up.
 
 mod candidates;
+mod context;
 mod coverage;
+mod demand;
 mod exchange;
 mod greedy;
 mod missing;
@@ -22,10 +24,11 @@ mod tidy;
 mod upgrade;
 mod work;
 
+use crate::tuning::ConstructTuning;
 use crate::{Deployment, Plan, Problem, Result, Routing, SolveParams, Status, Stop, StopReason, Switches};
 use candidates::Candidates;
+use context::Context;
 use coverage::MixPart;
-use greedy::Context;
 use prices::LimitPrices;
 use squeeze::Worth;
 use state::{State, NONE, SHARE_EPSILON};
@@ -68,6 +71,13 @@ impl Workspace {
     /// Empty memory, for one problem only: candidates selected for it are kept from one construction to the next.
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// Empty memory for constructions that `tuning` steers.
+    pub fn with_tuning(tuning: ConstructTuning) -> Self {
+        let mut workspace = Self::default();
+        workspace.candidates.tuning = tuning;
+        workspace
     }
 
     fn prepare(&mut self, problem: &Problem, switches: Switches) {
@@ -191,7 +201,7 @@ pub fn falling_rate(problem: &Problem) -> Vec<u32> {
 
 /// Method "gh".
 pub(crate) fn solve(problem: &Problem, params: &SolveParams, stop: &Stop) -> Result<Plan> {
-    let mut workspace = Workspace::new();
+    let mut workspace = Workspace::with_tuning(params.tuning.construct);
     let order = falling_rate(problem);
     if !greedy_heuristic(problem, &order, params.switches, &mut workspace, stop).is_feasible() {
         let message = missing::describe(problem, &workspace.candidates, &workspace.state);

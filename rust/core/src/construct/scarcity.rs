@@ -6,24 +6,21 @@ use super::slot::Slot;
 use super::state::State;
 use crate::Problem;
 
-const STEPS: usize = 8;
-/// First price of a limit that is exceeded, relative to the rental.
-const FIRST_PRICE: f64 = 0.25;
-
 /// Prices at which the relaxation keeps the budget and every pool, about.
 pub(super) fn limit_prices(problem: &Problem, candidates: &mut Candidates) -> LimitPrices {
     let num_pools = problem.num_pools();
     let mut prices = LimitPrices { pool_usd_per_gpu: vec![0.0; num_pools], ..LimitPrices::default() };
     let mut used = LimitUse::default();
+    let first_price = candidates.tuning.first_price;
     // A pool's first price is a part of what its GPUs cost.
     let mut first_usd = vec![0.0_f64; num_pools];
     for a in 0..problem.num_configurations() {
         if let Some(first) = first_usd.get_mut(problem.pool(a) as usize) {
-            *first = first.max(FIRST_PRICE * problem.replica_usd(a) / problem.gpus_per_replica(a));
+            *first = first.max(first_price * problem.replica_usd(a) / problem.gpus_per_replica(a));
         }
     }
     let mut step = 2.0;
-    for _ in 0..STEPS {
+    for _ in 0..candidates.tuning.price_steps {
         candidates.use_at(problem, &prices, &mut used);
         let raise = |price: &mut f64, first: f64, used: f64, limit: f64| {
             if !limit.is_finite() {
@@ -36,7 +33,7 @@ pub(super) fn limit_prices(problem: &Problem, candidates: &mut Candidates) -> Li
                 *price *= (step * excess).exp();
             }
         };
-        raise(&mut prices.budget, FIRST_PRICE, used.budget_usd, problem.budget_usd);
+        raise(&mut prices.budget, first_price, used.budget_usd, problem.budget_usd);
         for (g, &first) in first_usd.iter().enumerate() {
             raise(&mut prices.pool_usd_per_gpu[g], first, used.pool_gpus[g], problem.pools.max_gpus[g]);
         }

@@ -1,7 +1,8 @@
 //! The few constructions that GH compares, and what it does where limits are scarce or a type finds no place.
 
-use super::coverage::Coverage;
-use super::greedy::{build, fill_all, settle, Context};
+use super::context::Context;
+use super::coverage::{Coverage, Start};
+use super::greedy::{build, fill_all, settle};
 use super::prices::LimitPrices;
 use super::scarcity;
 use super::squeeze::squeeze;
@@ -9,17 +10,6 @@ use super::state::{State, NONE};
 use super::tidy::Attempts;
 use super::Workspace;
 use crate::{Problem, Stop, Switches};
-
-/// How a construction begins.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Start {
-    /// What the coverage phase allocates.
-    pub(super) coverage: Coverage,
-    /// How much of the rental of idle capacity counts as useful to later types.
-    pub(super) idle_value: f64,
-    /// Budget, storage and pools are ignored at first and then squeezed into.
-    pub(super) relaxed: bool,
-}
 
 const fn start(coverage: Coverage, idle_value: f64, relaxed: bool) -> Start {
     Start { coverage, idle_value, relaxed }
@@ -36,11 +26,6 @@ const STORAGE_FACTORS: [f64; 3] = [0.5, 2.0, 0.1];
 pub(super) const SINGLE: Start = start(Coverage::EveryType, 1.0, false);
 /// Starts where a type found no place.
 const REPAIRS: [Start; 2] = [SINGLE, start(Coverage::None, 0.0, false)];
-/// Orders tried where a type found no place.
-const REPAIR_ROUNDS: usize = 8;
-/// How much every construction is tidied up before they are compared, and how much the best of them after that.
-const TIDY_ALL: Attempts = Attempts(6, 2);
-const TIDY_BEST: Attempts = Attempts(18, 3);
 
 /// The best of a few constructions in `order` is left in the workspace's state.
 pub(super) fn best_of_starts(
@@ -125,8 +110,9 @@ fn attempt(
         fill_all(&context, state, order, start.idle_value);
     }
     state.relaxed = false;
+    let tuning = &candidates.tuning;
     tidying.restart();
-    tidying.tidy(&context, state, scratch, order, TIDY_ALL, stop);
+    tidying.tidy(&context, state, scratch, order, Attempts(tuning.tries, tuning.tries_per_type), stop);
     if !*has_best || state.is_better_than(problem, best.total_missing(problem), best.cost_usd) {
         best.clone_from(state);
         best_tidying.clone_from(tidying);
@@ -139,7 +125,8 @@ fn attempt(
 fn finish(problem: &Problem, order: &[u32], switches: Switches, workspace: &mut Workspace, stop: &Stop) {
     let Workspace { candidates, scratch, best, best_tidying, work, .. } = workspace;
     let context = Context { problem, candidates, switches, closed: NONE, most_usd: f64::INFINITY, work };
-    best_tidying.tidy(&context, best, scratch, order, TIDY_BEST, stop);
+    let tuning = &candidates.tuning;
+    best_tidying.tidy(&context, best, scratch, order, Attempts(tuning.best_tries, tuning.best_tries_per_type), stop);
 }
 
 /// Constructs anew with the types that found no place at the front of the order, until all have one.
@@ -148,8 +135,9 @@ fn repair(problem: &Problem, order: &[u32], switches: Switches, workspace: &mut 
         return;
     }
     let mut order = order.to_vec();
-    for round in 0..REPAIR_ROUNDS {
-        if round == REPAIR_ROUNDS / 2 {
+    let tuning = workspace.candidates.tuning;
+    for round in 0..tuning.repair_rounds {
+        if round == tuning.repair_rounds / 2 {
             // Half of the rounds look at cost alone.
             workspace.reprice(problem, &LimitPrices::default());
         }
@@ -159,7 +147,10 @@ fn repair(problem: &Problem, order: &[u32], switches: Switches, workspace: &mut 
         let start = &REPAIRS[round % REPAIRS.len()];
         attempt(problem, &order, switches, start, false, workspace, stop);
         finish(problem, &order, switches, workspace, stop);
-        if workspace.best.total_missing(problem) == 0.0 || stop.should_stop() || workspace.work.is_enough(problem) {
+        if workspace.best.total_missing(problem) == 0.0
+            || stop.should_stop()
+            || workspace.work.is_enough(problem, &tuning)
+        {
             return;
         }
     }

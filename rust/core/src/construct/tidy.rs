@@ -1,7 +1,8 @@
 //! Tidying up after the construction: whatever later choices have made redundant goes.
 
+use super::context::Context;
 use super::exchange;
-use super::greedy::{fill, Context};
+use super::greedy::fill;
 use super::state::{State, MISSING_TOLERANCE, SHARE_EPSILON};
 use super::Scratch;
 use crate::Stop;
@@ -9,11 +10,6 @@ use crate::Stop;
 /// Changes tried at most: this many, and so many more per query type.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Attempts(pub(super) usize, pub(super) usize);
-
-/// Deployments of up to this many replicas may be closed.
-const SMALL: u32 = 3;
-/// How much of the rental of idle capacity counts as useful to the types that are placed later in an attempt.
-const IDLE_VALUE: f64 = 0.5;
 
 /// What may be changed about a solution, in rounds: how far the present one has come.
 #[derive(Debug, Clone, Default)]
@@ -54,7 +50,9 @@ impl Tidying {
         let mut left = attempts.0 + attempts.1 * order.len();
         while left > 0 && !stop.should_stop() {
             // Where all have a place, what does not get better is given up early.
-            if context.work.is_enough(context.problem) && state.total_missing(context.problem) > 0.0 {
+            if context.work.is_enough(context.problem, &context.candidates.tuning)
+                && state.total_missing(context.problem) > 0.0
+            {
                 return;
             }
             if self.next == self.targets.len() {
@@ -109,7 +107,7 @@ fn change_deployment(
         // A large deployment is there for a reason, a small one has no replica to spare.
         let least = context.problem.min_replicas(configuration as usize);
         let pointless = match keep {
-            Keep::Nothing => slot.replicas > SMALL.max(least),
+            Keep::Nothing => slot.replicas > context.candidates.tuning.small.max(least),
             Keep::AllButOne => slot.replicas <= least,
         };
         if !pointless {
@@ -209,7 +207,7 @@ fn refill(context: &Context<'_>, state: &mut State, open: &[u32], missing: f64, 
         pending_usd -= unserved_usd(state, i);
         let later = (open.len() - 1 - position) as f64 / open.len() as f64;
         let most_usd = if missing == 0.0 { cost_usd + pending_usd } else { f64::INFINITY };
-        fill(&Context { most_usd, ..*context }, state, i as usize, IDLE_VALUE * later);
+        fill(&Context { most_usd, ..*context }, state, i as usize, context.candidates.tuning.idle_value * later);
         if missing == 0.0 {
             let exceeds = state.cost_usd > most_usd && state.cost_usd - state.releasable_usd(problem) > most_usd;
             if exceeds || state.missing(problem, i as usize) > 0.0 {

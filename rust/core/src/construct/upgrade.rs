@@ -2,8 +2,9 @@
 //! larger configuration, if all its present traffic stays feasible.
 
 use super::candidates::Candidates;
-use super::greedy::Context;
-use super::ranking::{best_placement, Demand, Placement};
+use super::context::Context;
+use super::demand::Demand;
+use super::ranking::{best_placement, Placement};
 use super::slot::{floor, Flow, Slot};
 use super::state::State;
 use crate::{Problem, NO_POOL};

@@ -2,13 +2,8 @@
 
 use std::cell::Cell;
 
+use crate::tuning::ConstructTuning;
 use crate::Problem;
-
-/// Steps per usable route after which no more is tried for query types that found no place. What is tried is of the number of
-/// query types to the power of three or four, which counts beyond some dozens of them.
-const STEPS_PER_ROUTE: u64 = 1_000;
-/// Steps that are no matter in any problem.
-const FEW_STEPS: u64 = 20_000_000;
 
 /// Counts steps: a deployment, a candidate or a flow that is looked at.
 #[derive(Debug, Default)]
@@ -28,9 +23,9 @@ impl Work {
     }
 
     /// Whether so much has been done that what has found no place stays without one.
-    pub(super) fn is_enough(&self, problem: &Problem) -> bool {
+    pub(super) fn is_enough(&self, problem: &Problem, tuning: &ConstructTuning) -> bool {
         let routes = problem.route_table().query_type.len() as u64;
-        self.steps.get() > FEW_STEPS.max(STEPS_PER_ROUTE * routes)
+        self.steps.get() > tuning.least_steps.max(tuning.steps_per_route * routes)
     }
 }
 
@@ -59,7 +54,8 @@ mod tests {
         let mut workspace = Workspace::new();
         assert!(!greedy_heuristic(&scarce, &order, Switches::default(), &mut workspace, &Stop::never()).is_feasible());
         let steps = workspace.work.steps.get();
-        let most = FEW_STEPS.max(STEPS_PER_ROUTE * scarce.route_table().query_type.len() as u64);
+        let tuning = ConstructTuning::default();
+        let most = tuning.least_steps.max(tuning.steps_per_route * scarce.route_table().query_type.len() as u64);
         assert!(steps > steps_of_a_plan && steps < most + most / 4, "{steps} of {most}; {steps_of_a_plan}");
     }
 }

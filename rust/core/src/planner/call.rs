@@ -2,17 +2,12 @@
 
 use rand_pcg::Pcg64Mcg;
 
-use super::found::{deployments, settle, Found};
-use super::worth::is_short;
+use super::solutions::{deployments, descend_to_feasibility, SolutionPool};
+use super::worth::{is_short, Kept};
 use crate::routing::RoutingProgram;
 use crate::search::{LocalSearch, Market, Running, SearchLimits, SearchState};
-use crate::tuning::SearchTuning;
+use crate::tuning::{PlannerTuning, SearchTuning};
 use crate::{Deployment, Problem, Stop, Switches};
-
-/// Moves tried from one state.
-const TRIES: usize = 7;
-/// Perturbations of a call, which on tiny problems take next to no work.
-const MOST_PERTURBATIONS: usize = 200;
 
 /// Deployments and what a plan with them costs, USD.
 #[derive(Debug)]
@@ -41,22 +36,11 @@ pub(super) struct First {
     work: u64,
 }
 
-/// What runs when a call begins.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Kept<'p> {
-    pub(super) deployments: &'p [Deployment],
-    /// Their routing, solved.
-    pub(super) program: &'p RoutingProgram,
-    /// It cannot meet every constraint.
-    pub(super) is_short: bool,
-    /// A change must save more than this share of its cost.
-    pub(super) least_saving_share: f64,
-}
-
 /// What one call works with. `'c` is what outlives it.
 pub(super) struct Call<'a, 'c> {
     pub(super) search: LocalSearch<'a>,
-    pub(super) found: Found<'a>,
+    pub(super) solutions: SolutionPool<'a>,
+    pub(super) tuning: &'c PlannerTuning,
     pub(super) kept: Kept<'c>,
     pub(super) kept_state: SearchState<'a>,
     pub(super) running: &'a Running,
@@ -66,18 +50,20 @@ pub(super) struct Call<'a, 'c> {
 }
 
 impl<'a, 'c> Call<'a, 'c> {
-    /// With `search` at what is kept, for about `work` elementary steps.
+    /// With `search` at what is kept, for the work of a quick pass.
     pub(super) fn new(
         search: LocalSearch<'a>,
         kept: Kept<'c>,
         running: &'a Running,
         starts: &'c [Vec<Deployment>],
-        work: u64,
+        tuning: &'c PlannerTuning,
         stop: &'c Stop,
     ) -> Self {
         let kept_state = search.state.clone();
-        let found = Found { best: kept_state.clone(), plans: Vec::new() };
-        Self { search, found, kept, kept_state, running, starts, limits: limits(work, stop), stop }
+        let solutions = SolutionPool { best: kept_state.clone(), plans: Vec::new() };
+        let work = tuning.work(kept_state.problem(), tuning.quick_work);
+        let limits = limits(work, tuning.tries, stop);
+        Self { search, solutions, tuning, kept, kept_state, running, starts, limits, stop }
     }
 
     pub(super) fn problem(&self) -> &'a Problem {
@@ -85,16 +71,16 @@ impl<'a, 'c> Call<'a, 'c> {
     }
 
     pub(super) fn go_on_from(&mut self, first: First) {
-        self.found.plans = first.plans;
+        self.solutions.plans = first.plans;
         self.search.count_on(first.work);
         if let Some((deployments, program)) = first.best {
-            self.found.best.set_deployments_of(&deployments, &program);
+            self.solutions.best.set_deployments_of(&deployments, &program);
         }
     }
 
     pub(super) fn into_first(self) -> First {
         let work = self.search.work();
-        let Found { best, plans } = self.found;
+        let SolutionPool { best, plans } = self.solutions;
         let best = best.is_sound().then(|| (deployments(&best), best.into_program()));
         First { plans, best, work }
     }
@@ -108,14 +94,14 @@ impl<'a, 'c> Call<'a, 'c> {
     }
 
     /// Descends from where the search is.
-    pub(super) fn settle(&mut self) {
-        settle(&mut self.search, &self.limits);
-        self.found.take(&self.search.state);
+    pub(super) fn descend(&mut self) {
+        descend_to_feasibility(&mut self.search, &self.limits, self.tuning);
+        self.solutions.take(&self.search.state);
     }
 
     /// Whether the best leaves queries unserved.
     pub(super) fn is_short(&self) -> bool {
-        is_short(self.problem(), &self.found.best)
+        is_short(self.problem(), &self.solutions.best)
     }
 
     pub(super) fn is_done(&self) -> bool {
@@ -124,14 +110,14 @@ impl<'a, 'c> Call<'a, 'c> {
 
     /// Perturbs the best until the work is done.
     pub(super) fn perturb(&mut self, rng: &mut Pcg64Mcg) {
-        for _ in 0..MOST_PERTURBATIONS {
-            let best = &self.found.best;
+        for _ in 0..self.tuning.max_perturbations {
+            let best = &self.solutions.best;
             if self.is_done() || !best.is_sound() || best.deployments().next().is_none() {
                 break;
             }
             self.search.state.clone_from(best);
             self.search.perturb(rng, self.stop);
-            self.settle();
+            self.descend();
         }
     }
 }
@@ -151,13 +137,13 @@ pub(super) fn search_from<'a>(
     search
 }
 
-/// Limits with `work` elementary steps.
-pub(super) fn limits(work: u64, stop: &Stop) -> SearchLimits<'_> {
+/// Limits with `work` elementary steps and `tries` moves from one state.
+pub(super) fn limits(work: u64, tries: usize, stop: &Stop) -> SearchLimits<'_> {
     // Deep operators take longer than they are worth here.
     SearchLimits {
         solves: u64::MAX,
         work,
-        tries: TRIES,
+        tries,
         deep_tries: 0,
         deep_below_usd: f64::NEG_INFINITY,
         again_below_usd: f64::NEG_INFINITY,

@@ -1,14 +1,9 @@
 //! The best whole counts of the choices of configurations that a call has at hand.
 
 use super::call::Call;
-use super::found::deployments;
+use super::solutions::deployments;
 use crate::search::{CountTree, SearchState};
 use crate::Deployment;
-
-/// Choices that are looked at.
-const CHOICES: usize = 3;
-/// Replicas of something from which the counts are worth a look of their own.
-const MANY_REPLICAS: u32 = 3;
 
 impl Call<'_, '_> {
     /// Descends from where a tree of `max_work` elementary steps ends, for the choice of the best and those of other starts.
@@ -21,7 +16,7 @@ impl Call<'_, '_> {
             state.set_running(self.running);
             CountTree::price_shortage(&mut state, self.search.state.program());
             state.set_deployments(&choice);
-            let best = &self.found.best;
+            let best = &self.solutions.best;
             let cutoff_usd = if best.is_sound() { best.total_usd() } else { f64::INFINITY };
             // With fractions of replicas a choice costs least.
             let may_be_better = state.is_solved() && state.total_usd() < cutoff_usd;
@@ -29,20 +24,20 @@ impl Call<'_, '_> {
             self.search.count_on(state.program().work());
             if is_found {
                 self.search.state.set_deployments(&tree.found);
-                self.settle();
+                self.descend();
             }
         }
     }
 
     /// What the best and other starts deploy, one replica of each, where something has many.
     fn choices(&self) -> Vec<Vec<Deployment>> {
-        let best = deployments(&self.found.best);
+        let best = deployments(&self.solutions.best);
         let mut choices: Vec<Vec<Deployment>> = Vec::new();
         for plan in std::iter::once(&best).chain(self.starts) {
             let mut choice: Vec<Deployment> = plan.iter().map(|entry| Deployment { replicas: 1, ..*entry }).collect();
             choice.sort_unstable_by_key(|entry| entry.configuration);
-            let has_many = plan.iter().any(|entry| entry.replicas >= MANY_REPLICAS);
-            if has_many && choices.len() < CHOICES && !choices.contains(&choice) {
+            let has_many = plan.iter().any(|entry| entry.replicas >= self.tuning.many_replicas);
+            if has_many && choices.len() < self.tuning.choices && !choices.contains(&choice) {
                 choices.push(choice);
             }
         }

@@ -2,7 +2,7 @@
 //!
 //! Starts, in this order: what runs, with the cost of starting more inside the objective; where that ends dearer beside the
 //! [`Relaxation`] than what was found before, a dive from that, which is kept from call to call with its basis (first, where
-//! what runs is not enough); plans that were good before. Calls that dig, see [`Pace`], look for the best whole counts of what
+//! what runs is not enough); plans that were good before. Calls that intensify, see [`IntensificationPolicy`], look for the best whole counts of what
 //! they have, make more dives, move every other time within a wider [`Kernel`], other configurations each time, and perturb the
 //! best until their work is done. What one call does not find, a later one finds, since its starts are the best that was found.
 //!
@@ -12,53 +12,21 @@
 
 use rand_pcg::Pcg64Mcg;
 
-use super::call::{limits, search_from, Call, First, Kept, Next, Outcome};
-use super::found::{deployments, settle, Found};
+use super::call::{limits, search_from, Call, First, Next, Outcome};
+use super::intensification::IntensificationPolicy;
 use super::kernel::Kernel;
-use super::pace::Pace;
 use super::relaxation::Relaxation;
-use super::worth::{is_worth_it, payback};
+use super::solutions::{deployments, descend_to_feasibility, SolutionPool};
+use super::worth::{is_worth_it, payback, Kept};
 use crate::search::{CountTree, DearestFirst, LocalSearch, Market, NearestFirst, Running, SearchState};
 use crate::splitmix::stream;
-use crate::tuning::SearchTuning;
+use crate::tuning::{PlannerTuning, SearchTuning};
 use crate::{construct, Deployment, PlannerParams, Problem, Result, SolveParams, Stop, Switches};
-
-/// Rates that have moved by more than this factor since the market was priced want new prices.
-const DRIFT: f64 = 2.0;
-/// Most rounds of column generation that renew the prices; few are needed, since they go on from what was mixed before.
-const MOST_ROUNDS: usize = 60;
-/// Elementary steps of a call and of one that digs, with one query type, and the power by which they grow with the number
-/// of query types; see [`LocalSearch::work`].
-const LIGHT_WORK: f64 = 2.9e3;
-const DEEP_WORK: f64 = 2.3e4;
-const WORK_GROWTH: f64 = 1.95;
-/// Largest work of the dive that every call may make, and of each dive of a call that digs; about the work that new prices take.
-const DIVE_WORK: f64 = 1.2e3;
-const DEEP_DIVE_WORK: f64 = 6e3;
-const PRICING_WORK: f64 = 6e3;
-/// Largest work of each tree for whole counts.
-const TREE_WORK: f64 = 2e3;
-/// Work, beyond setting up, of enlarging what was found so that it has headroom.
-const HEADROOM_WORK: f64 = 2.0e3;
-const MOST_WORK: f64 = 1e8;
-/// More work, in terms of that of a light call, where what was found is not enough for the demand.
-const REPAIR: u64 = 2;
-/// Plans that were good before and are kept as further starts, and those of them that a light call looks at.
-const ALTERNATIVES: usize = 4;
-const LIGHT_ALTERNATIVES: usize = 1;
-/// Dives of a digging call that round at random.
-const RANDOM_DIVES: usize = 3;
-/// The first dive is given up where it cannot end below this, in terms of the best so far.
-const DIVE_BELOW: f64 = 1.03;
-/// A call looks no further where the cost beside the relaxation is no higher than before by this share; where what runs is enough,
-/// by this share more of what a change must save, since a change would have to find more than that.
-const GOOD: f64 = 0.004;
-const GOOD_KEPT: f64 = 0.003;
-const GOOD_SAVING_SHARE: f64 = 0.7;
 
 /// What full re-planning keeps from call to call.
 #[derive(Debug)]
 pub(super) struct Reoptimiser {
+    tuning: PlannerTuning,
     market: Market,
     kernel: Kernel,
     /// Rates that the market's prices follow, and those for which they were computed.
@@ -70,31 +38,33 @@ pub(super) struct Reoptimiser {
     relaxation: Relaxation,
     tree: CountTree,
     alternatives: Vec<Vec<Deployment>>,
-    pace: Pace,
+    intensification: IntensificationPolicy,
     calls: u64,
-    /// Calls that dug.
-    digs: u64,
+    /// Calls that intensified.
+    intensive_calls: u64,
 }
 
 impl Reoptimiser {
     /// With prices for the numbers of `problem`.
-    pub(super) fn new(problem: &Problem, seed: u64) -> Self {
+    pub(super) fn new(problem: &Problem, params: &PlannerParams) -> Self {
+        let tuning = params.tuning;
         let market = Market::of(problem, &Stop::never());
-        let mut kernel = Kernel::new(seed);
+        let mut kernel = Kernel::new(params.seed, tuning.kernel);
         kernel.price(problem, &market);
         Self {
+            tuning,
             kernel,
             market,
             rates: problem.query_types.rate_per_h.clone(),
             priced_rates: problem.query_types.rate_per_h.clone(),
             is_stale: false,
             running: Running::default(),
-            relaxation: Relaxation::new(problem),
+            relaxation: Relaxation::new(problem, tuning),
             tree: CountTree::default(),
             alternatives: Vec::new(),
-            pace: Pace::new(),
+            intensification: IntensificationPolicy::new(tuning.intensification),
             calls: 0,
-            digs: 0,
+            intensive_calls: 0,
         }
     }
 
@@ -106,7 +76,7 @@ impl Reoptimiser {
     /// Whether the market has to be priced anew for the numbers of `problem`, for which all routes have to be up to date.
     pub(super) fn is_due(&self, problem: &Problem) -> bool {
         let rates = &problem.query_types.rate_per_h;
-        let far = |(now, then): (&f64, &f64)| *now > DRIFT * then || *then > DRIFT * now;
+        let far = |(now, then): (&f64, &f64)| *now > self.tuning.drift * then || *then > self.tuning.drift * now;
         self.is_stale || rates.iter().zip(&self.priced_rates).any(far)
     }
 
@@ -132,10 +102,10 @@ impl Reoptimiser {
         self.set_running(problem, params, kept.deployments);
         let running = std::mem::take(&mut self.running);
         let starts = std::mem::take(&mut self.alternatives);
-        let stop = Stop::never();
+        let (stop, tuning) = (Stop::never(), self.tuning);
         let kernel = self.kernel_with(starts.iter().flatten().chain(kept.deployments));
         let search = search_from(problem, &self.market, kernel, &running, kept.deployments, kept.program);
-        let mut call = Call::new(search, kept, &running, &starts, work(problem, LIGHT_WORK), &stop);
+        let mut call = Call::new(search, kept, &running, &starts, &tuning, &stop);
         match first {
             Some(first) => call.go_on_from(first),
             None => {
@@ -143,18 +113,18 @@ impl Reoptimiser {
                 self.relax(&mut call, is_priced);
             }
         }
-        let digs = {
+        let intensified = {
             let rests = is_first && self.begin(&mut call, is_priced);
-            let is_off = !is_priced && self.pace.is_off(self.excess_of(&call.found.best));
-            if !has_all_routes && (is_off || !call.found.best.is_sound()) {
+            let is_off = !is_priced && self.intensification.is_off(self.gap_of(&call.solutions.best));
+            if !has_all_routes && (is_off || !call.solutions.best.is_sound()) {
                 let first = call.into_first();
                 (self.running, self.alternatives) = (running, starts);
                 return Ok(Outcome::Poor(first));
             }
             self.go_on(&mut call, params.seed, rests, is_priced)?
         };
-        let Call { found: Found { best, plans }, kept_state, .. } = call;
-        let excess = self.excess_of(&best);
+        let Call { solutions: SolutionPool { best, plans }, kept_state, .. } = call;
+        let gap = self.gap_of(&best);
         let next = is_worth_it(problem, params, kept, &kept_state, &best).then(|| Next {
             deployments: deployments(&best),
             usd: best.total_usd() - best.starting_usd(),
@@ -162,8 +132,8 @@ impl Reoptimiser {
         });
         drop(kept_state);
         self.running = running;
-        self.pace.note(excess, digs);
-        self.is_stale = self.pace.has_credit() && self.relaxation.is_mispriced();
+        self.intensification.note(gap, intensified);
+        self.is_stale = self.intensification.has_credit() && self.relaxation.is_mispriced();
         next.iter().for_each(|next| self.kernel.keep(&next.deployments));
         self.remember(plans, next.as_ref().map_or(kept.deployments, |next| &next.deployments));
         Ok(Outcome::Next(next))
@@ -171,18 +141,23 @@ impl Reoptimiser {
 
     /// Descends from what runs and from a dive; true where what is found is so good that nothing else need be looked at.
     fn begin(&mut self, call: &mut Call<'_, '_>, is_priced: bool) -> bool {
+        let tuning = call.tuning;
         let is_enough = !call.kept.is_short && call.kept_state.is_sound();
-        let share = if is_enough { GOOD_KEPT + GOOD_SAVING_SHARE * call.kept.least_saving_share } else { GOOD };
+        let share = if is_enough {
+            tuning.good_kept + tuning.good_saving_share * call.kept.least_saving_share
+        } else {
+            tuning.good
+        };
         // Where what runs is not enough, a descent from it takes many steps.
         for dives in [!is_enough, is_enough] {
             call.search.state.clone_from(&call.kept_state);
             if dives {
-                self.dive(call, DIVE_BELOW);
+                self.dive(call, tuning.dive_below);
             } else {
-                call.settle();
+                call.descend();
             }
-            let best = &call.found.best;
-            let is_good = best.is_sound() && self.pace.is_good(self.excess_of(best), share);
+            let best = &call.solutions.best;
+            let is_good = best.is_sound() && self.intensification.is_good(self.gap_of(best), share);
             if is_good && !is_priced && !call.is_short() {
                 return true;
             }
@@ -195,7 +170,7 @@ impl Reoptimiser {
         let (state, kept) = (&call.search.state, call.kept.deployments);
         let work = if is_priced {
             let (work, factor) = self.relaxation.renew(state, &self.market, kept, call.stop);
-            self.pace.rescale(factor);
+            self.intensification.rescale(factor);
             work
         } else {
             self.relaxation.follow(state, &self.market, kept, call.stop)
@@ -205,24 +180,24 @@ impl Reoptimiser {
 
     /// Descends from where a dive to the nearest counts ends, unless it costs more than the best by the factor `below`.
     fn dive(&mut self, call: &mut Call<'_, '_>, below: f64) {
-        let best = &call.found.best;
+        let best = &call.solutions.best;
         let cutoff_usd = if best.is_sound() { below * best.total_usd() } else { f64::INFINITY };
-        let max_work = work(call.problem(), DIVE_WORK);
+        let max_work = call.tuning.work(call.problem(), call.tuning.dive_work);
         let stop = call.stop;
         let mut strategy = NearestFirst { cutoff_usd, max_work, rng: None::<&mut Pcg64Mcg> };
         if call.search.round_with(&mut self.relaxation.program, &mut strategy, stop) {
-            call.settle();
+            call.descend();
         }
     }
 
-    /// What a call does after it has begun: little where it `rests`, more where it digs; whether it did.
+    /// What a call does after it has begun: little where it `rests`, more where it intensifies; whether it did.
     fn go_on(&mut self, call: &mut Call<'_, '_>, seed: u64, rests: bool, mut is_priced: bool) -> Result<bool> {
-        let problem = call.problem();
-        if !call.found.best.is_sound() {
-            call.limits.work += REPAIR * call.limits.work;
-            call.settle();
+        let (problem, tuning) = (call.problem(), call.tuning);
+        if !call.solutions.best.is_sound() {
+            call.limits.work += tuning.repair_factor * call.limits.work;
+            call.descend();
         }
-        if !is_priced && self.pace.is_off(self.excess_of(&call.found.best)) {
+        if !is_priced && self.intensification.is_off(self.gap_of(&call.solutions.best)) {
             // The relaxation mixes much better than what it was priced with: the search needs what that is made of.
             self.renew(problem);
             is_priced = true;
@@ -231,51 +206,51 @@ impl Reoptimiser {
             self.relax(call, is_priced);
             self.dive(call, f64::INFINITY);
         }
-        let must = is_priced || !call.found.best.is_sound();
-        let digs = self.pace.digs(self.excess_of(&call.found.best), call.is_short(), must);
+        let must = is_priced || !call.solutions.best.is_sound();
+        let intensifies = self.intensification.intensifies(self.gap_of(&call.solutions.best), call.is_short(), must);
         if is_priced {
-            call.search.count_on(work(problem, PRICING_WORK));
+            call.search.count_on(tuning.work(problem, tuning.pricing_work));
         }
         let mut rng = Pcg64Mcg::new(stream(seed, self.calls));
-        if digs {
-            call.limits.work = call.limits.work.max(work(problem, DEEP_WORK));
-            self.dig(call, &mut rng);
+        if intensifies {
+            call.limits.work = call.limits.work.max(tuning.work(problem, tuning.intensive_work));
+            self.intensify(call, &mut rng);
         }
-        let most = match (digs, rests) {
+        let most = match (intensifies, rests) {
             (true, _) => call.starts.len(),
             (false, true) => 0,
-            (false, false) => LIGHT_ALTERNATIVES.min(call.starts.len()),
+            (false, false) => tuning.quick_alternatives.min(call.starts.len()),
         };
         let (first, rest) = call.starts.split_at(most);
-        call.found.search_from(&mut call.search, first, &call.limits);
+        call.solutions.search_from(&mut call.search, first, &call.limits, tuning);
         self.alternatives.extend_from_slice(rest);
         // Elsewhere what was good before is better than what a construction begins with.
-        if !call.found.best.is_sound() {
+        if !call.solutions.best.is_sound() {
             let greedy = construct::solve(problem, &SolveParams::default(), call.stop)?.deployments;
-            call.found.search_from(&mut call.search, &[greedy], &call.limits);
+            call.solutions.search_from(&mut call.search, &[greedy], &call.limits, tuning);
         }
-        if digs {
+        if intensifies {
             call.perturb(&mut rng);
         }
-        Ok(digs)
+        Ok(intensifies)
     }
 
     /// Looks within a wider kernel, every other time, for whole counts, and makes more dives.
-    fn dig(&mut self, call: &mut Call<'_, '_>, rng: &mut Pcg64Mcg) {
-        let is_short = call.is_short();
-        self.digs += 1;
-        if self.digs % 2 == 0 {
+    fn intensify(&mut self, call: &mut Call<'_, '_>, rng: &mut Pcg64Mcg) {
+        let (is_short, tuning) = (call.is_short(), call.tuning);
+        self.intensive_calls += 1;
+        if self.intensive_calls % 2 == 0 {
             let kernel = self.kernel.widened(call.search.kernel());
             call.search.move_within(&self.market, kernel);
             self.kernel.draw(call.problem());
-            if call.found.best.is_sound() {
-                call.search.state.clone_from(&call.found.best);
-                call.settle();
+            if call.solutions.best.is_sound() {
+                call.search.state.clone_from(&call.solutions.best);
+                call.descend();
             }
         }
-        call.count(&mut self.tree, work(call.problem(), TREE_WORK));
-        let max_work = work(call.problem(), DEEP_DIVE_WORK);
-        for _ in 0..RANDOM_DIVES {
+        call.count(&mut self.tree, tuning.work(call.problem(), tuning.tree_work));
+        let max_work = tuning.work(call.problem(), tuning.intensive_dive_work);
+        for _ in 0..tuning.random_dives {
             if call.is_done() {
                 break;
             }
@@ -293,13 +268,13 @@ impl Reoptimiser {
                 }
             };
             if is_found {
-                call.settle();
+                call.descend();
             }
         }
     }
 
-    /// What a state costs over the value of the relaxation, starts put aside.
-    fn excess_of(&self, state: &SearchState<'_>) -> f64 {
+    /// What a state costs over the value of the relaxation, starts not counted.
+    fn gap_of(&self, state: &SearchState<'_>) -> f64 {
         (state.total_usd() - state.starting_usd()) / self.relaxation.value_usd()
     }
 
@@ -314,8 +289,9 @@ impl Reoptimiser {
         search.set_running(&self.running);
         search.state.set_deployments_of(&next.deployments, &next.program);
         let stop = Stop::never();
-        let max_work = search.work() + work(problem, HEADROOM_WORK);
-        settle(&mut search, &limits(max_work, &stop));
+        let tuning = &self.tuning;
+        let max_work = search.work() + tuning.work(problem, tuning.headroom_work);
+        descend_to_feasibility(&mut search, &limits(max_work, tuning.tries, &stop), tuning);
         search.state.is_sound().then(|| deployments(&search.state))
     }
 
@@ -337,7 +313,7 @@ impl Reoptimiser {
     }
 
     fn renew(&mut self, problem: &Problem) {
-        self.market.renew(problem, MOST_ROUNDS, &Stop::never());
+        self.market.renew(problem, self.tuning.pricing_rounds, &Stop::never());
         self.kernel.price(problem, &self.market);
         self.priced_rates.clone_from(&problem.query_types.rate_per_h);
         self.is_stale = false;
@@ -364,14 +340,9 @@ impl Reoptimiser {
         let rest = std::mem::take(&mut self.alternatives);
         for other in found.into_iter().map(|entry| entry.1).chain(rest) {
             let is_new = other != running && !self.alternatives.contains(&other);
-            if is_new && self.alternatives.len() < ALTERNATIVES {
+            if is_new && self.alternatives.len() < self.tuning.alternatives {
                 self.alternatives.push(other);
             }
         }
     }
-}
-
-/// Elementary steps of a call, of `one` with one query type.
-fn work(problem: &Problem, one: f64) -> u64 {
-    (one * (problem.num_query_types() as f64).powf(WORK_GROWTH)).min(MOST_WORK) as u64
 }

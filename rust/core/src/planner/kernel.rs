@@ -5,21 +5,8 @@ use rand_pcg::Pcg64Mcg;
 
 use crate::search::{siblings, Market, Ranking};
 use crate::splitmix::stream;
+use crate::tuning::PlannerKernelSizes;
 use crate::{Deployment, Problem};
-
-/// Configurations that the search moves within: at least, and more per query type.
-const SIZE: usize = 14;
-const SIZE_PER_TYPE: usize = 1;
-/// The others that a call which digs may move within, some of them each time: at least, and more per query type; and how many times more
-/// or fewer GPUs other TP/PP of what the market mixes have that are among them.
-const OTHERS: usize = 60;
-const OTHERS_PER_TYPE: usize = 4;
-const SIBLING_RATIO: f64 = 2.0;
-/// Those of them that one such call moves within: at least, and more per query type.
-const DRAWN: usize = 12;
-const DRAWN_PER_TYPE: usize = 2;
-/// Configurations outside the kernel that ran last and stay in it.
-const GUESTS: usize = 8;
 
 /// The configurations that the market favours, those that ran, and others that may be worth a look.
 ///
@@ -28,26 +15,28 @@ const GUESTS: usize = 8;
 /// became part of a plan.
 #[derive(Debug)]
 pub(super) struct Kernel {
+    sizes: PlannerKernelSizes,
     favoured: Vec<u32>,
     others: Vec<u32>,
     drawn: Vec<u32>,
     /// Those that ran last come first.
-    guests: Vec<u32>,
+    kept: Vec<u32>,
     rng: Pcg64Mcg,
 }
 
 impl Kernel {
     /// Nothing yet; draws depend on `seed`.
-    pub(super) fn new(seed: u64) -> Self {
+    pub(super) fn new(seed: u64, sizes: PlannerKernelSizes) -> Self {
         let rng = Pcg64Mcg::new(stream(seed, 0));
-        Self { favoured: Vec::new(), others: Vec::new(), drawn: Vec::new(), guests: Vec::new(), rng }
+        Self { sizes, favoured: Vec::new(), others: Vec::new(), drawn: Vec::new(), kept: Vec::new(), rng }
     }
 
     /// Chooses anew by the prices of `market`.
     pub(super) fn price(&mut self, problem: &Problem, market: &Market) {
         let num_types = problem.num_query_types();
-        let size = SIZE + SIZE_PER_TYPE * num_types;
-        let num_others = OTHERS + OTHERS_PER_TYPE * num_types;
+        let sizes = &self.sizes;
+        let size = sizes.base + sizes.per_type * num_types;
+        let num_others = sizes.others + sizes.others_per_type * num_types;
         let ranking = Ranking::new(problem, market);
         let mixed = market.mixture.iter().map(|entry| entry.0);
         self.favoured = ranking.kernel(size, size / 2);
@@ -55,7 +44,7 @@ impl Kernel {
         self.favoured.sort_unstable();
         self.favoured.dedup();
         self.others = ranking.kernel(num_others, num_others / 2);
-        self.others.extend(mixed.flat_map(|a| siblings(problem, a, SIBLING_RATIO)));
+        self.others.extend(mixed.flat_map(|a| siblings(problem, a, sizes.sibling_ratio)));
         self.others.sort_unstable();
         self.others.dedup();
         let favoured = &self.favoured;
@@ -63,9 +52,9 @@ impl Kernel {
         self.draw(problem);
     }
 
-    /// Draws other configurations for the next call that digs.
+    /// Draws other configurations for the next call that intensifies.
     pub(super) fn draw(&mut self, problem: &Problem) {
-        let size = DRAWN + DRAWN_PER_TYPE * problem.num_query_types();
+        let size = self.sizes.drawn + self.sizes.drawn_per_type * problem.num_query_types();
         self.drawn.clone_from(&self.others);
         while self.drawn.len() > size {
             let position = self.rng.random_range(0..self.drawn.len());
@@ -78,16 +67,16 @@ impl Kernel {
         for entry in deployments {
             let a = entry.configuration;
             if self.favoured.binary_search(&a).is_err() {
-                self.guests.retain(|&other| other != a);
-                self.guests.insert(0, a);
+                self.kept.retain(|&other| other != a);
+                self.kept.insert(0, a);
             }
         }
-        self.guests.truncate(GUESTS);
+        self.kept.truncate(self.sizes.kept);
     }
 
     /// What the market favours, what ran, and the configurations of `entries`, by rising index.
     pub(super) fn with<'d>(&self, entries: impl Iterator<Item = &'d Deployment>) -> Vec<u32> {
-        let all = self.favoured.iter().chain(&self.guests).copied();
+        let all = self.favoured.iter().chain(&self.kept).copied();
         sorted(all.chain(entries.map(|entry| entry.configuration)))
     }
 
@@ -119,13 +108,13 @@ mod tests {
         fn in_time_every_other_configuration_is_drawn_and_none_that_is_favoured(seed in any::<u64>()) {
             let problem = physical(Size::new(3, 3, 4), 10.0, Family::Plain, seed).unwrap();
             let market = Market::of(&problem, &Stop::never());
-            let mut kernel = Kernel::new(seed);
+            let mut kernel = Kernel::new(seed, PlannerKernelSizes::default());
             kernel.price(&problem, &market);
             let mut seen = kernel.drawn.clone();
             for _ in 0..200 {
                 kernel.draw(&problem);
                 prop_assert!(kernel.drawn.iter().all(|a| !kernel.favoured.contains(a)));
-                prop_assert!(kernel.drawn.len() <= DRAWN + 3 * DRAWN_PER_TYPE);
+                prop_assert!(kernel.drawn.len() <= kernel.sizes.drawn + 3 * kernel.sizes.drawn_per_type);
                 seen.extend(&kernel.drawn);
             }
             prop_assert_eq!(sorted(seen.into_iter()), kernel.others.clone());
@@ -133,10 +122,10 @@ mod tests {
 
         #[test]
         fn what_ran_last_stays_in_the_kernel(ran in prop::collection::vec(0_u32..200, 1..30)) {
-            let mut kernel = Kernel::new(0);
+            let mut kernel = Kernel::new(0, PlannerKernelSizes::default());
             for &configuration in &ran {
                 kernel.keep(&[Deployment { configuration, replicas: 1 }]);
-                prop_assert!(kernel.guests.len() <= GUESTS);
+                prop_assert!(kernel.kept.len() <= kernel.sizes.kept);
                 prop_assert!(kernel.with(std::iter::empty()).contains(&configuration));
             }
         }

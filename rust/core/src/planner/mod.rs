@@ -9,35 +9,32 @@
 
 mod call;
 mod counts;
-mod found;
 mod full;
+mod intensification;
 mod kernel;
 mod next_plan;
-mod pace;
 mod params;
 mod partial;
 mod rank;
 mod ready;
 mod relaxation;
+mod solutions;
 mod transition;
 mod update;
 mod worth;
 
-use call::{First, Kept, Next, Outcome};
+use call::{First, Next, Outcome};
 use full::Reoptimiser;
 pub use params::{PlannerParams, TransitionCosts};
 use partial::{changes, Course};
 use rank::Rank;
 pub use transition::{Action, Step, Transition};
+use worth::Kept;
 
 use crate::check::gate;
 use crate::linear::LinearStatus;
 use crate::routing::RoutingProgram;
 use crate::{solve, CancelToken, Deployment, Error, Method, Plan, Problem, ProblemData, Result, SolveParams, Status};
-
-/// The least headroom that is tried as a share of what is wanted, and the factors by which it is raised where it was taken
-/// and lowered where it cost too much.
-const HEADROOM_STEPS: (f64, f64, f64) = (0.1, 1.5, 2.0);
 
 /// What has changed since the last plan; `None` where nothing has.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
@@ -124,7 +121,7 @@ impl Planner {
     /// With the deployments of `plan`.
     fn begin(problem: Problem, plan: Plan, params: PlannerParams) -> Result<Self> {
         let program = RoutingProgram::of_deployments(&problem, &plan.deployments);
-        let reoptimiser = Reoptimiser::new(&problem, params.seed);
+        let reoptimiser = Reoptimiser::new(&problem, &params);
         let mut planner = Self {
             headroom: params.headroom,
             headroom_cost_share: 0.0,
@@ -265,8 +262,9 @@ impl Planner {
         let Some(enlarged) = enlarged else { return false };
         let is_taken = self.take_over(&enlarged, &next.program, next.usd * (1.0 + most_share));
         // What costs too much now will most likely do so the next time; what does not may be too little.
-        let least = HEADROOM_STEPS.0 * self.params.headroom;
-        let factor = if is_taken { HEADROOM_STEPS.1 } else { 1.0 / HEADROOM_STEPS.2 };
+        let tuning = &self.params.tuning;
+        let least = tuning.least_headroom_share * self.params.headroom;
+        let factor = if is_taken { tuning.headroom_growth } else { 1.0 / tuning.headroom_shrink };
         self.headroom = (self.headroom * factor).clamp(least, self.params.headroom);
         if is_taken {
             self.headroom_cost_share = (self.plan.objective_value.unwrap_or(next.usd) / next.usd - 1.0).max(0.0);
@@ -326,7 +324,7 @@ impl Planner {
     /// Makes all that refers to routes by their position anew.
     fn begin_anew(&mut self, deployments: &[Deployment]) {
         self.program = RoutingProgram::of_deployments(&self.problem, deployments);
-        self.reoptimiser = Reoptimiser::new(&self.problem, self.params.seed);
+        self.reoptimiser = Reoptimiser::new(&self.problem, &self.params);
     }
 }
 

@@ -1,5 +1,6 @@
 //! Settings of a planner.
 
+use crate::tuning::PlannerTuning;
 use crate::{Error, Problem, Result};
 
 /// Seconds until a started replica serves, where nothing else is said: to rent a machine, load weights and warm up.
@@ -66,6 +67,8 @@ pub struct PlannerParams {
     /// Most replicas started and stopped in one replan, forced ones not counted; no limit by default. A change that takes more is
     /// made over several calls, those parts of it first that serve queries, then those that save most.
     pub max_changes: Option<u32>,
+    /// Numbers that steer the search, for benchmarks.
+    pub tuning: PlannerTuning,
 }
 
 impl Default for PlannerParams {
@@ -79,6 +82,7 @@ impl Default for PlannerParams {
             headroom: 0.05,
             max_headroom_cost_share: 0.01,
             max_changes: None,
+            tuning: PlannerTuning::default(),
         }
     }
 }
@@ -104,6 +108,7 @@ impl PlannerParams {
     /// [`Error::Invalid`] names the setting that is not.
     pub fn validate(&self) -> Result<()> {
         self.transition.validate()?;
+        self.tuning.validate()?;
         check_range("min_saving_usd", self.min_saving_usd)?;
         check_range("min_saving_share", self.min_saving_share)?;
         check_range("headroom", self.headroom)?;

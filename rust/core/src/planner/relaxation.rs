@@ -1,14 +1,8 @@
 //! The relaxation over what the market mixes and what runs or ran: what plans are measured by, and where dives begin.
 
 use crate::search::{Market, ReplicaProgram, SearchState};
+use crate::tuning::PlannerTuning;
 use crate::{Deployment, Problem, Stop};
-
-/// Configurations that it is made over before those that no longer run are left out: at least, and more per query type.
-const MEMBERS: usize = 8;
-const MEMBERS_PER_TYPE: usize = 1;
-/// The market's prices have lost their meaning where its value and that of the relaxation have come apart by this share since they were
-/// computed: the first is at most the least cost with fractions of replicas, the second at least.
-const APART: f64 = 0.03;
 
 /// Values below this, USD, count as this: where nothing is asked for, costs beside the value mean nothing.
 const LEAST_USD: f64 = 1e-9;
@@ -17,6 +11,7 @@ const LEAST_USD: f64 = 1e-9;
 #[derive(Debug)]
 pub(super) struct Relaxation {
     pub(super) program: ReplicaProgram,
+    tuning: PlannerTuning,
     /// Value at the last solve, USD; always positive.
     value_usd: f64,
     /// That value as a multiple of the market's, now and when the market was priced.
@@ -26,9 +21,9 @@ pub(super) struct Relaxation {
 
 impl Relaxation {
     /// Over nothing, before the first solve.
-    pub(super) fn new(problem: &Problem) -> Self {
+    pub(super) fn new(problem: &Problem, tuning: PlannerTuning) -> Self {
         let program = ReplicaProgram::new(&SearchState::new(problem, 1), &[]);
-        Self { program, value_usd: 1.0, ratio: 1.0, priced_ratio: 1.0 }
+        Self { program, tuning, value_usd: 1.0, ratio: 1.0, priced_ratio: 1.0 }
     }
 
     /// Value at the last solve, USD.
@@ -42,7 +37,7 @@ impl Relaxation {
         if kept.iter().all(|entry| program.members().binary_search(&entry.configuration).is_ok()) {
             program.refresh(state);
         } else {
-            let most = MEMBERS + MEMBERS_PER_TYPE * state.problem().num_query_types();
+            let most = self.tuning.members + self.tuning.members_per_type * state.problem().num_query_types();
             let old = if program.members().len() < most { program.members().to_vec() } else { Vec::new() };
             *program = over(state, market, kept, &old);
         }
@@ -69,7 +64,7 @@ impl Relaxation {
 
     /// Whether the market's prices no longer hold, as far as the values tell.
     pub(super) fn is_mispriced(&self) -> bool {
-        (self.ratio / self.priced_ratio - 1.0).abs() > APART
+        (self.ratio / self.priced_ratio - 1.0).abs() > self.tuning.apart
     }
 
     fn solve(&mut self, state: &SearchState<'_>, market: &Market, stop: &Stop) -> u64 {
@@ -110,7 +105,7 @@ mod tests {
             let Some(usd) = plan.objective_value else { return Ok(()) };
             let mut state = SearchState::new(&problem, plan.deployments.len());
             state.set_deployments(&plan.deployments);
-            let mut relaxation = Relaxation::new(&problem);
+            let mut relaxation = Relaxation::new(&problem, PlannerTuning::default());
             relaxation.follow(&state, &market, &plan.deployments, &Stop::never());
             prop_assert!(relaxation.value_usd() <= usd * (1.0 + 1e-6) + 1e-6, "{} {usd}", relaxation.value_usd());
             relaxation.renew(&state, &market, &plan.deployments, &Stop::never());

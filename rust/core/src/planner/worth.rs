@@ -1,8 +1,20 @@
 //! Whether a change is worth it.
 
-use super::call::Kept;
+use crate::routing::RoutingProgram;
 use crate::search::SearchState;
-use crate::{PlannerParams, Problem, FEASIBILITY_TOLERANCE};
+use crate::{Deployment, PlannerParams, Problem, FEASIBILITY_TOLERANCE};
+
+/// What runs when a call begins.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Kept<'p> {
+    pub(super) deployments: &'p [Deployment],
+    /// Their routing, solved.
+    pub(super) program: &'p RoutingProgram,
+    /// It cannot meet every constraint.
+    pub(super) is_short: bool,
+    /// A change must save more than this share of its cost.
+    pub(super) least_saving_share: f64,
+}
 
 /// Whether `best` is worth a change of what is kept.
 pub(super) fn is_worth_it(

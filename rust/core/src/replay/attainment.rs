@@ -2,18 +2,8 @@
 
 use super::outcome::Outcomes;
 use super::requests::Requests;
+use super::slos::{meets, tpot_s, Slos};
 use crate::{Error, Result};
-
-/// SLOs per query type; infinite where a type states none.
-#[derive(Debug, Clone, Default, PartialEq)]
-pub struct Slos {
-    /// Time to the first token, s.
-    pub ttft_s: Vec<f64>,
-    /// Mean time per output token after the first, s.
-    pub tpot_s: Vec<f64>,
-    /// End-to-end latency, s.
-    pub latency_s: Vec<f64>,
-}
 
 /// A share with its Wilson score interval at 95 %.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -71,21 +61,12 @@ pub struct Summary {
     pub queue_s: [f64; 4],
 }
 
-/// Time per output token after the first; NaN where there is only one, or none was served.
-#[inline]
-pub fn tpot_s(ttft_s: f64, latency_s: f64, output_tokens: u32) -> f64 {
-    match output_tokens {
-        0 | 1 => f64::NAN,
-        more => (latency_s - ttft_s) / f64::from(more - 1),
-    }
-}
-
 /// Attainment and percentiles of each query type, and of all requests in the last entry.
 ///
 /// # Errors
 /// [`Error::Invalid`] where columns of `slos` differ in length from the query types, or of `outcomes` from the requests.
 pub fn summarise(requests: &Requests, outcomes: &Outcomes, slos: &Slos) -> Result<Vec<Summary>> {
-    let num_types = slos.validate(requests, outcomes)?;
+    let num_types = validate(requests, outcomes, slos)?;
     let mut of_type: Vec<Vec<u32>> = vec![Vec::new(); num_types];
     for (n, &i) in requests.query_type.iter().enumerate() {
         of_type[i as usize].push(n as u32);
@@ -102,7 +83,7 @@ pub fn summarise(requests: &Requests, outcomes: &Outcomes, slos: &Slos) -> Resul
 /// # Errors
 /// As [`summarise`].
 pub fn missed(requests: &Requests, outcomes: &Outcomes, slos: &Slos) -> Result<Vec<u64>> {
-    let mut missed = vec![0; slos.validate(requests, outcomes)?];
+    let mut missed = vec![0; validate(requests, outcomes, slos)?];
     for (n, &i) in requests.query_type.iter().enumerate() {
         let met = met(requests, outcomes, slos, n).is_some_and(|good| good.iter().all(|&one| one));
         missed[i as usize] += u64::from(!met);
@@ -110,32 +91,15 @@ pub fn missed(requests: &Requests, outcomes: &Outcomes, slos: &Slos) -> Result<V
     Ok(missed)
 }
 
-impl Slos {
-    /// The number of query types, where the columns fit each other.
-    pub(super) fn num_types(&self) -> Result<usize> {
-        let num_types = self.ttft_s.len();
-        if self.tpot_s.len() != num_types || self.latency_s.len() != num_types {
-            return Err(Error::invalid("slos", "columns of different lengths"));
-        }
-        Ok(num_types)
+/// The number of query types, where all columns fit each other.
+fn validate(requests: &Requests, outcomes: &Outcomes, slos: &Slos) -> Result<usize> {
+    let num_types = slos.num_types()?;
+    let columns = [&outcomes.ttft_s, &outcomes.latency_s, &outcomes.queue_s];
+    if columns.iter().any(|column| column.len() != requests.len()) {
+        return Err(Error::invalid("outcomes", "columns of different lengths"));
     }
-
-    fn validate(&self, requests: &Requests, outcomes: &Outcomes) -> Result<usize> {
-        let num_types = self.num_types()?;
-        let columns = [&outcomes.ttft_s, &outcomes.latency_s, &outcomes.queue_s];
-        if columns.iter().any(|column| column.len() != requests.len()) {
-            return Err(Error::invalid("outcomes", "columns of different lengths"));
-        }
-        requests.validate(num_types)?;
-        Ok(num_types)
-    }
-}
-
-/// Whether an answer meets the SLOs of TTFT, TPOT and latency of query type `i`.
-#[inline]
-pub(super) fn meets(slos: &Slos, i: usize, ttft_s: f64, latency_s: f64, output_tokens: u32) -> [bool; 3] {
-    let tpot = tpot_s(ttft_s, latency_s, output_tokens);
-    [ttft_s <= slos.ttft_s[i], tpot.is_nan() || tpot <= slos.tpot_s[i], latency_s <= slos.latency_s[i]]
+    requests.validate(num_types)?;
+    Ok(num_types)
 }
 
 /// Whether request `n` meets each of its SLOs; `None` where it has no answer.

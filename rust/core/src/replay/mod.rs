@@ -18,14 +18,16 @@ mod prefix;
 mod requests;
 mod schedule;
 mod settings;
+mod slos;
 
-pub use attainment::{missed, summarise, tpot_s, Share, Slos, Summary, PERCENTILES};
+pub use attainment::{missed, summarise, Share, Summary, PERCENTILES};
 pub use curve::StepCurve;
 pub use deployment::Served;
 pub use outcome::{Allowed, DeploymentStats, Missed, Outcomes};
 pub use plan::{replay_plans, Phase, PlanReplay, ReplayParams, Replica};
 pub use requests::{Prefixes, Requests, MOST_TOKENS};
 pub use settings::{Dispatch, EngineSettings, Passes, Scheduling};
+pub use slos::{tpot_s, Slos};
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::Mutex;

@@ -1,7 +1,7 @@
 //! What became of the requests, and what the engines did: [`Outcomes`], [`DeploymentStats`], and [`Record`], which takes it down.
 
-use super::attainment::{meets, Slos};
 use super::requests::Jobs;
+use super::slos::{meets, Slos};
 
 /// Per request, in columns; NaN where it was not served.
 #[derive(Debug, Clone, Default, PartialEq)]

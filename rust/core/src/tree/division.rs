@@ -8,11 +8,6 @@ use super::Tree;
 use crate::bound::{Decision, Domain, Ending, Master, Pattern, Prices};
 use crate::Stop;
 
-/// Candidates that are tried before one is branched on.
-const MAX_TRIED: usize = 6;
-/// Evaluations of the Lagrangian function per tried side.
-const TRIAL_EVALUATIONS: u64 = 4;
-
 /// A side of a decision: its bound and the prices that prove it, what its bound will likely be once solved, and the cost
 /// that it moves, USD.
 struct Side {
@@ -75,7 +70,7 @@ impl Tree<'_, '_> {
                 };
                 let sides = [side(candidate.down, candidate.down_usd), side(candidate.up, candidate.up_usd)];
                 (forecast, sides)
-            } else if tried < MAX_TRIED {
+            } else if tried < self.tuning.max_tried {
                 tried += 1;
                 let solved = solved.get_or_insert_with(|| self.generator.master.clone());
                 let parent = Parent { bound, domain, prices, solved };
@@ -128,7 +123,7 @@ impl Tree<'_, '_> {
         decision.apply(self.relaxation.problem, &mut narrowed);
         narrowed.propagate(self.relaxation.problem);
         self.generator.best_prices.clone_from(parent.prices);
-        let ending = self.generator.run(&narrowed, self.limits(TRIAL_EVALUATIONS), self.pool, stop);
+        let ending = self.generator.run(&narrowed, self.limits(self.tuning.trial_evaluations), self.pool, stop);
         if ending == Ending::Stopped && self.must_end(stop) {
             return None;
         }

@@ -26,29 +26,12 @@ pub(crate) use part::{Proof, Task};
 use crate::bound::{
     prove_infeasible, Domain, Ending, Evaluation, Generator, Knapsack, Limits, Master, Prices, Relaxation, LEAST_GAP,
 };
+use crate::tuning::TreeTuning;
 use crate::{relative_gap, Deployment, Stop};
 use branching::any_candidate;
 use node::{Node, Path};
 use pseudo_costs::PseudoCosts;
 use watch::Watched;
-
-/// A dive for a plan is made at the root, at every node whose number is a multiple of the first, and of the second as long as that
-/// is less than the first: later on, plans are seldom found that earlier dives missed.
-const DIVE_INTERVAL: u64 = 50;
-const EARLY_DIVE_INTERVAL: u64 = 10;
-/// Relative difference between bound and master program at which a node is decided.
-const NODE_TOLERANCE: f64 = 1e-6;
-/// That difference in terms of the gap, and at most.
-const GAP_SHARE: f64 = 0.05;
-const LARGEST_TOLERANCE: f64 = 5e-3;
-/// Without a time limit the search ends where so many nodes close less than this share of the gap.
-const PATIENCE_NODES: u64 = 1_500;
-const LEAST_PROGRESS: f64 = 1e-3;
-/// Without a time limit the search ends after so many nodes without a plan: a proof that there is none may have to try all numbers
-/// of replicas.
-const MOST_NODES_WITHOUT_PLAN: u64 = 20_000;
-/// Master programs that are kept for open nodes: enough for those that come next, few enough to be let go in no time.
-const MAX_MASTERS: usize = 48;
 
 /// Says what deployments cost: the value of their best routing where they have one.
 pub(crate) trait Evaluator {
@@ -76,6 +59,7 @@ pub(crate) enum Outcome {
 
 pub(crate) struct Tree<'r, 'p> {
     relaxation: &'r Relaxation<'p>,
+    tuning: TreeTuning,
     generator: Generator<'r, 'p>,
     pool: Option<&'r rayon::ThreadPool>,
     root: Domain,
@@ -115,12 +99,14 @@ impl<'r, 'p> Tree<'r, 'p> {
         upper: f64,
         rel_gap: f64,
     ) -> Self {
+        let tuning = relaxation.tuning.tree;
         let generator = Generator::new(relaxation, &root, guess.clone());
         let built_for = root.num_open();
         let prices = Arc::new(guess.clone());
         let first = Node { bound: 0.0, id: 0, path: None, prices, parent_bound: 0.0, moved_usd: 0.0 };
         Self {
             relaxation,
+            tuning,
             generator,
             pool,
             domain: root.clone(),
@@ -129,7 +115,7 @@ impl<'r, 'p> Tree<'r, 'p> {
             open: BinaryHeap::from([first]),
             knapsack: Knapsack::default(),
             masters: BTreeMap::new(),
-            pseudo_costs: PseudoCosts::default(),
+            pseudo_costs: PseudoCosts::new(tuning.reliable),
             closed_bound: f64::INFINITY,
             upper,
             rel_gap,
@@ -187,14 +173,14 @@ impl<'r, 'p> Tree<'r, 'p> {
         let (mut looked_at, mut gap_then) = (self.nodes, f64::INFINITY);
         loop {
             let cutoff = self.cutoff();
-            if !is_patient && self.upper.is_infinite() && self.nodes >= MOST_NODES_WITHOUT_PLAN {
+            if !is_patient && self.upper.is_infinite() && self.nodes >= self.tuning.max_nodes_without_plan {
                 return Outcome::Stalled;
             }
-            if !is_patient && self.nodes - looked_at >= PATIENCE_NODES {
+            if !is_patient && self.nodes - looked_at >= self.tuning.patience_nodes {
                 // Without a plan what is left to do is to show that the bound has no end.
                 let bound = self.bound();
                 let gap = if self.upper.is_finite() { self.upper - bound } else { 1.0 / (1.0 + bound.max(0.0)) };
-                if gap > gap_then * (1.0 - LEAST_PROGRESS) {
+                if gap > gap_then * (1.0 - self.tuning.least_progress) {
                     return Outcome::Stalled;
                 }
                 (looked_at, gap_then) = (self.nodes, gap);
@@ -242,7 +228,8 @@ impl<'r, 'p> Tree<'r, 'p> {
     fn limits(&self, max_evaluations: u64) -> Limits {
         // While the gap is wide, the last digits of a node's bound are not worth their time.
         let gap = if self.upper.is_finite() { relative_gap(self.upper, self.bound()) } else { 0.0 };
-        let tolerance = (GAP_SHARE * gap).clamp(NODE_TOLERANCE, LARGEST_TOLERANCE);
+        let TreeTuning { gap_share, least_tolerance, most_tolerance, .. } = self.tuning;
+        let tolerance = (gap_share * gap).clamp(least_tolerance, most_tolerance);
         Limits { cutoff: self.cutoff(), tolerance, max_evaluations }
     }
 
@@ -319,7 +306,8 @@ impl<'r, 'p> Tree<'r, 'p> {
         }
         let prices = Arc::new(self.generator.best_prices.clone());
         let mixture = self.generator.mixture();
-        let interval = if self.nodes < DIVE_INTERVAL { EARLY_DIVE_INTERVAL } else { DIVE_INTERVAL };
+        let TreeTuning { dive_interval, early_dive_interval, .. } = self.tuning;
+        let interval = if self.nodes < dive_interval { early_dive_interval } else { dive_interval };
         if self.nodes % interval == 0 {
             // Trials start where the node was solved, not where the dive ended.
             let solved = self.generator.master.clone();
@@ -350,7 +338,7 @@ impl<'r, 'p> Tree<'r, 'p> {
     /// Keeps the master program that node `id` starts with, and lets that of the oldest node go where there are too many.
     fn keep_master(&mut self, id: u64, master: Arc<Master>) {
         self.masters.insert(id, master);
-        if self.masters.len() > MAX_MASTERS {
+        if self.masters.len() > self.tuning.max_masters {
             self.masters.pop_first();
         }
     }

@@ -6,9 +6,6 @@ use std::collections::HashMap;
 
 use crate::bound::Decision;
 
-/// Samples of each side from which on a forecast counts as good as a trial.
-const RELIABLE: f64 = 1.0;
-
 /// Gains in units of the cost that the decision moves, summed, and how many.
 #[derive(Debug, Clone, Copy, Default)]
 struct Samples {
@@ -54,12 +51,19 @@ impl Key {
 /// Gains seen so far.
 #[derive(Debug, Default)]
 pub(crate) struct PseudoCosts {
+    /// Samples from which on a forecast counts as good as a trial.
+    reliable: f64,
     known: HashMap<Key, Samples>,
     /// Of decisions of the same kind and side.
     all: [Samples; 4],
 }
 
 impl PseudoCosts {
+    /// Nothing seen yet.
+    pub(crate) fn new(reliable: f64) -> Self {
+        Self { reliable, known: HashMap::new(), all: Default::default() }
+    }
+
     /// Notes that `decision`, which moves `usd` of cost, raised the bound by `gain_usd`.
     pub(crate) fn note(&mut self, decision: Decision, usd: f64, gain_usd: f64) {
         let ratio = gain_usd / usd;
@@ -78,6 +82,6 @@ impl PseudoCosts {
         let key = Key::of(decision);
         let own = self.known.get(&key).copied().unwrap_or_default();
         let mean = own.mean().or(self.all[key.kind()].mean()).unwrap_or(1.0);
-        (mean * usd, own.count >= RELIABLE)
+        (mean * usd, own.count >= self.reliable)
     }
 }

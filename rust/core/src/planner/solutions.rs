@@ -1,41 +1,37 @@
 //! What a call of the planner finds: the best state, and others that a later call may start from.
 
 use crate::search::{LocalSearch, SearchLimits, SearchState};
-use crate::tuning::Escalation;
+use crate::tuning::PlannerTuning;
 use crate::Deployment;
 
-/// Starts within this factor of the best are searched from.
-const NEAR: f64 = 1.5;
-/// How shortage becomes dearer before it counts as unavoidable: in fewer and larger steps than where nothing runs yet.
-const ESCALATION: Escalation = Escalation { factor: 8.0, steps: 5 };
-
 /// The best state of a call, and every plan with its cost.
-pub(super) struct Found<'a> {
+pub(super) struct SolutionPool<'a> {
     pub(super) best: SearchState<'a>,
     pub(super) plans: Vec<(f64, Vec<Deployment>)>,
 }
 
-impl<'a> Found<'a> {
+impl<'a> SolutionPool<'a> {
     /// Descends from each start that is near enough to the best.
     pub(super) fn search_from(
         &mut self,
         search: &mut LocalSearch<'a>,
         starts: &[Vec<Deployment>],
         limits: &SearchLimits<'_>,
+        tuning: &PlannerTuning,
     ) {
         for start in starts {
             search.state.set_deployments(start);
             search.solves += 1;
-            if self.is_near(&search.state) {
-                settle(search, limits);
+            if self.is_near(&search.state, tuning.near) {
+                descend_to_feasibility(search, limits, tuning);
                 self.take(&search.state);
             }
         }
     }
 
     /// Whether a descent from a state may lead to something better than the best.
-    fn is_near(&self, state: &SearchState<'_>) -> bool {
-        !self.best.is_sound() || !state.is_sound() || state.total_usd() <= NEAR * self.best.total_usd()
+    fn is_near(&self, state: &SearchState<'_>, near: f64) -> bool {
+        !self.best.is_sound() || !state.is_sound() || state.total_usd() <= near * self.best.total_usd()
     }
 
     /// Takes a state that is a plan over, and as the best where it is that.
@@ -59,6 +55,6 @@ pub(super) fn deployments(state: &SearchState<'_>) -> Vec<Deployment> {
 }
 
 /// Descends; where shortage is left, makes it dearer and descends again.
-pub(super) fn settle(search: &mut LocalSearch<'_>, limits: &SearchLimits<'_>) {
-    search.settle_by(ESCALATION, limits, true);
+pub(super) fn descend_to_feasibility(search: &mut LocalSearch<'_>, limits: &SearchLimits<'_>, tuning: &PlannerTuning) {
+    search.settle_by(tuning.escalation, limits, true);
 }
