@@ -35,6 +35,12 @@ impl Ledger {
         ledger
     }
 
+    /// Nothing deployed any more.
+    pub(crate) fn clear(&mut self) {
+        (self.rental_usd, self.weights_usd, self.weights_gb) = (0.0, 0.0, 0.0);
+        self.pool_gpus.fill(0.0);
+    }
+
     /// Takes over another ledger without allocating.
     pub(crate) fn copy_from(&mut self, source: &Self) {
         self.rental_usd = source.rental_usd;
@@ -121,6 +127,13 @@ impl Ledger {
     pub(crate) fn keeps_storage(&self, problem: &Problem, more: f64) -> bool {
         self.weights_gb <= problem.storage_gb * (1.0 + FEASIBILITY_TOLERANCE + more)
     }
+}
+
+/// Whether no two of the deployments share a pair (model, tier).
+pub(crate) fn is_one_per_pair(problem: &Problem, deployments: &[Deployment]) -> bool {
+    let mut pairs: Vec<usize> = deployments.iter().map(|entry| problem.pair(entry.configuration as usize)).collect();
+    pairs.sort_unstable();
+    pairs.windows(2).all(|two| two[0] != two[1])
 }
 
 #[cfg(test)]

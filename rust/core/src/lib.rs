@@ -28,6 +28,7 @@ mod error;
 mod evaluate;
 mod files;
 pub mod generate;
+mod heap;
 mod ledger;
 mod linear;
 mod params;

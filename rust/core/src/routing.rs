@@ -13,8 +13,9 @@ mod slots;
 
 pub(crate) use prices::{LimitPrices, RoutingPrices};
 
+use crate::ledger::Ledger;
 use crate::linear::{DualSimplex, LinearStatus};
-use crate::{Deployment, Problem, FEASIBILITY_TOLERANCE};
+use crate::{Deployment, Problem, Routing, FEASIBILITY_TOLERANCE};
 use rows::scale_of;
 use slots::loads_both;
 
@@ -22,6 +23,8 @@ const NO_ROW: u32 = u32::MAX;
 const NO_CONFIGURATION: u32 = u32::MAX;
 /// Shares below this are rounding, not shortage.
 const SHORTAGE_TOLERANCE: f64 = 0.5 * FEASIBILITY_TOLERANCE;
+/// Fractions of traffic below this are rounding.
+const LEAST_FRACTION: f64 = 1e-12;
 /// More pivots than any solve of this size needs; reaching it counts as failure.
 const MAX_PIVOTS: u64 = 20_000;
 
@@ -40,8 +43,8 @@ pub(crate) struct RoutingProgram {
     configuration: Vec<u32>,
     replicas: Vec<u32>,
     shortage_usd: Vec<f64>,
-    weights_gb: f64,
-    rental_usd: f64,
+    /// What the slots use of the limits.
+    ledger: Ledger,
     constant_usd: f64,
     status: Option<LinearStatus>,
     /// The last solve needed other units for its numbers, and left out routes that can carry next to nothing.
@@ -53,7 +56,6 @@ pub(crate) struct RoutingProgram {
     /// Replicas beyond those of a slot are columns; see [`RoutingProgram::elastic`].
     is_elastic: bool,
     pool_row: Vec<u32>,
-    pool_gpus: Vec<f64>,
     entries: Vec<(usize, f64)>,
     /// The rates that the columns are of.
     rates: Vec<f64>,
@@ -79,8 +81,7 @@ impl Clone for RoutingProgram {
         self.configuration.clone_from(&source.configuration);
         self.replicas.clone_from(&source.replicas);
         self.shortage_usd.clone_from(&source.shortage_usd);
-        self.weights_gb = source.weights_gb;
-        self.rental_usd = source.rental_usd;
+        self.ledger.copy_from(&source.ledger);
         self.constant_usd = source.constant_usd;
         self.status = source.status;
         self.is_equilibrated = source.is_equilibrated;
@@ -88,7 +89,6 @@ impl Clone for RoutingProgram {
         self.latency_weight = source.latency_weight;
         self.is_elastic = source.is_elastic;
         self.pool_row.clone_from(&source.pool_row);
-        self.pool_gpus.clone_from(&source.pool_gpus);
         self.rates.clone_from(&source.rates);
     }
 }
@@ -162,7 +162,7 @@ impl RoutingProgram {
     }
 
     /// What one replica more of a slot in use is worth at most, USD; what one fewer costs at least.
-    pub(crate) fn replica_worth_usd(&self, slot: usize) -> f64 {
+    pub(crate) fn replica_value_usd(&self, slot: usize) -> f64 {
         self.slot_rows(slot).map(|row| (-self.simplex.dual(row)).max(0.0)).sum()
     }
 
@@ -210,6 +210,21 @@ impl RoutingProgram {
                 }
             }
         }
+    }
+
+    /// Where the traffic goes, without what is rounding, and the share of each query type that is served.
+    pub(crate) fn traffic(&self, problem: &Problem) -> (Routing, Vec<f64>) {
+        let mut routing = Routing::default();
+        let mut served = vec![0.0; problem.num_query_types()];
+        self.for_each_route(problem, |i, a, fraction| {
+            if fraction > LEAST_FRACTION {
+                routing.query_type.push(i as u32);
+                routing.configuration.push(a as u32);
+                routing.fraction.push(fraction.min(1.0));
+                served[i] += fraction.min(1.0);
+            }
+        });
+        (routing, served)
     }
 
     /// Reads the prices of the current basis, which are valid after any status but a failure.

@@ -33,7 +33,7 @@ impl std::fmt::Debug for Poll {
 }
 
 impl CancelToken {
-    /// A token that nobody has cancelled.
+    /// A token that no one has cancelled.
     pub fn new() -> Self {
         Self::default()
     }

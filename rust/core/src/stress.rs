@@ -1,9 +1,9 @@
-//! What becomes of a plan when reality is worse than its figures: its deployments stay, its traffic is routed anew.
+//! What becomes of a plan when reality is worse than its figures: its deployments stay, its traffic is routed again.
 //!
 //! Stage 1 fixed what is deployed. Stage 2 draws scenarios in which the latency and busy time of every route are
 //! multiplied by one factor in `[1, f]` and its error by another, lifts the cap on what may go unserved and routes at
 //! the least cost (a linear program). A query type whose unserved queries have no price is served as far as it can be, as the
-//! dearest of all. Rental and storage are those of stage 1; latency and unmet those of stage 2. The
+//! most expensive of all. Rental and storage are those of stage 1; latency and unmet those of stage 2. The
 //! factors of a route depend on the seed, the scenario and the route alone, so that every plan of a problem meets the
 //! same scenarios, whatever the number of threads.
 //!
@@ -36,7 +36,7 @@ const SHORTAGE_RAISES: u32 = 2;
 /// Price of an unserved query, USD, where no query type states one.
 const LEAST_UNMET_USD: f64 = 1e-3;
 /// How many times the price of its latency leaving a query costs at least where it has no price.
-const DEARER: f64 = 100.0;
+const UNPRICED_FACTOR: f64 = 100.0;
 
 /// The largest factor by which each kind of parameter may be worse than planned; 1 where it is known exactly.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -245,13 +245,13 @@ impl Part {
         let mut unpriced = vec![false; problem.num_query_types()];
         if lift_unmet {
             query_types.max_unmet.fill(1.0);
-            let dearest_usd = query_types.unmet_usd_per_query.iter().copied().fold(LEAST_UNMET_USD, f64::max);
+            let highest_usd = query_types.unmet_usd_per_query.iter().copied().fold(LEAST_UNMET_USD, f64::max);
             for (i, usd) in query_types.unmet_usd_per_query.iter_mut().enumerate() {
                 if *usd == 0.0 {
                     unpriced[i] = true;
                     // Above what its latency may cost, so that it pays to serve it.
                     let slowest_s = routes_of(&routes, i).map(|route| routes.latency_s[route]).fold(0.0, f64::max);
-                    *usd = dearest_usd.max(DEARER * query_types.latency_usd_per_s[i] * slowest_s);
+                    *usd = highest_usd.max(UNPRICED_FACTOR * query_types.latency_usd_per_s[i] * slowest_s);
                 }
             }
         }

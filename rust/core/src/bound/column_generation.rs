@@ -223,7 +223,7 @@ impl<'r, 'p> Generator<'r, 'p> {
         }
     }
 
-    /// How a run ends whose prices can be improved no more; `None` where dearer artificial columns may still do so.
+    /// How a run ends whose prices can be improved no more; `None` where more expensive artificial columns may still do so.
     fn end_of_stall(&mut self) -> Option<Ending> {
         if !self.master.uses_artificials() {
             Some(Ending::Converged)

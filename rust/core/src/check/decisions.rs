@@ -1,4 +1,4 @@
-//! What a plan decides, read anew from the data as given.
+//! What a plan decides, read again from the data as given.
 
 use crate::{Cost, Error, LatencyScope, Plan, Problem, ProblemData, Result, FEASIBILITY_TOLERANCE};
 

@@ -139,7 +139,7 @@ impl Candidates {
     }
 
     /// Raises the loads of routes to what they pay for: a deployment's least replicas where the types that it attracts do not
-    /// fill them. Types that find that too dear go elsewhere in the next round.
+    /// fill them. Types that find that too expensive go elsewhere in the next round.
     pub(super) fn price_idle(&mut self, problem: &Problem) {
         let table = problem.route_table();
         let mut attracted = vec![0.0; problem.num_configurations()];
@@ -176,7 +176,7 @@ impl Candidates {
         }
     }
 
-    /// Ranks the selected candidates anew at other prices.
+    /// Ranks the selected candidates again at other prices.
     pub(super) fn reprice(&mut self, problem: &Problem, prices: &LimitPrices) {
         self.revalue(problem, prices);
         self.rank(problem);
@@ -285,7 +285,7 @@ impl Candidates {
         for route in table.of_configuration(a) {
             let replicas = growth * table.load(route);
             let usd = table.latency_usd[route] + replica_usd * replicas;
-            // What a limit keeps it from covering is as dear as the dearest alternative could be.
+            // What a limit keeps it from covering is as expensive as the most expensive alternative could be.
             let shortfall = if replicas > limit { replicas / limit } else { 1.0 };
             let cost = usd * shortfall + idle_share * replica_usd;
             let accurate = table.error_excess[route] <= 0.0;

@@ -23,7 +23,7 @@ pub(super) struct Start {
     pub(super) coverage: Coverage,
     /// How much of the rental of idle capacity counts as useful to later types.
     pub(super) idle_value: f64,
-    /// Budget, storage and pools are ignored at first and then squeezed into.
+    /// Budget, storage and pools are ignored at first and then repaired to keep them.
     pub(super) relaxed: bool,
 }
 
@@ -101,7 +101,7 @@ fn cover_jointly(context: &Context<'_>, state: &mut State, scratch: &mut Scratch
     configurations.sort_unstable();
     configurations.dedup();
     // The less is left of the types the less a configuration is worth, so a ratio found before is an upper bound: only
-    // the largest is ever found anew.
+    // the largest is ever found again.
     ratios.clear();
     ratios.resize(configurations.len(), f64::INFINITY);
     for _ in order {
@@ -122,11 +122,11 @@ fn cover_jointly(context: &Context<'_>, state: &mut State, scratch: &mut Scratch
                 continue;
             }
             find_mix(context, a, left, mix);
-            let worth_usd: f64 = mix.iter().map(|part| part.worth_usd * part.share).sum();
+            let value_usd: f64 = mix.iter().map(|part| part.value_usd * part.share).sum();
             let least = f64::from(problem.min_replicas(a));
             let usd = (least * candidates.replica_usd[a] + candidates.weights_usd[a]).max(f64::MIN_POSITIVE);
             // Rounding must not let it rise.
-            ratios[largest] = (worth_usd / usd).min(ratio);
+            ratios[largest] = (value_usd / usd).min(ratio);
             fresh = Some(largest);
         };
         let slot = state.open(problem, a);
@@ -144,7 +144,7 @@ pub(super) struct MixPart {
     query_type: u32,
     share: f64,
     /// What serving the whole type here is worth beyond its latency and allowances, USD.
-    worth_usd: f64,
+    value_usd: f64,
     /// Replicas that the whole type takes.
     load: f64,
 }
@@ -163,14 +163,14 @@ fn find_mix(context: &Context<'_>, a: usize, left: &[f64], mix: &mut Vec<MixPart
         let may_skip = problem.query_types.max_unmet[i] >= 1.0;
         let served_usd = if may_skip { price.usd.min(problem.unmet_usd(i)) } else { price.usd };
         let allowances_usd = price.error * table.error_excess[route] + price.latency * table.latency_excess[route];
-        let worth_usd = served_usd - table.latency_usd[route] - allowances_usd;
-        if worth_usd > 0.0 {
+        let value_usd = served_usd - table.latency_usd[route] - allowances_usd;
+        if value_usd > 0.0 {
             let load = table.load(route).max(f64::MIN_POSITIVE);
-            mix.push(MixPart { query_type: i as u32, share: left[i], worth_usd, load });
+            mix.push(MixPart { query_type: i as u32, share: left[i], value_usd, load });
         }
     }
     mix.sort_unstable_by(|x, y| {
-        (y.worth_usd / y.load).total_cmp(&(x.worth_usd / x.load)).then(x.query_type.cmp(&y.query_type))
+        (y.value_usd / y.load).total_cmp(&(x.value_usd / x.load)).then(x.query_type.cmp(&y.query_type))
     });
     let mut room = f64::from(problem.min_replicas(a));
     for part in mix.iter_mut() {

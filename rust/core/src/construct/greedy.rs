@@ -80,7 +80,7 @@ fn place(context: &Context<'_>, state: &mut State, i: usize, idle_value: f64, ea
         };
         let mut step = best_step(context, state, &demand);
         if step.is_none_or(|step| step.placement().usd_per_share >= skip_usd) {
-            // Dearer than leaving it: only what has to be served is.
+            // More expensive than leaving it: only what has to be served is.
             demand.share = state.missing(problem, i).min(room);
             demand.most_rank = f64::INFINITY;
             if demand.share <= SHARE_EPSILON {
@@ -129,7 +129,7 @@ fn best_step(context: &Context<'_>, state: &State, demand: &Demand) -> Option<St
     // No placement on a new pair costs less per share than the candidate's value, so most need no look.
     let (sorted, others) = candidates.of_type(demand.query_type);
     let budget_usd = if state.relaxed { f64::INFINITY } else { state.budget_left_usd };
-    let is_dear = |candidate: &Candidate, bound: f64| switches.coverage_ranking && candidate.value >= bound;
+    let is_expensive = |candidate: &Candidate, bound: f64| switches.coverage_ranking && candidate.value >= bound;
     let is_affordable = |candidate: &Candidate| candidate.open_usd <= budget_usd;
     let consider = |candidate: &Candidate, best: &mut Option<Placement>| {
         let bound = bound(best);
@@ -141,7 +141,7 @@ fn best_step(context: &Context<'_>, state: &State, demand: &Demand) -> Option<St
     };
     let mut all_cheap = true;
     for candidate in sorted {
-        if is_dear(candidate, bound(&best)) {
+        if is_expensive(candidate, bound(&best)) {
             all_cheap = false;
             break;
         }
@@ -151,7 +151,7 @@ fn best_step(context: &Context<'_>, state: &State, demand: &Demand) -> Option<St
     }
     // The others are no cheaper; where there is a budget they stand by what it takes to open them.
     for candidate in others.iter().take_while(|candidate| all_cheap && is_affordable(candidate)) {
-        if !is_dear(candidate, bound(&best)) {
+        if !is_expensive(candidate, bound(&best)) {
             consider(candidate, &mut best);
         }
     }

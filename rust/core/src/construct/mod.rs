@@ -1,10 +1,10 @@
-//! GH, the greedy heuristic: one construction and what tidies it up.
+//! GH, the greedy heuristic: one construction and what post-optimises it.
 //!
 //! The construction opens at least one path for every query type (coverage phase), then fills the types by falling
 //! arrival rate. Its three mechanisms can be turned off one by one through [`Switches`]: M1 selects one TP/PP per
 //! (query type, model, tier), M2 ranks candidates by added cost per share that they can really cover, M3 moves an
 //! active (model, tier) to a larger TP/PP before a new pair is opened. Source: Cheng & Nguyen, "Fast Heterogeneous
-//! Serving", arXiv 2604.07472, whose greedy heuristic this extends by prices for the SLO allowances and by tidying up.
+//! Serving", arXiv 2604.07472, whose greedy heuristic this extends by prices for the SLO allowances and by post-optimisation.
 
 mod candidates;
 mod context;
@@ -13,14 +13,14 @@ mod demand;
 mod exchange;
 mod greedy;
 mod missing;
+mod post_optimisation;
 mod prices;
 mod ranking;
+mod repair;
 mod scarcity;
 mod slot;
-mod squeeze;
 mod starts;
 mod state;
-mod tidy;
 mod upgrade;
 mod work;
 
@@ -29,10 +29,10 @@ use crate::{Deployment, Plan, Problem, Result, Routing, SolveParams, Status, Sto
 use candidates::Candidates;
 use context::Context;
 use coverage::MixPart;
+use post_optimisation::PostOptimisation;
 use prices::LimitPrices;
-use squeeze::Worth;
+use repair::FlowValue;
 use state::{State, NONE, SHARE_EPSILON};
-use tidy::Tidying;
 use work::Work;
 
 /// Memory of constructions for one problem; it does not grow any more after the first few.
@@ -46,9 +46,9 @@ pub struct Workspace {
     state: State,
     best: State,
     has_best: bool,
-    /// How far the state and the best one have been tidied.
-    tidying: Tidying,
-    best_tidying: Tidying,
+    /// How far the state and the best one have been post-optimised.
+    post_optimisation: PostOptimisation,
+    best_post_optimisation: PostOptimisation,
     scratch: Scratch,
     work: Work,
     construction: Construction,
@@ -64,7 +64,7 @@ struct Scratch {
     left: Vec<f64>,
     mix: Vec<MixPart>,
     fallback_usd: Vec<f64>,
-    worths: Vec<Worth>,
+    flow_values: Vec<FlowValue>,
 }
 
 impl Workspace {
@@ -157,7 +157,7 @@ impl Construction {
 }
 
 /// One greedy construction that fills the query types in `order`, which names each of them once, without the
-/// comparing and tidying of [`greedy_heuristic`].
+/// comparing and post-optimisation of [`greedy_heuristic`].
 ///
 /// `workspace` may have served other constructions of the same problem, never of another.
 pub fn construct<'a>(
@@ -175,7 +175,7 @@ pub fn construct<'a>(
 }
 
 /// The whole greedy heuristic with the query types in `order`, which names each of them once: the best of a few
-/// constructions, each tidied up.
+/// constructions, each post-optimised.
 ///
 /// `workspace` may have served other constructions of the same problem, never of another. Where `stop` ends it early,
 /// the best so far is returned.

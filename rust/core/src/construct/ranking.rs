@@ -7,7 +7,7 @@ use super::slot::Slot;
 use super::state::{State, SHARE_EPSILON};
 use crate::Problem;
 
-/// Shares below this are taken only to finish a type: crumbs on many routes help nobody.
+/// Shares below this are taken only to finish a type: crumbs on many routes help no one.
 const SMALLEST_SHARE: f64 = 1e-4;
 
 /// A share of a query type for a route, with the replicas that it needs.
@@ -86,7 +86,7 @@ pub(super) fn best_placement(
     let replica_usd = candidates.replica_usd[a];
     let opens = slot.is_none();
     let least_replicas = if opens { f64::from(problem.min_replicas(a)) } else { 1.0 };
-    // What is added costs at least what is used of it, and the part of the rest that nobody else is expected to use.
+    // What is added costs at least what is used of it, and the part of the rest that no other is expected to use.
     let load = table.load(route);
     let added = demand.idle_value * load + (1.0 - demand.idle_value) * load.max(least_replicas / most);
     if demand.by_coverage && least + replica_usd * added >= bound {

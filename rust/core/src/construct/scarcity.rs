@@ -57,14 +57,14 @@ pub(super) fn storage_price(problem: &Problem, state: &State) -> f64 {
 }
 
 /// The query types by falling worth of serving them for what they use of the priced limits.
-pub(super) fn falling_worth(problem: &Problem, candidates: &Candidates, order: &mut [u32]) {
-    let worth = |i: u32| {
+pub(super) fn falling_value(problem: &Problem, candidates: &Candidates, order: &mut [u32]) {
+    let value = |i: u32| {
         let usd = candidates.types[i as usize].usd;
         let must = problem.query_types.max_unmet[i as usize] < 1.0;
         (must, problem.unmet_usd(i as usize) / usd.max(f64::MIN_POSITIVE))
     };
     order.sort_by(|&x, &y| {
-        let (x, y) = (worth(x), worth(y));
+        let (x, y) = (value(x), value(y));
         y.0.cmp(&x.0).then(y.1.total_cmp(&x.1))
     });
 }

@@ -3,11 +3,11 @@
 use super::context::Context;
 use super::coverage::{Coverage, Start};
 use super::greedy::{build, fill_all, settle};
+use super::post_optimisation::Attempts;
 use super::prices::LimitPrices;
+use super::repair::repair_limits;
 use super::scarcity;
-use super::squeeze::squeeze;
 use super::state::{State, NONE};
-use super::tidy::Attempts;
 use super::Workspace;
 use crate::{Problem, Stop, Switches};
 
@@ -20,7 +20,7 @@ const AMPLE: [Start; 2] = [start(Coverage::Joint, 1.0, true), start(Coverage::Ev
 /// Starts where limits are scarce.
 const SCARCE: [Start; 3] =
     [start(Coverage::Joint, 1.0, true), start(Coverage::EveryType, 1.0, false), start(Coverage::None, 0.0, true)];
-/// How dear storage is made in each of these, where it is scarce.
+/// How expensive storage is made in each of these, where it is scarce.
 const STORAGE_FACTORS: [f64; 3] = [0.5, 2.0, 0.1];
 /// The start of a construction that stands for itself.
 pub(super) const SINGLE: Start = start(Coverage::EveryType, 1.0, false);
@@ -40,12 +40,12 @@ pub(super) fn best_of_starts(
     workspace.prepare(problem, switches);
     let mut last_order = compare(problem, order, switches, workspace, stop);
     if workspace.candidates.has_points && !stop.should_stop() {
-        // A point of many replicas is cheap for types that fill it together and dear for each alone: both are tried.
+        // A point of many replicas is cheap for types that fill it together and expensive for each alone: both are tried.
         workspace.price_idle(problem);
         last_order = compare(problem, order, switches, workspace, stop);
     }
     finish(problem, last_order.as_deref().unwrap_or(order), switches, workspace, stop);
-    repair(problem, order, switches, workspace, stop);
+    construct_again(problem, order, switches, workspace, stop);
     workspace.state.clone_from(&workspace.best);
 }
 
@@ -71,7 +71,7 @@ fn compare(
     let storage_usd_per_gb = scarcity::storage_price(problem, &workspace.state);
     workspace.reprice(problem, &prices);
     let mut order = order.to_vec();
-    scarcity::falling_worth(problem, &workspace.candidates, &mut order);
+    scarcity::falling_value(problem, &workspace.candidates, &mut order);
     for (start, storage_factor) in SCARCE.iter().zip(STORAGE_FACTORS) {
         if storage_usd_per_gb > 0.0 {
             prices.storage_usd_per_gb = storage_factor * storage_usd_per_gb;
@@ -85,25 +85,27 @@ fn compare(
     Some(order)
 }
 
-/// Builds and tidies one solution and keeps it where it is the best; `false` where it exceeds limits that it ignored
-/// and may not be squeezed into them.
+/// Builds and post-optimises one solution and keeps it where it is the best; `false` where it exceeds limits that it ignored
+/// and may not be repaired to keep them them.
 fn attempt(
     problem: &Problem,
     order: &[u32],
     switches: Switches,
     start: &Start,
-    may_squeeze: bool,
+    may_repair: bool,
     workspace: &mut Workspace,
     stop: &Stop,
 ) -> bool {
-    let Workspace { candidates, state, scratch, best, has_best, tidying, best_tidying, work, .. } = workspace;
+    let Workspace {
+        candidates, state, scratch, best, has_best, post_optimisation, best_post_optimisation, work, ..
+    } = workspace;
     let context = Context { problem, candidates, switches, closed: NONE, most_usd: f64::INFINITY, work };
     build(&context, state, scratch, start, order);
     if start.relaxed && state.violation(problem) > 0.0 {
-        if !may_squeeze {
+        if !may_repair {
             return false;
         }
-        squeeze(problem, candidates, state, scratch);
+        repair_limits(problem, candidates, state, scratch);
         for &i in order {
             settle(problem, state, i as usize);
         }
@@ -111,26 +113,33 @@ fn attempt(
     }
     state.relaxed = false;
     let tuning = &candidates.tuning;
-    tidying.restart();
-    tidying.tidy(&context, state, scratch, order, Attempts(tuning.tries, tuning.tries_per_type), stop);
+    post_optimisation.restart();
+    post_optimisation.run(&context, state, scratch, order, Attempts(tuning.tries, tuning.tries_per_type), stop);
     if !*has_best || state.is_better_than(problem, best.total_missing(problem), best.cost_usd) {
         best.clone_from(state);
-        best_tidying.clone_from(tidying);
+        best_post_optimisation.clone_from(post_optimisation);
         *has_best = true;
     }
     true
 }
 
-/// Tidies the best one further.
+/// Post-optimises the best one further.
 fn finish(problem: &Problem, order: &[u32], switches: Switches, workspace: &mut Workspace, stop: &Stop) {
-    let Workspace { candidates, scratch, best, best_tidying, work, .. } = workspace;
+    let Workspace { candidates, scratch, best, best_post_optimisation, work, .. } = workspace;
     let context = Context { problem, candidates, switches, closed: NONE, most_usd: f64::INFINITY, work };
     let tuning = &candidates.tuning;
-    best_tidying.tidy(&context, best, scratch, order, Attempts(tuning.best_tries, tuning.best_tries_per_type), stop);
+    best_post_optimisation.run(
+        &context,
+        best,
+        scratch,
+        order,
+        Attempts(tuning.best_tries, tuning.best_tries_per_type),
+        stop,
+    );
 }
 
-/// Constructs anew with the types that found no place at the front of the order, until all have one.
-fn repair(problem: &Problem, order: &[u32], switches: Switches, workspace: &mut Workspace, stop: &Stop) {
+/// Constructs again with the types that found no place at the front of the order, until all have one.
+fn construct_again(problem: &Problem, order: &[u32], switches: Switches, workspace: &mut Workspace, stop: &Stop) {
     if workspace.best.total_missing(problem) == 0.0 {
         return;
     }

@@ -12,7 +12,7 @@ pub(super) struct Work {
 }
 
 impl Work {
-    /// Begins anew.
+    /// Starts again from 0.
     pub(super) fn restart(&self) {
         self.steps.set(0);
     }

@@ -116,7 +116,7 @@ pub struct Basis {
     pub performance_model: Option<String>,
     /// Where its efficiencies or measurements come from.
     pub calibration: Vec<String>,
-    /// Facts that nobody has verified.
+    /// Facts that no one has verified.
     pub unverified: Vec<String>,
     /// Error rates that are no published numbers.
     #[serde(skip_serializing_if = "Vec::is_empty")]

@@ -9,7 +9,7 @@ use std::time::{Duration, SystemTime};
 use flate2::write::GzEncoder;
 use flate2::Compression;
 
-/// A temporary file that nobody wrote to for so long has no writer any more.
+/// A temporary file that no one wrote to for so long has no writer any more.
 const ABANDONED: Duration = Duration::from_secs(600);
 /// Most characters of a file's name in that of its temporary file.
 const MOST_NAME: usize = 100;

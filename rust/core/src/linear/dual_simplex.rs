@@ -73,7 +73,7 @@ pub(crate) struct DualSimplex {
     pivots_since_refactorization: u32,
     stale_values: bool,
     stale_inverse: bool,
-    /// Reduced costs are to be computed anew.
+    /// Reduced costs are to be recomputed.
     stale_costs: bool,
     /// About how many elementary steps all solves since the creation took.
     work: u64,
@@ -283,7 +283,7 @@ impl DualSimplex {
                     self.compute_column(entering);
                     if !self.pivot(leaving, entering, infeasibility) {
                         if self.pivots_since_refactorization == 0 {
-                            // Factorized anew it would come to the same.
+                            // Refactorised, it would be the same.
                             return LinearStatus::PivotLimit;
                         }
                         self.refactorize();

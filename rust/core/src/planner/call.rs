@@ -2,8 +2,8 @@
 
 use rand_pcg::Pcg64Mcg;
 
+use super::payoff::{is_short, Kept};
 use super::solutions::{deployments, descend_to_feasibility, SolutionPool};
-use super::worth::{is_short, Kept};
 use crate::routing::RoutingProgram;
 use crate::search::{LocalSearch, Market, Running, SearchLimits, SearchState};
 use crate::tuning::{PlannerTuning, SearchTuning};

@@ -1,12 +1,12 @@
-//! Full re-planning: deployments, too, are chosen anew, as far as that pays.
+//! Full re-planning: deployments, too, are chosen again, as far as that pays.
 //!
-//! Starts, in this order: what runs, with the cost of starting more inside the objective; where that ends dearer beside the
+//! Starts, in this order: what runs, with the cost of starting more inside the objective; where that ends more expensive beside the
 //! [`Relaxation`] than what was found before, a dive from that, which is kept from call to call with its basis (first, where
 //! what runs is not enough); plans that were good before. Calls that intensify, see [`IntensificationPolicy`], look for the best whole counts of what
 //! they have, make more dives, move every other time within a wider [`Kernel`], other configurations each time, and perturb the
 //! best until their work is done. What one call does not find, a later one finds, since its starts are the best that was found.
 //!
-//! Prices, and the configurations that they favour, follow the rates and are computed anew only after the rates have drifted,
+//! Prices, and the configurations that they favour, follow the rates and are recomputed only after the rates have drifted,
 //! prices or pools have changed, or they no longer agree with the relaxation; and within a call whose first descents end far
 //! above that, since it is then what the search moves within that is at fault.
 
@@ -15,9 +15,9 @@ use rand_pcg::Pcg64Mcg;
 use super::call::{limits, search_from, Call, First, Next, Outcome};
 use super::intensification::IntensificationPolicy;
 use super::kernel::Kernel;
+use super::payoff::{payback, pays_off, Kept};
 use super::relaxation::Relaxation;
 use super::solutions::{deployments, descend_to_feasibility, SolutionPool};
-use super::worth::{is_worth_it, payback, Kept};
 use crate::search::{CountTree, DearestFirst, LocalSearch, Market, NearestFirst, Running, SearchState};
 use crate::splitmix::stream;
 use crate::tuning::{PlannerTuning, SearchTuning};
@@ -73,7 +73,7 @@ impl Reoptimiser {
         self.is_stale = true;
     }
 
-    /// Whether the market has to be priced anew for the numbers of `problem`, for which all routes have to be up to date.
+    /// Whether the market has to be priced again for the numbers of `problem`, for which all routes have to be up to date.
     pub(super) fn is_due(&self, problem: &Problem) -> bool {
         let rates = &problem.query_types.rate_per_h;
         let far = |(now, then): (&f64, &f64)| *now > self.tuning.drift * then || *then > self.tuning.drift * now;
@@ -125,7 +125,7 @@ impl Reoptimiser {
         };
         let Call { solutions: SolutionPool { best, plans }, kept_state, .. } = call;
         let gap = self.gap_of(&best);
-        let next = is_worth_it(problem, params, kept, &kept_state, &best).then(|| Next {
+        let next = pays_off(problem, params, kept, &kept_state, &best).then(|| Next {
             deployments: deployments(&best),
             usd: best.total_usd() - best.starting_usd(),
             program: best.into_program(),
@@ -165,7 +165,7 @@ impl Reoptimiser {
         false
     }
 
-    /// Solves the relaxation for the present numbers, over new members where the market was priced anew.
+    /// Solves the relaxation for the present numbers, over new members where the market was priced again.
     fn relax(&mut self, call: &mut Call<'_, '_>, is_priced: bool) {
         let (state, kept) = (&call.search.state, call.kept.deployments);
         let work = if is_priced {
@@ -300,7 +300,7 @@ impl Reoptimiser {
         self.kernel.with(entries)
     }
 
-    /// Lets the market follow the rates; whether it was priced anew.
+    /// Lets the market follow the rates; whether it was priced again.
     fn follow(&mut self, problem: &Problem) -> bool {
         let rates = &problem.query_types.rate_per_h;
         let is_due = self.is_due(problem);

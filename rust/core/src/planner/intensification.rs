@@ -17,15 +17,15 @@ impl IntensificationPolicy {
         Self { tuning, gap: f64::INFINITY, credit: tuning.most_credit }
     }
 
-    /// Whether a call intensifies whose first descents ended at `gap`, the cost over the value of the relaxation. It does where
-    /// it `must`, where that is dear and there is credit, and where the credit is full. What leaves queries unserved,
-    /// `is_short`, is dear: what it cost before may have left as many.
+    /// Whether a call intensifies whose first descents ended at `gap`, the cost over the value of the relaxation: where it
+    /// `must`, where the gap is wider than before and there is credit, and where the credit is full. What leaves queries unserved,
+    /// `is_short`, counts as wider: what it cost before may have left as many.
     pub(super) fn intensifies(&mut self, gap: f64, is_short: bool, must: bool) -> bool {
         self.credit = (self.credit + 1.0).min(self.tuning.most_credit);
         let is_above = |share: f64| gap > self.gap * (1.0 + share);
-        let is_dear = (is_short || is_above(self.tuning.dear)) && self.credit >= self.tuning.cost;
-        let is_very_dear = is_above(self.tuning.very_dear) && self.credit >= -self.tuning.most_debt;
-        let intensifies = must || is_dear || is_very_dear || self.credit >= self.tuning.most_credit;
+        let is_wider = (is_short || is_above(self.tuning.wider)) && self.credit >= self.tuning.cost;
+        let is_much_wider = is_above(self.tuning.much_wider) && self.credit >= -self.tuning.most_debt;
+        let intensifies = must || is_wider || is_much_wider || self.credit >= self.tuning.most_credit;
         if intensifies {
             self.credit = (self.credit - self.tuning.cost).max(-self.tuning.most_debt - self.tuning.cost);
         }

@@ -31,7 +31,7 @@ impl Kernel {
         Self { sizes, favoured: Vec::new(), others: Vec::new(), drawn: Vec::new(), kept: Vec::new(), rng }
     }
 
-    /// Chooses anew by the prices of `market`.
+    /// Chooses again by the prices of `market`.
     pub(super) fn price(&mut self, problem: &Problem, market: &Market) {
         let num_types = problem.num_query_types();
         let sizes = &self.sizes;

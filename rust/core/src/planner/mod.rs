@@ -15,23 +15,24 @@ mod kernel;
 mod next_plan;
 mod params;
 mod partial;
+mod payoff;
 mod rank;
 mod ready;
 mod relaxation;
 mod solutions;
 mod transition;
 mod update;
-mod worth;
 
 use call::{First, Next, Outcome};
 use full::Reoptimiser;
 pub use params::{PlannerParams, TransitionCosts};
 use partial::{changes, Course};
+use payoff::Kept;
 use rank::Rank;
 pub use transition::{Action, Step, Transition};
-use worth::Kept;
 
 use crate::check::gate;
+use crate::ledger::is_one_per_pair;
 use crate::linear::LinearStatus;
 use crate::routing::RoutingProgram;
 use crate::{solve, CancelToken, Deployment, Error, Method, Plan, Problem, ProblemData, Result, SolveParams, Status};
@@ -167,10 +168,9 @@ impl Planner {
     pub fn recover(&mut self) {
         let before = std::mem::take(&mut self.before);
         if before.rates.len() == self.problem.num_query_types() {
-            // They were valid before.
             self.problem.put_rates(&before.rates);
-            let _ = self.problem.set_prices(&before.prices);
-            let _ = self.problem.set_pools(&before.pools);
+            self.problem.put_prices(&before.prices);
+            self.problem.put_pools(&before.pools);
         }
         self.problem.derive_routes();
         self.has_old_routes = false;
@@ -197,7 +197,7 @@ impl Planner {
         Ok(&self.plan)
     }
 
-    /// Makes the next plan, with deployments chosen anew as far as a change pays for itself.
+    /// Makes the next plan, with deployments chosen again as far as a change pays for itself.
     fn choose(&mut self, update: &Update<'_>) -> Result<&Plan> {
         self.follow(update)?;
         if self.go_on_to_target() {
@@ -312,7 +312,7 @@ impl Planner {
         next_plan::deployments(&self.program)
     }
 
-    /// Brings all routes up to date; true where that made the routing program anew, which then has to be solved.
+    /// Brings all routes up to date; true where that rebuilt the routing program, which then has to be solved.
     fn renew_routes(&mut self) -> bool {
         let is_new = std::mem::take(&mut self.has_old_routes) && self.problem.derive_routes();
         if is_new {
@@ -321,7 +321,7 @@ impl Planner {
         is_new
     }
 
-    /// Makes all that refers to routes by their position anew.
+    /// Rebuilds all that refers to routes by their position.
     fn begin_anew(&mut self, deployments: &[Deployment]) {
         self.program = RoutingProgram::of_deployments(&self.problem, deployments);
         self.reoptimiser = Reoptimiser::new(&self.problem, &self.params);
@@ -359,12 +359,9 @@ fn solve_routing(problem: &Problem, program: &mut RoutingProgram) -> bool {
 
 /// Refuses what a planner could not keep: two configurations on one (model, tier).
 fn check_pairs(problem: &Problem, plan: &Plan) -> Result<()> {
-    let mut pairs: Vec<usize> =
-        plan.deployments.iter().map(|deployment| problem.pair(deployment.configuration as usize)).collect();
-    pairs.sort_unstable();
-    match pairs.windows(2).any(|two| two[0] == two[1]) {
-        true => Err(Error::invalid("plan", "has two configurations on one (model, tier)")),
-        false => Ok(()),
+    match is_one_per_pair(problem, &plan.deployments) {
+        true => Ok(()),
+        false => Err(Error::invalid("plan", "has two configurations on one (model, tier)")),
     }
 }
 

@@ -5,9 +5,6 @@ use std::fmt;
 use crate::routing::RoutingProgram;
 use crate::{Deployment, Plan, PlannerParams, Problem, Result, Routing, Status, StopReason, FEASIBILITY_TOLERANCE};
 
-/// Shares below this are rounding.
-pub(super) const LEAST_FRACTION: f64 = 1e-12;
-
 /// The deployments of a program, by rising configuration where its slots are.
 pub(super) fn deployments(program: &RoutingProgram) -> Vec<Deployment> {
     let used = (0..program.num_slots()).filter_map(|slot| Some((program.configuration(slot)?, program.replicas(slot))));
@@ -16,17 +13,7 @@ pub(super) fn deployments(program: &RoutingProgram) -> Vec<Deployment> {
 
 /// The plan of a solved program.
 pub(super) fn make(problem: &Problem, program: &RoutingProgram, params: &PlannerParams) -> Result<Plan> {
-    let num_types = problem.num_query_types();
-    let mut served = vec![0.0_f64; num_types];
-    let mut routing = Routing::default();
-    program.for_each_route(problem, |i, a, fraction| {
-        if fraction > LEAST_FRACTION {
-            routing.query_type.push(i as u32);
-            routing.configuration.push(a as u32);
-            routing.fraction.push(fraction.min(1.0));
-            served[i] += fraction.min(1.0);
-        }
-    });
+    let (mut routing, mut served) = program.traffic(problem);
     whole(&mut routing, &mut served);
     let max_unmet = &problem.query_types.max_unmet;
     let is_short = |i: usize| program.shortage(i) > 0.5 * FEASIBILITY_TOLERANCE;
@@ -40,7 +27,7 @@ pub(super) fn make(problem: &Problem, program: &RoutingProgram, params: &Planner
             unmet
         }
     };
-    let unmet: Vec<f64> = (0..num_types).map(unmet).collect();
+    let unmet: Vec<f64> = (0..served.len()).map(unmet).collect();
     let message = shortcomings(problem, &unmet, program);
     let mut plan = Plan::from_solution(problem, deployments(program), &routing, unmet)?;
     plan.method = "planner".to_owned();

@@ -8,7 +8,7 @@
 //! No step serves fewer queries than the poorer of the present plan and the target would.
 //!
 //! All steps lead nearer to the target, and each way around ends with more of the target deployed, so that calls arrive.
-//! What cannot be reached at all is left out of the target, which is then chosen anew.
+//! What cannot be reached at all is left out of the target, which is then chosen again.
 
 mod room;
 mod steps;

@@ -16,7 +16,7 @@ impl Planner {
         self.enforce(update.ready)
     }
 
-    /// The next plan, with deployments chosen anew as far as a change pays for itself; see [`crate::PlannerParams`]. Never
+    /// The next plan, with deployments chosen again as far as a change pays for itself; see [`crate::PlannerParams`]. Never
     /// worse than what [`Planner::reroute`] would return.
     ///
     /// With [`Update::ready`] it is the plan in force on the way to [`Planner::plan`]: its deployments are what should run now,

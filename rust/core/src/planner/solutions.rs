@@ -54,7 +54,7 @@ pub(super) fn deployments(state: &SearchState<'_>) -> Vec<Deployment> {
     deployments
 }
 
-/// Descends; where shortage is left, makes it dearer and descends again.
+/// Descends; where shortage is left, raises its price and descends again.
 pub(super) fn descend_to_feasibility(search: &mut LocalSearch<'_>, limits: &SearchLimits<'_>, tuning: &PlannerTuning) {
     search.settle_by(tuning.escalation, limits, true);
 }

@@ -8,15 +8,17 @@
 mod begun;
 mod steps;
 
-use std::cmp::Ordering;
+use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap, HashSet};
 
 pub use steps::{Action, Step, Transition};
 
-use super::next_plan::{whole, LEAST_FRACTION};
+use super::next_plan::whole;
+use crate::heap::{Entry, Total};
+use crate::ledger::Ledger;
 use crate::linear::LinearStatus;
 use crate::routing::RoutingProgram;
-use crate::{Deployment, Error, Plan, Problem, Result, Routing, TransitionCosts, FEASIBILITY_TOLERANCE, NO_POOL};
+use crate::{Deployment, Error, Plan, Problem, Result, Routing, TransitionCosts};
 
 /// States whose share is solved for, and states looked at, before the search stops proving that there is no better order.
 const MOST_SHARES: usize = 2_000;
@@ -73,35 +75,14 @@ type State = Vec<u32>;
 struct Node {
     /// Lowest share so far, cut at the floor.
     lowest: f64,
-    /// Replicas still to start, and to stop.
-    starts: u64,
-    stops: u64,
-    number: usize,
+    /// Replicas still to start and to stop.
+    left: u64,
     parent: usize,
     state: State,
 }
 
-impl PartialEq for Node {
-    fn eq(&self, other: &Self) -> bool {
-        self.cmp(other) == Ordering::Equal
-    }
-}
-
-impl Eq for Node {}
-
-impl PartialOrd for Node {
-    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
-        Some(self.cmp(other))
-    }
-}
-
-impl Ord for Node {
-    /// The greatest comes first: the highest share, then the least that is left to start and to stop, then the oldest.
-    fn cmp(&self, other: &Self) -> Ordering {
-        let left = |node: &Self| (node.starts, node.stops, node.number);
-        self.lowest.total_cmp(&other.lowest).then_with(|| left(other).cmp(&left(self)))
-    }
-}
+/// A node in the queue: the highest share comes first, then the least that is left to start and to stop, then the oldest.
+type Open = Entry<(Total, Reverse<(u64, u64, usize)>), Node>;
 
 pub(super) struct Walk<'p> {
     problem: &'p Problem,
@@ -237,16 +218,7 @@ impl<'p> Walk<'p> {
 
     /// The routing of the last solve, and the share of each query type that it serves.
     fn serving(&self) -> (Routing, Vec<f64>) {
-        let mut routing = Routing::default();
-        let mut served = vec![0.0; self.problem.num_query_types()];
-        self.program.for_each_route(self.problem, |i, a, fraction| {
-            if fraction > LEAST_FRACTION {
-                routing.query_type.push(i as u32);
-                routing.configuration.push(a as u32);
-                routing.fraction.push(fraction.min(1.0));
-                served[i] += fraction.min(1.0);
-            }
-        });
+        let (mut routing, mut served) = self.program.traffic(self.problem);
         whole(&mut routing, &mut served);
         served.iter_mut().for_each(|share| *share = share.min(1.0));
         (routing.sorted(), served)
@@ -260,23 +232,13 @@ impl<'p> Walk<'p> {
     /// Whether every limit holds for the replicas of `state` if `tokens_gb` GB of tokens are stored.
     fn fits_beside(&self, state: &[u32], tokens_gb: f64) -> bool {
         let problem = self.problem;
-        let mut gpus = vec![0.0; problem.num_pools()];
-        let (mut usd, mut gb) = (tokens_gb * problem.horizon_h * problem.storage_usd_per_gb_h, tokens_gb);
+        let mut ledger = Ledger::new(problem);
         for (&a, &replicas) in self.configurations.iter().zip(state) {
-            let (a, replicas) = (a as usize, f64::from(replicas));
-            usd += replicas * problem.replica_usd(a);
-            if replicas > 0.0 {
-                usd += problem.weights_usd(a);
-                gb += problem.configurations.weights_gb[a];
-            }
-            if problem.pool(a) != NO_POOL {
-                gpus[problem.pool(a) as usize] += replicas * problem.gpus_per_replica(a);
-            }
+            ledger.change(problem, a as usize, 0, replicas);
         }
-        let within = |used: f64, limit: f64| used <= limit * (1.0 + FEASIBILITY_TOLERANCE);
-        within(usd, problem.budget_usd)
-            && within(gb, problem.storage_gb)
-            && gpus.iter().zip(&problem.pools.max_gpus).all(|(&used, &limit)| within(used, limit))
+        ledger.weights_gb += tokens_gb;
+        ledger.weights_usd += tokens_gb * problem.horizon_h * problem.storage_usd_per_gb_h;
+        ledger.keeps_budget_and_pools(problem, 0.0) && ledger.keeps_storage(problem, 0.0)
     }
 
     /// The order of states whose lowest share is highest, and whether that is proven.
@@ -289,13 +251,13 @@ impl<'p> Walk<'p> {
         let mut seen: HashSet<State> = HashSet::new();
         let mut shares: HashMap<State, f64> = HashMap::new();
         let mut number = 0;
-        heap.push(self.node(floor, number, usize::MAX, self.first.clone()));
-        while let Some(node) = heap.pop() {
+        heap.push(self.open(floor, number, usize::MAX, self.first.clone()));
+        while let Some(Open { item: node, .. }) = heap.pop() {
             if !seen.insert(node.state.clone()) {
                 continue;
             }
             let position = closed.len();
-            let is_goal = node.starts + node.stops == 0;
+            let is_goal = node.left == 0;
             closed.push(node);
             if is_goal {
                 return (path(&closed, position), true);
@@ -319,13 +281,11 @@ impl<'p> Walk<'p> {
                     }
                 };
                 number += 1;
-                heap.push(self.node(lowest, number, position, state));
+                heap.push(self.open(lowest, number, position, state));
             }
         }
         // Too many states: from the furthest of them, what has to stop stops first.
-        let furthest = (0..closed.len())
-            .min_by_key(|&position| closed[position].starts + closed[position].stops)
-            .unwrap_or_default();
+        let furthest = (0..closed.len()).min_by_key(|&position| closed[position].left).unwrap_or_default();
         let mut states = path(&closed, furthest);
         for stops in [true, false] {
             for slot in 0..self.last.len() {
@@ -339,13 +299,14 @@ impl<'p> Walk<'p> {
         (states, false)
     }
 
-    fn node(&self, lowest: f64, number: usize, parent: usize, state: State) -> Node {
+    fn open(&self, lowest: f64, number: usize, parent: usize, state: State) -> Open {
         let (mut starts, mut stops) = (0, 0);
         for (&now, &then) in state.iter().zip(&self.last) {
             starts += u64::from(then.saturating_sub(now));
             stops += u64::from(now.saturating_sub(then));
         }
-        Node { lowest, starts, stops, number, parent, state }
+        let item = Node { lowest, left: starts + stops, parent, state };
+        Entry { key: (Total(lowest), Reverse((starts, stops, number))), item }
     }
 
     /// States one step on: more replicas at once first, down to one.

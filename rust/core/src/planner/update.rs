@@ -38,9 +38,12 @@ impl Planner {
         if update.prices.is_some() || update.pools.is_some() {
             self.reoptimiser.distrust_prices();
         }
-        // Checked before, these cannot fail.
-        let _ = update.prices.map(|prices| self.problem.set_prices(prices));
-        let _ = update.pools.map(|pools| self.problem.set_pools(pools));
+        if let Some(prices) = update.prices {
+            self.problem.put_prices(prices);
+        }
+        if let Some(pools) = update.pools {
+            self.problem.put_pools(pools);
+        }
         for (index, &lost) in update.failed.unwrap_or_default().iter().enumerate().filter(|entry| *entry.1 > 0) {
             let a = self.plan.deployments[index].configuration as usize;
             let slot = (0..self.program.num_slots()).find(|&slot| self.program.configuration(slot) == Some(a));

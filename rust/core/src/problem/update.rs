@@ -1,6 +1,6 @@
 //! Changing the numbers of a problem in place: rates, prices and pools, for a planner that owns its copy.
 //!
-//! The result equals [`Problem::new`] of the changed data; only what changes is validated and derived anew. A problem
+//! The result equals [`Problem::new`] of the changed data; only what changes is validated and derived again. A problem
 //! that is shared stays immutable: these methods need `&mut`.
 
 use super::routes::{is_usable, latency_usd, route_table};
@@ -26,8 +26,7 @@ impl Problem {
     /// [`crate::Error::Invalid`] names the entry `prices[k]` that is not finite or negative, or the wrong length.
     pub fn set_prices(&mut self, gpu_usd_per_h: &[f64]) -> Result<()> {
         self.check_prices(gpu_usd_per_h)?;
-        self.data.tiers.gpu_usd_per_h.copy_from_slice(gpu_usd_per_h);
-        self.derive_limits();
+        self.put_prices(gpu_usd_per_h);
         Ok(())
     }
 
@@ -38,8 +37,7 @@ impl Problem {
     /// [`crate::Error::Invalid`] names the entry `pools[g]` that is NaN or negative, or the wrong length.
     pub fn set_pools(&mut self, max_gpus: &[f64]) -> Result<()> {
         self.check_pools(max_gpus)?;
-        self.data.pools.max_gpus.copy_from_slice(max_gpus);
-        self.derive_limits();
+        self.put_pools(max_gpus);
         Ok(())
     }
 
@@ -91,6 +89,18 @@ impl Problem {
         for (i, usd) in self.unmet_usd.iter_mut().enumerate() {
             *usd = self.data.horizon_h * q.rate_per_h[i] * q.unmet_usd_per_query[i];
         }
+    }
+
+    /// Sets checked prices.
+    pub(crate) fn put_prices(&mut self, gpu_usd_per_h: &[f64]) {
+        self.data.tiers.gpu_usd_per_h.copy_from_slice(gpu_usd_per_h);
+        self.derive_limits();
+    }
+
+    /// Sets checked pools.
+    pub(crate) fn put_pools(&mut self, max_gpus: &[f64]) {
+        self.data.pools.max_gpus.copy_from_slice(max_gpus);
+        self.derive_limits();
     }
 
     /// Derives the coefficients of every route from the rates. True where other routes than before can carry a share that

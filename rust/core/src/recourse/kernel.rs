@@ -20,16 +20,16 @@ pub(super) struct Kernel {
 }
 
 /// A route's configuration, what it is worth per USD of rental, and the replicas that its whole query type takes.
-struct Worth {
+struct RouteValue {
     configuration: u32,
-    worth: f64,
+    value_per_usd: f64,
     needed: f64,
 }
 
 impl Kernel {
     pub(super) fn new(problem: &Problem, inflation: Inflation, starts: &[Vec<Deployment>]) -> Self {
         let num_configurations = problem.num_configurations();
-        let mut by_type: Vec<Vec<Worth>> = (0..problem.num_query_types()).map(|_| Vec::new()).collect();
+        let mut by_type: Vec<Vec<RouteValue>> = (0..problem.num_query_types()).map(|_| Vec::new()).collect();
         let mut total = vec![0.0; num_configurations];
         let mut best: Vec<(f64, f64)> = vec![(-1.0, 0.0); num_configurations];
         let (routes, types) = (&problem.routes, &problem.query_types);
@@ -39,14 +39,14 @@ impl Kernel {
                 * chance(types.error_slo[i], routes.error[route], inflation.error);
             let load = types.rate_per_h[i] / 3600.0 * routes.busy_s[route] / problem.max_utilization_of(a);
             let value_usd = problem.unmet_usd(i) * (1.0 / load.max(1e-12)).min(1.0) * chance;
-            let worth = value_usd / problem.replica_usd(a).max(1e-9);
+            let value_per_usd = value_usd / problem.replica_usd(a).max(1e-9);
             let needed = (load * (1.0 + inflation.latency) / 2.0).ceil().max(f64::from(problem.min_replicas(a)));
-            total[a] += worth;
-            if worth >= best[a].0 {
-                best[a] = (worth, needed);
+            total[a] += value_per_usd;
+            if value_per_usd >= best[a].0 {
+                best[a] = (value_per_usd, needed);
             }
-            if worth > 0.0 && problem.replica_limit(a) > 0 {
-                by_type[i].push(Worth { configuration: a as u32, worth, needed });
+            if value_per_usd > 0.0 && problem.replica_limit(a) > 0 {
+                by_type[i].push(RouteValue { configuration: a as u32, value_per_usd, needed });
             }
         }
         let mut is_chosen = vec![false; num_configurations];
@@ -61,9 +61,9 @@ impl Kernel {
             *chosen = true;
         };
         for own in &mut by_type {
-            let order = |x: &Worth, y: &Worth| {
-                y.worth
-                    .total_cmp(&x.worth)
+            let order = |x: &RouteValue, y: &RouteValue| {
+                y.value_per_usd
+                    .total_cmp(&x.value_per_usd)
                     .then(x.needed.total_cmp(&y.needed))
                     .then(x.configuration.cmp(&y.configuration))
             };

@@ -1,4 +1,4 @@
-//! Deployments at the least expected cost, the traffic routed anew in every scenario.
+//! Deployments at the least expected cost, the traffic routed again in every scenario.
 //!
 //! What is deployed costs its rental and storage, and in each scenario its best routing, with unserved queries at their
 //! price: a two-stage stochastic program with recourse, by sample average approximation (Kleywegt, Shapiro and Homem-de-Mello,

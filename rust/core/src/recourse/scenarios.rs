@@ -154,7 +154,7 @@ impl Scenarios {
     pub(super) fn least_lost_usd(&self, a: usize) -> f64 {
         let lost = |scenario: &Scenario| {
             let program = &scenario.program;
-            slot_of(program, a).map_or(0.0, |slot| program.replica_worth_usd(slot))
+            slot_of(program, a).map_or(0.0, |slot| program.replica_value_usd(slot))
         };
         self.all.iter().map(lost).sum::<f64>() / self.all.len() as f64
     }

@@ -3,7 +3,8 @@
 use super::kernel::Kernel;
 use super::scenarios::{Change, Scenarios};
 use super::{routed, RecourseParams};
-use crate::{CancelToken, Deployment, Problem, Result, NO_POOL};
+use crate::ledger::{is_one_per_pair, Ledger};
+use crate::{CancelToken, Deployment, Problem, Result};
 
 /// A move counts where it saves this share of the cost.
 const LEAST_SAVING: f64 = 1e-9;
@@ -52,7 +53,7 @@ impl<'a> Search<'a> {
     ) -> Result<Option<Self>> {
         let Some(scenarios) = Scenarios::new(problem, params, kernel, cancel)? else { return Ok(None) };
         let unserved_usd: f64 = (0..problem.num_query_types()).map(|i| problem.unmet_usd(i)).sum();
-        let dearest_usd = (0..problem.num_configurations()).map(|a| problem.replica_usd(a)).fold(1.0, f64::max);
+        let highest_usd = (0..problem.num_configurations()).map(|a| problem.replica_usd(a)).fold(1.0, f64::max);
         Ok(Some(Self {
             problem,
             params,
@@ -60,13 +61,13 @@ impl<'a> Search<'a> {
             cancel,
             scenarios,
             deployed: vec![0; kernel.configurations.len()],
-            over_usd: OVER * (unserved_usd + dearest_usd),
+            over_usd: OVER * (unserved_usd + highest_usd),
             evaluations: 0,
             moves: Vec::new(),
         }))
     }
 
-    /// Begins anew at these deployments, all of the kernel; their expected cost, infinite where they break a limit.
+    /// Starts again at these deployments, all of the kernel; their expected cost, infinite where they break a limit.
     pub(super) fn restart(&mut self, deployments: &[Deployment]) -> Result<f64> {
         self.deployed.fill(0);
         for deployment in deployments {
@@ -211,25 +212,16 @@ impl<'a> Search<'a> {
     /// Whether what is deployed after `changes` keeps every limit.
     fn keeps_limits(&self, changes: &[Change]) -> bool {
         let problem = self.problem;
-        let mut pairs = Vec::new();
-        let (mut usd, mut weights_gb, mut gpus) = (0.0, 0.0, vec![0.0; problem.num_pools()]);
-        for deployment in self.deployments(changes) {
-            let (a, replicas) = (deployment.configuration as usize, f64::from(deployment.replicas));
-            if deployment.replicas > problem.replica_limit(a) || deployment.replicas < problem.min_replicas(a) {
-                return false;
-            }
-            pairs.push(problem.pair(a));
-            usd += replicas * problem.replica_usd(a) + problem.weights_usd(a);
-            weights_gb += problem.configurations.weights_gb[a];
-            if problem.pool(a) != NO_POOL {
-                gpus[problem.pool(a) as usize] += replicas * problem.gpus_per_replica(a);
-            }
-        }
-        pairs.sort_unstable();
-        pairs.windows(2).all(|two| two[0] != two[1])
-            && usd <= problem.budget_usd
-            && weights_gb <= problem.storage_gb
-            && gpus.iter().zip(&problem.pools.max_gpus).all(|(held, most)| held <= most)
+        let deployments = self.deployments(changes);
+        let is_in_range = |entry: &Deployment| {
+            let a = entry.configuration as usize;
+            (problem.min_replicas(a)..=problem.replica_limit(a)).contains(&entry.replicas)
+        };
+        let ledger = Ledger::of(problem, &deployments);
+        deployments.iter().all(is_in_range)
+            && is_one_per_pair(problem, &deployments)
+            && ledger.keeps_budget_and_pools(problem, 0.0)
+            && ledger.keeps_storage(problem, 0.0)
     }
 
     fn deployments(&self, changes: &[Change]) -> Vec<Deployment> {

@@ -167,7 +167,7 @@ impl<'a> Engine<'a> {
         }
     }
 
-    /// Begins one step, or does several up to `until_s` in which nobody comes or goes.
+    /// Begins one step, or does several up to `until_s` in which no one comes or goes.
     pub(super) fn step(&mut self, until_s: f64, record: &mut Record<'_>) {
         if self.under_way.is_none() && self.outstanding() > 0 && !self.leap(until_s, record) {
             self.begin(record);
@@ -201,7 +201,7 @@ impl<'a> Engine<'a> {
         self.quiet_until_s = self.next_change_s();
     }
 
-    /// A time before which nobody leaves, on the safe side of rounding.
+    /// A time before which no one leaves, on the safe side of rounding.
     fn next_change_s(&self) -> f64 {
         let Some(step) = self.under_way else {
             return if self.outstanding() == 0 { f64::INFINITY } else { self.clock_s };

@@ -139,6 +139,6 @@ pub struct DeploymentStats {
     pub queue: f64,
     /// The largest share of an engine's KV cache that was ever in use.
     pub kv_peak: f64,
-    /// Sequences that lost their KV cache to others and were computed anew.
+    /// Sequences that lost their KV cache to others and were recomputed.
     pub preemptions: u64,
 }

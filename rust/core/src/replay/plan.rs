@@ -4,7 +4,7 @@ use super::settings::{Dispatch, EngineSettings};
 use super::{replay, Replay, Requests, Served, StepCurve};
 use crate::{CancelToken, Error, Plan, Result, Router, RouterMode, UNSERVED};
 
-/// A plan and the time from which it holds, for services that are planned anew while they run.
+/// A plan and the time from which it holds, for services that are planned again while they run.
 #[derive(Debug, Clone, Copy)]
 pub struct Phase<'p> {
     /// When its replicas are ready: routing and replica counts change here, s. Replicas that go finish what they have.

@@ -7,11 +7,11 @@ use std::collections::{BTreeMap, HashMap};
 struct Kept {
     /// Sequences that use it now.
     users: u32,
-    /// When it was last released; its key in the order of eviction where nobody uses it.
+    /// When it was last released; its key in the order of eviction where no one uses it.
     stamp: u64,
 }
 
-/// Counts of blocks, and which hashed blocks are kept. Hashed blocks that nobody uses stay until room is needed, the longest
+/// Counts of blocks, and which hashed blocks are kept. Hashed blocks that no one uses stay until room is needed, the longest
 /// unused first, as in vLLM.
 #[derive(Debug, Default)]
 pub(super) struct Blocks {
@@ -29,7 +29,7 @@ impl Blocks {
         Self { total, free: total, per_hash, ..Self::default() }
     }
 
-    /// Blocks in use, those that are kept for nobody left out.
+    /// Blocks in use, those that are kept for no one left out.
     pub(super) fn used(&self) -> u64 {
         self.total - self.available()
     }
@@ -68,7 +68,7 @@ impl Blocks {
         self.free += count;
     }
 
-    /// How many of the leading `hashes` are kept, and of those, how many nobody uses now.
+    /// How many of the leading `hashes` are kept, and of those, how many no one uses now.
     pub(super) fn matching(&self, hashes: &[u64]) -> (usize, u64) {
         let mut unused = 0;
         let matching = hashes.iter().take_while(|hash| match self.kept.get(hash) {

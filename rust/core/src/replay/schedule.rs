@@ -3,7 +3,7 @@
 //! Every step decodes all running sequences, then gives what is left of the token budget to prompts: first the one that is under
 //! way, then waiting ones in order of arrival, as long as a sequence slot and KV-cache blocks are free. The pass that completes a
 //! prompt yields its first token. Where decoding needs a block and none is free, the sequence admitted last goes back to the
-//! front of the queue and computes its tokens anew later.
+//! front of the queue and computes its tokens again later.
 //!
 //! Source: vLLM, `vllm/v1/core/sched/scheduler.py` (0.9 and later).
 

@@ -111,7 +111,7 @@ impl Choices {
         let mut taken = self.taken.load(Ordering::Acquire);
         while let Some(choice) = self.block.get((taken & TAKEN) as usize) {
             let target = choice.load(Ordering::Relaxed);
-            // Released, so that nobody writes over the choice before it has been read.
+            // Released, so that no one writes over the choice before it has been read.
             match self.taken.compare_exchange_weak(taken, taken + 1, Ordering::Release, Ordering::Acquire) {
                 Ok(_) => return target,
                 Err(other) => taken = other,

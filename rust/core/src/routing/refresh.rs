@@ -2,9 +2,9 @@
 
 use super::rows::{scale_of, scaled};
 use super::{RoutingProgram, NO_CONFIGURATION, NO_ROW, SHORTAGE_TOLERANCE};
-use crate::{Problem, NO_POOL};
+use crate::Problem;
 
-/// Shortage costs this many times the dearest query, and this factor more where some is left.
+/// Shortage costs this many times the most expensive query, and this factor more where some is left.
 const SHORTAGE_FACTOR: f64 = 100.0;
 const SHORTAGE_RISE: f64 = 1e3;
 /// What the latency of all queries counts for, at most, where the unserved share of them is minimised.
@@ -59,25 +59,19 @@ impl RoutingProgram {
         (problem.unmet_usd(i) - data_usd, self.shortage_usd[i] - data_usd)
     }
 
-    /// Reads every coefficient anew after rates, prices or pools of `problem` have changed, keeping the deployments and
+    /// Reads every coefficient again after rates, prices or pools of `problem` have changed, keeping the deployments and
     /// the basis. Only the routes of deployed configurations need be up to date in the route table.
     pub(crate) fn refresh(&mut self, problem: &Problem) {
-        (self.rental_usd, self.weights_gb) = (0.0, 0.0);
-        self.pool_gpus.fill(0.0);
+        self.ledger.clear();
         self.follow_rates(problem);
         self.set_unserved_columns(problem);
         for slot in 0..self.num_slots() {
             match self.configuration(slot) {
                 Some(a) => {
                     self.fill_slot(problem, slot, a);
-                    self.rental_usd += f64::from(self.replicas[slot]) * problem.replica_usd(a);
-                    self.weights_gb += problem.configurations.weights_gb[a];
-                    if problem.pool(a) != NO_POOL {
-                        let gpus = f64::from(self.replicas[slot]) * problem.gpus_per_replica(a);
-                        self.pool_gpus[problem.pool(a) as usize] += gpus;
-                    }
+                    self.ledger.change(problem, a, 0, self.replicas[slot]);
                 }
-                // What it held may be out of date: it is to be filled anew before it is used.
+                // What it held may be out of date: it must be refilled before it is used.
                 None => self.configuration[slot] = NO_CONFIGURATION,
             }
         }
@@ -153,23 +147,23 @@ impl RoutingProgram {
     pub(crate) fn price_shortage_last(&mut self, problem: &Problem) {
         let q = &problem.query_types;
         let table = problem.route_table();
-        let mut dearest_usd = 0.0_f64;
+        let mut highest_usd = 0.0_f64;
         for slot in 0..self.num_slots() {
             let Some(a) = self.configuration(slot) else { continue };
             for route in table.of_configuration(a) {
                 let i = table.query_type[route] as usize;
                 let latency_s = problem.routes.latency_s[table.source[route] as usize];
-                dearest_usd = dearest_usd.max(q.latency_usd_per_s[i] * latency_s);
+                highest_usd = highest_usd.max(q.latency_usd_per_s[i] * latency_s);
             }
         }
-        dearest_usd = q.unmet_usd_per_query.iter().fold(dearest_usd, |most, &usd| most.max(usd));
-        let query_usd = problem.horizon_h * SHORTAGE_FACTOR * if dearest_usd > 0.0 { dearest_usd } else { 1.0 };
+        highest_usd = q.unmet_usd_per_query.iter().fold(highest_usd, |most, &usd| most.max(usd));
+        let query_usd = problem.horizon_h * SHORTAGE_FACTOR * if highest_usd > 0.0 { highest_usd } else { 1.0 };
         for i in 0..self.num_types {
             self.shortage_usd[i] = query_usd * q.rate_per_h[i] + problem.data_usd(i) + 1e-3;
         }
     }
 
-    /// Makes shortage dearer in place; false where there is none.
+    /// Raises the price of shortage in place; false where there is none.
     pub(crate) fn press_shortage(&mut self, problem: &Problem) -> bool {
         if self.is_feasible() {
             return false;
@@ -180,22 +174,18 @@ impl RoutingProgram {
         true
     }
 
-    /// Drops the rows of budget and storage that no routing of the deployments can meet; whether there was one.
-    pub(crate) fn drop_broken_limits(&mut self, problem: &Problem) -> bool {
+    /// Drops the rows of budget and storage that no routing of the deployments can meet.
+    pub(crate) fn drop_broken_limits(&mut self, problem: &Problem) {
         let q = &problem.query_types;
-        let mut dropped = false;
         let stored_gb: f64 = q.data_gb.iter().sum();
         let hourly_usd = problem.horizon_h * problem.storage_usd_per_gb_h;
-        if self.storage_row != NO_ROW && self.weights_gb > problem.storage_gb * (1.0 + SHORTAGE_TOLERANCE) {
+        if self.storage_row != NO_ROW && self.ledger.weights_gb > problem.storage_gb * (1.0 + SHORTAGE_TOLERANCE) {
             self.simplex.set_rhs(self.storage_row as usize, 1.0 + stored_gb / problem.storage_gb);
-            dropped = true;
         }
-        let spent_usd = self.rental_usd + hourly_usd * self.weights_gb;
+        let spent_usd = self.ledger.rental_usd + hourly_usd * self.ledger.weights_gb;
         if self.budget_row != NO_ROW && spent_usd > problem.budget_usd * (1.0 + SHORTAGE_TOLERANCE) {
             let stored = hourly_usd * stored_gb / scale_of(problem.budget_usd);
             self.simplex.set_rhs(self.budget_row as usize, scaled(problem.budget_usd) + stored);
-            dropped = true;
         }
-        dropped
     }
 }

@@ -2,6 +2,7 @@
 
 use super::shortage::shortage_usd;
 use super::{RoutingProgram, NO_CONFIGURATION, NO_ROW};
+use crate::ledger::Ledger;
 use crate::linear::DualSimplex;
 use crate::{LatencyScope, Problem, FEASIBILITY_TOLERANCE};
 
@@ -83,8 +84,7 @@ impl RoutingProgram {
             configuration: vec![NO_CONFIGURATION; num_slots],
             replicas: vec![0; num_slots],
             shortage_usd,
-            weights_gb: 0.0,
-            rental_usd: 0.0,
+            ledger: Ledger::new(problem),
             constant_usd: (0..num_types).map(|i| problem.data_usd(i)).sum(),
             status: None,
             is_equilibrated: false,
@@ -92,7 +92,6 @@ impl RoutingProgram {
             latency_weight: 0.0,
             is_elastic,
             pool_row,
-            pool_gpus: vec![0.0; problem.num_pools()],
             entries: Vec::with_capacity(5),
             rates: problem.query_types.rate_per_h.clone(),
             factors: Vec::new(),
@@ -129,12 +128,12 @@ impl RoutingProgram {
     pub(super) fn set_limits(&mut self, problem: &Problem) {
         let q = &problem.query_types;
         if self.storage_row != NO_ROW {
-            let used_gb = self.weights_gb + q.data_gb.iter().sum::<f64>();
+            let used_gb = self.ledger.weights_gb + q.data_gb.iter().sum::<f64>();
             self.simplex.set_rhs(self.storage_row as usize, 1.0 - used_gb / problem.storage_gb);
         }
         if self.budget_row != NO_ROW {
             let hourly = problem.horizon_h * problem.storage_usd_per_gb_h;
-            let used_usd = self.rental_usd + hourly * self.weights_gb + self.constant_usd;
+            let used_usd = self.ledger.rental_usd + hourly * self.ledger.weights_gb + self.constant_usd;
             // As deployments may; a little less than the checker allows.
             let most = (1.0 + 0.5 * FEASIBILITY_TOLERANCE) * scaled(problem.budget_usd);
             self.simplex.set_rhs(self.budget_row as usize, most - used_usd / scale_of(problem.budget_usd));
@@ -142,7 +141,7 @@ impl RoutingProgram {
         for (pool, &row) in self.pool_row.iter().enumerate() {
             if row != NO_ROW {
                 let max_gpus = problem.pools.max_gpus[pool];
-                let left = scaled(max_gpus) - self.pool_gpus[pool] / scale_of(max_gpus);
+                let left = scaled(max_gpus) - self.ledger.pool_gpus[pool] / scale_of(max_gpus);
                 self.simplex.set_rhs(row as usize, left.max(0.0));
             }
         }

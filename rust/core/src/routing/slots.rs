@@ -87,18 +87,12 @@ impl RoutingProgram {
             let more = if replicas == 0 { 0 } else { problem.replica_limit(configuration).saturating_sub(replicas) };
             self.simplex.set_upper(column, f64::from(more));
         }
-        if problem.pool(configuration) != NO_POOL {
-            let gpus = (f64::from(replicas) - f64::from(before)) * problem.gpus_per_replica(configuration);
-            self.pool_gpus[problem.pool(configuration) as usize] += gpus;
-        }
+        self.ledger.change(problem, configuration, before, replicas);
         self.configuration[slot] = configuration as u32;
         self.replicas[slot] = replicas;
         for row in self.slot_rows(slot) {
             self.simplex.set_rhs(row, f64::from(replicas));
         }
-        let weights_gb = problem.configurations.weights_gb[configuration];
-        self.rental_usd += (f64::from(replicas) - f64::from(before)) * problem.replica_usd(configuration);
-        self.weights_gb += (f64::from(u8::from(replicas > 0)) - f64::from(u8::from(before > 0))) * weights_gb;
         self.set_limits(problem);
     }
 

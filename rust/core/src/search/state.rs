@@ -352,19 +352,10 @@ impl<'a> SearchState<'a> {
             .deployments()
             .map(|(configuration, replicas)| Deployment { configuration: configuration as u32, replicas })
             .collect();
-        let num_types = problem.num_query_types();
-        let mut served = vec![0.0; num_types];
-        let mut routing = Routing::default();
-        self.program.for_each_route(problem, |i, a, fraction| {
-            if fraction > 1e-12 {
-                routing.query_type.push(i as u32);
-                routing.configuration.push(a as u32);
-                routing.fraction.push(fraction.min(1.0));
-                served[i] += fraction.min(1.0);
-            }
-        });
+        let (routing, served) = self.program.traffic(problem);
         // What rounding leaves between the served share and one goes to the share unserved, where that is allowed.
-        let unmet = (0..num_types).map(|i| (1.0 - served[i]).clamp(0.0, problem.query_types.max_unmet[i])).collect();
+        let unmet =
+            served.iter().zip(&problem.query_types.max_unmet).map(|(s, most)| (1.0 - s).clamp(0.0, *most)).collect();
         (deployments, routing, unmet)
     }
 }

@@ -98,14 +98,15 @@ impl Tree<'_, '_> {
                 self.close(side.bound);
                 continue;
             }
-            self.open.push(Node {
+            let node = Node {
                 bound: side.bound,
                 id: self.next_id,
                 path: Some(Path::after(node.path.clone(), Arc::clone(&narrowing), side.decision)),
                 prices: side.prices,
                 parent_bound: bound,
                 moved_usd: side.moved_usd,
-            });
+            };
+            self.open.push(node.open());
             let master = match side.master {
                 Some(master) => Arc::new(master),
                 None => Arc::clone(shared.get_or_insert_with(|| Arc::new(self.generator.master.clone()))),

@@ -4,7 +4,7 @@ use super::routing::{deployed_usd, route, Routed, Width};
 use super::Evaluator;
 use crate::bound::Domain;
 use crate::check::gate;
-use crate::ledger::Ledger;
+use crate::ledger::{is_one_per_pair, Ledger};
 use crate::{relative_gap, Deployment, Plan, Problem, Result, Routing, Stop};
 
 /// What a linear program's optimum may be off by, relative to itself.
@@ -70,9 +70,6 @@ impl<'p> Incumbent<'p> {
     /// Whether the deployments alone keep within one configuration per pair, replicas, budget, storage and pools.
     fn within_limits(&self, deployments: &[Deployment]) -> bool {
         let problem = self.problem;
-        let mut pairs: Vec<usize> = deployments.iter().map(|d| problem.pair(d.configuration as usize)).collect();
-        pairs.sort_unstable();
-        let unique = pairs.windows(2).all(|two| two[0] != two[1]);
         let c = &problem.configurations;
         let is_in_range = |d: &Deployment| {
             let a = d.configuration as usize;
@@ -80,7 +77,7 @@ impl<'p> Incumbent<'p> {
         };
         let in_range = deployments.iter().all(is_in_range);
         let ledger = Ledger::of(problem, deployments);
-        unique
+        is_one_per_pair(problem, deployments)
             && in_range
             && ledger.keeps_budget_and_pools(problem, LIMIT_ROUNDING)
             && ledger.keeps_storage(problem, LIMIT_ROUNDING)

@@ -29,7 +29,7 @@ use crate::bound::{
 use crate::tuning::TreeTuning;
 use crate::{relative_gap, Deployment, Stop};
 use branching::any_candidate;
-use node::{Node, Path};
+use node::{Node, Open, Path};
 use pseudo_costs::PseudoCosts;
 use watch::Watched;
 
@@ -53,7 +53,7 @@ pub(crate) enum Outcome {
     Closed,
     /// Time or iterations ran out.
     Stopped,
-    /// Neither bound nor best plan have moved for long, and nobody has set a limit: rounding keeps them apart.
+    /// Neither bound nor best plan have moved for long, and no one has set a limit: rounding keeps them apart.
     Stalled,
 }
 
@@ -66,7 +66,7 @@ pub(crate) struct Tree<'r, 'p> {
     domain: Domain,
     /// Domain that the present node began with.
     before: Domain,
-    open: BinaryHeap<Node>,
+    open: BinaryHeap<Open>,
     knapsack: Knapsack,
     /// Master programs that open nodes, by their number, start with.
     masters: BTreeMap<u64, Arc<Master>>,
@@ -112,7 +112,7 @@ impl<'r, 'p> Tree<'r, 'p> {
             domain: root.clone(),
             before: root.clone(),
             root,
-            open: BinaryHeap::from([first]),
+            open: BinaryHeap::from([first.open()]),
             knapsack: Knapsack::default(),
             masters: BTreeMap::new(),
             pseudo_costs: PseudoCosts::new(tuning.reliable),
@@ -146,7 +146,7 @@ impl<'r, 'p> Tree<'r, 'p> {
 
     /// A valid lower bound on the value of every plan; infinite where there is none.
     pub(crate) fn bound(&self) -> f64 {
-        self.open.peek().map_or(self.closed_bound, |node| node.bound.min(self.closed_bound))
+        self.open.peek().map_or(self.closed_bound, |node| node.item.bound.min(self.closed_bound))
     }
 
     /// The best prices at the root without cuts, or those that prove that there is no plan at all.
@@ -185,10 +185,9 @@ impl<'r, 'p> Tree<'r, 'p> {
                 }
                 (looked_at, gap_then) = (self.nodes, gap);
             }
-            match self.open.peek() {
+            match self.open.peek().map(|open| open.item.bound) {
                 None => return Outcome::Closed,
-                Some(node) if node.bound >= cutoff => {
-                    let bound = node.bound;
+                Some(bound) if bound >= cutoff => {
                     self.close(bound);
                     self.open.clear();
                     return Outcome::Closed;
@@ -196,9 +195,9 @@ impl<'r, 'p> Tree<'r, 'p> {
                 Some(_) if self.generator.is_spent() || stop.reason(self.nodes).is_some() => return Outcome::Stopped,
                 Some(_) => {}
             }
-            let Some(mut node) = self.open.pop() else { return Outcome::Closed };
+            let Some(Open { item: mut node, .. }) = self.open.pop() else { return Outcome::Closed };
             if !self.process(&mut node, evaluator, stop) {
-                self.open.push(node);
+                self.open.push(node.open());
                 return Outcome::Stopped;
             }
             self.nodes += 1;

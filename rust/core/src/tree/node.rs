@@ -1,9 +1,10 @@
 //! Nodes of the search tree: decisions that shrink the domain, and what is inherited from the parent.
 
-use std::cmp::Ordering;
+use std::cmp::Reverse;
 use std::sync::Arc;
 
 use crate::bound::{Decision, Domain, Prices};
+use crate::heap::{Entry, Total};
 use crate::Problem;
 
 /// What reduced costs took out of the domain of a node: its children need not find that out again.
@@ -87,24 +88,13 @@ pub(crate) struct Node {
     pub(crate) moved_usd: f64,
 }
 
-impl PartialEq for Node {
-    fn eq(&self, other: &Self) -> bool {
-        self.cmp(other) == Ordering::Equal
-    }
-}
+/// An open node in the queue: the one with the smallest bound comes first, of equal ones the newest.
+pub(crate) type Open = Entry<(Reverse<Total>, u64), Node>;
 
-impl Eq for Node {}
-
-impl PartialOrd for Node {
-    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
-        Some(self.cmp(other))
-    }
-}
-
-impl Ord for Node {
-    /// The greatest is the one with the smallest bound, of equal ones the newest.
-    fn cmp(&self, other: &Self) -> Ordering {
-        other.bound.total_cmp(&self.bound).then(self.id.cmp(&other.id))
+impl Node {
+    /// The node in its place of the queue.
+    pub(crate) fn open(self) -> Open {
+        Entry { key: (Reverse(Total(self.bound)), self.id), item: self }
     }
 }
 

@@ -27,9 +27,9 @@ impl Tree<'_, '_> {
         let is_in = |domain: &Domain| domain.contains(problem, deployments);
         let is_open = self.open.iter().any(|node| {
             let mut domain = self.root.clone();
-            Path::apply(node.path.as_ref(), problem, &mut domain);
+            Path::apply(node.item.path.as_ref(), problem, &mut domain);
             domain.propagate(problem);
-            is_in(&domain) && node.bound <= usd + ROUNDING * (1.0 + usd.abs())
+            is_in(&domain) && node.item.bound <= usd + ROUNDING * (1.0 + usd.abs())
         });
         is_open && is_in(&self.root)
     }

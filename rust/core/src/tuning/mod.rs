@@ -157,8 +157,7 @@ mod tests {
         tuning.schedule.islands = 0;
         let refused = tuning.validate();
         assert!(matches!(refused, Err(Error::Invalid { entry, .. }) if entry == "tuning.schedule.islands"));
-        let mut tuning = PlannerTuning::default();
-        tuning.drift = f64::NAN;
+        let tuning = PlannerTuning { drift: f64::NAN, ..PlannerTuning::default() };
         let refused = tuning.validate();
         assert!(matches!(refused, Err(Error::Invalid { entry, .. }) if entry == "tuning.drift"));
     }

@@ -55,7 +55,7 @@ settings! {
         tries: usize = 7, count;
         /// Most perturbations of a call, which on tiny problems take next to no work.
         max_perturbations: usize = 200, count;
-        /// How shortage becomes dearer before it counts as unavoidable: in fewer and larger steps than where nothing is deployed yet.
+        /// How the price of shortage rises before it counts as unavoidable: in fewer and larger steps than where nothing is deployed yet.
         escalation: Escalation = Escalation { factor: 8.0, steps: 5 }, nested;
         /// Choices of configurations for which a tree looks for whole counts.
         choices: usize = 3, count;
@@ -120,10 +120,10 @@ settings! {
         most_credit: f64 = 9.0, figure;
         /// Most debt.
         most_debt: f64 = 9.0, figure;
-        /// A gap wider by this share is dear: the call intensifies where there is credit.
-        dear: f64 = 0.01, figure;
-        /// A gap wider by this share is very dear: the call intensifies, into debt if need be.
-        very_dear: f64 = 0.03, figure;
+        /// The call intensifies where the gap is wider by this share and there is credit.
+        wider: f64 = 0.01, figure;
+        /// The call intensifies, into debt if need be, where the gap is wider by this share.
+        much_wider: f64 = 0.03, figure;
         /// Share by which the gap of before is forgotten per call.
         forgotten: f64 = 0.002, figure;
         /// Most that a call forgets which intensified and found nothing better.

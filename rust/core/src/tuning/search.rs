@@ -99,7 +99,7 @@ settings! {
         /// First price of shortage in terms of what the relaxation pays for serving. Less than serving costs at the
         /// margin would make it pay to leave traffic unserved.
         shortage_factor: f64 = 3.0, figure;
-        /// How shortage becomes dearer where some is left.
+        /// How the price of shortage rises where some is left.
         escalation: Escalation = Escalation::default(), nested;
         /// TP/PP of a deployed pair that is moved within: replicas of up to this many times more or fewer GPUs.
         sibling_ratio: f64 = 4.0, figure;
@@ -109,7 +109,7 @@ settings! {
 }
 
 settings! {
-    /// How shortage becomes dearer, step by step, until a state serves everything or counts as hopeless.
+    /// How the price of shortage rises, step by step, until a state serves everything or counts as hopeless.
     Escalation {
         /// Factor of each step.
         factor: f64 = 4.0, figure;

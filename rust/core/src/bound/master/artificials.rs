@@ -19,7 +19,7 @@ impl Master {
         (0..self.artificials.len()).any(|index| self.simplex.value(self.first_artificial + index) > 1e-9)
     }
 
-    /// Goes on to a dearer level of artificial columns; false where this was the last.
+    /// Goes on to a more expensive level of artificial columns; false where this was the last.
     pub(crate) fn raise_artificials(&mut self) -> bool {
         if self.level + 1 == LEVELS {
             return false;

@@ -7,7 +7,7 @@ use super::{Master, NO_ROW};
 use crate::NO_POOL;
 
 impl Master {
-    /// Makes anew the columns of the patterns of the configurations that another row `concerns`.
+    /// Remakes the columns of the patterns of the configurations that another row `concerns`.
     pub(super) fn replace_columns(&mut self, relaxation: &Relaxation<'_>, concerns: impl Fn(usize) -> bool) {
         for slot in 0..self.patterns.len() {
             if self.patterns[slot].replicas > 0 && concerns(self.patterns[slot].configuration as usize) {

@@ -90,7 +90,7 @@ impl DualSimplex {
         scaled
     }
 
-    /// Takes over the basis of `scaled` with its values and prices; the next solve computes them anew.
+    /// Takes over the basis of `scaled` with its values and prices; the next solve recomputes them.
     fn take_solution(&mut self, scaled: &Self, factors: &Factors) {
         let n = self.num_columns;
         self.head.clone_from(&scaled.head);

@@ -1,4 +1,4 @@
-//! The basis inverse: its change by a pivot, and its computation anew.
+//! The basis inverse: its change by a pivot, and its recomputation.
 
 use super::step::fixed_product;
 use super::{DualSimplex, NOT_BASIC, PIVOTS_PER_REFACTORIZATION, PIVOT_TOLERANCE};
@@ -60,7 +60,7 @@ impl DualSimplex {
         self.recompute_reduced_costs();
     }
 
-    /// Computes the inverse anew where it is out of date or has gone through many pivots, else the reduced costs where they are out of
+    /// Recomputes the inverse where it is out of date or has gone through many pivots, else the reduced costs where they are out of
     /// date.
     pub(super) fn renew(&mut self) {
         // Half as many where much is computed anyway: one that takes many pivots is then not the one in which it has to be.
@@ -75,7 +75,7 @@ impl DualSimplex {
     }
 
     /// Multiplies the rows by positive factors and the columns by such that the first entry of each stays what it is: the basis and
-    /// its inverse, not what is out of it, of which nothing is known until it is put anew. As many steps as a pivot.
+    /// its inverse, not what is out of it, of which nothing is known until it is put again. As many steps as a pivot.
     pub(crate) fn scale_rows(&mut self, factors: &[f64]) {
         let (m, n) = (self.num_rows, self.num_columns);
         self.change.iter_mut().zip(factors).for_each(|(inverse, factor)| *inverse = 1.0 / factor);
@@ -101,7 +101,7 @@ impl DualSimplex {
         self.work += (m * m / 2) as u64;
     }
 
-    /// Computes the inverse, the row duals and the reduced costs anew from the basis.
+    /// Recomputes the inverse, the row duals and the reduced costs from the basis.
     ///
     /// Starts from the slack basis and brings the structural columns in by Gauss-Jordan steps with the largest
     /// remaining pivot; a column that has become dependent is left out and its row keeps its slack.

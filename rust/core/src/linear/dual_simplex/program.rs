@@ -66,7 +66,7 @@ impl DualSimplex {
         self.stale_values = true;
     }
 
-    /// Replaces a structural column, basic or not, where it stands: the next solve computes the inverse anew and goes on
+    /// Replaces a structural column, basic or not, where it stands: the next solve recomputes the inverse and goes on
     /// from the same basis. Worth it where many columns change at once.
     pub(crate) fn replace_column(&mut self, column: usize, cost: f64, upper: f64, entries: &[(usize, f64)]) {
         debug_assert!(entries.len() <= self.stride && upper.is_finite());
@@ -76,7 +76,7 @@ impl DualSimplex {
         self.stale_inverse = true;
     }
 
-    /// Replaces a structural column, basic or not, where it stands. The next solve computes all reduced costs anew, and the inverse only
+    /// Replaces a structural column, basic or not, where it stands. The next solve recomputes all reduced costs, and the inverse only
     /// where the entries of a basic column are no longer what they were.
     pub(crate) fn renew_column(&mut self, column: usize, cost: f64, upper: f64, entries: &[(usize, f64)]) {
         debug_assert!(entries.len() <= self.stride && upper.is_finite());
@@ -106,12 +106,12 @@ impl DualSimplex {
         self.stale_costs = true;
     }
 
-    /// Whether the next solve computes all reduced costs anew.
+    /// Whether the next solve recomputes all reduced costs.
     pub(crate) fn has_stale_costs(&self) -> bool {
         self.stale_costs
     }
 
-    /// Lets the next solve compute all reduced costs anew: worth it where many columns change at once.
+    /// Lets the next solve recompute all reduced costs: worth it where many columns change at once.
     pub(crate) fn distrust_costs(&mut self) {
         self.stale_costs = true;
     }

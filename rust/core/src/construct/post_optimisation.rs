@@ -1,4 +1,4 @@
-//! Tidying up after the construction: whatever later choices have made redundant goes.
+//! Post-optimisation of a construction: whatever later choices have made redundant goes.
 
 use super::context::Context;
 use super::exchange;
@@ -13,7 +13,7 @@ pub(super) struct Attempts(pub(super) usize, pub(super) usize);
 
 /// What may be changed about a solution, in rounds: how far the present one has come.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Tidying {
+pub(super) struct PostOptimisation {
     targets: Vec<Target>,
     next: usize,
     /// Whether the round has changed anything so far.
@@ -28,7 +28,7 @@ enum Target {
     Everything,
 }
 
-impl Tidying {
+impl PostOptimisation {
     /// At the beginning of the first round.
     pub(super) fn restart(&mut self) {
         self.targets.clear();
@@ -36,9 +36,9 @@ impl Tidying {
         self.improved = true;
     }
 
-    /// Closes or shrinks deployments whose traffic fits elsewhere for less, and places single types anew, each kept
+    /// Closes or shrinks deployments whose traffic fits elsewhere for less, and places single types again, each kept
     /// only where the solution gets better; ends when a round has changed nothing or enough has been tried.
-    pub(super) fn tidy(
+    pub(super) fn run(
         &mut self,
         context: &Context<'_>,
         state: &mut State,
@@ -133,13 +133,13 @@ enum Keep {
 
 #[derive(Clone, Copy)]
 enum Change {
-    /// The traffic of a deployment is placed anew with fewer replicas of it or none.
+    /// The traffic of a deployment is placed again with fewer replicas of it or none.
     Shrink(u32, Keep),
-    /// The traffic of a deployment is placed anew with replicas of another configuration in its place.
+    /// The traffic of a deployment is placed again with replicas of another configuration in its place.
     Exchange(u32, u32, u32),
-    /// A type is placed anew.
+    /// A type is placed again.
     Place(u32),
-    /// All types are placed anew on the deployments that there are.
+    /// All types are placed again on the deployments that there are.
     All,
 }
 

@@ -1,4 +1,4 @@
-//! Whether a change is worth it.
+//! Whether a change of deployments pays off.
 
 use crate::routing::RoutingProgram;
 use crate::search::SearchState;
@@ -16,8 +16,8 @@ pub(super) struct Kept<'p> {
     pub(super) least_saving_share: f64,
 }
 
-/// Whether `best` is worth a change of what is kept.
-pub(super) fn is_worth_it(
+/// Whether a change from what is kept to `best` pays off.
+pub(super) fn pays_off(
     problem: &Problem,
     params: &PlannerParams,
     kept: Kept<'_>,

@@ -16,17 +16,17 @@ struct Cut {
 }
 
 /// Cuts until no limit is exceeded. Types that lose traffic are left to be filled again.
-pub(super) fn squeeze(problem: &Problem, candidates: &Candidates, state: &mut State, scratch: &mut Scratch) {
+pub(super) fn repair_limits(problem: &Problem, candidates: &Candidates, state: &mut State, scratch: &mut Scratch) {
     state.relaxed = false;
-    let Scratch { fallback_usd, worths, .. } = scratch;
+    let Scratch { fallback_usd, flow_values: values, .. } = scratch;
     loop {
         let violation = state.violation(problem);
         if violation <= 0.0 || state.slots.is_empty() {
             return;
         }
         fallbacks(problem, candidates, state, fallback_usd);
-        list_worths(problem, state, fallback_usd, worths);
-        let mut of_slots = worths.chunk_by(|x, y| x.slot == y.slot).peekable();
+        list_values(problem, state, fallback_usd, values);
+        let mut of_slots = values.chunk_by(|x, y| x.slot == y.slot).peekable();
         let mut best: Option<Cut> = None;
         for slot in 0..state.slots.len() {
             let own = of_slots.next_if(|own| own[0].slot as usize == slot).unwrap_or_default();
@@ -109,28 +109,28 @@ fn relief(problem: &Problem, state: &State, slot: usize, removed: u32, closed: b
 
 /// What a flow is worth where it is.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Worth {
+pub(super) struct FlowValue {
     slot: u32,
     flow: u32,
     /// USD per replica that it takes.
-    worth: f64,
+    value: f64,
     /// Replicas that it takes.
     load: f64,
 }
 
 /// Lists all flows by slot, those of a slot by rising worth.
-fn list_worths(problem: &Problem, state: &State, fallback_usd: &[f64], worths: &mut Vec<Worth>) {
-    worths.clear();
-    worths.extend(state.flows.iter().enumerate().filter_map(|(index, flow)| {
+fn list_values(problem: &Problem, state: &State, fallback_usd: &[f64], values: &mut Vec<FlowValue>) {
+    values.clear();
+    values.extend(state.flows.iter().enumerate().filter_map(|(index, flow)| {
         let slot = state.slot_index(problem.pair(flow.configuration as usize))?;
         let load = flow.fraction * load(problem, flow.route as usize);
-        Some(Worth { slot: slot as u32, flow: index as u32, worth: worth(problem, flow, fallback_usd), load })
+        Some(FlowValue { slot: slot as u32, flow: index as u32, value: value(problem, flow, fallback_usd), load })
     }));
-    worths.sort_unstable_by(|x, y| x.slot.cmp(&y.slot).then(x.worth.total_cmp(&y.worth)).then(x.flow.cmp(&y.flow)));
+    values.sort_unstable_by(|x, y| x.slot.cmp(&y.slot).then(x.value.total_cmp(&y.value)).then(x.flow.cmp(&y.flow)));
 }
 
 /// What a flow loses per unit of load where it has to leave.
-fn worth(problem: &Problem, flow: &Flow, fallback_usd: &[f64]) -> f64 {
+fn value(problem: &Problem, flow: &Flow, fallback_usd: &[f64]) -> f64 {
     let route = flow.route as usize;
     (fallback_usd[flow.query_type as usize] - problem.route_table().latency_usd[route]) / load(problem, route)
 }
@@ -147,7 +147,7 @@ fn excess(state: &State, slot: usize, replicas: u32) -> f64 {
 
 /// What the traffic is worth that has to leave where a deployment keeps `replicas`, less the rental saved; `own` is its traffic by
 /// rising worth.
-fn loss(problem: &Problem, state: &State, slot: usize, replicas: u32, own: &[Worth]) -> f64 {
+fn loss(problem: &Problem, state: &State, slot: usize, replicas: u32, own: &[FlowValue]) -> f64 {
     let mut excess = excess(state, slot, replicas);
     let Slot { configuration, replicas: before, .. } = state.slots[slot];
     let a = configuration as usize;
@@ -157,7 +157,7 @@ fn loss(problem: &Problem, state: &State, slot: usize, replicas: u32, own: &[Wor
             break;
         }
         let shed = flow.load.min(excess);
-        loss += flow.worth * shed;
+        loss += flow.value * shed;
         excess -= shed;
     }
     loss
@@ -172,8 +172,8 @@ fn shed(problem: &Problem, state: &mut State, slot: usize, replicas: u32, fallba
     let configuration = state.slots[slot].configuration;
     while excess(state, slot, replicas) > 1e-9 {
         let on_it = state.flows.iter().enumerate().filter(|(_, flow)| flow.configuration == configuration);
-        let worths = on_it.map(|(index, flow)| (worth(problem, flow, fallback_usd), index));
-        let Some((_, index)) = worths.min_by(|x, y| x.0.total_cmp(&y.0)) else { return };
+        let values = on_it.map(|(index, flow)| (value(problem, flow, fallback_usd), index));
+        let Some((_, index)) = values.min_by(|x, y| x.0.total_cmp(&y.0)) else { return };
         let flow = state.flows[index];
         let share = excess(state, slot, replicas) / load(problem, flow.route as usize);
         state.withdraw(problem, index, share.clamp(1e-12, flow.fraction));
