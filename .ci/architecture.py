@@ -17,7 +17,7 @@ ROOT = Path(__file__).parents[1]
 PAGE = ROOT / "docs" / "dev" / "architecture.md"
 CORE = ROOT / "rust" / "core" / "src"
 # What everything uses: it would only add lines to the picture.
-COMMON = {"error", "status", "stop", "params", "tuning", "splitmix", "plan", "problem"}
+COMMON = {"error", "heap", "params", "plan", "problem", "splitmix", "status", "stop", "tuning"}
 # Modules of tests that are files of their own.
 TESTS = re.compile(r"#\[cfg\((?:all\()?(?:test|loom)[^\n]*\n\s*mod (\w+);")
 Graph = dict[str, set[str]]

@@ -34,6 +34,7 @@ mod linear;
 mod params;
 mod plan;
 mod planner;
+mod pricing;
 mod problem;
 pub mod recourse;
 pub mod replay;

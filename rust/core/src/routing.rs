@@ -5,16 +5,14 @@
 //! towards them, then time and memory of every slot in replicas, or the one of them that all routes load more. Columns:
 //! unmet and shortage of every type, then the routes of every slot. The shortage columns are artificial: they keep the program feasible at a high price.
 
-mod prices;
 mod refresh;
 mod rows;
 mod shortage;
 mod slots;
 
-pub(crate) use prices::{LimitPrices, RoutingPrices};
-
 use crate::ledger::Ledger;
 use crate::linear::{DualSimplex, LinearStatus};
+use crate::pricing::{LimitPrices, RoutingPrices};
 use crate::{Deployment, Problem, Routing, FEASIBILITY_TOLERANCE};
 use rows::scale_of;
 use slots::loads_both;

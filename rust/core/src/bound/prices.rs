@@ -1,6 +1,7 @@
 //! Prices of the constraints that couple the (model, tier) pairs.
 
 use super::cut::Cut;
+use crate::pricing::{blend, mix};
 use crate::{LatencyScope, Problem, NO_POOL};
 
 /// A price, in USD over the horizon, for one unit of each coupling constraint. All are at least 0.
@@ -72,16 +73,14 @@ impl Prices {
 
     /// `self·(1 - weight) + other·weight`, written into `into`.
     pub(crate) fn blend(&self, other: &Self, weight: f64, into: &mut Self) {
-        let mix = |a: f64, b: f64| a * (1.0 - weight) + b * weight;
-        let columns = |a: &[f64], b: &[f64], c: &mut [f64]| {
-            for ((c, a), b) in c.iter_mut().zip(a).zip(b) {
-                *c = mix(*a, *b);
-            }
+        let columns = |into: &mut Vec<f64>, other: &[f64], own: &[f64]| {
+            into.copy_from_slice(other);
+            blend(into, own, weight);
         };
-        columns(&self.supply, &other.supply, &mut into.supply);
-        columns(&self.error, &other.error, &mut into.error);
-        columns(&self.latency, &other.latency, &mut into.latency);
-        columns(&self.pool, &other.pool, &mut into.pool);
+        columns(&mut into.supply, &other.supply, &self.supply);
+        columns(&mut into.error, &other.error, &self.error);
+        columns(&mut into.latency, &other.latency, &self.latency);
+        columns(&mut into.pool, &other.pool, &self.pool);
         into.cuts.clear();
         for (cuts, share) in [(&self.cuts, 1.0 - weight), (&other.cuts, weight)] {
             for (cut, price) in cuts {
@@ -92,8 +91,8 @@ impl Prices {
                 }
             }
         }
-        into.budget = mix(self.budget, other.budget);
-        into.storage = mix(self.storage, other.storage);
+        into.budget = mix(other.budget, self.budget, weight);
+        into.storage = mix(other.storage, self.storage, weight);
     }
 
     /// Makes any numbers valid prices for `problem`: not finite or negative ones become 0, as do the prices of limits

@@ -2,7 +2,8 @@
 //! latency.
 
 use super::demand::Demand;
-use super::prices::{LimitPrices, LimitUse, Point, TypePrice};
+use super::type_price::{LimitUse, Point, TypePrice};
+use crate::pricing::LimitPrices;
 use crate::tuning::ConstructTuning;
 use crate::{LatencyScope, Problem, NO_POOL};
 
@@ -227,19 +228,18 @@ impl Candidates {
         self.replica_usd.clear();
         self.replica_usd.extend((0..problem.num_configurations()).map(|a| {
             let pool = problem.pool(a);
-            let gpu_usd =
-                if pool == NO_POOL { 0.0 } else { prices.pool_usd_per_gpu.get(pool as usize).copied().unwrap_or(0.0) };
+            let gpu_usd = if pool == NO_POOL { 0.0 } else { prices.pool.get(pool as usize).copied().unwrap_or(0.0) };
             spent * problem.replica_usd(a) + gpu_usd * problem.gpus_per_replica(a)
         }));
         self.weights_usd.clear();
         self.weights_usd.extend(
             (0..problem.num_configurations())
-                .map(|a| spent * problem.weights_usd(a) + prices.storage_usd_per_gb * c.weights_gb[a]),
+                .map(|a| spent * problem.weights_usd(a) + prices.storage * c.weights_gb[a]),
         );
         self.data_usd.clear();
         self.data_usd.extend(
             (0..problem.num_query_types())
-                .map(|i| spent * problem.data_usd(i) + prices.storage_usd_per_gb * problem.query_types.data_gb[i]),
+                .map(|i| spent * problem.data_usd(i) + prices.storage * problem.query_types.data_gb[i]),
         );
     }
 

@@ -1,7 +1,7 @@
 //! The coverage phase: capacity allocated before any traffic is placed, so that every query type has a path.
 
 use super::context::Context;
-use super::state::State;
+use super::state::ConstructionState;
 use super::Scratch;
 
 /// How much the coverage phase allocates.
@@ -30,7 +30,7 @@ pub(super) struct Start {
 /// Opens what `coverage` asks for.
 pub(super) fn cover(
     context: &Context<'_>,
-    state: &mut State,
+    state: &mut ConstructionState,
     scratch: &mut Scratch,
     coverage: Coverage,
     order: &[u32],
@@ -42,7 +42,7 @@ pub(super) fn cover(
     }
 }
 
-fn cover_every_type(context: &Context<'_>, state: &mut State, order: &[u32]) {
+fn cover_every_type(context: &Context<'_>, state: &mut ConstructionState, order: &[u32]) {
     let Context { problem, candidates, .. } = *context;
     let table = problem.route_table();
     let is_safe = |route: usize| table.error_excess[route] <= 0.0 && table.latency_excess[route] <= 0.0;
@@ -50,7 +50,7 @@ fn cover_every_type(context: &Context<'_>, state: &mut State, order: &[u32]) {
         let price_usd = candidates.types[i].usd;
         price_usd.is_finite() && (price_usd < problem.unmet_usd(i) || problem.query_types.max_unmet[i] < 1.0)
     };
-    let has_path = |state: &State, i: usize| {
+    let has_path = |state: &ConstructionState, i: usize| {
         state.slots.iter().any(|slot| problem.find_route(i, slot.configuration as usize).is_some_and(is_safe))
     };
     let least = |a: usize| f64::from(problem.min_replicas(a));
@@ -87,7 +87,7 @@ fn cover_every_type(context: &Context<'_>, state: &mut State, order: &[u32]) {
     }
 }
 
-fn cover_jointly(context: &Context<'_>, state: &mut State, scratch: &mut Scratch, order: &[u32]) {
+fn cover_jointly(context: &Context<'_>, state: &mut ConstructionState, scratch: &mut Scratch, order: &[u32]) {
     let Context { problem, candidates, .. } = *context;
     let Scratch { configurations, ratios, left, mix, .. } = scratch;
     left.clear();

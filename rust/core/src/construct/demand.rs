@@ -1,6 +1,6 @@
 //! What remains to be placed of a query type, and what the SLOs allow of it on a route.
 
-use super::prices::TypePrice;
+use super::type_price::TypePrice;
 
 /// What remains to be placed of one query type, and how its candidates are judged.
 #[derive(Debug, Clone, Copy)]

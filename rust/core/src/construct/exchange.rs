@@ -1,7 +1,7 @@
 //! Exchange of a deployment's configuration for another one that can carry its traffic.
 
 use super::context::Context;
-use super::state::{State, NONE};
+use super::state::{ConstructionState, NONE};
 
 /// A configuration and its replicas.
 pub(super) type Choice = (u32, u32);
@@ -9,7 +9,7 @@ pub(super) type Choice = (u32, u32);
 /// The two exchanges to try for the deployment of `from`: what would carry its traffic at the least cost, allowances and
 /// limits priced, and what would do so if replicas were paid for only as far as they are used. Looked at are its own
 /// pair, and on the pairs of its main query type's best candidates the candidate's own and that of the same TP/PP.
-pub(super) fn choices(context: &Context<'_>, state: &State, from: u32) -> [Option<Choice>; 2] {
+pub(super) fn choices(context: &Context<'_>, state: &ConstructionState, from: u32) -> [Option<Choice>; 2] {
     let problem = context.problem;
     let table = problem.route_table();
     let mut whole: Option<(f64, Choice)> = None;
@@ -70,7 +70,7 @@ struct ExchangeCost {
 }
 
 /// What the traffic of `from` costs on `to`; `None` where it has no route there or finds no room.
-fn cost(context: &Context<'_>, state: &State, from: u32, to: usize) -> Option<ExchangeCost> {
+fn cost(context: &Context<'_>, state: &ConstructionState, from: u32, to: usize) -> Option<ExchangeCost> {
     let (problem, candidates) = (context.problem, context.candidates);
     let table = problem.route_table();
     let has_points = candidates.has_points;
@@ -97,7 +97,7 @@ fn cost(context: &Context<'_>, state: &State, from: u32, to: usize) -> Option<Ex
     if has_points && time.max(memory) <= 0.0 {
         return None;
     }
-    let replicas = State::needed_of(problem, to, time, memory);
+    let replicas = ConstructionState::needed_of(problem, to, time, memory);
     if replicas > f64::from(problem.replica_limit(to)) {
         return None;
     }

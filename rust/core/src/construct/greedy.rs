@@ -5,7 +5,7 @@ use super::context::Context;
 use super::coverage::{cover, Start};
 use super::demand::Demand;
 use super::ranking::{best_placement, Placement};
-use super::state::{State, NONE, SHARE_EPSILON};
+use super::state::{ConstructionState, NONE, SHARE_EPSILON};
 use super::upgrade::{self, Upgrade};
 use super::Scratch;
 use crate::Problem;
@@ -17,7 +17,13 @@ const FILL_STEPS: usize = 256;
 const SLO_EPSILON: f64 = 1e-12;
 
 /// Builds a whole solution into `state`.
-pub(super) fn build(context: &Context<'_>, state: &mut State, scratch: &mut Scratch, start: &Start, order: &[u32]) {
+pub(super) fn build(
+    context: &Context<'_>,
+    state: &mut ConstructionState,
+    scratch: &mut Scratch,
+    start: &Start,
+    order: &[u32],
+) {
     state.reset(context.problem, start.relaxed);
     cover(context, state, scratch, start.coverage, order);
     fill_all(context, state, order, start.idle_value);
@@ -26,7 +32,7 @@ pub(super) fn build(context: &Context<'_>, state: &mut State, scratch: &mut Scra
 
 /// Fills the types in turn. Of the rental of idle capacity opened for one, `idle_value` times the weight of those that
 /// follow counts as theirs.
-pub(super) fn fill_all(context: &Context<'_>, state: &mut State, order: &[u32], idle_value: f64) {
+pub(super) fn fill_all(context: &Context<'_>, state: &mut ConstructionState, order: &[u32], idle_value: f64) {
     let weight = |i: u32| {
         let usd = context.candidates.types[i as usize].usd;
         if usd.is_finite() {
@@ -45,7 +51,7 @@ pub(super) fn fill_all(context: &Context<'_>, state: &mut State, order: &[u32], 
 }
 
 /// Places what is left of query type `i`, as far as there is room and serving it is worth its price.
-pub(super) fn fill(context: &Context<'_>, state: &mut State, i: usize, idle_value: f64) {
+pub(super) fn fill(context: &Context<'_>, state: &mut ConstructionState, i: usize, idle_value: f64) {
     place(context, state, i, idle_value, false);
     if settle(context.problem, state, i) {
         place(context, state, i, idle_value, true);
@@ -53,7 +59,7 @@ pub(super) fn fill(context: &Context<'_>, state: &mut State, i: usize, idle_valu
     }
 }
 
-fn place(context: &Context<'_>, state: &mut State, i: usize, idle_value: f64, earned_only: bool) {
+fn place(context: &Context<'_>, state: &mut ConstructionState, i: usize, idle_value: f64, earned_only: bool) {
     let Context { problem, candidates, switches, closed, .. } = *context;
     let price = candidates.types[i];
     if price.usd.is_infinite() {
@@ -115,7 +121,7 @@ impl Step {
     }
 }
 
-fn best_step(context: &Context<'_>, state: &State, demand: &Demand) -> Option<Step> {
+fn best_step(context: &Context<'_>, state: &ConstructionState, demand: &Demand) -> Option<Step> {
     let Context { problem, candidates, switches, work, .. } = *context;
     work.count(state.slots.len() + 8);
     let mut best: Option<Placement> = None;
@@ -177,7 +183,7 @@ fn keep_better(best: &mut Option<Placement>, placement: Option<Placement>) {
     }
 }
 
-fn apply(context: &Context<'_>, state: &mut State, step: &Step) {
+fn apply(context: &Context<'_>, state: &mut ConstructionState, step: &Step) {
     let problem = context.problem;
     if let Step::Upgrade(upgrade) = step {
         upgrade::apply(problem, state, upgrade);
@@ -196,7 +202,7 @@ fn apply(context: &Context<'_>, state: &mut State, step: &Step) {
 }
 
 /// Takes traffic off routes beyond an SLO until the type keeps its SLOs; whether there was any to take.
-pub(super) fn settle(problem: &Problem, state: &mut State, i: usize) -> bool {
+pub(super) fn settle(problem: &Problem, state: &mut ConstructionState, i: usize) -> bool {
     let table = problem.route_table();
     let mut taken = false;
     loop {

@@ -1,11 +1,11 @@
 //! What a construction without a plan was missing, in words.
 
 use super::candidates::Candidates;
-use super::state::State;
+use super::state::ConstructionState;
 use crate::{Problem, NO_POOL};
 
 /// One line per query type that found no place, with the limits that stood in its way.
-pub(super) fn describe(problem: &Problem, candidates: &Candidates, state: &State) -> String {
+pub(super) fn describe(problem: &Problem, candidates: &Candidates, state: &ConstructionState) -> String {
     let mut lines = Vec::new();
     for i in 0..problem.num_query_types() {
         let missing = state.missing(problem, i);
@@ -36,7 +36,7 @@ pub(super) fn describe(problem: &Problem, candidates: &Candidates, state: &State
     lines.join("\n")
 }
 
-fn reason(problem: &Problem, candidates: &Candidates, state: &State, i: usize) -> String {
+fn reason(problem: &Problem, candidates: &Candidates, state: &ConstructionState, i: usize) -> String {
     let table = problem.route_table();
     let routes = table.of_query_type(i);
     if !problem.routes.query_type.contains(&(i as u32)) {
@@ -70,7 +70,7 @@ fn reason(problem: &Problem, candidates: &Candidates, state: &State, i: usize) -
 }
 
 /// The limits that keep at least one more replica of a route's configuration, or more stored tokens, from being added.
-fn limits_hit(problem: &Problem, state: &State, i: usize) -> Vec<String> {
+fn limits_hit(problem: &Problem, state: &ConstructionState, i: usize) -> Vec<String> {
     let table = problem.route_table();
     let c = &problem.configurations;
     let (mut budget, mut storage, mut replicas) = (false, state.data_room(problem, i, 0.0, 0.0) <= 1e-6, false);

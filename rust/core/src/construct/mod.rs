@@ -14,25 +14,25 @@ mod exchange;
 mod greedy;
 mod missing;
 mod post_optimisation;
-mod prices;
 mod ranking;
 mod repair;
 mod scarcity;
 mod slot;
 mod starts;
 mod state;
+mod type_price;
 mod upgrade;
 mod work;
 
+use crate::pricing::LimitPrices;
 use crate::tuning::ConstructTuning;
 use crate::{Deployment, Plan, Problem, Result, Routing, SolveParams, Status, Stop, StopReason, Switches};
 use candidates::Candidates;
 use context::Context;
 use coverage::MixPart;
 use post_optimisation::PostOptimisation;
-use prices::LimitPrices;
 use repair::FlowValue;
-use state::{State, NONE, SHARE_EPSILON};
+use state::{ConstructionState, NONE, SHARE_EPSILON};
 use work::Work;
 
 /// Memory of constructions for one problem; it does not grow any more after the first few.
@@ -43,8 +43,8 @@ pub struct Workspace {
     prepared: Option<Switches>,
     /// Whether limits have a price.
     priced: bool,
-    state: State,
-    best: State,
+    state: ConstructionState,
+    best: ConstructionState,
     has_best: bool,
     /// How far the state and the best one have been post-optimised.
     post_optimisation: PostOptimisation,
@@ -57,7 +57,7 @@ pub struct Workspace {
 /// Working memory of the parts.
 #[derive(Debug, Default)]
 struct Scratch {
-    before: State,
+    before: ConstructionState,
     configurations: Vec<u32>,
     order: Vec<u32>,
     ratios: Vec<f64>,
@@ -127,7 +127,7 @@ impl Construction {
         !self.exceeds_limits && self.missing.iter().all(|&missing| missing == 0.0)
     }
 
-    fn read(&mut self, problem: &Problem, state: &State) {
+    fn read(&mut self, problem: &Problem, state: &ConstructionState) {
         self.deployments.clear();
         let deployed =
             state.slots.iter().map(|slot| Deployment { configuration: slot.configuration, replicas: slot.replicas });

@@ -3,7 +3,7 @@
 use super::context::Context;
 use super::exchange;
 use super::greedy::fill;
-use super::state::{State, MISSING_TOLERANCE, SHARE_EPSILON};
+use super::state::{ConstructionState, MISSING_TOLERANCE, SHARE_EPSILON};
 use super::Scratch;
 use crate::Stop;
 
@@ -41,7 +41,7 @@ impl PostOptimisation {
     pub(super) fn run(
         &mut self,
         context: &Context<'_>,
-        state: &mut State,
+        state: &mut ConstructionState,
         scratch: &mut Scratch,
         order: &[u32],
         attempts: Attempts,
@@ -90,7 +90,7 @@ impl PostOptimisation {
 /// Tries to close a deployment, to shrink it and to exchange its configuration; whether it got better.
 fn change_deployment(
     context: &Context<'_>,
-    state: &mut State,
+    state: &mut ConstructionState,
     scratch: &mut Scratch,
     order: &[u32],
     configuration: u32,
@@ -144,7 +144,13 @@ enum Change {
 }
 
 /// Changes the state and keeps the change only where it is for the better.
-fn attempt(context: &Context<'_>, state: &mut State, scratch: &mut Scratch, order: &[u32], change: Change) -> bool {
+fn attempt(
+    context: &Context<'_>,
+    state: &mut ConstructionState,
+    scratch: &mut Scratch,
+    order: &[u32],
+    change: Change,
+) -> bool {
     let problem = context.problem;
     let (missing, cost_usd) = (state.total_missing(problem), state.cost_usd);
     let mut before = std::mem::take(&mut scratch.before);
@@ -197,10 +203,11 @@ fn attempt(context: &Context<'_>, state: &mut State, scratch: &mut Scratch, orde
 }
 
 /// Fills `open`; `false` as soon as it is clear that the outcome is no better than `missing` and `cost_usd`.
-fn refill(context: &Context<'_>, state: &mut State, open: &[u32], missing: f64, cost_usd: f64) -> bool {
+fn refill(context: &Context<'_>, state: &mut ConstructionState, open: &[u32], missing: f64, cost_usd: f64) -> bool {
     let problem = context.problem;
     // What the types to come cost now and may not cost in the end: their unserved share.
-    let unserved_usd = |state: &State, i: u32| problem.unmet_usd(i as usize) * (1.0 - state.served[i as usize]);
+    let unserved_usd =
+        |state: &ConstructionState, i: u32| problem.unmet_usd(i as usize) * (1.0 - state.served[i as usize]);
     let mut left_out = 0.0;
     let mut pending_usd: f64 = open.iter().map(|&i| unserved_usd(state, i)).sum();
     for (position, &i) in open.iter().enumerate() {

@@ -4,7 +4,7 @@
 use super::candidates::Candidates;
 use super::demand::Demand;
 use super::slot::Slot;
-use super::state::{State, SHARE_EPSILON};
+use super::state::{ConstructionState, SHARE_EPSILON};
 use crate::Problem;
 
 /// Shares below this are taken only to finish a type: crumbs on many routes help no one.
@@ -27,7 +27,7 @@ pub(super) struct Placement {
 /// `None` where nothing fits, or nothing of a rank below `bound`.
 pub(super) fn best_placement(
     problem: &Problem,
-    state: &State,
+    state: &ConstructionState,
     candidates: &Candidates,
     demand: &Demand,
     route: usize,
@@ -98,7 +98,7 @@ pub(super) fn best_placement(
     }
     let opening_usd = if opens { candidates.weights_usd[a] } else { 0.0 };
     for share in shares.into_iter().filter(|&share| share > 0.0) {
-        let needed = State::needed_of(problem, a, time + per_time * share, memory + per_memory * share);
+        let needed = ConstructionState::needed_of(problem, a, time + per_time * share, memory + per_memory * share);
         let added = (needed - f64::from(replicas)).clamp(least_replicas, addable);
         // Whole replicas used to the full may be the better start, the rest going elsewhere.
         for added in [added, added - 1.0] {

@@ -3,7 +3,7 @@
 
 use super::candidates::Candidates;
 use super::slot::{Flow, Slot};
-use super::state::{State, NONE};
+use super::state::{ConstructionState, NONE};
 use super::Scratch;
 use crate::{Problem, NO_POOL};
 
@@ -16,7 +16,12 @@ struct Cut {
 }
 
 /// Cuts until no limit is exceeded. Types that lose traffic are left to be filled again.
-pub(super) fn repair_limits(problem: &Problem, candidates: &Candidates, state: &mut State, scratch: &mut Scratch) {
+pub(super) fn repair_limits(
+    problem: &Problem,
+    candidates: &Candidates,
+    state: &mut ConstructionState,
+    scratch: &mut Scratch,
+) {
     state.relaxed = false;
     let Scratch { fallback_usd, flow_values: values, .. } = scratch;
     loop {
@@ -60,7 +65,7 @@ pub(super) fn repair_limits(problem: &Problem, candidates: &Candidates, state: &
 
 /// What placing the whole of each type costs where no exceeded limit stands in the way; what leaving it costs where
 /// there is no such place.
-fn fallbacks(problem: &Problem, candidates: &Candidates, state: &State, usd: &mut Vec<f64>) {
+fn fallbacks(problem: &Problem, candidates: &Candidates, state: &ConstructionState, usd: &mut Vec<f64>) {
     usd.clear();
     for i in 0..problem.num_query_types() {
         let price = &candidates.types[i];
@@ -85,7 +90,7 @@ fn fallbacks(problem: &Problem, candidates: &Candidates, state: &State, usd: &mu
 }
 
 /// How much less the limits are exceeded without `removed` replicas of a deployment.
-fn relief(problem: &Problem, state: &State, slot: usize, removed: u32, closed: bool) -> f64 {
+fn relief(problem: &Problem, state: &ConstructionState, slot: usize, removed: u32, closed: bool) -> f64 {
     let a = state.slots[slot].configuration as usize;
     let removed = f64::from(removed);
     let (weights_usd, weights_gb) =
@@ -119,7 +124,7 @@ pub(super) struct FlowValue {
 }
 
 /// Lists all flows by slot, those of a slot by rising worth.
-fn list_values(problem: &Problem, state: &State, fallback_usd: &[f64], values: &mut Vec<FlowValue>) {
+fn list_values(problem: &Problem, state: &ConstructionState, fallback_usd: &[f64], values: &mut Vec<FlowValue>) {
     values.clear();
     values.extend(state.flows.iter().enumerate().filter_map(|(index, flow)| {
         let slot = state.slot_index(problem.pair(flow.configuration as usize))?;
@@ -141,13 +146,13 @@ fn load(problem: &Problem, route: usize) -> f64 {
 }
 
 /// Load of a deployment beyond what `replicas` carry, in replicas.
-fn excess(state: &State, slot: usize, replicas: u32) -> f64 {
+fn excess(state: &ConstructionState, slot: usize, replicas: u32) -> f64 {
     state.slots[slot].load() - f64::from(replicas)
 }
 
 /// What the traffic is worth that has to leave where a deployment keeps `replicas`, less the rental saved; `own` is its traffic by
 /// rising worth.
-fn loss(problem: &Problem, state: &State, slot: usize, replicas: u32, own: &[FlowValue]) -> f64 {
+fn loss(problem: &Problem, state: &ConstructionState, slot: usize, replicas: u32, own: &[FlowValue]) -> f64 {
     let mut excess = excess(state, slot, replicas);
     let Slot { configuration, replicas: before, .. } = state.slots[slot];
     let a = configuration as usize;
@@ -164,7 +169,7 @@ fn loss(problem: &Problem, state: &State, slot: usize, replicas: u32, own: &[Flo
 }
 
 /// Takes the least worthy traffic off a deployment until `replicas` carry the rest.
-fn shed(problem: &Problem, state: &mut State, slot: usize, replicas: u32, fallback_usd: &[f64]) {
+fn shed(problem: &Problem, state: &mut ConstructionState, slot: usize, replicas: u32, fallback_usd: &[f64]) {
     if replicas == 0 {
         state.evict(problem, state.slots[slot].configuration);
         return;

@@ -1,15 +1,16 @@
 //! Prices for scarce limits, so that what is left of them goes where it is worth most.
 
 use super::candidates::Candidates;
-use super::prices::{LimitPrices, LimitUse};
 use super::slot::Slot;
-use super::state::State;
+use super::state::ConstructionState;
+use super::type_price::LimitUse;
+use crate::pricing::LimitPrices;
 use crate::Problem;
 
 /// Prices at which the relaxation keeps the budget and every pool, about.
 pub(super) fn limit_prices(problem: &Problem, candidates: &mut Candidates) -> LimitPrices {
     let num_pools = problem.num_pools();
-    let mut prices = LimitPrices { pool_usd_per_gpu: vec![0.0; num_pools], ..LimitPrices::default() };
+    let mut prices = LimitPrices { pool: vec![0.0; num_pools], ..LimitPrices::default() };
     let mut used = LimitUse::default();
     let first_price = candidates.tuning.first_price;
     // A pool's first price is a part of what its GPUs cost.
@@ -35,9 +36,9 @@ pub(super) fn limit_prices(problem: &Problem, candidates: &mut Candidates) -> Li
         };
         raise(&mut prices.budget, first_price, used.budget_usd, problem.budget_usd);
         for (g, &first) in first_usd.iter().enumerate() {
-            raise(&mut prices.pool_usd_per_gpu[g], first, used.pool_gpus[g], problem.pools.max_gpus[g]);
+            raise(&mut prices.pool[g], first, used.pool_gpus[g], problem.pools.max_gpus[g]);
         }
-        if prices.budget == 0.0 && prices.pool_usd_per_gpu.iter().all(|&usd| usd == 0.0) {
+        if prices.budget == 0.0 && prices.pool.iter().all(|&usd| usd == 0.0) {
             // Nothing is exceeded, and nothing will be.
             break;
         }
@@ -48,7 +49,7 @@ pub(super) fn limit_prices(problem: &Problem, candidates: &mut Candidates) -> Li
 
 /// A first price of storage: what `state`, which exceeds it, spends on replicas for each GB that there is; 0 where it
 /// keeps it.
-pub(super) fn storage_price(problem: &Problem, state: &State) -> f64 {
+pub(super) fn storage_price(problem: &Problem, state: &ConstructionState) -> f64 {
     if state.storage_left_gb >= 0.0 {
         return 0.0;
     }

@@ -4,11 +4,11 @@ use super::context::Context;
 use super::coverage::{Coverage, Start};
 use super::greedy::{build, fill_all, settle};
 use super::post_optimisation::Attempts;
-use super::prices::LimitPrices;
 use super::repair::repair_limits;
 use super::scarcity;
-use super::state::{State, NONE};
+use super::state::{ConstructionState, NONE};
 use super::Workspace;
+use crate::pricing::LimitPrices;
 use crate::{Problem, Stop, Switches};
 
 const fn start(coverage: Coverage, idle_value: f64, relaxed: bool) -> Start {
@@ -74,7 +74,7 @@ fn compare(
     scarcity::falling_value(problem, &workspace.candidates, &mut order);
     for (start, storage_factor) in SCARCE.iter().zip(STORAGE_FACTORS) {
         if storage_usd_per_gb > 0.0 {
-            prices.storage_usd_per_gb = storage_factor * storage_usd_per_gb;
+            prices.storage = storage_factor * storage_usd_per_gb;
             workspace.reprice(problem, &prices);
         }
         attempt(problem, &order, switches, start, true, workspace, stop);
@@ -150,7 +150,7 @@ fn construct_again(problem: &Problem, order: &[u32], switches: Switches, workspa
             // Half of the rounds look at cost alone.
             workspace.reprice(problem, &LimitPrices::default());
         }
-        let missing = |state: &State, i: u32| state.missing(problem, i as usize) > 0.0;
+        let missing = |state: &ConstructionState, i: u32| state.missing(problem, i as usize) > 0.0;
         let last = if round == 0 { &workspace.best } else { &workspace.state };
         order.sort_by_key(|&i| !missing(last, i));
         let start = &REPAIRS[round % REPAIRS.len()];

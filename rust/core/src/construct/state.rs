@@ -16,7 +16,7 @@ const LIMIT_EPSILON: f64 = 1e-9;
 
 /// Deployments, traffic and what is left of every limit. `clone_from` copies without allocating once it has grown.
 #[derive(Debug, Default)]
-pub(super) struct State {
+pub(super) struct ConstructionState {
     pub(super) slots: Vec<Slot>,
     pub(super) slot_of_pair: Vec<u32>,
     pub(super) flows: Vec<Flow>,
@@ -36,7 +36,7 @@ pub(super) struct State {
     pub(super) relaxed: bool,
 }
 
-impl Clone for State {
+impl Clone for ConstructionState {
     fn clone(&self) -> Self {
         let mut copy = Self::default();
         copy.clone_from(self);
@@ -58,7 +58,7 @@ impl Clone for State {
     }
 }
 
-impl State {
+impl ConstructionState {
     /// Nothing deployed and nothing served.
     pub(super) fn reset(&mut self, problem: &Problem, relaxed: bool) {
         self.relaxed = relaxed;
@@ -120,7 +120,7 @@ impl State {
             || self.pool_left_gpus.iter().zip(&problem.pools.max_gpus).any(|(&left, &limit)| over(left, limit))
     }
 
-    /// Sum of [`State::missing`] over the query types.
+    /// Sum of [`ConstructionState::missing`] over the query types.
     pub(super) fn total_missing(&self, problem: &Problem) -> f64 {
         (0..self.served.len()).map(|i| self.missing(problem, i)).sum()
     }
@@ -272,7 +272,7 @@ impl State {
     }
 
     /// Moves a flow to another route of its query type on the same pair. The loads of the pair are left to
-    /// [`State::exchange`].
+    /// [`ConstructionState::exchange`].
     pub(super) fn reroute(&mut self, problem: &Problem, flow: usize, route: usize) {
         let table = problem.route_table();
         let Flow { query_type, route: old, fraction, .. } = self.flows[flow];

@@ -6,7 +6,7 @@ use super::context::Context;
 use super::demand::Demand;
 use super::ranking::{best_placement, Placement};
 use super::slot::{floor, Flow, Slot};
-use super::state::State;
+use super::state::ConstructionState;
 use crate::{Problem, NO_POOL};
 
 /// The larger configuration for a deployment, with the placement that it makes possible.
@@ -17,7 +17,7 @@ pub(super) struct Upgrade {
 }
 
 /// The best upgrade of an active pair for `demand`.
-pub(super) fn best_upgrade(context: &Context<'_>, state: &State, demand: &Demand) -> Option<Upgrade> {
+pub(super) fn best_upgrade(context: &Context<'_>, state: &ConstructionState, demand: &Demand) -> Option<Upgrade> {
     let Context { problem, candidates, work, .. } = *context;
     let mut best: Option<Upgrade> = None;
     for (index, slot) in state.slots.iter().enumerate() {
@@ -86,7 +86,7 @@ struct Traffic {
 }
 
 impl Traffic {
-    fn of(state: &State, configuration: u32) -> Self {
+    fn of(state: &ConstructionState, configuration: u32) -> Self {
         let mut traffic = Self { configuration, first: [0; REMEMBERED], count: 0, rest: state.flows.len() };
         for (position, flow) in state.flows.iter().enumerate() {
             if flow.configuration == configuration {
@@ -101,7 +101,7 @@ impl Traffic {
         traffic
     }
 
-    fn flows<'a>(&'a self, state: &'a State) -> impl Iterator<Item = &'a Flow> {
+    fn flows<'a>(&'a self, state: &'a ConstructionState) -> impl Iterator<Item = &'a Flow> {
         let rest = state.flows[self.rest..].iter().filter(|flow| flow.configuration == self.configuration);
         self.first[..self.count].iter().map(|&position| &state.flows[position as usize]).chain(rest)
     }
@@ -116,7 +116,7 @@ struct Moved {
 
 /// The loads and the added latency cost of a deployment's traffic on configuration `to`; `None` where some of it has no
 /// route there or would break an SLO.
-fn moved(problem: &Problem, state: &State, traffic: &Traffic, to: usize) -> Option<Moved> {
+fn moved(problem: &Problem, state: &ConstructionState, traffic: &Traffic, to: usize) -> Option<Moved> {
     let table = problem.route_table();
     let mut sum = Moved { time: 0.0, memory: 0.0, latency_usd: 0.0 };
     for flow in traffic.flows(state) {
@@ -139,7 +139,7 @@ fn moved(problem: &Problem, state: &State, traffic: &Traffic, to: usize) -> Opti
 
 fn placement(
     problem: &Problem,
-    state: &State,
+    state: &ConstructionState,
     candidates: &Candidates,
     demand: &Demand,
     from: &Slot,
@@ -148,7 +148,7 @@ fn placement(
 ) -> Option<Placement> {
     let old = from.configuration as usize;
     let to = problem.route_table().configuration[route] as usize;
-    let kept = State::needed_of(problem, to, moved.time, moved.memory);
+    let kept = ConstructionState::needed_of(problem, to, moved.time, moved.memory);
     // What the old replicas and weights give back is there for the new ones.
     let mut budget = state.budget_left_usd + f64::from(from.replicas) * problem.replica_usd(old);
     budget += problem.weights_usd(old) - problem.weights_usd(to);
@@ -189,7 +189,7 @@ fn placement(
     }
     let time = moved.time + table.time_replicas[route] * placement.share;
     let memory = moved.memory + table.memory_replicas[route] * placement.share;
-    let replicas = State::needed_of(problem, to, time, memory).min(most);
+    let replicas = ConstructionState::needed_of(problem, to, time, memory).min(most);
     let added_usd = changed_usd(replicas);
     placement.rank += if demand.by_coverage { added_usd / placement.share } else { added_usd };
     placement.usd_per_share += added_usd / placement.share;
@@ -198,7 +198,7 @@ fn placement(
 }
 
 /// Moves a deployment with its traffic to the configuration of the upgrade's route.
-pub(super) fn apply(problem: &Problem, state: &mut State, upgrade: &Upgrade) {
+pub(super) fn apply(problem: &Problem, state: &mut ConstructionState, upgrade: &Upgrade) {
     let table = problem.route_table();
     let from = state.slots[upgrade.slot].configuration;
     let to = table.configuration[upgrade.placement.route as usize] as usize;

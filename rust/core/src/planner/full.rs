@@ -1,7 +1,7 @@
 //! Full re-planning: deployments, too, are chosen again, as far as that pays.
 //!
 //! Starts, in this order: what runs, with the cost of starting more inside the objective; where that ends more expensive beside the
-//! [`Relaxation`] than what was found before, a dive from that, which is kept from call to call with its basis (first, where
+//! [`ReplicaRelaxation`] than what was found before, a dive from that, which is kept from call to call with its basis (first, where
 //! what runs is not enough); plans that were good before. Calls that intensify, see [`IntensificationPolicy`], look for the best whole counts of what
 //! they have, make more dives, move every other time within a wider [`Kernel`], other configurations each time, and perturb the
 //! best until their work is done. What one call does not find, a later one finds, since its starts are the best that was found.
@@ -16,7 +16,7 @@ use super::call::{limits, search_from, Call, First, Next, Outcome};
 use super::intensification::IntensificationPolicy;
 use super::kernel::Kernel;
 use super::payoff::{payback, pays_off, Kept};
-use super::relaxation::Relaxation;
+use super::replica_relaxation::ReplicaRelaxation;
 use super::solutions::{deployments, descend_to_feasibility, SolutionPool};
 use crate::search::{CountTree, DearestFirst, LocalSearch, Market, NearestFirst, Running, SearchState};
 use crate::splitmix::stream;
@@ -35,7 +35,7 @@ pub(super) struct Reoptimiser {
     /// Prices or pools have changed since, or the market no longer agrees with the relaxation.
     is_stale: bool,
     running: Running,
-    relaxation: Relaxation,
+    relaxation: ReplicaRelaxation,
     tree: CountTree,
     alternatives: Vec<Vec<Deployment>>,
     intensification: IntensificationPolicy,
@@ -59,7 +59,7 @@ impl Reoptimiser {
             priced_rates: problem.query_types.rate_per_h.clone(),
             is_stale: false,
             running: Running::default(),
-            relaxation: Relaxation::new(problem, tuning),
+            relaxation: ReplicaRelaxation::new(problem, tuning),
             tree: CountTree::default(),
             alternatives: Vec::new(),
             intensification: IntensificationPolicy::new(tuning.intensification),

@@ -18,7 +18,7 @@ mod partial;
 mod payoff;
 mod rank;
 mod ready;
-mod relaxation;
+mod replica_relaxation;
 mod solutions;
 mod transition;
 mod update;

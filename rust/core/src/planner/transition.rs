@@ -68,28 +68,28 @@ fn merged(mut deployments: Vec<Deployment>) -> Vec<Deployment> {
 }
 
 /// Replicas of the configurations that either plan deploys.
-type State = Vec<u32>;
+type ReplicaCounts = Vec<u32>;
 
 /// A state, how low the share has been, and how it was reached.
 #[derive(Debug, Clone)]
-struct Node {
+struct PathNode {
     /// Lowest share so far, cut at the floor.
     lowest: f64,
     /// Replicas still to start and to stop.
     left: u64,
     parent: usize,
-    state: State,
+    state: ReplicaCounts,
 }
 
 /// A node in the queue: the highest share comes first, then the least that is left to start and to stop, then the oldest.
-type Open = Entry<(Total, Reverse<(u64, u64, usize)>), Node>;
+type Open = Entry<(Total, Reverse<(u64, u64, usize)>), PathNode>;
 
 pub(super) struct Walk<'p> {
     problem: &'p Problem,
     costs: &'p TransitionCosts,
     configurations: Vec<u32>,
-    first: State,
-    last: State,
+    first: ReplicaCounts,
+    last: ReplicaCounts,
     program: RoutingProgram,
     /// Whether more replicas may leave less room for stored tokens, and so serve less.
     stores_tokens: bool,
@@ -106,7 +106,7 @@ impl<'p> Walk<'p> {
         let mut configurations: Vec<u32> = previous.iter().chain(next).map(|entry| entry.configuration).collect();
         configurations.sort_unstable();
         configurations.dedup();
-        let of = |deployments: &[Deployment]| -> State {
+        let of = |deployments: &[Deployment]| -> ReplicaCounts {
             let replicas = |a: &u32| deployments.iter().find(|entry| entry.configuration == *a);
             configurations.iter().map(|a| replicas(a).map_or(0, |entry| entry.replicas)).collect()
         };
@@ -242,14 +242,14 @@ impl<'p> Walk<'p> {
     }
 
     /// The order of states whose lowest share is highest, and whether that is proven.
-    fn widest_path(&mut self, floor: f64) -> (Vec<State>, bool) {
+    fn widest_path(&mut self, floor: f64) -> (Vec<ReplicaCounts>, bool) {
         if let Some(path) = self.direct_path() {
             return (path, true);
         }
         let mut heap = BinaryHeap::new();
-        let mut closed: Vec<Node> = Vec::new();
-        let mut seen: HashSet<State> = HashSet::new();
-        let mut shares: HashMap<State, f64> = HashMap::new();
+        let mut closed: Vec<PathNode> = Vec::new();
+        let mut seen: HashSet<ReplicaCounts> = HashSet::new();
+        let mut shares: HashMap<ReplicaCounts, f64> = HashMap::new();
         let mut number = 0;
         heap.push(self.open(floor, number, usize::MAX, self.first.clone()));
         while let Some(Open { item: node, .. }) = heap.pop() {
@@ -299,18 +299,18 @@ impl<'p> Walk<'p> {
         (states, false)
     }
 
-    fn open(&self, lowest: f64, number: usize, parent: usize, state: State) -> Open {
+    fn open(&self, lowest: f64, number: usize, parent: usize, state: ReplicaCounts) -> Open {
         let (mut starts, mut stops) = (0, 0);
         for (&now, &then) in state.iter().zip(&self.last) {
             starts += u64::from(then.saturating_sub(now));
             stops += u64::from(now.saturating_sub(then));
         }
-        let item = Node { lowest, left: starts + stops, parent, state };
+        let item = PathNode { lowest, left: starts + stops, parent, state };
         Entry { key: (Total(lowest), Reverse((starts, stops, number))), item }
     }
 
     /// States one step on: more replicas at once first, down to one.
-    fn successors(&self, state: &State) -> Vec<(State, bool)> {
+    fn successors(&self, state: &ReplicaCounts) -> Vec<(ReplicaCounts, bool)> {
         let mut successors = Vec::new();
         for slot in 0..state.len() {
             let (now, then) = (state[slot], self.last[slot]);
@@ -328,15 +328,16 @@ impl<'p> Walk<'p> {
 }
 
 /// The states from the first to that at `position`; steps of one configuration that follow each other become one.
-fn path(closed: &[Node], mut position: usize) -> Vec<State> {
-    let mut states: Vec<State> = Vec::new();
+fn path(closed: &[PathNode], mut position: usize) -> Vec<ReplicaCounts> {
+    let mut states: Vec<ReplicaCounts> = Vec::new();
     while let Some(node) = closed.get(position) {
         states.push(node.state.clone());
         position = node.parent;
     }
     states.reverse();
-    let slot_of = |before: &State, after: &State| (0..before.len()).find(|&slot| before[slot] != after[slot]);
-    let mut merged: Vec<State> = Vec::with_capacity(states.len());
+    let slot_of =
+        |before: &ReplicaCounts, after: &ReplicaCounts| (0..before.len()).find(|&slot| before[slot] != after[slot]);
+    let mut merged: Vec<ReplicaCounts> = Vec::with_capacity(states.len());
     for state in states {
         if let [.., before, last] = merged.as_slice() {
             if slot_of(before, last) == slot_of(last, &state) {

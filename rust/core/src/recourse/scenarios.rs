@@ -3,7 +3,8 @@
 use super::kernel::Kernel;
 use super::RecourseParams;
 use crate::linear::LinearStatus;
-use crate::routing::{RoutingPrices, RoutingProgram};
+use crate::pricing::RoutingPrices;
+use crate::routing::RoutingProgram;
 use crate::stress::Part;
 use crate::{CancelToken, Deployment, Error, Problem, Result};
 

@@ -13,7 +13,7 @@ use super::pricing::Pricing;
 use super::restricted_master::{cheapest_usd, RestrictedMaster, FIRST_SHORTAGE};
 use crate::bound::Prices;
 use crate::linear::LinearStatus;
-use crate::routing::{LimitPrices, RoutingPrices};
+use crate::pricing::{LimitPrices, RoutingPrices};
 use crate::search::Market;
 use crate::{Problem, Stop};
 

@@ -8,8 +8,7 @@
 
 use std::cmp::Ordering;
 
-use crate::routing::LimitPrices;
-use crate::routing::RoutingPrices;
+use crate::pricing::{LimitPrices, RoutingPrices};
 use crate::search::memory::mixed;
 use crate::search::{Market, SearchState};
 use crate::{Problem, FEASIBILITY_TOLERANCE};

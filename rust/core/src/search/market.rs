@@ -1,6 +1,6 @@
 //! Prices near those of the linear relaxation, and what it mixes at them.
 
-use crate::routing::{LimitPrices, RoutingPrices};
+use crate::pricing::{LimitPrices, RoutingPrices};
 use crate::{Deployment, Problem};
 
 /// Prices of the relaxation and the configurations by merit at these prices.
@@ -47,17 +47,8 @@ impl Market {
 
     /// Moves the prices to `proposed`, except for the share `weight` that stays.
     pub(super) fn blend(&mut self, proposed: &Self, weight: f64) {
-        let mix = |own: &mut f64, other: &f64| *own = weight * *own + (1.0 - weight) * other;
-        let columns = |market: &mut Self, other: &Self| {
-            let routing = &mut market.routing;
-            routing.supply.iter_mut().zip(&other.routing.supply).for_each(|(own, other)| mix(own, other));
-            routing.error.iter_mut().zip(&other.routing.error).for_each(|(own, other)| mix(own, other));
-            routing.latency.iter_mut().zip(&other.routing.latency).for_each(|(own, other)| mix(own, other));
-            market.limits.pool.iter_mut().zip(&other.limits.pool).for_each(|(own, other)| mix(own, other));
-        };
-        columns(self, proposed);
-        mix(&mut self.limits.budget, &proposed.limits.budget);
-        mix(&mut self.limits.storage, &proposed.limits.storage);
+        self.routing.blend(&proposed.routing, weight);
+        self.limits.blend(&proposed.limits, weight);
     }
 }
 

@@ -1,6 +1,6 @@
 //! Pricing of the column generation of [`Market`]: which replicas, with which traffic, are worth more than they cost.
 
-use crate::routing::RoutingPrices;
+use crate::pricing::RoutingPrices;
 use crate::search::Market;
 use crate::Problem;
 

@@ -1,6 +1,6 @@
 //! What of a transition can be done now, while what starts does not serve yet.
 
-use super::{carried_over, State, Walk};
+use super::{carried_over, ReplicaCounts, Walk};
 use crate::Deployment;
 
 /// How far a transition has come after a call.
@@ -17,8 +17,8 @@ pub(in crate::planner) struct Begun {
 impl Walk<'_> {
     /// All starts, and then all stops, where limits leave room for that: no order serves more at its lowest moment, since each
     /// state has all replicas of the first one or all of the last.
-    pub(super) fn direct_path(&self) -> Option<Vec<State>> {
-        let top: State = self.first.iter().zip(&self.last).map(|(&now, &then)| now.max(then)).collect();
+    pub(super) fn direct_path(&self) -> Option<Vec<ReplicaCounts>> {
+        let top: ReplicaCounts = self.first.iter().zip(&self.last).map(|(&now, &then)| now.max(then)).collect();
         let is_enough = match self.stores_tokens {
             // All that there are.
             true => self.fits_beside(&top, self.problem.query_types.data_gb.iter().sum()),
@@ -69,14 +69,14 @@ impl Walk<'_> {
         if let Some(limited) = limit.and_then(|limit| self.limited(&asked, &wanted, limit)) {
             wanted = limited;
         }
-        let serving: State = self.first.iter().zip(&wanted).map(|(&up, &wanted)| up.min(wanted)).collect();
+        let serving: ReplicaCounts = self.first.iter().zip(&wanted).map(|(&up, &wanted)| up.min(wanted)).collect();
         let starting = wanted.iter().zip(&serving).map(|(wanted, up)| u64::from(wanted - up)).sum();
         Some(Begun { deployments: self.deployments_of(&wanted), serving: self.deployments_of(&serving), starting })
     }
 
     /// The nearest that `limit` starts and stops come from `asked` to `wanted`; `None` where what was asked for is forced to change, since
     /// it no longer keeps the limits.
-    fn limited(&self, asked: &State, wanted: &State, limit: u64) -> Option<State> {
+    fn limited(&self, asked: &ReplicaCounts, wanted: &ReplicaCounts, limit: u64) -> Option<ReplicaCounts> {
         if !self.fits(asked) {
             return None;
         }
@@ -110,14 +110,14 @@ impl Walk<'_> {
         (state != *asked || asked == wanted).then_some(state)
     }
 
-    fn state_of(&self, deployments: &[Deployment]) -> State {
+    fn state_of(&self, deployments: &[Deployment]) -> ReplicaCounts {
         let last = self.deployments_of(&self.last);
         let carried = carried_over(self.problem, deployments, &last);
         let replicas = |a: &u32| carried.iter().find(|entry| entry.configuration == *a).map_or(0, |it| it.replicas);
         self.configurations.iter().map(replicas).collect()
     }
 
-    fn deployments_of(&self, state: &State) -> Vec<Deployment> {
+    fn deployments_of(&self, state: &ReplicaCounts) -> Vec<Deployment> {
         let entries = self.configurations.iter().zip(state).filter(|(_, &replicas)| replicas > 0);
         entries.map(|(&configuration, &replicas)| Deployment { configuration, replicas }).collect()
     }

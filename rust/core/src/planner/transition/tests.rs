@@ -95,9 +95,9 @@ fn best_lowest_share(problem: &Problem, previous: &Plan, next: &Plan) -> Option<
     if count > 150 {
         return None;
     }
-    let mut layer: Vec<(State, f64)> = vec![(walk.first.clone(), walk.share(&walk.first.clone()))];
+    let mut layer: Vec<(ReplicaCounts, f64)> = vec![(walk.first.clone(), walk.share(&walk.first.clone()))];
     while layer[0].0 != walk.last {
-        let mut following: Vec<(State, f64)> = Vec::new();
+        let mut following: Vec<(ReplicaCounts, f64)> = Vec::new();
         for (state, lowest) in &layer {
             for slot in 0..state.len() {
                 let mut after = state.clone();

@@ -9,7 +9,7 @@ const LEAST_USD: f64 = 1e-9;
 
 /// The linear program with its value, kept from call to call.
 #[derive(Debug)]
-pub(super) struct Relaxation {
+pub(super) struct ReplicaRelaxation {
     pub(super) program: ReplicaProgram,
     tuning: PlannerTuning,
     /// Value at the last solve, USD; always positive.
@@ -19,7 +19,7 @@ pub(super) struct Relaxation {
     priced_ratio: f64,
 }
 
-impl Relaxation {
+impl ReplicaRelaxation {
     /// Over nothing, before the first solve.
     pub(super) fn new(problem: &Problem, tuning: PlannerTuning) -> Self {
         let program = ReplicaProgram::new(&SearchState::new(problem, 1), &[]);
@@ -105,7 +105,7 @@ mod tests {
             let Some(usd) = plan.objective_value else { return Ok(()) };
             let mut state = SearchState::new(&problem, plan.deployments.len());
             state.set_deployments(&plan.deployments);
-            let mut relaxation = Relaxation::new(&problem, PlannerTuning::default());
+            let mut relaxation = ReplicaRelaxation::new(&problem, PlannerTuning::default());
             relaxation.follow(&state, &market, &plan.deployments, &Stop::never());
             prop_assert!(relaxation.value_usd() <= usd * (1.0 + 1e-6) + 1e-6, "{} {usd}", relaxation.value_usd());
             relaxation.renew(&state, &market, &plan.deployments, &Stop::never());

@@ -14,6 +14,13 @@ pub(crate) struct RoutingPrices {
 }
 
 impl RoutingPrices {
+    /// Moves to `proposed`, except for the share `kept` that stays.
+    pub(crate) fn blend(&mut self, proposed: &Self, kept: f64) {
+        blend(&mut self.supply, &proposed.supply, kept);
+        blend(&mut self.error, &proposed.error, kept);
+        blend(&mut self.latency, &proposed.latency, kept);
+    }
+
     /// The routes of configuration `a`, each with what serving the whole type over it is worth, USD, capacity not counted.
     #[inline]
     pub(crate) fn profits<'t>(&'t self, table: &'t RouteTable, a: usize) -> impl Iterator<Item = (usize, f64)> + 't {
@@ -29,7 +36,7 @@ impl RoutingPrices {
 }
 
 /// Prices of the limits that deployments share. They steer the choice of what to put in; they are no part of any cost.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub(crate) struct LimitPrices {
     /// USD per USD of rental and weights storage.
     pub(crate) budget: f64,
@@ -39,7 +46,25 @@ pub(crate) struct LimitPrices {
     pub(crate) pool: Vec<f64>,
 }
 
+/// What lies between a price and the one that is proposed, nearer to the first by the share `kept`.
+#[inline]
+pub(crate) fn mix(price: f64, proposed: f64, kept: f64) -> f64 {
+    kept * price + (1.0 - kept) * proposed
+}
+
+/// Moves `prices` to `proposed`, except for the share `kept` that stays.
+pub(crate) fn blend(prices: &mut [f64], proposed: &[f64], kept: f64) {
+    prices.iter_mut().zip(proposed).for_each(|(price, &proposed)| *price = mix(*price, proposed, kept));
+}
+
 impl LimitPrices {
+    /// Moves to `proposed`, except for the share `kept` that stays.
+    pub(crate) fn blend(&mut self, proposed: &Self, kept: f64) {
+        self.budget = mix(self.budget, proposed.budget, kept);
+        self.storage = mix(self.storage, proposed.storage, kept);
+        blend(&mut self.pool, &proposed.pool, kept);
+    }
+
     /// Every limit free of charge.
     pub(crate) fn zero(problem: &Problem) -> Self {
         Self { budget: 0.0, storage: 0.0, pool: vec![0.0; problem.num_pools()] }

@@ -1,15 +1,4 @@
-//! Prices that guide the construction: of scarce limits, and of each query type's error and latency allowance.
-
-/// Prices on the limits beyond their cost, for ranking only; zero where a limit does not bind.
-#[derive(Debug, Clone, Default, PartialEq)]
-pub(super) struct LimitPrices {
-    /// USD of guidance per USD of budget spent.
-    pub(super) budget: f64,
-    /// USD of guidance per GB stored.
-    pub(super) storage_usd_per_gb: f64,
-    /// USD of guidance per GPU of each pool.
-    pub(super) pool_usd_per_gpu: Vec<f64>,
-}
+//! What each query type pays where replicas are divisible: its price, and those of its error and latency allowance.
 
 /// What a relaxed solution uses of the limits.
 #[derive(Debug, Clone, Default)]
