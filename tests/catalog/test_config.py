@@ -230,11 +230,83 @@ def test_parts_for_vision_are_left_out_and_said_to_be() -> None:
     assert any("vision" in line for line in model.assumed)
 
 
+def test_a_section_has_the_defaults_of_its_class() -> None:
+    text = {
+        "model_type": "gemma3_text", "hidden_size": 5376, "intermediate_size": 21504,
+        "num_hidden_layers": 62, "num_attention_heads": 32, "num_key_value_heads": 16,
+        "head_dim": 128, "sliding_window": 1024,
+    }  # fmt: skip
+    gemma = read_config({"model_type": "gemma3", "text_config": text, "vision_config": {"x": 1}})
+    assert gemma.params_b == pytest.approx(27.0, rel=0.02)
+    assert any("vocab_size 262208" in line for line in gemma.assumed)
+    llava = read_config(
+        {"model_type": "llava", "text_config": {"model_type": "llama", "vocab_size": 32064}}
+    )
+    assert llava.params_b == pytest.approx(6.74, rel=0.01)
+
+
+@pytest.mark.parametrize(
+    ("config", "params_b", "active_params_b"),
+    [
+        (  # tiiuae/falcon-mamba-7b
+            {
+                "model_type": "falcon_mamba", "hidden_size": 4096, "intermediate_size": 8192,
+                "num_hidden_layers": 64, "state_size": 16, "conv_kernel": 4, "expand": 16,
+                "time_step_rank": 256, "vocab_size": 65024, "tie_word_embeddings": False,
+            },
+            7.27,
+            None,
+        ),
+        (  # Snowflake/snowflake-arctic-instruct
+            {
+                "model_type": "arctic", "hidden_size": 7168, "intermediate_size": 4864,
+                "num_hidden_layers": 35, "num_attention_heads": 56, "num_key_value_heads": 8,
+                "num_local_experts": 128, "num_experts_per_tok": 2, "vocab_size": 32000,
+                "tie_word_embeddings": False,
+            },
+            480,
+            17,
+        ),
+        (  # MiniMaxAI/MiniMax-Text-01
+            {
+                "model_type": "minimax_text_01", "hidden_size": 6144, "intermediate_size": 9216,
+                "num_hidden_layers": 80, "num_attention_heads": 64, "num_key_value_heads": 8,
+                "head_dim": 128, "num_local_experts": 32, "num_experts_per_tok": 2,
+                "attn_type_list": [0, 0, 0, 0, 0, 0, 0, 1] * 10, "vocab_size": 200064,
+                "tie_word_embeddings": False,
+            },
+            456,
+            45.9,
+        ),
+        (  # experts on a projection of the activations, as in Nemotron 3 Super
+            {
+                "model_type": "llama", "hidden_size": 1000, "intermediate_size": 400,
+                "num_hidden_layers": 10, "num_attention_heads": 10, "head_dim": 1,
+                "num_local_experts": 100, "num_experts_per_tok": 1, "vocab_size": 1,
+                "moe_latent_size": 250, "tie_word_embeddings": True,
+            },
+            # 10 layers of 100 experts of 3 × 250 × 400, two projections, router and attention
+            10 * (100 * 3e5 + 2 * 250e3 + 100e3 + 40e3 + 2e3) / 1e9,
+            10 * (3e5 + 2 * 250e3 + 100e3 + 40e3 + 2e3) / 1e9,
+        ),
+    ],
+)  # fmt: skip
+def test_families_count_what_their_layers_have(
+    config: dict[str, Any], params_b: float, active_params_b: float | None
+) -> None:
+    model = read_config(config)
+    assert model.params_b == pytest.approx(params_b, rel=0.02)
+    if active_params_b is not None:
+        assert model.active_params_b == pytest.approx(active_params_b, rel=0.03)
+
+
 def test_what_is_missing_is_named(tmp_path: Path) -> None:
     with pytest.raises(InvalidInputError, match=r"num_hidden_layers.*`spec`"):
         read_config({"hidden_size": 64})
     with pytest.raises(InvalidInputError, match="hidden_size"):
         read_config({key: value for key, value in DENSE.items() if key != "hidden_size"})
+    with pytest.raises(InvalidInputError, match=r"zamba2 shares blocks.*`spec`"):
+        made(model_type="zamba2")
     with pytest.raises(InvalidInputError, match="layer_types: 'martian'"):
         made(layer_types=["martian"] * 4)
     for text in ("[1]", "{", ""):

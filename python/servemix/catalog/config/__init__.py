@@ -40,9 +40,9 @@ ACTIVE_EMBEDDINGS = {
     "gpt_oss": 1,
     "nemotron_h": 1,
     "deepseek": 1,
-    "kimi_k2": 1,
+    "kimi": 1,
     "glm": 0,
-    "minimax_m2": 0,
+    "minimax": 0,
 }
 #: Most layers that a file may speak of.
 MOST_LAYERS = 10_000

@@ -60,6 +60,11 @@ def _listed(fields: Fields, count: int) -> list[str] | None:
     if isinstance(pattern, str):
         kinds = {"M": "mamba", "*": "full", "-": "none", "E": "none"}
         return [kinds.get(letter, "none") for letter in pattern if letter != "|"]
+    if fields.kind.startswith("zamba"):
+        raise InvalidInputError(
+            f"{fields.where}: model_type: {fields.kind} shares blocks of weights among layers, "
+            "which is not read; write the model's size as its `spec` instead"
+        )
     names = fields.numbers("layer_types", "layers_block_type", "block_types")
     if names and len(names) >= count:
         unknown = sorted({str(name) for name in names[:count]} - LAYER_TYPES.keys())
@@ -290,6 +295,8 @@ def _mamba(fields: Fields) -> Mixer:
     """State-space layers: Mamba-2 where the file has heads of it, else Mamba-1."""
     hidden = fields.hidden
     width = fields.count("mamba_d_ssm", "d_inner", default=0)
+    if fields.kind in ("mamba", "falcon_mamba"):  # whatever `expand` says
+        width = width or fields.count("intermediate_size", default=0)
     heads = fields.count("mamba_num_heads", "mamba_n_heads", default=0)
     if not heads and fields.kind == "mamba2":
         heads = fields.count("num_heads", default=0)

@@ -155,6 +155,8 @@ def feed_forward(fields: Fields, kind: str) -> FeedForward:
     if kind == "experts":
         return _experts(fields)
     width = _dense_size(fields) * (2 if kind == "wide" else 1)
+    if kind == "both" and fields.kind == "arctic":  # beside the experts it is as wide as a token
+        width = fields.hidden
     params = _matrices(fields) * fields.hidden * width
     dense = FeedForward(name=f"dense {width}", params=params, active=params)
     if kind != "both":
@@ -201,7 +203,9 @@ def _experts(fields: Fields) -> FeedForward:
     nested = fields.section("ffn_config").get("ffn_hidden_size")
     width = int(nested) if nested else fields.count(*EXPERT_SIZE, default=0)
     width = width or fields.positive("intermediate_size", "ffn_hidden_size")
-    one = _matrices(fields) * hidden * width
+    # experts may work on a smaller projection of the activations (Kimi K3, Nemotron 3 Super)
+    latent = fields.count("routed_expert_hidden_size", "moe_latent_size", default=0)
+    one = _matrices(fields) * (latent or hidden) * width
     if fields.kind == "gpt_oss":
         one += 3 * width - width + hidden  # biases of both projections
     shared = _shared_size(fields, width)
@@ -209,6 +213,7 @@ def _experts(fields: Fields) -> FeedForward:
     # some of the experts that a token may choose do nothing
     idle = fields.count("zero_expert_num", default=0)
     router = hidden * (count + idle)
+    beside += 2 * hidden * latent
     active = round(one * used * count / (count + idle)) + beside + router
     name = f"{used} of {count} experts of {width}" + (f", {shared} shared" if shared else "")
     return FeedForward(

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from servemix._errors import InvalidInputError
+from servemix.catalog.config._defaults import with_defaults
 
 #: Where a model of several modalities keeps its language model.
 TEXT_SECTIONS = (
@@ -165,13 +166,16 @@ def language_model(data: Mapping[str, Any], where: str) -> Fields:
         if nested is None or any(name in found for name in LAYERS):
             break
         found = nested
+    taken: list[str] = []
+    if found is not data:
+        found, taken = with_defaults(found)
     if not any(found.get(name) is not None for name in (*LAYERS, "block_configs")):
         raise InvalidInputError(
             f"{where}: has no {LAYERS[0]}: it is not the config.json of a language model that can "
             "be read. Write the model's size as its `spec` instead: "
             "params_b, layers, hidden_size, heads, kv_heads, head_size, vocab_size"
         )
-    fields = Fields(data=found, top=data, where=where)
+    fields = Fields(data=found, top=data, where=where, assumed=taken)
     left_out = [name for name in ("vision_config", "audio_config") if data.get(name)]
     if left_out:
         parts = " and ".join(name.partition("_")[0] for name in left_out)
