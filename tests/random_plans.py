@@ -28,7 +28,7 @@ _TYPES = (
     "summarization",
     "7",
 )
-_GPUS = ("H100-80GB SXM", "L40S", "MI300X", "RTX 4090", "B200-180GB SXM", "my own GPU", None)
+_GPUS = ("H100-80GB SXM", "L40S", "MI300X", "RTX 4090", "B200-180GB SXM", "my own\nGPU", None)
 _PRECISIONS = ("bf16", "fp8", "int4", "int8")
 
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from servemix.controller.demand import DemandWindow, RateSource, attributed
+from servemix.controller.demand import DemandWindow, RateSource, Reading, attributed
 from servemix.forecast import SameHour, Trend, WindowMaximum
 
 
@@ -25,28 +25,42 @@ class Server:
         return next((found for key, found in self.answers.items() if key in query), {})
 
 
-def read(server: Server, query: str | None = None) -> tuple[np.ndarray, bool]:
+def read(server: Server, query: str | None = None) -> Reading:
     source = RateSource(server, 60.0, query)  # type: ignore[arg-type]
     shares = {"a": np.array([1.0, 0.25]), "b": np.array([0.0, 0.75])}
     return source.read({"chat": 0, "code": 1, "Code": 1}, shares, np.array([100.0, 100.0]), 1000.0)
 
 
 def test_requests_counted_by_query_type_are_taken_as_they_are() -> None:
-    rates, whole = read(Server(servemix_requests_total={"chat": 1.0, "code": 0.5, "unknown": 9.0}))
+    rates, whole, unknown = read(
+        Server(servemix_requests_total={"chat": 1.0, "code": 0.5, "other": 9.0})
+    )
     assert rates.tolist() == [3600.0, 1800.0]
     assert whole
+    assert unknown == ("other",)
+
+
+def test_an_answer_about_others_only_is_no_demand_of_zero() -> None:
+    # As behind a gateway that asks every engine for the same model.
+    others = {"servemix": 9.0}
+    counted = {"a": 1100.0 / 3600.0, "b": 300.0 / 3600.0}
+    rates, _, _ = read(Server(servemix_requests_total=others, request_success=counted))
+    assert rates == pytest.approx([1000.0, 400.0], rel=0.02)
+    rates, _, unknown = read(Server(servemix_requests_total=others))
+    assert np.isnan(rates).all()
+    assert unknown == ("servemix",)
 
 
 def test_counters_of_vllm_are_divided_by_the_routing_in_force() -> None:
     # 1,000 of chat and 400 of code an hour: 1,100 at a and 300 at b.
     counted = {"a": 1100.0 / 3600.0, "b": 300.0 / 3600.0}
-    rates, _ = read(Server(request_success=counted))
+    rates, _, _ = read(Server(request_success=counted))
     assert rates == pytest.approx([1000.0, 400.0], rel=0.02)
 
 
 def test_a_query_of_ones_own_is_asked_over_the_window() -> None:
     server = Server(mine={"Code": 1.0})
-    rates, whole = read(server, "sum by (query_type) (rate(mine[$window]))")
+    rates, whole, _ = read(server, "sum by (query_type) (rate(mine[$window]))")
     assert rates.tolist() == [0.0, 3600.0]
     assert server.asked[0] == ("sum by (query_type) (rate(mine[60s]))", 1000.0)
     assert server.asked[1][1] == 940.0
@@ -54,7 +68,7 @@ def test_a_query_of_ones_own_is_asked_over_the_window() -> None:
 
 
 def test_nothing_counted_is_not_a_demand_of_zero() -> None:
-    rates, whole = read(Server())
+    rates, whole, _ = read(Server())
     assert np.isnan(rates).all()
     assert not whole
 

@@ -17,7 +17,7 @@ from servemix import InvalidInputError, Problem
 from servemix.controller.engines import Engines
 from servemix.controller.gauges import Gauges
 from servemix.controller.loop import Loop
-from servemix.controller.outputs import Writer, read_replicas
+from servemix.controller.outputs import Writer, only_loop, read_replicas
 from servemix.controller.prometheus import Prometheus
 from servemix.controller.readiness import AskedByQuery, Probed
 from servemix.controller.settings import LoopSettings
@@ -52,7 +52,7 @@ class World:
         self.loop = self.made()
 
     def made(self, **options: object) -> Loop:
-        writer = Writer(self.folder, ("nginx",), **options)  # type: ignore[arg-type]
+        writer = Writer(self.folder, **{"targets": ("nginx",), **options})  # type: ignore[arg-type]
         asked = Request(
             Prometheus("http://127.0.0.1:1"),
             writer,
@@ -201,6 +201,21 @@ def test_a_server_that_does_not_answer_leaves_the_demand_as_it_was(world: World,
     assert world.loop.health()["demand"] == "nobody answers"
 
 
+def test_files_of_a_deployment_that_is_gone_do_not_stay(world: World) -> None:
+    world.loop = world.made(targets=("kubernetes",))
+    world.step()
+    stale = world.folder / "kubernetes" / "gone.yaml"
+    stale.write_text(
+        "# Made by servemix export --to kubernetes from the plan of 'two' (agh, seed 0, plan 0).\n"
+    )
+    mine = world.folder / "kubernetes" / "kustomization.yaml"
+    mine.write_text("resources: []\n")
+    world.server.per_h = {"summarization": 14400.0, "code": 7200.0}
+    world.step(310.0)
+    assert not stale.exists()
+    assert mine.exists()
+
+
 def test_noise_in_the_routing_writes_no_files(world: World) -> None:
     for _ in range(3):
         world.step()
@@ -272,6 +287,16 @@ def test_once_and_dry_run(tmp_path: Path) -> None:
     once = command(tmp_path, "-o", tmp_path / "out", "--once", "--to", "litellm")
     assert subprocess.run(once, capture_output=True, check=False, timeout=60).returncode == 0
     assert (tmp_path / "out" / "litellm" / "config.yaml").exists()
+
+
+def test_a_folder_belongs_to_one_loop(tmp_path: Path) -> None:
+    (tmp_path / "out").mkdir()
+    with only_loop(tmp_path / "out"):
+        once = command(tmp_path, "-o", tmp_path / "out", "--once")
+        done = subprocess.run(once, capture_output=True, text=True, check=False, timeout=60)
+    assert done.returncode == 2
+    assert "another servemix run works in this folder" in done.stderr
+    assert {path.name for path in (tmp_path / "out").iterdir()} == {".lock"}
 
 
 def test_it_serves_metrics_and_ends_on_sigterm(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import re
+import shlex
 import shutil
 import subprocess
 from pathlib import Path
@@ -105,7 +106,7 @@ def test_the_same_plan_gives_the_same_files(target: str) -> None:
         first, second = (export(random_plan(seed), target) for _ in range(2))
         assert first == second
         for content in first.files.values():
-            assert "Made by servemix from the plan of" in content
+            assert f"Made by servemix export --to {target} from the plan of" in content
             for note in first.notes:
                 assert f"# note: {' '.join(note.split())}" in content
 
@@ -199,10 +200,17 @@ def test_nginx_accepts_its_file(tmp_path: Path) -> None:
         (tmp_path / "nginx.conf").write_text(
             f"pid {tmp_path}/nginx.pid;\nerror_log {tmp_path}/error.log;\n"
             "events {}\nhttp {\n"
-            "    # the names of a plan are long, and there may be many of them\n"
-            "    map_hash_bucket_size 256;\n"
             f"    include {tmp_path}/servemix.conf;\n}}\n"
         )
         command = [nginx, "-t", "-c", str(tmp_path / "nginx.conf"), "-p", str(tmp_path)]
         result = subprocess.run(command, capture_output=True, text=True, check=False)
         assert result.returncode == 0, result.stderr
+
+
+def test_what_a_plan_calls_things_is_never_run() -> None:
+    for seed in range(FEW):
+        script = export(random_plan(seed), "vllm").files["serve.sh"]
+        quoted = shlex.split(script, comments=True)
+        lines = [line for line in script.splitlines() if line and not line.startswith("#")]
+        assert sum(part == "serve" for part in quoted) == len(lines)
+        assert all(line.startswith("vllm serve ") for line in lines)

@@ -115,12 +115,13 @@ def _print_files(made: Export) -> None:
 
 
 def _write_files(made: Export, folder: Path) -> None:
-    from servemix._files import write_whole
+    from servemix.export.folder import left_over, write_files
 
-    folder.mkdir(parents=True, exist_ok=True)
-    for name, content in made.files.items():
-        write_whole(folder / name, content)
+    write_files(made, folder)
     print(f"{len(made.files)} files in {folder}", file=sys.stderr)
+    old = ", ".join(path.name for path in left_over(made, folder))
+    if old:
+        print(f"servemix: {folder}: files of an earlier plan are left: {old}", file=sys.stderr)
 
 
 def _print_diff(old: PlanFile, new: PlanFile, to: str | None, options: ExportOptions) -> None:

@@ -176,7 +176,7 @@ def run(
     with --once if not everything can be served.
     """
     from servemix.controller.gauges import Gauges
-    from servemix.controller.outputs import Writer
+    from servemix.controller.outputs import Writer, only_loop
     from servemix.controller.prometheus import Prometheus
     from servemix.controller.start import Request, log_to_stderr, make_loop
     from servemix.controller.start import run as run_loop
@@ -217,13 +217,13 @@ def run(
     )
     log_to_stderr()
     gauges = None if dry_run else Gauges()
-    problem, plan = _held(given, hold, seed)
-    loop = make_loop(problem, plan, given.facts, asked, gauges)
-    if once:
-        if loop.step().degraded:
+    with only_loop(asked.writer.folder):
+        problem, plan = _held(given, hold, seed)
+        loop = make_loop(problem, plan, given.facts, asked, gauges)
+        if not once:
+            run_loop(loop, gauges, (host, int(port)))
+        elif loop.step().degraded:
             raise typer.Exit(NO_PLAN)
-        return
-    run_loop(loop, gauges, (host, int(port)))
 
 
 def _held(given: Given, asked: bool | None, seed: int) -> tuple[Any, Any]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -12,11 +12,29 @@ from servemix._columns import FloatArray
 from servemix.controller.prometheus import Prometheus
 from servemix.forecast import Forecast
 
-__all__ = ["DemandWindow", "RateSource", "attributed"]
+__all__ = ["DemandWindow", "RateSource", "Reading", "attributed"]
 
 #: Where less is served, what was counted says nothing of what was wanted.
 _LEAST_SERVED = 0.05
 _ITERATIONS = 20
+
+
+class Reading(NamedTuple):
+    """What was counted.
+
+    Attributes
+    ----------
+    rates
+        Queries per hour, NaN if nothing is known.
+    whole
+        Whether the server has counted for the whole window.
+    unknown
+        Names in the answer that are of no query type and no deployment; they count for nothing.
+    """
+
+    rates: FloatArray
+    whole: bool
+    unknown: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -45,7 +63,7 @@ class RateSource:
         deployments: Mapping[str, FloatArray],
         prior: FloatArray,
         now_s: float,
-    ) -> tuple[FloatArray, bool]:
+    ) -> Reading:
         """Read requests per hour of each query type.
 
         Parameters
@@ -61,9 +79,8 @@ class RateSource:
 
         Returns
         -------
-        rates, whole
-            Queries per hour, NaN if nothing is known; and whether the server has counted for
-            the whole window.
+        Reading
+            Of the first query whose answer names a query type or deployment.
 
         Raises
         ------
@@ -77,12 +94,17 @@ class RateSource:
             names = "vllm:request_success_total", "vllm:request_success"
             terms = " or ".join(f"rate({name}[{window}])" for name in names)
             queries.append((f"sum by (model_name) ({terms})", "model_name"))
+        unknown: tuple[str, ...] = ()
         for query, label in queries:
             found = self.server.ask(query, label, now_s)
-            if found:
+            strange = tuple(n for n in found if n not in query_types and n not in deployments)
+            # An answer about others only is no demand of zero.
+            if len(strange) < len(found):
                 before = self.server.ask(query, label, now_s - self.window_s)
-                return self._rates(found, query_types, deployments, prior), bool(before)
-        return np.full(len(prior), np.nan), False
+                rates = self._rates(found, query_types, deployments, prior)
+                return Reading(rates, bool(before), strange)
+            unknown += strange
+        return Reading(np.full(len(prior), np.nan), False, unknown)
 
     def _rates(
         self,

@@ -92,6 +92,7 @@ class Loop:
         self._planned_s = float("-inf")
         self._last_s: float | None = None
         self._last_read = "not yet"
+        self._unknown: set[str] = set()
         self._published = _Published()
         self._names = self._named(planner.plan)
 
@@ -174,13 +175,16 @@ class Loop:
         types = {name: i for i, row in enumerate(self._names.query_types)
                  for name in (row.name, row.row.name)}  # fmt: skip
         try:
-            counted, whole = self._source.read(types, self._shares(), self._demand.rates, now_s)
+            read = self._source.read(types, self._shares(), self._demand.rates, now_s)
         except DemandServerError as error:
             self._last_read = str(error)
             self._failed("read", error)
             return self._demand.rates
-        self._last_read = "read" if np.isfinite(counted).any() else "nothing counted yet"
-        return self._demand.add(now_s, counted, whole=whole)
+        self._last_read = "read" if np.isfinite(read.rates).any() else "nothing counted yet"
+        if set(read.unknown) - self._unknown:
+            self._failed("read", f"no query type or deployment: {', '.join(sorted(read.unknown))}")
+        self._unknown.update(read.unknown)
+        return self._demand.add(now_s, read.rates, whole=read.whole)
 
     def _shares(self) -> dict[str, FloatArray]:
         """Share of each query type that each deployment gets, as published last."""
@@ -223,7 +227,9 @@ class Loop:
             self._published = _Published(plan, addresses, states, wrong is not None)
             self._demand.shed(now_s, [entry.unmet for entry in plan.query_types])
             shares = {t.name: {e.name: round(f, 4) for e, f in t.parts} for t in plan.query_types}
-            _say("routed", shares=shares)
+            ready = self._readiness.ready()
+            counts = {e.name: [ready.get(e.name, 0), e.row.replicas] for e in plan.engines}
+            _say("routed", shares=shares, ready=counts)
 
     def _save(self, decision: Decision) -> None:
         replicas = self._readiness.engines.replicas if isinstance(self._readiness, Probed) else []

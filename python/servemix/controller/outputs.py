@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import shlex
 import subprocess
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -14,15 +15,17 @@ import msgspec
 from servemix._errors import InvalidInputError
 from servemix._files import write_whole
 from servemix.controller.engines import Replica
+from servemix.export.folder import left_over, write_files
 from servemix.export.manifests import ExportOptions
 from servemix.export.named import NamedPlan
 from servemix.export.registry import render_function
 
-__all__ = ["State", "Writer", "read_replicas", "read_state"]
+__all__ = ["State", "Writer", "only_loop", "read_replicas", "read_state"]
 
 _COMMAND_S = 60.0
 STATE_FILE = "state.json"
 REPLICAS_FILE = "replicas.json"
+LOCK_FILE = ".lock"
 
 
 class _Replicas(msgspec.Struct):
@@ -55,6 +58,32 @@ class State(msgspec.Struct):
     planned_s: float
     configurations: dict[str, int]
     replicas: list[Replica]
+
+
+@contextmanager
+def only_loop(folder: Path | None) -> Iterator[None]:
+    """Keep other loops out of a folder; None, and a system without such locks, keep nobody out.
+
+    Raises
+    ------
+    InvalidInputError
+        Another loop has it.
+    """
+    try:
+        import fcntl
+    except ImportError:
+        folder = None
+    if folder is None:
+        yield
+        return
+    with (folder / LOCK_FILE).open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise InvalidInputError(
+                f"{folder}: another servemix run works in this folder; give each one its own"
+            ) from None
+        yield
 
 
 def read_state(folder: Path, problem: str) -> State | None:
@@ -145,9 +174,9 @@ class Writer:
         options = replace(self.options, engine_addresses=addresses)
         for target in self.targets:
             made = render_function(target)(in_force, options)
-            (self.folder / target).mkdir(exist_ok=True)
-            for name, content in made.files.items():
-                write_whole(self.folder / target / name, content)
+            write_files(made, self.folder / target)
+            for path in left_over(made, self.folder / target):
+                path.unlink(missing_ok=True)
 
     def run_command(self) -> str | None:
         """Run the command; returns what went wrong, or None."""

@@ -128,7 +128,7 @@ class Writer:
         about
             Lines of comment at its head.
         """
-        lines = [*self.plan.provenance, *about]
+        lines = [*self.plan.provenance(self.target), *about]
         heading = "".join(f"# {' '.join(line.split())}\n" for line in lines)
         self.files[name] = f"{heading}\n{content.rstrip()}\n"
 

@@ -146,11 +146,21 @@ class NamedPlan:
             )
         )
 
-    @property
-    def provenance(self) -> tuple[str, ...]:
-        """Lines that say which plan made a file."""
+    def provenance(self, target: str) -> tuple[str, ...]:
+        """Lines that say which plan made a file, for which target.
+
+        Parameters
+        ----------
+        target
+            Name of the target.
+
+        Returns
+        -------
+        tuple of str
+            The lines.
+        """
         return (
-            f"Made by servemix from the plan of {self.file.problem!r} "
+            f"Made by servemix export --to {target} from the plan of {self.file.problem!r} "
             f"({self.file.method}, seed {self.file.seed}, plan {self.digest}).",
         )
 

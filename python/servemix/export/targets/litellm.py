@@ -46,6 +46,9 @@ def render(plan: NamedPlan, options: ExportOptions) -> Export:
     writer.yaml(
         "config.yaml",
         config,
-        about=["A request names its query type as its model; servemix.classify finds it."],
+        about=[
+            "A request names its query type as its model; servemix.classify finds it.",
+            "Run: LITELLM_MASTER_KEY=sk-... litellm --config config.yaml (needs litellm[proxy])",
+        ],
     )
     return writer.done()

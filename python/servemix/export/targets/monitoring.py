@@ -127,7 +127,7 @@ def render(plan: NamedPlan, options: ExportOptions) -> Export:
     writer.yaml("alerts.yaml", {"groups": [{"name": "servemix", "rules": rules}]})
     made = writer.done()
     # JSON has no comments: what heads the other files is the dashboard's description.
-    board = {**_dashboard(), "description": " ".join(plan.provenance)}
+    board = {**_dashboard(), "description": " ".join(plan.provenance("monitoring"))}
     dashboard = json.dumps(board, indent=2, ensure_ascii=False) + "\n"
     return replace(made, files={**made.files, "dashboard.json": dashboard})
 

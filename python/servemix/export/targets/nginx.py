@@ -11,6 +11,9 @@ from servemix.export.weights import whole_weights
 #: split_clients takes percentages with two decimals.
 _TOTAL = 10_000
 _SHED = "shed"
+#: Characters of a name for which a bucket of nginx' default map_hash_bucket_size has room: a cache
+#: line of 64 bytes, less two pointers and the name's length.
+_HASHED = 46
 
 
 def render(plan: NamedPlan, options: ExportOptions) -> Export:
@@ -36,7 +39,7 @@ def render(plan: NamedPlan, options: ExportOptions) -> Export:
         lines += _split(entry, variable)
         choices.append((entry.name, variable))
     lines.append(f"map ${header} $servemix_deployment {{")
-    lines += [f'    "{name}" {variable};' for name, variable in choices]
+    lines += [f'    "{_pattern(name)}" {variable};' for name, variable in choices]
     lines += ['    default "";', "}", ""]
     lines += _server(options.listen)
     writer.note(
@@ -45,6 +48,11 @@ def render(plan: NamedPlan, options: ExportOptions) -> Export:
     )
     writer.text("servemix.conf", "\n".join(lines), about=routing_about())
     return writer.done()
+
+
+def _pattern(name: str) -> str:
+    """Match a name; as an expression, which is not hashed, where it is long."""
+    return name if len(name) <= _HASHED else f"~*^{name}$"
 
 
 def _split(entry: NamedType, variable: str) -> list[str]:

@@ -21,7 +21,9 @@ def render(plan: NamedPlan, options: ExportOptions) -> Export:
         check_engine(engine, writer)
         writer.yaml(f"{engine.name}.yaml", engine_settings(engine))
         row = engine.row
-        commands.append(f"# {engine.name}: {row.replicas} × {row.tp * row.pp} {row.gpu or 'GPUs'}")
+        # A name with a line break would end the comment.
+        gpu = " ".join((row.gpu or "GPUs").split())
+        commands.append(f"# {engine.name}: {row.replicas} × {row.tp * row.pp} {gpu}")
         if row.nodes_per_replica > 1:
             writer.note(
                 f"{engine.name}: a replica spans {row.nodes_per_replica} nodes; start vLLM's "
