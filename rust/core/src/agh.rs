@@ -13,7 +13,7 @@ mod tests;
 use crate::agh::apart::Apart;
 use crate::agh::starts::Starts;
 use crate::check::gate;
-use crate::search::{Engine, Market, SearchState};
+use crate::search::{Engine, MasterSolution, SearchState};
 use crate::{construct, Plan, Problem, Result, SolveParams, Stop, StopReason};
 
 /// Factor by which the kernel grows where nothing feasible lies within it.
@@ -32,7 +32,7 @@ pub(crate) fn solve(problem: &Problem, params: &SolveParams, initial_plan: Optio
     }
     let search_stop = search_stop(problem, params, stop);
     let construction_s = stop.elapsed_s();
-    let market = Market::of(problem, &search_stop);
+    let master = MasterSolution::of(problem, &search_stop);
     let relaxation_s = stop.elapsed_s() - construction_s;
     // Setting up the search takes longer than a deadline may be overrun.
     let setup_s = params.tuning.schedule.setup_constructions * construction_s;
@@ -40,8 +40,8 @@ pub(crate) fn solve(problem: &Problem, params: &SolveParams, initial_plan: Optio
         let stop_reason = stop.reason(0).unwrap_or(StopReason::TimeLimit);
         return Ok(Plan { stop_reason, ..greedy });
     }
-    let starts = Starts::new(problem, params, &greedy, initial_plan, &market);
-    let (engine, stop_reason) = search(problem, params, &starts, &market, &search_stop, stop);
+    let starts = Starts::new(problem, params, &greedy, initial_plan, &master);
+    let (engine, stop_reason) = search(problem, params, &starts, &master, &search_stop, stop);
     let mut plan = plan_of(problem, engine.incumbent(), greedy)?;
     if let Some(better) = apart.and_then(|apart| apart.better_than(&plan)) {
         plan = better;
@@ -72,13 +72,13 @@ fn search<'a>(
     problem: &'a Problem,
     params: &'a SolveParams,
     starts: &Starts<'_>,
-    market: &'a Market,
+    master: &'a MasterSolution,
     search_stop: &Stop,
     stop: &Stop,
 ) -> (Engine<'a>, StopReason) {
     let mut size = params.tuning.kernel.base + params.tuning.kernel.per_type * problem.num_query_types();
     loop {
-        let mut engine = Engine::new(problem, market, starts.setup(size), params);
+        let mut engine = Engine::new(problem, master, starts.setup(size), params);
         let stop_reason = engine.run(search_stop);
         if engine.incumbent().is_feasible() || size >= problem.num_configurations() || stop.reason(0).is_some() {
             return (engine, stop_reason);

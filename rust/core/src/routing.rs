@@ -51,8 +51,8 @@ pub(crate) struct RoutingProgram {
     counts_unserved: bool,
     /// What a dollar of latency counts for there; 0 where any routing that serves as many is as good.
     latency_weight: f64,
-    /// Replicas beyond those of a slot are columns; see [`RoutingProgram::elastic`].
-    is_elastic: bool,
+    /// Replicas beyond those of a slot are columns; see [`RoutingProgram::continuous`].
+    is_continuous: bool,
     pool_row: Vec<u32>,
     entries: Vec<(usize, f64)>,
     /// The rates that the columns are of.
@@ -85,7 +85,7 @@ impl Clone for RoutingProgram {
         self.is_equilibrated = source.is_equilibrated;
         self.counts_unserved = source.counts_unserved;
         self.latency_weight = source.latency_weight;
-        self.is_elastic = source.is_elastic;
+        self.is_continuous = source.is_continuous;
         self.pool_row.clone_from(&source.pool_row);
         self.rates.clone_from(&source.rates);
     }
@@ -105,7 +105,7 @@ impl RoutingProgram {
 
     /// The lean program that adds replicas, not whole, to those of its slots where that pays, within budget and pools: a lower
     /// bound on what any whole numbers from those of the slots on would cost.
-    pub(crate) fn elastic(problem: &Problem, num_slots: usize) -> Self {
+    pub(crate) fn continuous(problem: &Problem, num_slots: usize) -> Self {
         Self::with_counts(problem, &vec![false; num_slots], true)
     }
 
@@ -193,7 +193,7 @@ impl RoutingProgram {
     pub(crate) fn load(&self, slot: usize) -> f64 {
         let first_slack = self.simplex.num_columns();
         let slacks = self.slot_rows(slot).map(|row| self.simplex.value(first_slack + row));
-        self.elastic_replicas(slot) - slacks.fold(f64::INFINITY, f64::min)
+        self.continuous_replicas(slot) - slacks.fold(f64::INFINITY, f64::min)
     }
 
     /// Calls `visit` with (query type, configuration, fraction) of every route in use.
@@ -240,20 +240,20 @@ impl RoutingProgram {
         of_rows(&self.latency_row, &mut prices.latency);
     }
 
-    /// Reads what the current basis pays for budget and pools beyond the slots' own replicas: nothing, unless elastic.
+    /// Reads what the current basis pays for budget and pools beyond the slots' own replicas: nothing, unless continuous.
     pub(crate) fn read_limit_prices(&self, problem: &Problem, prices: &mut LimitPrices) {
         let price = |row: u32, limit: f64| match row {
             NO_ROW => 0.0,
             row => -self.simplex.dual(row as usize).min(0.0) / scale_of(limit),
         };
-        prices.budget = if self.is_elastic { price(self.budget_row, problem.budget_usd) } else { 0.0 };
+        prices.budget = if self.is_continuous { price(self.budget_row, problem.budget_usd) } else { 0.0 };
         prices.pool.clear();
         prices.pool.extend(self.pool_row.iter().zip(&problem.pools.max_gpus).map(|(&row, &gpus)| price(row, gpus)));
     }
 
     /// Whether replicas beyond those of the slots are added where that pays.
-    pub(crate) fn is_elastic(&self) -> bool {
-        self.is_elastic
+    pub(crate) fn is_continuous(&self) -> bool {
+        self.is_continuous
     }
 
     /// About how many elementary steps the solves since the creation took.

@@ -1,6 +1,6 @@
 //! Where the islands start, and which configurations the search moves within.
 
-use crate::search::{siblings, Market, Ranking, Setup};
+use crate::search::{siblings, MasterSolution, Ranking, Setup};
 use crate::{Deployment, Plan, Problem, SolveParams, Switches};
 
 /// TP/PP beside those of the relaxation that the kernel has: replicas of up to this many times more or fewer GPUs.
@@ -14,7 +14,7 @@ pub(super) struct Starts<'p> {
     params: &'p SolveParams,
     greedy: &'p Plan,
     initial_plan: Option<&'p Plan>,
-    market: &'p Market,
+    master: &'p MasterSolution,
     ranking: Ranking<'p>,
 }
 
@@ -24,9 +24,9 @@ impl<'p> Starts<'p> {
         params: &'p SolveParams,
         greedy: &'p Plan,
         initial_plan: Option<&'p Plan>,
-        market: &'p Market,
+        master: &'p MasterSolution,
     ) -> Self {
-        Self { problem, params, greedy, initial_plan, market, ranking: Ranking::new(problem, market) }
+        Self { problem, params, greedy, initial_plan, master, ranking: Ranking::new(problem, master) }
     }
 
     /// What the engine needs, with about `size` configurations to move within.
@@ -37,7 +37,7 @@ impl<'p> Starts<'p> {
             starts: self.deployments(),
             is_first_given: self.initial_plan.is_some(),
             kernel: self.kernel(size),
-            choice_kernel: self.searches_choices().then(|| self.elastic_kernel(choice_size)),
+            choice_kernel: self.searches_choices().then(|| self.continuous_kernel(choice_size)),
         }
     }
 
@@ -53,7 +53,7 @@ impl<'p> Starts<'p> {
         }
         kernel.extend(self.plans().flat_map(|plan| plan.deployments.iter().map(|entry| entry.configuration)));
         if switches.tp_selection && switches.coverage_ranking {
-            kernel.extend(self.market.mixture.iter().flat_map(|entry| siblings(self.problem, entry.0, SIBLING_RATIO)));
+            kernel.extend(self.master.mixture.iter().flat_map(|entry| siblings(self.problem, entry.0, SIBLING_RATIO)));
         }
         kernel.sort_unstable();
         kernel.dedup();
@@ -61,10 +61,10 @@ impl<'p> Starts<'p> {
     }
 
     /// The configurations that the search over choices moves within; without counts, many are affordable.
-    fn elastic_kernel(&self, size: usize) -> Vec<u32> {
+    fn continuous_kernel(&self, size: usize) -> Vec<u32> {
         let mut kernel = self.ranking.kernel(0, size);
         kernel.extend(self.plans().flat_map(|plan| plan.deployments.iter().map(|entry| entry.configuration)));
-        kernel.extend(self.market.mixture.iter().map(|entry| entry.0));
+        kernel.extend(self.master.mixture.iter().map(|entry| entry.0));
         kernel.sort_unstable();
         kernel.dedup();
         kernel
@@ -79,7 +79,7 @@ impl<'p> Starts<'p> {
         let (switches, islands) = (self.params.switches, self.params.tuning.schedule.islands);
         let mut starts: Vec<Vec<Deployment>> = self.plans().map(|plan| plan.deployments.clone()).collect();
         if switches.coverage_ranking {
-            starts.extend(ROUNDED_FROM.map(|least| self.market.rounded(self.problem, least)));
+            starts.extend(ROUNDED_FROM.map(|least| self.master.rounded(self.problem, least)));
         }
         starts.resize(islands.max(starts.len()), Vec::new());
         starts.truncate(if switches.multi_start { islands } else { 1 });
@@ -91,7 +91,7 @@ impl<'p> Starts<'p> {
     fn searches_choices(&self) -> bool {
         let Switches { local_search, coverage_ranking, tp_selection, .. } = self.params.switches;
         let many_replicas = self.params.tuning.schedule.many_replicas;
-        let has_many = self.market.mixture.iter().any(|entry| entry.1 >= many_replicas);
+        let has_many = self.master.mixture.iter().any(|entry| entry.1 >= many_replicas);
         has_many && local_search && coverage_ranking && tp_selection
     }
 }

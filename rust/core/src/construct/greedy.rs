@@ -53,9 +53,9 @@ pub(super) fn fill_all(context: &Context<'_>, state: &mut ConstructionState, ord
 /// Places what is left of query type `i`, as far as there is room and serving it is worth its price.
 pub(super) fn fill(context: &Context<'_>, state: &mut ConstructionState, i: usize, idle_value: f64) {
     place(context, state, i, idle_value, false);
-    if settle(context.problem, state, i) {
+    if restore_slos(context.problem, state, i) {
         place(context, state, i, idle_value, true);
-        settle(context.problem, state, i);
+        restore_slos(context.problem, state, i);
     }
 }
 
@@ -202,7 +202,7 @@ fn apply(context: &Context<'_>, state: &mut ConstructionState, step: &Step) {
 }
 
 /// Takes traffic off routes beyond an SLO until the type keeps its SLOs; whether there was any to take.
-pub(super) fn settle(problem: &Problem, state: &mut ConstructionState, i: usize) -> bool {
+pub(super) fn restore_slos(problem: &Problem, state: &mut ConstructionState, i: usize) -> bool {
     let table = problem.route_table();
     let mut taken = false;
     loop {

@@ -2,7 +2,7 @@
 
 use super::context::Context;
 use super::coverage::{Coverage, Start};
-use super::greedy::{build, fill_all, settle};
+use super::greedy::{build, fill_all, restore_slos};
 use super::post_optimisation::Attempts;
 use super::repair::repair_limits;
 use super::scarcity;
@@ -107,7 +107,7 @@ fn attempt(
         }
         repair_limits(problem, candidates, state, scratch);
         for &i in order {
-            settle(problem, state, i as usize);
+            restore_slos(problem, state, i as usize);
         }
         fill_all(&context, state, order, start.idle_value);
     }

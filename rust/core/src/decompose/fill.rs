@@ -40,11 +40,11 @@ impl Search<'_, '_> {
                 return Ok(());
             }
         }
-        self.settle(chosen)
+        self.answer_in_turns(chosen)
     }
 
     /// Lets components answer to the others until none saves anything, and offers what comes of it.
-    pub(super) fn settle(&mut self, mut chosen: Vec<Option<usize>>) -> Result<()> {
+    pub(super) fn answer_in_turns(&mut self, mut chosen: Vec<Option<usize>>) -> Result<()> {
         let free = vec![0.0; self.links.len()];
         for _ in 0..ROUNDS {
             let mut changed = false;

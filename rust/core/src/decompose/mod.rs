@@ -3,7 +3,7 @@
 //! Query types that no configuration connects form a component, which branch and bound solves on its own in a fraction of the
 //! time of the whole. Without limits that bind that is all. Else the limits have prices, found by column generation over whole
 //! plans of components (Dantzig-Wolfe), which prove a far better bound than prices of the constraints within them; a knapsack
-//! chooses among the plans found, and branching on replicas closes what gap is left. A price of a pool is a dearer GPU, so that
+//! chooses among the plans found, and branching on replicas closes what gap is left. A price of a pool is a more expensive GPU, so that
 //! a priced component is a problem like any other.
 //!
 //! Source: Dantzig and Wolfe, "Decomposition principle for linear programs", 1960; Barnhart et al., "Branch-and-price: column

@@ -5,7 +5,7 @@ use rand_pcg::Pcg64Mcg;
 use super::payoff::{is_short, Kept};
 use super::solutions::{deployments, descend_to_feasibility, SolutionPool};
 use crate::routing::RoutingProgram;
-use crate::search::{LocalSearch, Market, Running, SearchLimits, SearchState};
+use crate::search::{IncumbentDeployment, LocalSearch, MasterSolution, SearchLimits, SearchState};
 use crate::tuning::{PlannerTuning, SearchTuning};
 use crate::{Deployment, Problem, Stop, Switches};
 
@@ -43,7 +43,7 @@ pub(super) struct Call<'a, 'c> {
     pub(super) tuning: &'c PlannerTuning,
     pub(super) kept: Kept<'c>,
     pub(super) kept_state: SearchState<'a>,
-    pub(super) running: &'a Running,
+    pub(super) running: &'a IncumbentDeployment,
     pub(super) starts: &'c [Vec<Deployment>],
     pub(super) limits: SearchLimits<'c>,
     pub(super) stop: &'c Stop,
@@ -54,7 +54,7 @@ impl<'a, 'c> Call<'a, 'c> {
     pub(super) fn new(
         search: LocalSearch<'a>,
         kept: Kept<'c>,
-        running: &'a Running,
+        running: &'a IncumbentDeployment,
         starts: &'c [Vec<Deployment>],
         tuning: &'c PlannerTuning,
         stop: &'c Stop,
@@ -85,10 +85,10 @@ impl<'a, 'c> Call<'a, 'c> {
         First { plans, best, work }
     }
 
-    /// Begins with another market, within `kernel`, at what is kept.
-    pub(super) fn begin_again(&mut self, market: &Market, kernel: Vec<u32>) {
+    /// Begins with another master solution, within `kernel`, at what is kept.
+    pub(super) fn begin_again(&mut self, master: &MasterSolution, kernel: Vec<u32>) {
         let Kept { deployments, program, .. } = self.kept;
-        let search = search_from(self.problem(), market, kernel, self.running, deployments, program);
+        let search = search_from(self.problem(), master, kernel, self.running, deployments, program);
         let spent = std::mem::replace(&mut self.search, search).work();
         self.search.count_on(spent);
     }
@@ -125,14 +125,14 @@ impl<'a, 'c> Call<'a, 'c> {
 /// A search at `deployments`, for about which `program` is solved.
 pub(super) fn search_from<'a>(
     problem: &'a Problem,
-    market: &Market,
+    master: &MasterSolution,
     kernel: Vec<u32>,
-    running: &'a Running,
+    running: &'a IncumbentDeployment,
     deployments: &[Deployment],
     program: &RoutingProgram,
 ) -> LocalSearch<'a> {
-    let mut search = LocalSearch::new(problem, market, kernel, Switches::default(), &SearchTuning::default());
-    search.set_running(running);
+    let mut search = LocalSearch::new(problem, master, kernel, Switches::default(), &SearchTuning::default());
+    search.set_incumbent(running);
     search.state.set_deployments_of(deployments, program);
     search
 }

@@ -12,8 +12,8 @@ impl Call<'_, '_> {
             if self.is_done() {
                 break;
             }
-            let mut state = SearchState::elastic(self.problem(), choice.len());
-            state.set_running(self.running);
+            let mut state = SearchState::continuous(self.problem(), choice.len());
+            state.set_incumbent(self.running);
             CountTree::price_shortage(&mut state, self.search.state.program());
             state.set_deployments(&choice);
             let best = &self.solutions.best;

@@ -18,7 +18,9 @@ use super::kernel::Kernel;
 use super::payoff::{payback, pays_off, Kept};
 use super::replica_relaxation::ReplicaRelaxation;
 use super::solutions::{deployments, descend_to_feasibility, SolutionPool};
-use crate::search::{CountTree, DearestFirst, LocalSearch, Market, NearestFirst, Running, SearchState};
+use crate::search::{
+    CountTree, IncumbentDeployment, LocalSearch, MasterSolution, MostExpensiveFirst, NearestFirst, SearchState,
+};
 use crate::splitmix::stream;
 use crate::tuning::{PlannerTuning, SearchTuning};
 use crate::{construct, Deployment, PlannerParams, Problem, Result, SolveParams, Stop, Switches};
@@ -27,14 +29,14 @@ use crate::{construct, Deployment, PlannerParams, Problem, Result, SolveParams, 
 #[derive(Debug)]
 pub(super) struct Reoptimiser {
     tuning: PlannerTuning,
-    market: Market,
+    master: MasterSolution,
     kernel: Kernel,
-    /// Rates that the market's prices follow, and those for which they were computed.
+    /// Rates that the master's prices follow, and those for which they were computed.
     rates: Vec<f64>,
     priced_rates: Vec<f64>,
-    /// Prices or pools have changed since, or the market no longer agrees with the relaxation.
+    /// Prices or pools have changed since, or the master problem no longer agrees with the relaxation.
     is_stale: bool,
-    running: Running,
+    running: IncumbentDeployment,
     relaxation: ReplicaRelaxation,
     tree: CountTree,
     alternatives: Vec<Vec<Deployment>>,
@@ -48,17 +50,17 @@ impl Reoptimiser {
     /// With prices for the numbers of `problem`.
     pub(super) fn new(problem: &Problem, params: &PlannerParams) -> Self {
         let tuning = params.tuning;
-        let market = Market::of(problem, &Stop::never());
+        let master = MasterSolution::of(problem, &Stop::never());
         let mut kernel = Kernel::new(params.seed, tuning.kernel);
-        kernel.price(problem, &market);
+        kernel.price(problem, &master);
         Self {
             tuning,
             kernel,
-            market,
+            master,
             rates: problem.query_types.rate_per_h.clone(),
             priced_rates: problem.query_types.rate_per_h.clone(),
             is_stale: false,
-            running: Running::default(),
+            running: IncumbentDeployment::default(),
             relaxation: ReplicaRelaxation::new(problem, tuning),
             tree: CountTree::default(),
             alternatives: Vec::new(),
@@ -73,7 +75,7 @@ impl Reoptimiser {
         self.is_stale = true;
     }
 
-    /// Whether the market has to be priced again for the numbers of `problem`, for which all routes have to be up to date.
+    /// Whether the master problem has to be priced again for the numbers of `problem`, for which all routes have to be up to date.
     pub(super) fn is_due(&self, problem: &Problem) -> bool {
         let rates = &problem.query_types.rate_per_h;
         let far = |(now, then): (&f64, &f64)| *now > self.tuning.drift * then || *then > self.tuning.drift * now;
@@ -99,12 +101,12 @@ impl Reoptimiser {
     ) -> Result<Outcome> {
         let is_first = first.is_none();
         let is_priced = is_first && self.follow(problem);
-        self.set_running(problem, params, kept.deployments);
+        self.set_incumbent(problem, params, kept.deployments);
         let running = std::mem::take(&mut self.running);
         let starts = std::mem::take(&mut self.alternatives);
         let (stop, tuning) = (Stop::never(), self.tuning);
         let kernel = self.kernel_with(starts.iter().flatten().chain(kept.deployments));
-        let search = search_from(problem, &self.market, kernel, &running, kept.deployments, kept.program);
+        let search = search_from(problem, &self.master, kernel, &running, kept.deployments, kept.program);
         let mut call = Call::new(search, kept, &running, &starts, &tuning, &stop);
         match first {
             Some(first) => call.go_on_from(first),
@@ -165,15 +167,15 @@ impl Reoptimiser {
         false
     }
 
-    /// Solves the relaxation for the present numbers, over new members where the market was priced again.
+    /// Solves the relaxation for the present numbers, over new members where the master problem was priced again.
     fn relax(&mut self, call: &mut Call<'_, '_>, is_priced: bool) {
         let (state, kept) = (&call.search.state, call.kept.deployments);
         let work = if is_priced {
-            let (work, factor) = self.relaxation.renew(state, &self.market, kept, call.stop);
+            let (work, factor) = self.relaxation.renew(state, &self.master, kept, call.stop);
             self.intensification.rescale(factor);
             work
         } else {
-            self.relaxation.follow(state, &self.market, kept, call.stop)
+            self.relaxation.follow(state, &self.master, kept, call.stop)
         };
         call.search.count_on(work);
     }
@@ -202,7 +204,7 @@ impl Reoptimiser {
             self.renew(problem);
             is_priced = true;
             let kernel = self.kernel_with(call.starts.iter().flatten().chain(call.kept.deployments));
-            call.begin_again(&self.market, kernel);
+            call.begin_again(&self.master, kernel);
             self.relax(call, is_priced);
             self.dive(call, f64::INFINITY);
         }
@@ -241,7 +243,7 @@ impl Reoptimiser {
         self.intensive_calls += 1;
         if self.intensive_calls % 2 == 0 {
             let kernel = self.kernel.widened(call.search.kernel());
-            call.search.move_within(&self.market, kernel);
+            call.search.move_within(&self.master, kernel);
             self.kernel.draw(call.problem());
             if call.solutions.best.is_sound() {
                 call.search.state.clone_from(&call.solutions.best);
@@ -259,9 +261,11 @@ impl Reoptimiser {
             let (program, cutoff_usd) = (&mut self.relaxation.program, f64::INFINITY);
             // Where a limit just suffices, what is rounded to near counts leaves more unserved.
             let is_found = match is_short {
-                true => {
-                    call.search.round_with(program, &mut DearestFirst { cutoff_usd, max_work, rng: &mut *rng }, stop)
-                }
+                true => call.search.round_with(
+                    program,
+                    &mut MostExpensiveFirst { cutoff_usd, max_work, rng: &mut *rng },
+                    stop,
+                ),
                 false => {
                     let mut strategy = NearestFirst { cutoff_usd, max_work, rng: Some(&mut *rng) };
                     call.search.round_with(program, &mut strategy, stop)
@@ -281,12 +285,12 @@ impl Reoptimiser {
     /// `next` enlarged for the higher rates that `problem` has meanwhile; only routes of [`Reoptimiser::kernel_with`] what is
     /// kept and `next` need be up to date.
     pub(super) fn enlarge(&self, problem: &Problem, kept: &[Deployment], next: &Next) -> Option<Vec<Deployment>> {
-        let mut market = self.market.clone();
-        market.follow(&self.rates, &problem.query_types.rate_per_h);
+        let mut master = self.master.clone();
+        master.follow(&self.rates, &problem.query_types.rate_per_h);
         let kernel = self.kernel_with(kept.iter().chain(&next.deployments));
         let state = SearchState::like(problem, &next.program, next.deployments.len());
-        let mut search = LocalSearch::from_state(state, &market, kernel, Switches::default(), &SearchTuning::default());
-        search.set_running(&self.running);
+        let mut search = LocalSearch::from_state(state, &master, kernel, Switches::default(), &SearchTuning::default());
+        search.set_incumbent(&self.running);
         search.state.set_deployments_of(&next.deployments, &next.program);
         let stop = Stop::never();
         let tuning = &self.tuning;
@@ -295,16 +299,16 @@ impl Reoptimiser {
         search.state.is_sound().then(|| deployments(&search.state))
     }
 
-    /// The configurations that the market favours and those of `entries`.
+    /// The configurations that the prices favour and those of `entries`.
     pub(super) fn kernel_with<'d>(&self, entries: impl Iterator<Item = &'d Deployment>) -> Vec<u32> {
         self.kernel.with(entries)
     }
 
-    /// Lets the market follow the rates; whether it was priced again.
+    /// Lets the master problem follow the rates; whether it was priced again.
     fn follow(&mut self, problem: &Problem) -> bool {
         let rates = &problem.query_types.rate_per_h;
         let is_due = self.is_due(problem);
-        self.market.follow(&self.rates, rates);
+        self.master.follow(&self.rates, rates);
         self.rates.clone_from(rates);
         if is_due {
             self.renew(problem);
@@ -313,13 +317,13 @@ impl Reoptimiser {
     }
 
     fn renew(&mut self, problem: &Problem) {
-        self.market.renew(problem, self.tuning.pricing_rounds, &Stop::never());
-        self.kernel.price(problem, &self.market);
+        self.master.renew(problem, self.tuning.pricing_rounds, &Stop::never());
+        self.kernel.price(problem, &self.master);
         self.priced_rates.clone_from(&problem.query_types.rate_per_h);
         self.is_stale = false;
     }
 
-    fn set_running(&mut self, problem: &Problem, params: &PlannerParams, kept: &[Deployment]) {
+    fn set_incumbent(&mut self, problem: &Problem, params: &PlannerParams, kept: &[Deployment]) {
         let running = &mut self.running;
         let payback = payback(problem, params);
         running.start_usd.clear();

@@ -3,12 +3,12 @@
 use rand::RngExt;
 use rand_pcg::Pcg64Mcg;
 
-use crate::search::{siblings, Market, Ranking};
+use crate::search::{siblings, MasterSolution, Ranking};
 use crate::splitmix::stream;
 use crate::tuning::PlannerKernelSizes;
 use crate::{Deployment, Problem};
 
-/// The configurations that the market favours, those that ran, and others that may be worth a look.
+/// The configurations that the prices favour, those that ran, and others that may be worth a look.
 ///
 /// What the relaxation does not mix may yet be good where counts are whole: a single replica of something small in the place of
 /// a second one that would be mostly idle. No price tells, so others are drawn at random, and stay for a while where they
@@ -31,14 +31,14 @@ impl Kernel {
         Self { sizes, favoured: Vec::new(), others: Vec::new(), drawn: Vec::new(), kept: Vec::new(), rng }
     }
 
-    /// Chooses again by the prices of `market`.
-    pub(super) fn price(&mut self, problem: &Problem, market: &Market) {
+    /// Chooses again by the prices of `master`.
+    pub(super) fn price(&mut self, problem: &Problem, master: &MasterSolution) {
         let num_types = problem.num_query_types();
         let sizes = &self.sizes;
         let size = sizes.base + sizes.per_type * num_types;
         let num_others = sizes.others + sizes.others_per_type * num_types;
-        let ranking = Ranking::new(problem, market);
-        let mixed = market.mixture.iter().map(|entry| entry.0);
+        let ranking = Ranking::new(problem, master);
+        let mixed = master.mixture.iter().map(|entry| entry.0);
         self.favoured = ranking.kernel(size, size / 2);
         self.favoured.extend(mixed.clone());
         self.favoured.sort_unstable();
@@ -74,7 +74,7 @@ impl Kernel {
         self.kept.truncate(self.sizes.kept);
     }
 
-    /// What the market favours, what ran, and the configurations of `entries`, by rising index.
+    /// What the prices favour, what ran, and the configurations of `entries`, by rising index.
     pub(super) fn with<'d>(&self, entries: impl Iterator<Item = &'d Deployment>) -> Vec<u32> {
         let all = self.favoured.iter().chain(&self.kept).copied();
         sorted(all.chain(entries.map(|entry| entry.configuration)))
@@ -107,9 +107,9 @@ mod tests {
         #[test]
         fn in_time_every_other_configuration_is_drawn_and_none_that_is_favoured(seed in any::<u64>()) {
             let problem = physical(Size::new(3, 3, 4), 10.0, Family::Plain, seed).unwrap();
-            let market = Market::of(&problem, &Stop::never());
+            let master = MasterSolution::of(&problem, &Stop::never());
             let mut kernel = Kernel::new(seed, PlannerKernelSizes::default());
-            kernel.price(&problem, &market);
+            kernel.price(&problem, &master);
             let mut seen = kernel.drawn.clone();
             for _ in 0..200 {
                 kernel.draw(&problem);

@@ -56,5 +56,5 @@ pub(super) fn deployments(state: &SearchState<'_>) -> Vec<Deployment> {
 
 /// Descends; where shortage is left, raises its price and descends again.
 pub(super) fn descend_to_feasibility(search: &mut LocalSearch<'_>, limits: &SearchLimits<'_>, tuning: &PlannerTuning) {
-    search.settle_by(tuning.escalation, limits, true);
+    search.descend_to_feasibility_by(tuning.escalation, limits, true);
 }

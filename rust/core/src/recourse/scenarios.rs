@@ -77,7 +77,7 @@ impl Scenarios {
                     set_replicas(program, problem, (a, replicas));
                 }
             }
-            scenario.settle()?;
+            scenario.resolve()?;
         }
         Ok(())
     }
@@ -88,7 +88,7 @@ impl Scenarios {
             for &change in changes {
                 set_replicas(&mut scenario.program, &scenario.problem, change);
             }
-            scenario.settle()?;
+            scenario.resolve()?;
         }
         Ok(())
     }
@@ -163,7 +163,7 @@ impl Scenarios {
 
 impl Scenario {
     /// Solves for what is deployed, and keeps what comes of it.
-    fn settle(&mut self) -> Result<()> {
+    fn resolve(&mut self) -> Result<()> {
         match self.program.solve(f64::INFINITY) {
             LinearStatus::Optimal => {}
             status => return Err(Error::Internal(format!("the routing program of a scenario ended as {status:?}"))),

@@ -102,7 +102,7 @@ impl RoutingProgram {
     /// Goes on from the basis of `other`, as far as that has the same deployments: where it is solved for numbers like these,
     /// the next solve takes few pivots.
     pub(crate) fn begin_from(&mut self, other: &Self) {
-        if self.num_types != other.num_types || self.is_elastic != other.is_elastic {
+        if self.num_types != other.num_types || self.is_continuous != other.is_continuous {
             return;
         }
         let (n, other_n) = (self.simplex.num_columns(), other.simplex.num_columns());

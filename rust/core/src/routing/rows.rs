@@ -7,7 +7,7 @@ use crate::linear::DualSimplex;
 use crate::{LatencyScope, Problem, FEASIBILITY_TOLERANCE};
 
 impl RoutingProgram {
-    pub(super) fn with_counts(problem: &Problem, slots: &[bool], is_elastic: bool) -> Self {
+    pub(super) fn with_counts(problem: &Problem, slots: &[bool], is_continuous: bool) -> Self {
         let num_types = problem.num_query_types();
         let table = problem.route_table();
         let mut next_row = num_types as u32;
@@ -33,13 +33,13 @@ impl RoutingProgram {
             true => rows_where(&table.latency_excess),
             false => vec![NO_ROW; num_types],
         };
-        Self::with_rows(problem, slots, is_elastic, (error_row, latency_row), shortage_usd(problem))
+        Self::with_rows(problem, slots, is_continuous, (error_row, latency_row), shortage_usd(problem))
     }
 
     /// This program with other slots, none of them in use.
     pub(super) fn with_slots(&self, problem: &Problem, slots: &[bool]) -> Self {
         let slo_rows = (self.error_row.clone(), self.latency_row.clone());
-        Self::with_rows(problem, slots, self.is_elastic, slo_rows, self.shortage_usd.clone())
+        Self::with_rows(problem, slots, self.is_continuous, slo_rows, self.shortage_usd.clone())
     }
 
     /// A program whose query types have these rows for their error and latency SLOs, and whose slots have, or have not, a row for
@@ -47,7 +47,7 @@ impl RoutingProgram {
     fn with_rows(
         problem: &Problem,
         slots: &[bool],
-        is_elastic: bool,
+        is_continuous: bool,
         (error_row, latency_row): (Vec<u32>, Vec<u32>),
         shortage_usd: Vec<f64>,
     ) -> Self {
@@ -65,13 +65,13 @@ impl RoutingProgram {
         };
         let storage_row = row_if(stores_tokens && problem.storage_gb.is_finite());
         let pays_tokens = stores_tokens && problem.storage_usd_per_gb_h > 0.0;
-        let budget_row = row_if((pays_tokens || is_elastic) && problem.budget_usd.is_finite());
-        let pool_row = problem.pools.max_gpus.iter().map(|gpus| row_if(is_elastic && gpus.is_finite())).collect();
+        let budget_row = row_if((pays_tokens || is_continuous) && problem.budget_usd.is_finite());
+        let pool_row = problem.pools.max_gpus.iter().map(|gpus| row_if(is_continuous && gpus.is_finite())).collect();
         let slot_rows = slots.iter().map(|&is_apart| (row_if(true), row_if(is_apart)));
         let (time_row, memory_row): (Vec<u32>, Vec<u32>) = slot_rows.unzip();
         let num_rows = next_row as usize;
         let max_entries = if slots.contains(&true) { 5 } else { 4 };
-        let num_columns = (2 + num_slots) * num_types + if is_elastic { num_slots } else { 0 };
+        let num_columns = (2 + num_slots) * num_types + if is_continuous { num_slots } else { 0 };
         let mut program = Self {
             simplex: DualSimplex::new(num_rows, num_columns, max_entries),
             num_types,
@@ -90,7 +90,7 @@ impl RoutingProgram {
             is_equilibrated: false,
             counts_unserved: false,
             latency_weight: 0.0,
-            is_elastic,
+            is_continuous,
             pool_row,
             entries: Vec::with_capacity(5),
             rates: problem.query_types.rate_per_h.clone(),

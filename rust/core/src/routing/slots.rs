@@ -58,7 +58,7 @@ impl RoutingProgram {
 
     /// The column of the replicas beyond those that a slot has.
     pub(super) fn replica_column(&self, slot: usize) -> Option<usize> {
-        self.is_elastic.then(|| (2 + self.num_slots()) * self.num_types + slot)
+        self.is_continuous.then(|| (2 + self.num_slots()) * self.num_types + slot)
     }
 
     /// Puts `replicas` replicas of `configuration` into `slot`; 0 empties it.
@@ -96,20 +96,20 @@ impl RoutingProgram {
         self.set_limits(problem);
     }
 
-    /// Lets an elastic slot in use have at most `most` replicas, those that it has included.
+    /// Lets a continuous slot in use have at most `most` replicas, those that it has included.
     pub(crate) fn set_most_replicas(&mut self, slot: usize, most: u32) {
         if let Some(column) = self.replica_column(slot) {
             self.simplex.set_upper(column, f64::from(most.saturating_sub(self.replicas[slot])));
         }
     }
 
-    /// Whether an elastic slot in use may have no replicas beyond its own.
+    /// Whether a continuous slot in use may have no replicas beyond its own.
     pub(crate) fn is_fixed(&self, slot: usize) -> bool {
         self.replica_column(slot).is_some_and(|column| self.simplex.upper(column) == 0.0)
     }
 
-    /// Replicas of an elastic slot with those beyond its own, not whole.
-    pub(crate) fn elastic_replicas(&self, slot: usize) -> f64 {
+    /// Replicas of a continuous slot with those beyond its own, not whole.
+    pub(crate) fn continuous_replicas(&self, slot: usize) -> f64 {
         let more = self.replica_column(slot).map_or(0.0, |column| self.simplex.value(column));
         f64::from(self.replicas[slot]) + more
     }

@@ -3,7 +3,7 @@
 //! Column generation: a column is one replica (or a part of one) of a configuration with the traffic that fills it
 //! best at the present prices; the master program mixes columns under supply, SLOs, budget, storage and pools. Columns
 //! charge a whole replica for a query type that they serve wholly, which keeps `x ≤ w ≤ r`. One configuration per
-//! (model, tier) is not asked for, and the run stops early: prices that steer need not be optimal. A market that follows
+//! (model, tier) is not asked for, and the run stops early: prices that steer need not be optimal. A master that follows
 //! changing rates begins its next run with the columns that were mixed: then a few rounds suffice where many do from nothing.
 //!
 //! Source: Gilmore and Gomory, "A linear programming approach to the cutting stock problem", 1961; Desrosiers and
@@ -14,7 +14,7 @@ use super::restricted_master::{cheapest_usd, RestrictedMaster, FIRST_SHORTAGE};
 use crate::bound::Prices;
 use crate::linear::LinearStatus;
 use crate::pricing::{LimitPrices, RoutingPrices};
-use crate::search::Market;
+use crate::search::MasterSolution;
 use crate::{Problem, Stop};
 
 /// Rounds of column generation; each adds many columns.
@@ -31,18 +31,18 @@ const MAX_PIVOTS: u64 = 5_000;
 /// Elementary steps of the master program after which the run ends: about a second.
 const MAX_WORK: u64 = 150_000_000;
 
-impl Market {
+impl MasterSolution {
     /// Column generation until it stalls or `stop` says so.
     pub(crate) fn of(problem: &Problem, stop: &Stop) -> Self {
-        let mut market = Self {
+        let mut solution = Self {
             routing: first_prices(problem),
             limits: LimitPrices::zero(problem),
             mixture: Vec::new(),
             value_usd: f64::INFINITY,
             columns: Vec::new(),
         };
-        market.renew(problem, MAX_ROUNDS, stop);
-        market
+        solution.renew(problem, MAX_ROUNDS, stop);
+        solution
     }
 
     /// Column generation from the present prices and what was mixed before, for at most `rounds`.

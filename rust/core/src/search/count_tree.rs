@@ -1,6 +1,6 @@
 //! Whole replica counts for given deployments, by a tree of roundings.
 //!
-//! The [elastic](SearchState::elastic) optimum leaves open how to round its counts. Where replicas are dear, or a budget
+//! The [continuous](SearchState::continuous) optimum leaves open how to round its counts. Where replicas are expensive, or a budget
 //! or a pool is tight, rounding one after the other is not good enough. Each node of the tree fixes one more count at the
 //! next lower or the next higher whole number and lets the others adapt; nodes are taken best bound first, each time down
 //! to whole counts. A tree without limit on its work finds the best rounding of this kind, not the best counts of all.
@@ -46,7 +46,7 @@ impl CountTree {
         state.price_shortage(|i| SHORTAGE_FACTOR * program.shortage_usd(i));
     }
 
-    /// Looks for the whole counts of the deployments of `state`, which is elastic, that cost least and less than
+    /// Looks for the whole counts of the deployments of `state`, which is continuous, that cost least and less than
     /// `cutoff_usd`. Ends after `max_work` elementary steps, or where `stop` says so, with the best found; its cost, USD, or
     /// `None` where none was. Counts that leave a query type short are none. Leaves the counts of `state` in disorder.
     pub(crate) fn search(
@@ -127,14 +127,14 @@ impl CountTree {
     }
 }
 
-/// The deployments of `state`, which is elastic, with the whole numbers nearest to their counts.
+/// The deployments of `state`, which is continuous, with the whole numbers nearest to their counts.
 pub(super) fn read_counts(state: &SearchState<'_>, found: &mut Vec<Deployment>) {
     found.clear();
-    let whole = |a| Deployment { configuration: a as u32, replicas: state.elastic_replicas(a).round() as u32 };
+    let whole = |a| Deployment { configuration: a as u32, replicas: state.continuous_replicas(a).round() as u32 };
     found.extend(state.deployments().map(|(a, _)| whole(a)));
 }
 
-/// Of the `deployments` of `state`, which is elastic, that have a count that is not whole the one of the dearest replica, with the
+/// Of the `deployments` of `state`, which is continuous, that have a count that is not whole the one of the most expensive replica, with the
 /// count: cheap ones still adapt to how it is rounded.
 pub(super) fn dearest_fractional(
     state: &SearchState<'_>,
@@ -143,7 +143,7 @@ pub(super) fn dearest_fractional(
     let mut best = None;
     let mut most_usd = f64::NEG_INFINITY;
     for a in deployments {
-        let replicas = state.elastic_replicas(a);
+        let replicas = state.continuous_replicas(a);
         let is_whole = (replicas - replicas.round()).abs() <= INTEGRALITY_TOLERANCE * (1.0 + replicas);
         let replica_usd = state.problem().replica_usd(a);
         if !is_whole && replica_usd > most_usd {

@@ -10,7 +10,7 @@ use std::cmp::Ordering;
 
 use crate::pricing::{LimitPrices, RoutingPrices};
 use crate::search::memory::mixed;
-use crate::search::{Market, SearchState};
+use crate::search::{MasterSolution, SearchState};
 use crate::{Problem, FEASIBILITY_TOLERANCE};
 
 /// Cuts that are kept: the first is of the relaxation, the others are replaced in turn.
@@ -66,10 +66,10 @@ pub(crate) struct Cuts {
 }
 
 impl Cuts {
-    /// No cut yet, over `kernel`; for elastic states the level line is enough.
-    pub(crate) fn new(problem: &Problem, kernel: Vec<u32>, is_elastic: bool) -> Self {
+    /// No cut yet, over `kernel`; for continuous states the level line is enough.
+    pub(crate) fn new(problem: &Problem, kernel: Vec<u32>, is_continuous: bool) -> Self {
         let num_types = problem.num_query_types();
-        let num_breakpoints = if is_elastic { 0 } else { num_types };
+        let num_breakpoints = if is_continuous { 0 } else { num_types };
         let size = MAX_CUTS * kernel.len();
         Self {
             kernel_key: kernel.iter().fold(0, |key, &a| mixed(key ^ u64::from(a))),
@@ -114,10 +114,10 @@ impl Cuts {
     }
 
     /// Adds the cut at the prices of the relaxation; meant to be the first. Prices are capped at those of shortage.
-    pub(crate) fn add_market(&mut self, state: &SearchState<'_>, market: &Market) -> usize {
-        self.prices.clone_from(&market.routing);
-        match state.program().is_elastic() {
-            true => self.limits.clone_from(&market.limits),
+    pub(crate) fn add_master(&mut self, state: &SearchState<'_>, master: &MasterSolution) -> usize {
+        self.prices.clone_from(&master.routing);
+        match state.program().is_continuous() {
+            true => self.limits.clone_from(&master.limits),
             false => self.limits = LimitPrices::zero(state.problem()),
         }
         self.limits.storage = 0.0;
@@ -161,9 +161,9 @@ impl Cuts {
         for position in 0..self.kernel.len() {
             let a = self.kernel[position] as usize;
             self.list_items(problem, a, state.time_weight(a).filter(|_| is_own));
-            if state.program().is_elastic() {
+            if state.program().is_continuous() {
                 let value_usd = match state.fixed_replicas(a) {
-                    None => elastic_value_usd(problem, &self.limits, a, &mut self.items),
+                    None => continuous_value_usd(problem, &self.limits, a, &mut self.items),
                     Some(replicas) => fixed_value_usd(problem, &self.limits, a, replicas, &mut self.items),
                 };
                 self.lines[position].set(cut, 0.0, value_usd);
@@ -273,7 +273,7 @@ fn sort_by_ratio(items: &mut [Item]) {
 
 /// Value of the traffic in `items` for the best number of replicas of `a`, not whole and at least as many as it has to have, less
 /// the cost of those beyond these and of what all of them take of the limits.
-fn elastic_value_usd(problem: &Problem, limits: &LimitPrices, a: usize, items: &mut [Item]) -> f64 {
+fn continuous_value_usd(problem: &Problem, limits: &LimitPrices, a: usize, items: &mut [Item]) -> f64 {
     let priced_usd = limits.replica_usd(problem, a);
     let replica_usd = problem.replica_usd(a) + priced_usd;
     let least = f64::from(problem.min_replicas(a));

@@ -2,7 +2,7 @@
 
 use crate::search::memory::{key_after, key_of, Memory};
 use crate::search::operator::OPERATORS;
-use crate::search::{Change, Cuts, Market, Neighbourhood, Ranking, Running, SearchState};
+use crate::search::{Change, Cuts, IncumbentDeployment, MasterSolution, Neighbourhood, Ranking, SearchState};
 use crate::tuning::{Escalation, SearchTuning};
 use crate::{Deployment, Problem, Stop, Switches};
 
@@ -69,28 +69,28 @@ impl<'a> LocalSearch<'a> {
     /// Nothing deployed yet; moves within the `kernel` of configurations (rising indices).
     pub(crate) fn new(
         problem: &'a Problem,
-        market: &Market,
+        master: &MasterSolution,
         kernel: Vec<u32>,
         switches: Switches,
         tuning: &SearchTuning,
     ) -> Self {
         let state = SearchState::new(problem, 8 + problem.num_query_types() / 2);
-        Self::from_state(state, market, kernel, switches, tuning)
+        Self::from_state(state, master, kernel, switches, tuning)
     }
 
     /// A search from a given state, with nothing deployed.
     pub(crate) fn from_state(
         mut state: SearchState<'a>,
-        market: &Market,
+        master: &MasterSolution,
         kernel: Vec<u32>,
         switches: Switches,
         tuning: &SearchTuning,
     ) -> Self {
-        state.price_shortage(|i| tuning.shortage_factor * market.routing.supply[i]);
+        state.price_shortage(|i| tuning.shortage_factor * master.routing.supply[i]);
         state.solve(f64::INFINITY);
         Self {
             trial: state.clone(),
-            neighbourhood: Neighbourhood::new(state.problem(), cuts_of(&state, market, kernel.clone())),
+            neighbourhood: Neighbourhood::new(state.problem(), cuts_of(&state, master, kernel.clone())),
             memory: Memory::default(),
             is_visited: false,
             first_kernel: kernel,
@@ -109,9 +109,9 @@ impl<'a> LocalSearch<'a> {
     }
 
     /// Changes what runs already, at the cost of starting more. To be called before anything is deployed.
-    pub(crate) fn set_running(&mut self, running: &'a Running) {
-        self.state.set_running(running);
-        self.trial.set_running(running);
+    pub(crate) fn set_incumbent(&mut self, running: &'a IncumbentDeployment) {
+        self.state.set_incumbent(running);
+        self.trial.set_incumbent(running);
     }
 
     /// The configurations that moves use.
@@ -142,12 +142,12 @@ impl<'a> LocalSearch<'a> {
 
     /// Moves from now on within the first kernel, `size` configurations by each of two measures that the prices at the
     /// present state favour, and other TP/PP of what is deployed.
-    pub(crate) fn refocus(&mut self, market: &Market, size: usize) {
+    pub(crate) fn refocus(&mut self, master: &MasterSolution, size: usize) {
         let problem = self.state.problem();
-        let is_elastic = self.state.program().is_elastic();
-        let mut here = market.clone();
+        let is_continuous = self.state.program().is_continuous();
+        let mut here = master.clone();
         self.state.program().read_prices(&mut here.routing);
-        let mut kernel = if is_elastic {
+        let mut kernel = if is_continuous {
             self.state.program().read_limit_prices(problem, &mut here.limits);
             Ranking::new(problem, &here).kernel(0, 2 * size)
         } else {
@@ -160,31 +160,31 @@ impl<'a> LocalSearch<'a> {
         }
         kernel.sort_unstable();
         kernel.dedup();
-        self.move_within(market, kernel);
+        self.move_within(master, kernel);
     }
 
     /// Moves from now on within `kernel` (rising indices).
-    pub(crate) fn move_within(&mut self, market: &Market, kernel: Vec<u32>) {
+    pub(crate) fn move_within(&mut self, master: &MasterSolution, kernel: Vec<u32>) {
         if kernel != self.kernel() {
             self.work_done += self.neighbourhood.work;
-            self.neighbourhood = Neighbourhood::new(self.state.problem(), cuts_of(&self.state, market, kernel));
+            self.neighbourhood = Neighbourhood::new(self.state.problem(), cuts_of(&self.state, master, kernel));
         }
     }
 
-    /// Gives a deployment of an elastic state `replicas` replicas, no more and no fewer, and leaves it alone from now on.
+    /// Gives a deployment of a continuous state `replicas` replicas, no more and no fewer, and leaves it alone from now on.
     /// False where that cannot be.
-    pub(super) fn hold(&mut self, market: &Market, a: usize, replicas: u32) -> bool {
+    pub(super) fn hold(&mut self, master: &MasterSolution, a: usize, replicas: u32) -> bool {
         self.state.set_range(a, replicas, replicas);
         self.held.push(a as u32);
         self.solves += 1;
-        self.forget_cuts(market);
+        self.forget_cuts(master);
         self.state.keeps_limits() && self.state.solve(f64::INFINITY)
     }
 
-    /// Starts cuts anew: what they said was for other ranges of counts.
-    pub(super) fn forget_cuts(&mut self, market: &Market) {
+    /// Starts cuts again: what they said was for other ranges of counts.
+    pub(super) fn forget_cuts(&mut self, master: &MasterSolution) {
         self.neighbourhood.cuts.clear();
-        self.neighbourhood.cuts.add_market(&self.state, market);
+        self.neighbourhood.cuts.add_master(&self.state, master);
     }
 
     /// Takes over the kernel of another search and what that knows of it.
@@ -243,18 +243,23 @@ impl<'a> LocalSearch<'a> {
         }
     }
 
-    /// Descends, or only adds what is missing where it does not; where shortage is left, makes it dearer and does so again.
+    /// Descends, or only adds what is missing where it does not; where shortage is left, raises its price and does so again.
     /// True where it ended by itself, without shortage or with one that counts as hopeless.
-    pub(crate) fn settle(&mut self, limits: &SearchLimits<'_>, descends: bool) -> bool {
-        self.settle_by(self.tuning.escalation, limits, descends)
+    pub(crate) fn descend_to_feasibility(&mut self, limits: &SearchLimits<'_>, descends: bool) -> bool {
+        self.descend_to_feasibility_by(self.tuning.escalation, limits, descends)
     }
 
-    /// As [`LocalSearch::settle`], shortage becoming dearer by `escalation`.
-    pub(crate) fn settle_by(&mut self, escalation: Escalation, limits: &SearchLimits<'_>, descends: bool) -> bool {
+    /// As [`LocalSearch::descend_to_feasibility`], shortage becoming more expensive by `escalation`.
+    pub(crate) fn descend_to_feasibility_by(
+        &mut self,
+        escalation: Escalation,
+        limits: &SearchLimits<'_>,
+        descends: bool,
+    ) -> bool {
         self.escalate(escalation, |search| if descends { search.descend(limits) } else { search.complete(limits) })
     }
 
-    /// Takes `step`, which says whether it came to its end, and makes shortage dearer as long as some is left. False where `step`
+    /// Takes `step`, which says whether it came to its end, and raises the price of shortage as long as some is left. False where `step`
     /// was broken off.
     fn escalate(&mut self, escalation: Escalation, mut step: impl FnMut(&mut Self) -> bool) -> bool {
         for _ in 0..escalation.steps {
@@ -352,8 +357,8 @@ pub(crate) fn siblings(problem: &Problem, a: u32, ratio: f64) -> impl Iterator<I
     problem.pair_configurations(problem.pair(a as usize)).iter().copied().filter(near)
 }
 
-fn cuts_of(state: &SearchState<'_>, market: &Market, kernel: Vec<u32>) -> Cuts {
-    let mut cuts = Cuts::new(state.problem(), kernel, state.program().is_elastic());
-    cuts.add_market(state, market);
+fn cuts_of(state: &SearchState<'_>, master: &MasterSolution, kernel: Vec<u32>) -> Cuts {
+    let mut cuts = Cuts::new(state.problem(), kernel, state.program().is_continuous());
+    cuts.add_master(state, master);
     cuts
 }

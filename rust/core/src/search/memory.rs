@@ -124,10 +124,10 @@ impl Memory {
 
 /// The key of a state: its deployments, the counts that are fixed, and the prices of shortage.
 pub(super) fn key_of(state: &SearchState<'_>) -> u64 {
-    let is_elastic = state.program().is_elastic();
+    let is_continuous = state.program().is_continuous();
     let deployed = state.deployments().map(|(a, replicas)| match replicas {
         // At the limit there is no other number.
-        _ if is_elastic && replicas < state.problem().replica_limit(a) && state.fixed_replicas(a).is_some() => {
+        _ if is_continuous && replicas < state.problem().replica_limit(a) && state.fixed_replicas(a).is_some() => {
             part(a as u64, FIXED | u64::from(replicas))
         }
         _ => part(a as u64, u64::from(replicas)),

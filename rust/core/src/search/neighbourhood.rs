@@ -22,7 +22,7 @@ const STEPS_PER_MOVE: usize = 12;
 /// Elementary steps, about, of checking what limits leave.
 const STEPS_PER_LIMITED_MOVE: usize = 18;
 
-/// Moves from one state, made anew for each.
+/// Moves from one state, made again for each.
 #[derive(Debug, Clone)]
 pub(crate) struct Neighbourhood {
     /// The bounds that put moves in order.
@@ -140,7 +140,7 @@ impl Neighbourhood {
         }
         self.shrinks = self.closes.end..self.effects.len();
         for &(position, a, replicas) in &members {
-            if state.program().is_elastic() {
+            if state.program().is_continuous() {
                 break;
             }
             let most = problem.replica_limit(a);

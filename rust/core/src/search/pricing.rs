@@ -1,7 +1,7 @@
-//! Pricing of the column generation of [`Market`]: which replicas, with which traffic, are worth more than they cost.
+//! Pricing of the column generation of [`MasterSolution`]: which replicas, with which traffic, are worth more than they cost.
 
 use crate::pricing::RoutingPrices;
-use crate::search::Market;
+use crate::search::MasterSolution;
 use crate::Problem;
 
 /// Rounds between two looks at all configurations, and how many are looked at in between, in terms of the columns added.
@@ -13,7 +13,7 @@ const LEAST_WEIGHTS_SHARE: f64 = 0.01;
 /// One replica with the traffic that fills it.
 #[derive(Debug, Default, Clone)]
 struct Fill {
-    merit_usd: f64,
+    reduced_profit_usd: f64,
     configuration: u32,
     /// The traffic is that of as many replicas as are best, an equal part of it on each: weights then cost each little.
     is_spread: bool,
@@ -43,36 +43,41 @@ impl Pricing {
     }
 
     /// Calls `visit` with the configuration and the traffic of every fill.
-    pub(super) fn for_each_fill(&mut self, problem: &Problem, market: &Market, mut visit: impl FnMut(usize, &[Item])) {
+    pub(super) fn for_each_fill(
+        &mut self,
+        problem: &Problem,
+        solution: &MasterSolution,
+        mut visit: impl FnMut(usize, &[Item]),
+    ) {
         for fill in &self.fills {
             let a = fill.configuration as usize;
             match fill.is_spread {
-                true => spread_replicas(problem, market, a, &mut self.items),
-                false => fill_replica(problem, &market.routing, a, &mut self.items),
+                true => spread_replicas(problem, solution, a, &mut self.items),
+                false => fill_replica(problem, &solution.routing, a, &mut self.items),
             };
             visit(a, &self.items);
         }
     }
 
-    /// Lists the best fills at the market's prices, best first: at most `most`.
-    pub(super) fn price(&mut self, problem: &Problem, market: &Market, most: usize) {
+    /// Lists the best fills at the master's prices, best first: at most `most`.
+    pub(super) fn price(&mut self, problem: &Problem, solution: &MasterSolution, most: usize) {
         self.fills.clear();
         if self.age < PARTIAL_ROUNDS {
             self.age += 1;
-            self.price_near(problem, market);
+            self.price_near(problem, solution);
         }
         if self.fills.len() < most / 2 {
-            self.price_all(problem, market, most);
+            self.price_all(problem, solution, most);
         }
         keep_best(&mut self.fills, most);
     }
 
-    fn price_all(&mut self, problem: &Problem, market: &Market, most: usize) {
+    fn price_all(&mut self, problem: &Problem, solution: &MasterSolution, most: usize) {
         self.age = 0;
         self.fills.clear();
         self.bounds.clear();
         for a in 0..problem.num_configurations() {
-            let bound_usd = merit_bound_usd(problem, market, a);
+            let bound_usd = reduced_profit_bound_usd(problem, solution, a);
             if bound_usd > 1e-9 {
                 self.bounds.push((bound_usd, a as u32));
             }
@@ -87,30 +92,30 @@ impl Pricing {
         self.near.clear();
         self.near.extend(first.iter().map(|entry| entry.1));
         self.near.sort_unstable();
-        self.fills.extend(first.iter().filter_map(|entry| fill_of(problem, market, entry.1, &mut self.items)));
+        self.fills.extend(first.iter().filter_map(|entry| fill_of(problem, solution, entry.1, &mut self.items)));
         if self.fills.is_empty() {
-            self.fills.extend(rest.iter().filter_map(|entry| fill_of(problem, market, entry.1, &mut self.items)));
+            self.fills.extend(rest.iter().filter_map(|entry| fill_of(problem, solution, entry.1, &mut self.items)));
         }
     }
 
-    fn price_near(&mut self, problem: &Problem, market: &Market) {
+    fn price_near(&mut self, problem: &Problem, solution: &MasterSolution) {
         for &a in &self.near {
-            if merit_bound_usd(problem, market, a as usize) > 1e-9 {
-                self.fills.extend(fill_of(problem, market, a, &mut self.items));
+            if reduced_profit_bound_usd(problem, solution, a as usize) > 1e-9 {
+                self.fills.extend(fill_of(problem, solution, a, &mut self.items));
             }
         }
     }
 }
 
-/// At least what one replica of `a` is worth more than it costs at the market's prices, weights aside, USD.
-fn merit_bound_usd(problem: &Problem, market: &Market, a: usize) -> f64 {
+/// At least what one replica of `a` is worth more than it costs at the master's prices, weights aside, USD.
+fn reduced_profit_bound_usd(problem: &Problem, solution: &MasterSolution, a: usize) -> f64 {
     if problem.replica_limit(a) == 0 {
         return 0.0;
     }
     let table = problem.route_table();
-    let replica_usd = problem.replica_usd(a) + market.limits.replica_usd(problem, a);
+    let replica_usd = problem.replica_usd(a) + solution.limits.replica_usd(problem, a);
     let (mut sliced, mut whole) = (0.0, 0.0);
-    for (route, profit) in market.routing.profits(table, a) {
+    for (route, profit) in solution.routing.profits(table, a) {
         sliced += (profit - table.load(route) * replica_usd).max(0.0);
         whole += profit.max(0.0);
     }
@@ -118,25 +123,25 @@ fn merit_bound_usd(problem: &Problem, market: &Market, a: usize) -> f64 {
 }
 
 /// One replica of `a` with the traffic that is worth most, where that is more than it costs.
-fn fill_of(problem: &Problem, market: &Market, a: u32, items: &mut Vec<Item>) -> Option<Fill> {
+fn fill_of(problem: &Problem, solution: &MasterSolution, a: u32, items: &mut Vec<Item>) -> Option<Fill> {
     let configuration = a;
     let a = a as usize;
-    let replica_usd = problem.replica_usd(a) + market.limits.replica_usd(problem, a);
-    let weights_usd = problem.weights_usd(a) + market.limits.weights_usd(problem, a);
-    let merit_usd = |value_usd: f64, items: &[Item]| {
+    let replica_usd = problem.replica_usd(a) + solution.limits.replica_usd(problem, a);
+    let weights_usd = problem.weights_usd(a) + solution.limits.weights_usd(problem, a);
+    let reduced_profit_usd = |value_usd: f64, items: &[Item]| {
         let largest = items.iter().map(|item| item.fraction).fold(0.0, f64::max);
         value_usd - replica_usd - largest * weights_usd
     };
-    let value_usd = fill_replica(problem, &market.routing, a, items);
-    let mut fill = Fill { merit_usd: merit_usd(value_usd, items), configuration, is_spread: false };
-    if value_usd - replica_usd - fill.merit_usd > LEAST_WEIGHTS_SHARE * value_usd {
-        let value_usd = spread_replicas(problem, market, a, items);
-        let spread_usd = merit_usd(value_usd, items);
-        if spread_usd > fill.merit_usd {
-            fill = Fill { merit_usd: spread_usd, is_spread: true, ..fill };
+    let value_usd = fill_replica(problem, &solution.routing, a, items);
+    let mut fill = Fill { reduced_profit_usd: reduced_profit_usd(value_usd, items), configuration, is_spread: false };
+    if value_usd - replica_usd - fill.reduced_profit_usd > LEAST_WEIGHTS_SHARE * value_usd {
+        let value_usd = spread_replicas(problem, solution, a, items);
+        let spread_usd = reduced_profit_usd(value_usd, items);
+        if spread_usd > fill.reduced_profit_usd {
+            fill = Fill { reduced_profit_usd: spread_usd, is_spread: true, ..fill };
         }
     }
-    (fill.merit_usd > 1e-7 * replica_usd).then_some(fill)
+    (fill.reduced_profit_usd > 1e-7 * replica_usd).then_some(fill)
 }
 
 /// Most that one replica of `a` carries of a query type: where there are as many as there have to be, each its part of the whole type
@@ -196,9 +201,9 @@ fn fill_replica(problem: &Problem, prices: &RoutingPrices, a: usize, items: &mut
 
 /// Fills as many replicas of `a` as pay with the traffic that is worth most, and takes an equal part of it for one; the
 /// value of that part, USD.
-fn spread_replicas(problem: &Problem, market: &Market, a: usize, items: &mut Vec<Item>) -> f64 {
-    list_in_order(problem, &market.routing, a, items);
-    let replica_usd = problem.replica_usd(a) + market.limits.replica_usd(problem, a);
+fn spread_replicas(problem: &Problem, solution: &MasterSolution, a: usize, items: &mut Vec<Item>) -> f64 {
+    list_in_order(problem, &solution.routing, a, items);
+    let replica_usd = problem.replica_usd(a) + solution.limits.replica_usd(problem, a);
     let most = f64::from(problem.replica_limit(a));
     let (mut load, mut value) = (0.0, 0.0);
     for item in items.iter_mut().take_while(|item| item.ratio > replica_usd) {
@@ -211,14 +216,14 @@ fn spread_replicas(problem: &Problem, market: &Market, a: usize, items: &mut Vec
     part * value
 }
 
-/// Keeps the `most` fills of largest merit, best first.
+/// Keeps the `most` fills of largest reduced profit, best first.
 fn keep_best(fills: &mut Vec<Fill>, most: usize) {
-    let by_merit = |left: &Fill, right: &Fill| {
-        right.merit_usd.total_cmp(&left.merit_usd).then(left.configuration.cmp(&right.configuration))
+    let by_reduced_profit = |left: &Fill, right: &Fill| {
+        right.reduced_profit_usd.total_cmp(&left.reduced_profit_usd).then(left.configuration.cmp(&right.configuration))
     };
     if fills.len() > most {
-        fills.select_nth_unstable_by(most - 1, by_merit);
+        fills.select_nth_unstable_by(most - 1, by_reduced_profit);
         fills.truncate(most);
     }
-    fills.sort_unstable_by(by_merit);
+    fills.sort_unstable_by(by_reduced_profit);
 }

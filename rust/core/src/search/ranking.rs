@@ -1,16 +1,16 @@
-//! Which configurations the prices of a market favour.
+//! Which configurations the prices of a master solution favour.
 
 use std::collections::BinaryHeap;
 
 use super::pricing::{list_in_order, Item};
-use crate::search::Market;
+use crate::search::MasterSolution;
 use crate::Problem;
 
-/// The configurations by what they fall short of earning their cost at a market's prices, with as many replicas as are best.
+/// The configurations by what they fall short of earning their cost at the master's prices, with as many replicas as are best.
 #[derive(Debug)]
 pub(crate) struct Ranking<'m> {
     problem: &'m Problem,
-    market: &'m Market,
+    master: &'m MasterSolution,
     /// (shortfall in USD, configuration), the least first; without those that cannot be deployed.
     with_best: Vec<(f64, u32)>,
 }
@@ -35,8 +35,8 @@ impl PartialOrd for Entry {
 
 impl<'m> Ranking<'m> {
     /// Looks at every configuration.
-    pub(crate) fn new(problem: &'m Problem, market: &'m Market) -> Self {
-        let mut ranking = Self { problem, market, with_best: Vec::new() };
+    pub(crate) fn new(problem: &'m Problem, master: &'m MasterSolution) -> Self {
+        let mut ranking = Self { problem, master, with_best: Vec::new() };
         let mut items = Vec::new();
         let of = |a: u32| (ranking.shortfall_usd(a as usize, u32::MAX, &mut items), a);
         let mut with_best: Vec<(f64, u32)> = (0..problem.num_configurations() as u32).map(of).collect();
@@ -72,24 +72,24 @@ impl<'m> Ranking<'m> {
     /// What a configuration falls short of earning its cost, USD, with the number of replicas up to `most` that is best for it,
     /// at least as many as it has to have; infinite where it cannot be deployed.
     fn shortfall_usd(&self, a: usize, most: u32, items: &mut Vec<Item>) -> f64 {
-        let (problem, market) = (self.problem, self.market);
+        let (problem, master) = (self.problem, self.master);
         let most = most.max(problem.min_replicas(a)).min(problem.replica_limit(a));
         if most == 0 || problem.route_table().of_configuration(a).is_empty() {
             return f64::INFINITY;
         }
-        let weights_usd = problem.weights_usd(a) + market.limits.weights_usd(problem, a);
-        weights_usd - best_profit_usd(problem, market, a, most, items)
+        let weights_usd = problem.weights_usd(a) + master.limits.weights_usd(problem, a);
+        weights_usd - best_profit_usd(problem, master, a, most, items)
     }
 }
 
 /// What the best number of replicas of `a`, at least as many as it has to have, earns beyond their cost without weights, USD.
-fn best_profit_usd(problem: &Problem, market: &Market, a: usize, most: u32, items: &mut Vec<Item>) -> f64 {
-    let replica_usd = problem.replica_usd(a) + market.limits.replica_usd(problem, a);
+fn best_profit_usd(problem: &Problem, master: &MasterSolution, a: usize, most: u32, items: &mut Vec<Item>) -> f64 {
+    let replica_usd = problem.replica_usd(a) + master.limits.replica_usd(problem, a);
     let (least, most) = (f64::from(problem.min_replicas(a)), f64::from(most));
     // In most cases the order of the traffic does not matter.
     let table = problem.route_table();
     let (mut whole_load, mut whole_usd, mut paying_load, mut paying_usd) = (0.0, 0.0, 0.0, 0.0);
-    for (route, profit) in market.routing.profits(table, a) {
+    for (route, profit) in master.routing.profits(table, a) {
         if profit > 0.0 {
             let load = table.load(route).max(1e-12);
             whole_load += load;
@@ -106,7 +106,7 @@ fn best_profit_usd(problem: &Problem, market: &Market, a: usize, most: u32, item
     if (least..=most).contains(&paying_load) {
         return paying_usd;
     }
-    list_in_order(problem, &market.routing, a, items);
+    list_in_order(problem, &master.routing, a, items);
     let (mut load, mut value) = (0.0, 0.0);
     for item in items.iter() {
         // Beyond the least replicas, traffic is taken as long as it pays for the capacity that it needs.

@@ -1,6 +1,6 @@
 //! The restricted master program of the column generation: columns mixed under supply, SLOs, budget, storage and pools.
 
-use super::market::{Column, Market};
+use super::master_solution::{Column, MasterSolution};
 use super::pricing::{most_fraction, Item};
 use crate::bound::Prices;
 use crate::linear::DualSimplex;
@@ -33,7 +33,7 @@ pub(super) struct RestrictedMaster<'a> {
 }
 
 impl<'a> RestrictedMaster<'a> {
-    pub(super) fn new(problem: &'a Problem, market: &Market) -> Self {
+    pub(super) fn new(problem: &'a Problem, solution: &MasterSolution) -> Self {
         let num_types = problem.num_query_types();
         let mut rows = 2 * num_types;
         let mut take = |needed: bool, count: usize| {
@@ -68,8 +68,8 @@ impl<'a> RestrictedMaster<'a> {
             entries: Vec::new(),
         };
         master.set_rows(rows);
-        master.set_unserved_columns(market, &cheapest_usd, first_shortage);
-        master.add_again(&market.columns);
+        master.set_unserved_columns(solution, &cheapest_usd, first_shortage);
+        master.add_again(&solution.columns);
         master
     }
 
@@ -95,7 +95,7 @@ impl<'a> RestrictedMaster<'a> {
         }
     }
 
-    fn set_unserved_columns(&mut self, market: &Market, cheapest_usd: &[f64], first_shortage: f64) {
+    fn set_unserved_columns(&mut self, solution: &MasterSolution, cheapest_usd: &[f64], first_shortage: f64) {
         let problem = self.problem;
         let num_types = problem.num_query_types();
         for (i, &cheapest_usd) in cheapest_usd.iter().enumerate() {
@@ -111,7 +111,7 @@ impl<'a> RestrictedMaster<'a> {
             let max_unmet = problem.query_types.max_unmet[i];
             self.simplex.set_column(i, unmet_usd / self.scale_usd, max_unmet, &self.entries);
             let mut shortage_usd = first_shortage * cheapest_usd + 1e-6 * self.scale_usd;
-            let least_usd = if market.columns.is_empty() { 0.0 } else { SHORTAGE_AGAIN * market.routing.supply[i] };
+            let least_usd = if solution.columns.is_empty() { 0.0 } else { SHORTAGE_AGAIN * solution.routing.supply[i] };
             for level in 0..SHORTAGE_LEVELS {
                 if shortage_usd < least_usd && self.level[i] + 1 < SHORTAGE_LEVELS {
                     self.level[i] += 1;
@@ -124,7 +124,7 @@ impl<'a> RestrictedMaster<'a> {
         }
     }
 
-    /// Makes shortage dearer for the types that have some; false where none has, or it cannot be made dearer.
+    /// Raises the price of shortage for the types that have some; false where none has, or it cannot be made more expensive.
     pub(super) fn raise_shortage(&mut self) -> bool {
         let num_types = self.problem.num_query_types();
         let mut raised = false;
@@ -204,20 +204,20 @@ impl<'a> RestrictedMaster<'a> {
         column.loads.extend(taken.map(|item| (item.route, item.fraction * item.load)));
     }
 
-    pub(super) fn read(&self, market: &mut Market) {
+    pub(super) fn read(&self, solution: &mut MasterSolution) {
         let problem = self.problem;
         let num_types = problem.num_query_types();
         let price = |row: usize| (-self.simplex.dual(row) * self.scale_usd).max(0.0);
         for i in 0..num_types {
-            market.routing.supply[i] = self.simplex.dual(i) * self.scale_usd;
-            market.routing.error[i] = price(num_types + i);
-            market.routing.latency[i] = self.latency_row.map_or(0.0, |row| price(row + i));
+            solution.routing.supply[i] = self.simplex.dual(i) * self.scale_usd;
+            solution.routing.error[i] = price(num_types + i);
+            solution.routing.latency[i] = self.latency_row.map_or(0.0, |row| price(row + i));
         }
-        market.limits.budget = self.budget_row.map_or(0.0, |row| price(row) / problem.budget_usd.max(1e-9));
-        market.limits.storage = self.storage_row.map_or(0.0, |row| price(row) / problem.storage_gb);
+        solution.limits.budget = self.budget_row.map_or(0.0, |row| price(row) / problem.budget_usd.max(1e-9));
+        solution.limits.storage = self.storage_row.map_or(0.0, |row| price(row) / problem.storage_gb);
         for (pool, &gpus) in problem.pools.max_gpus.iter().enumerate() {
             // A lost pool has no price: nothing can be put into it.
-            market.limits.pool[pool] = if gpus > 0.0 { price(self.first_pool_row + pool) / gpus } else { 0.0 };
+            solution.limits.pool[pool] = if gpus > 0.0 { price(self.first_pool_row + pool) / gpus } else { 0.0 };
         }
     }
 

@@ -3,7 +3,7 @@
 use crate::ledger::Ledger;
 use crate::linear::LinearStatus;
 use crate::routing::RoutingProgram;
-use crate::search::{Change, Running};
+use crate::search::{Change, IncumbentDeployment};
 use crate::{Deployment, Problem, Routing};
 
 const NO_SLOT: u32 = u32::MAX;
@@ -21,7 +21,7 @@ pub(crate) struct SearchState<'a> {
     program: RoutingProgram,
     slot_of_pair: Vec<u32>,
     ledger: Ledger,
-    running: Option<&'a Running>,
+    running: Option<&'a IncumbentDeployment>,
     starting_usd: f64,
     /// Most that shortage may cost per query type, USD.
     most_shortage_usd: Vec<f64>,
@@ -59,8 +59,8 @@ impl<'a> SearchState<'a> {
     }
 
     /// A state in which a deployment of one replica stands for as many, not necessarily whole, as its traffic needs.
-    pub(crate) fn elastic(problem: &'a Problem, num_slots: usize) -> Self {
-        Self::with_program(problem, RoutingProgram::elastic(problem, num_slots))
+    pub(crate) fn continuous(problem: &'a Problem, num_slots: usize) -> Self {
+        Self::with_program(problem, RoutingProgram::continuous(problem, num_slots))
     }
 
     /// Nothing deployed, with shortage at the prices of `program`; quicker made than a new one.
@@ -88,7 +88,7 @@ impl<'a> SearchState<'a> {
     }
 
     /// Counts what starting replicas beyond those that run costs. To be called before anything is deployed.
-    pub(crate) fn set_running(&mut self, running: &'a Running) {
+    pub(crate) fn set_incumbent(&mut self, running: &'a IncumbentDeployment) {
         self.running = Some(running);
     }
 
@@ -226,7 +226,7 @@ impl<'a> SearchState<'a> {
         self.set_replicas(change.configuration as usize, replicas);
     }
 
-    /// Lets an elastic deployment have between `lowest` and `highest` replicas. Solve afterwards.
+    /// Lets a continuous deployment have between `lowest` and `highest` replicas. Solve afterwards.
     pub(crate) fn set_range(&mut self, configuration: usize, lowest: u32, highest: u32) {
         self.set_replicas(configuration, lowest);
         let slot = self.slot_of_pair[self.problem.pair(configuration)];
@@ -236,18 +236,18 @@ impl<'a> SearchState<'a> {
         }
     }
 
-    /// The replicas of an elastic deployment that may have no others.
+    /// The replicas of a continuous deployment that may have no others.
     pub(crate) fn fixed_replicas(&self, configuration: usize) -> Option<u32> {
         let slot = self.slot_of_pair[self.problem.pair(configuration)];
         let replicas = self.replicas(configuration);
         (replicas > 0 && self.program.is_fixed(slot as usize)).then_some(replicas)
     }
 
-    /// Replicas of an elastic deployment, not whole. Needs a solve.
-    pub(crate) fn elastic_replicas(&self, configuration: usize) -> f64 {
+    /// Replicas of a continuous deployment, not whole. Needs a solve.
+    pub(crate) fn continuous_replicas(&self, configuration: usize) -> f64 {
         match self.slot_of_pair[self.problem.pair(configuration)] {
             NO_SLOT => 0.0,
-            slot => self.program.elastic_replicas(slot as usize),
+            slot => self.program.continuous_replicas(slot as usize),
         }
     }
 
@@ -317,7 +317,7 @@ impl<'a> SearchState<'a> {
             let needed = (load - LOAD_TOLERANCE * (1.0 + load)).ceil().max(0.0) as u32;
             let to = if needed == 0 { 0 } else { needed.max(self.problem.min_replicas(configuration)) };
             // Where counts are open, only what is not needed at all goes.
-            if to < from && (to == 0 || !self.program.is_elastic()) {
+            if to < from && (to == 0 || !self.program.is_continuous()) {
                 self.set_replicas(configuration, to);
                 changes.push(Change { configuration: configuration as u32, from, to });
                 trimmed = true;
@@ -328,7 +328,7 @@ impl<'a> SearchState<'a> {
         }
     }
 
-    /// Makes the shortage that there is dearer, keeping the deployments. False where it is as dear as it may be.
+    /// Makes the shortage that there is more expensive, keeping the deployments. False where it is as expensive as it may be.
     pub(crate) fn raise_shortage_prices(&mut self, factor: f64) -> bool {
         let most_usd = &self.most_shortage_usd;
         let rises = self.program.raise_shortage_prices(self.problem, factor, |i| most_usd[i]);

@@ -1,13 +1,13 @@
 //! Properties of states, bounds and moves on random problems.
 
-mod elastic;
+mod continuous;
 
 use proptest::prelude::*;
 use rand::RngExt;
 use rand_pcg::Pcg64Mcg;
 
 use super::memory::{key_after, key_of};
-use super::{Change, CountTree, Cuts, DearestFirst, ElasticSearch, LocalSearch, Market, NearestFirst};
+use super::{Change, ContinuousSearch, CountTree, Cuts, LocalSearch, MasterSolution, MostExpensiveFirst, NearestFirst};
 use super::{ReplicaProgram, Rounding, SearchLimits, SearchState};
 use crate::tuning::SearchTuning;
 use crate::{generate, solve, CancelToken, Deployment, Method, Plan, Problem, SolveParams, Status, Stop, Switches};
@@ -16,13 +16,13 @@ fn close(left: f64, right: f64) -> bool {
     (left - right).abs() <= 1e-6 * (1.0 + left.abs().max(right.abs()))
 }
 
-/// Whether the total of a state is that of the same deployments from nothing. Where the dearest shortage has cost millions of
+/// Whether the total of a state is that of the same deployments from nothing. Where the most expensive shortage has cost millions of
 /// times the total, its rounding is what the total can be known to.
 fn costs_what_it_costs_from_nothing(state: &SearchState<'_>) -> bool {
     let (here, fresh) = (state.total_usd(), fresh_total_usd(state));
-    let dearest_usd =
+    let highest_usd =
         (0..state.problem().num_query_types()).map(|i| state.program().shortage_usd(i)).fold(0.0, f64::max);
-    close(here, fresh) || (here - fresh).abs() <= 16.0 * f64::EPSILON * dearest_usd
+    close(here, fresh) || (here - fresh).abs() <= 16.0 * f64::EPSILON * highest_usd
 }
 
 /// A random change that respects the limits, with the free choice among configurations.
@@ -54,7 +54,7 @@ fn one(problem: &Problem, change: Change) -> Change {
 
 /// A random choice of configurations within the limits, counts left open, solved.
 fn random_choice<'a>(problem: &'a Problem, rng: &mut Pcg64Mcg) -> SearchState<'a> {
-    let mut state = SearchState::elastic(problem, 2);
+    let mut state = SearchState::continuous(problem, 2);
     for _ in 0..rng.random_range(1..8) {
         if let Some(change) = random_change(&state, rng) {
             state.apply(&[one(problem, change)]);
@@ -75,7 +75,7 @@ fn fresh_total_usd(state: &SearchState<'_>) -> f64 {
     fresh.total_usd()
 }
 
-/// No cut says that the elastic `state` costs more than it does.
+/// No cut says that the continuous `state` costs more than it does.
 fn check_cuts_hold(cuts: &Cuts, state: &SearchState<'_>) -> Result<(), TestCaseError> {
     let total_usd = state.total_usd();
     for cut in 0..cuts.len() {
@@ -134,14 +134,14 @@ proptest! {
     }
 
     #[test]
-    fn the_key_of_a_state_follows_its_changes_and_tells_nothing_else(seed in any::<u64>(), is_elastic in any::<bool>()) {
+    fn the_key_of_a_state_follows_its_changes_and_tells_nothing_else(seed in any::<u64>(), is_continuous in any::<bool>()) {
         let problem = generate::small(seed).unwrap();
         let mut rng = Pcg64Mcg::new(u128::from(seed) | 1);
-        let mut state = if is_elastic { SearchState::elastic(&problem, 2) } else { SearchState::new(&problem, 2) };
+        let mut state = if is_continuous { SearchState::continuous(&problem, 2) } else { SearchState::new(&problem, 2) };
         let nothing = key_of(&state);
         for _ in 0..12 {
             let Some(change) = random_change(&state, &mut rng) else { continue };
-            let change = if is_elastic { one(&problem, change) } else { change };
+            let change = if is_continuous { one(&problem, change) } else { change };
             let key = key_of(&state);
             state.apply(&[change]);
             prop_assert_eq!(key_of(&state), key_after(key, &[change]));
@@ -151,7 +151,7 @@ proptest! {
         let mut deployments: Vec<Deployment> =
             state.deployments().map(|(a, replicas)| Deployment { configuration: a as u32, replicas }).collect();
         deployments.reverse();
-        let mut again = if is_elastic { SearchState::elastic(&problem, 2) } else { SearchState::new(&problem, 2) };
+        let mut again = if is_continuous { SearchState::continuous(&problem, 2) } else { SearchState::new(&problem, 2) };
         again.set_deployments(&deployments);
         prop_assert_eq!(key_of(&again), key_of(&state));
         again.clear();
@@ -163,8 +163,8 @@ proptest! {
     #[test]
     fn a_descent_from_where_one_ended_ends_there(seed in any::<u64>()) {
         let problem = generate::small(seed).unwrap();
-        let market = Market::of(&problem, &Stop::never());
-        let mut search = LocalSearch::new(&problem, &market, everything(&problem), Switches::default(), &SearchTuning::default());
+        let master = MasterSolution::of(&problem, &Stop::never());
+        let mut search = LocalSearch::new(&problem, &master, everything(&problem), Switches::default(), &SearchTuning::default());
         let stop = Stop::never();
         let limits = SearchLimits {
             solves: u64::MAX,
@@ -191,7 +191,7 @@ proptest! {
         let mut rng = Pcg64Mcg::new(u128::from(seed) | 1);
         let mut state = SearchState::new(&problem, 2);
         let mut cuts = Cuts::new(&problem, everything(&problem), false);
-        cuts.add_market(&state, &Market::of(&problem, &Stop::never()));
+        cuts.add_master(&state, &MasterSolution::of(&problem, &Stop::never()));
         for _ in 0..10 {
             // Half of the solves end at a cutoff, whose prices must be as good.
             let cutoff_usd = if rng.random_bool(0.5) { f64::INFINITY } else { rng.random_range(0.0..200.0) };
@@ -244,8 +244,8 @@ proptest! {
     #[test]
     fn a_descent_never_raises_the_cost_and_keeps_to_the_limits(seed in any::<u64>()) {
         let problem = generate::small(seed).unwrap();
-        let market = Market::of(&problem, &Stop::never());
-        let mut search = LocalSearch::new(&problem, &market, everything(&problem), Switches::default(), &SearchTuning::default());
+        let master = MasterSolution::of(&problem, &Stop::never());
+        let mut search = LocalSearch::new(&problem, &master, everything(&problem), Switches::default(), &SearchTuning::default());
         let before = search.state.total_usd();
         let stop = Stop::never();
         let limits = SearchLimits { solves: 500, work: u64::MAX, tries: 8, deep_tries: 4, deep_below_usd: f64::INFINITY, again_below_usd: f64::INFINITY, stop: &stop };
@@ -258,10 +258,10 @@ proptest! {
     #[test]
     fn perturbations_keep_to_the_limits_and_leave_a_solved_state(seed in any::<u64>()) {
         let problem = generate::small(seed).unwrap();
-        let market = Market::of(&problem, &Stop::never());
-        let mut search = LocalSearch::new(&problem, &market, everything(&problem), Switches::default(), &SearchTuning::default());
+        let master = MasterSolution::of(&problem, &Stop::never());
+        let mut search = LocalSearch::new(&problem, &master, everything(&problem), Switches::default(), &SearchTuning::default());
         let mut rng = Pcg64Mcg::new(u128::from(seed) | 1);
-        search.adopt(&market.rounded(&problem, 0.1));
+        search.adopt(&master.rounded(&problem, 0.1));
         for _ in 0..10 {
             search.perturb(&mut rng, &Stop::never());
             prop_assert!(keeps_to_limits(&search.state));
@@ -293,7 +293,7 @@ proptest! {
         let root_usd = program.relax(&problem, &stop);
         program.begin_again();
         let is_found = match by_cost {
-            true => DearestFirst { cutoff_usd: f64::INFINITY, max_work: u64::MAX, rng: &mut rng }
+            true => MostExpensiveFirst { cutoff_usd: f64::INFINITY, max_work: u64::MAX, rng: &mut rng }
                 .round(&mut program, &problem, &stop, &mut found),
             false => NearestFirst { cutoff_usd: f64::INFINITY, max_work: u64::MAX, rng: Some(&mut rng) }
                 .round(&mut program, &problem, &stop, &mut found),

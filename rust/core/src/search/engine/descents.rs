@@ -17,14 +17,14 @@ impl Engine<'_> {
         };
         let work = (schedule.choice_share * budget.work) as u64;
         let choice_limits = SearchLimits { work, stop: &choice_stop, ..limits.clone() };
-        let market = self.market;
+        let master = self.master;
         // The greedy plan is there already; one that was given has to be looked at.
         let is_late = |island: &Island<'_>| stop.should_stop() && !island.has_given_plan;
         // The first island goes ahead, so that the others need not search again where it has been.
         for part in [0..1, 1..self.islands.len()] {
             on_threads(&mut self.islands[part], threads, |island| {
                 if !is_late(island) {
-                    island.begin(market, focus, &choice_limits);
+                    island.begin(master, focus, &choice_limits);
                 }
             });
             share_memory(&mut self.islands);
@@ -41,8 +41,8 @@ impl Engine<'_> {
         let descends = self.params.switches.local_search;
         on_threads(&mut self.islands, threads, |island| {
             if !is_late(island) {
-                island.fix_counts_if_better(market, limits);
-                island.settle(limits, least_work, descends);
+                island.fix_counts_if_better(master, limits);
+                island.descend(limits, least_work, descends);
             }
         });
         share_memory(&mut self.islands);

@@ -8,7 +8,7 @@ use crate::{Stop, StopReason};
 impl Engine<'_> {
     /// Perturbs and descends until a limit is reached, or without one until the work is done or nothing improves any more.
     pub(super) fn work_in_epochs(&mut self, budget: Budget, limits: &mut SearchLimits<'_>, stop: &Stop) -> StopReason {
-        let (params, market) = (self.params, self.market);
+        let (params, master) = (self.params, self.master);
         let schedule = &params.tuning.schedule;
         limits.work = if budget.is_limited { u64::MAX } else { budget.work as u64 };
         let tree_work = (schedule.tree_share * budget.usual_work) as u64;
@@ -28,8 +28,8 @@ impl Engine<'_> {
             limits.again_below_usd = (1.0 + 1e-9) * total_usd;
             let limits = &*limits;
             on_threads(&mut self.islands, params.threads, |island| {
-                island.perturb(market, tree_work, limits);
-                island.settle(limits, 0, true);
+                island.perturb(master, tree_work, limits);
+                island.descend(limits, 0, true);
             });
             share_memory(&mut self.islands);
             let wander = if patience == 0 { schedule.wander } else { 0.0 };
@@ -67,7 +67,7 @@ impl Engine<'_> {
         if let (true, Some((first, others))) =
             (best.is_some() && self.refocuses && !stop.should_stop(), self.islands.split_first_mut())
         {
-            first.search.refocus(self.market, focus);
+            first.search.refocus(self.master, focus);
             others.iter_mut().for_each(|island| island.search.share_focus(&first.search));
         }
         best.is_some()

@@ -3,7 +3,7 @@
 use rand::RngExt;
 use rand_pcg::Pcg64Mcg;
 
-use crate::search::{ElasticSearch, LocalSearch, Market, SearchLimits, SearchState};
+use crate::search::{ContinuousSearch, LocalSearch, MasterSolution, SearchLimits, SearchState};
 use crate::tuning::Perturbation;
 use crate::{Deployment, Stop};
 
@@ -12,7 +12,7 @@ use crate::{Deployment, Stop};
 pub(super) struct Island<'a> {
     pub(super) search: LocalSearch<'a>,
     /// The search over choices of configurations, where replicas are many.
-    pub(super) elastic: Option<ElasticSearch<'a>>,
+    pub(super) continuous: Option<ContinuousSearch<'a>>,
     pub(super) rng: Pcg64Mcg,
     /// Where it starts.
     pub(super) start: Vec<Deployment>,
@@ -25,34 +25,34 @@ pub(super) struct Island<'a> {
 impl<'a> Island<'a> {
     /// Deploys the start, and looks for a better choice of configurations from there where that is done. A plan that was given
     /// is gone on from as it is.
-    pub(super) fn begin(&mut self, market: &Market, focus: usize, limits: &SearchLimits<'_>) {
+    pub(super) fn begin(&mut self, master: &MasterSolution, focus: usize, limits: &SearchLimits<'_>) {
         self.search.state.set_deployments(&self.start);
         if self.has_given_plan {
             return;
         }
-        if let Some(elastic) = &mut self.elastic {
-            elastic.choose(self.start.iter().map(|entry| entry.configuration as usize));
-            elastic.settle(market, focus, limits);
+        if let Some(continuous) = &mut self.continuous {
+            continuous.choose(self.start.iter().map(|entry| entry.configuration as usize));
+            continuous.descend(master, focus, limits);
         }
     }
 
     /// Where the search over choices ended in what another island knows already, goes on from `choice` to another one nearby.
     pub(super) fn vary_known_choice(&mut self, choice: Option<&SearchState<'a>>, limits: &SearchLimits<'_>) {
-        if let (Some(elastic), Some(choice)) = (&mut self.elastic, choice) {
-            if elastic.is_visited() {
-                elastic.share(choice);
-                elastic.perturb(&mut self.rng, limits);
+        if let (Some(continuous), Some(choice)) = (&mut self.continuous, choice) {
+            if continuous.is_visited() {
+                continuous.share(choice);
+                continuous.perturb(&mut self.rng, limits);
             }
         }
     }
 
     /// About how many elementary steps were taken; see [`LocalSearch::work`].
     pub(super) fn work(&self) -> u64 {
-        self.search.work() + self.elastic_work()
+        self.search.work() + self.continuous_work()
     }
 
-    fn elastic_work(&self) -> u64 {
-        self.elastic.as_ref().map_or(0, ElasticSearch::work)
+    fn continuous_work(&self) -> u64 {
+        self.continuous.as_ref().map_or(0, ContinuousSearch::work)
     }
 
     fn tuning(&self) -> &Perturbation {
@@ -73,33 +73,33 @@ impl<'a> Island<'a> {
     /// such choice or it is not worth it.
     pub(super) fn take_counts(&mut self, tree_work: u64, stop: &Stop) -> bool {
         let cutoff_usd = self.most_usd_of_counts();
-        let Some(elastic) = &mut self.elastic else { return false };
-        if !elastic.state().is_sound() || elastic.state().total_usd() >= cutoff_usd {
+        let Some(continuous) = &mut self.continuous else { return false };
+        if !continuous.state().is_sound() || continuous.state().total_usd() >= cutoff_usd {
             return false;
         }
-        let Some(deployments) = elastic.whole_counts(cutoff_usd, tree_work, stop) else { return false };
+        let Some(deployments) = continuous.whole_counts(cutoff_usd, tree_work, stop) else { return false };
         self.search.adopt(deployments);
         true
     }
 
     /// As [`Island::take_counts`], where counts are made whole one after the other and the choice adapts to each.
-    fn fix_counts(&mut self, market: &Market, limits: &SearchLimits<'_>) -> bool {
+    fn fix_counts(&mut self, master: &MasterSolution, limits: &SearchLimits<'_>) -> bool {
         let cutoff_usd = self.most_usd_of_counts();
         let tries = self.tuning().fix_tries;
-        let Some(elastic) = &mut self.elastic else { return false };
+        let Some(continuous) = &mut self.continuous else { return false };
         let work = limits.work.saturating_sub(self.search.work());
         let limits =
             SearchLimits { work, tries, deep_below_usd: 0.0, again_below_usd: f64::NEG_INFINITY, ..limits.clone() };
-        let Some(deployments) = elastic.fix_counts(cutoff_usd, &mut self.rng, market, &limits) else { return false };
+        let Some(deployments) = continuous.fix_counts(cutoff_usd, &mut self.rng, master, &limits) else { return false };
         self.search.adopt(deployments);
         true
     }
 
     /// Deploys the present choice of configurations with its counts made whole one by one, where that is better than what is
     /// deployed.
-    pub(super) fn fix_counts_if_better(&mut self, market: &Market, limits: &SearchLimits<'_>) {
+    pub(super) fn fix_counts_if_better(&mut self, master: &MasterSolution, limits: &SearchLimits<'_>) {
         let before = self.search.state.clone();
-        if self.fix_counts(market, limits) && before.is_sound() {
+        if self.fix_counts(master, limits) && before.is_sound() {
             let is_better = self.search.state.is_sound() && self.search.state.total_usd() <= before.total_usd();
             if !is_better {
                 self.search.state = before;
@@ -108,16 +108,16 @@ impl<'a> Island<'a> {
     }
 
     /// Leaves the present state for another, by its choice of configurations or directly.
-    pub(super) fn perturb(&mut self, market: &Market, tree_work: u64, limits: &SearchLimits<'_>) {
+    pub(super) fn perturb(&mut self, master: &MasterSolution, tree_work: u64, limits: &SearchLimits<'_>) {
         let Perturbation { choice_share, fix_share, .. } = *self.tuning();
-        if let Some(elastic) = &mut self.elastic {
+        if let Some(continuous) = &mut self.continuous {
             if self.rng.random_bool(choice_share) {
-                elastic.choose(self.search.state.deployments().map(|entry| entry.0));
+                continuous.choose(self.search.state.deployments().map(|entry| entry.0));
                 let is_found = if self.rng.random_bool(fix_share) {
-                    self.fix_counts(market, limits)
+                    self.fix_counts(master, limits)
                 } else {
                     let work = limits.work.saturating_sub(self.search.work());
-                    elastic.perturb(&mut self.rng, &SearchLimits { work, ..limits.clone() });
+                    continuous.perturb(&mut self.rng, &SearchLimits { work, ..limits.clone() });
                     self.take_counts(tree_work, limits.stop)
                 };
                 if is_found {
@@ -129,9 +129,9 @@ impl<'a> Island<'a> {
     }
 
     /// Descends, within what the search over choices has left of the work, and at least `least_work`.
-    pub(super) fn settle(&mut self, limits: &SearchLimits<'_>, least_work: u64, descends: bool) {
-        let left = limits.work.saturating_sub(self.elastic_work());
+    pub(super) fn descend(&mut self, limits: &SearchLimits<'_>, least_work: u64, descends: bool) {
+        let left = limits.work.saturating_sub(self.continuous_work());
         let work = left.max(self.search.work().saturating_add(least_work));
-        self.search.settle(&SearchLimits { work, ..limits.clone() }, descends);
+        self.search.descend_to_feasibility(&SearchLimits { work, ..limits.clone() }, descends);
     }
 }

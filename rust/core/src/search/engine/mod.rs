@@ -4,7 +4,7 @@
 //! of all, descends again, and everyone takes over the best of the epoch. What an island finds out about states it tells the
 //! others in between, so that none is costed twice ([`Memory`](super::Memory)). Where replicas are many, starts and part of
 //! the perturbations choose configurations first, with their counts left open, and make these whole then
-//! ([`ElasticSearch`]). What an island does depends on the seed and its number alone, so the result is the same on any number
+//! ([`ContinuousSearch`]). What an island does depends on the seed and its number alone, so the result is the same on any number
 //! of threads.
 //!
 //! Source of the scheme: Lourenço, Martin and Stützle, "Iterated local search", 2003.
@@ -17,7 +17,7 @@ mod statistics;
 
 use rand_pcg::Pcg64Mcg;
 
-use crate::search::{ElasticSearch, LocalSearch, Market, SearchLimits, SearchState};
+use crate::search::{ContinuousSearch, LocalSearch, MasterSolution, SearchLimits, SearchState};
 use crate::splitmix::stream;
 use crate::{Deployment, Problem, SolveParams, Stop, StopReason};
 use island::Island;
@@ -40,7 +40,7 @@ pub(crate) struct Setup {
 pub(crate) struct Engine<'a> {
     problem: &'a Problem,
     params: &'a SolveParams,
-    market: &'a Market,
+    master: &'a MasterSolution,
     islands: Vec<Island<'a>>,
     incumbent: SearchState<'a>,
     refocuses: bool,
@@ -62,13 +62,14 @@ struct Budget {
 
 impl<'a> Engine<'a> {
     /// Nothing searched yet.
-    pub(crate) fn new(problem: &'a Problem, market: &'a Market, setup: Setup, params: &'a SolveParams) -> Self {
+    pub(crate) fn new(problem: &'a Problem, master: &'a MasterSolution, setup: Setup, params: &'a SolveParams) -> Self {
         let (switches, tuning) = (params.switches, &params.tuning.search);
-        let search = LocalSearch::new(problem, market, setup.kernel, switches, tuning);
-        let elastic = setup.choice_kernel.map(|kernel| ElasticSearch::new(problem, market, kernel, switches, tuning));
+        let search = LocalSearch::new(problem, master, setup.kernel, switches, tuning);
+        let continuous =
+            setup.choice_kernel.map(|kernel| ContinuousSearch::new(problem, master, kernel, switches, tuning));
         let island = |(index, start): (usize, Vec<Deployment>)| Island {
             search: search.clone(),
-            elastic: elastic.clone(),
+            continuous: continuous.clone(),
             rng: Pcg64Mcg::new(stream(params.seed, index as u64)),
             start,
             has_counts: None,
@@ -77,7 +78,7 @@ impl<'a> Engine<'a> {
         Self {
             problem,
             params,
-            market,
+            master,
             islands: setup.starts.into_iter().enumerate().map(island).collect(),
             incumbent: search.state,
             refocuses: switches.tp_selection && switches.coverage_ranking,

@@ -37,7 +37,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::search::{Cuts, Market, SearchState};
+    use crate::search::{Cuts, MasterSolution, SearchState};
     use crate::{generate, Stop, Switches};
 
     proptest! {
@@ -47,12 +47,12 @@ mod tests {
         #[test]
         fn a_move_costs_at_least_its_bound(seed in any::<u64>()) {
             let problem = generate::small(seed).expect("a valid problem");
-            let market = Market::of(&problem, &Stop::never());
+            let master = MasterSolution::of(&problem, &Stop::never());
             let mut state = SearchState::new(&problem, 4);
-            state.set_deployments(&market.rounded(&problem, 0.1));
+            state.set_deployments(&master.rounded(&problem, 0.1));
             let kernel = (0..problem.num_configurations() as u32).collect();
             let mut cuts = Cuts::new(&problem, kernel, false);
-            cuts.add_market(&state, &market);
+            cuts.add_master(&state, &master);
             let mut neighbourhood = Neighbourhood::new(&problem, cuts);
             neighbourhood.list(&state, &[], &[]);
             neighbourhood.propose_by(&[&Split], f64::INFINITY, true, 20, Switches::default());

@@ -8,7 +8,7 @@
 use crate::search::{ReplicaProgram, Rounding};
 use crate::{Deployment, Problem, Stop};
 
-/// Rounds every count up at once: dear, but nothing is short where no limit binds.
+/// Rounds every count up at once: expensive, but nothing is short where no limit binds.
 struct RoundUp;
 
 impl Rounding for RoundUp {

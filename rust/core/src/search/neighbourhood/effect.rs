@@ -37,7 +37,7 @@ impl Neighbourhood {
         if most == 0 {
             return;
         }
-        if state.program().is_elastic() {
+        if state.program().is_continuous() {
             self.push(state, position, 0, least);
             return;
         }

@@ -1,27 +1,27 @@
-//! Dives that round the dearest replicas first, to the side that costs less.
+//! Dives that round the most expensive replicas first, to the side that costs less.
 
 use rand::{Rng, RngExt};
 
 use super::{ReplicaProgram, Rounding};
 use crate::{Deployment, Problem, Stop};
 
-/// How often the dive goes to the dearer side of a count.
+/// How often the dive goes to the more expensive side of a count.
 const DEARER_SHARE: f64 = 0.15;
 
-/// Dives with the dearest replicas first, each count to the side on which the program costs less, now and then to the other one.
+/// Dives with the most expensive replicas first, each count to the side on which the program costs less, now and then to the other one.
 /// Takes longer than [`NearestFirst`](super::NearestFirst), and ends better where a budget or a pool leaves traffic unserved:
-/// cheap replicas still adapt to how dear ones are rounded.
+/// cheap replicas still adapt to how expensive ones are rounded.
 #[derive(Debug)]
-pub(crate) struct DearestFirst<'r, R> {
+pub(crate) struct MostExpensiveFirst<'r, R> {
     /// A dive that cannot end below it is given up, USD.
     pub(crate) cutoff_usd: f64,
     /// Elementary steps after which what is left is rounded at once.
     pub(crate) max_work: u64,
-    /// Says when to go to the dearer side.
+    /// Says when to go to the more expensive side.
     pub(crate) rng: &'r mut R,
 }
 
-impl<R: Rng> Rounding for DearestFirst<'_, R> {
+impl<R: Rng> Rounding for MostExpensiveFirst<'_, R> {
     fn round(
         &mut self,
         program: &mut ReplicaProgram,
@@ -65,7 +65,7 @@ impl<R: Rng> Rounding for DearestFirst<'_, R> {
     }
 }
 
-/// Of the counts that are not whole that of the dearest replica.
+/// Of the counts that are not whole that of the most expensive replica.
 fn choose_dearest(program: &ReplicaProgram, problem: &Problem) -> Option<(usize, f64)> {
     let mut best = None;
     let mut most_usd = f64::NEG_INFINITY;

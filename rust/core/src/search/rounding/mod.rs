@@ -15,7 +15,7 @@ mod nearest;
 mod program;
 mod ranges;
 
-pub(crate) use by_cost::DearestFirst;
+pub(crate) use by_cost::MostExpensiveFirst;
 pub(crate) use down::RoundDown;
 pub(crate) use nearest::NearestFirst;
 pub(crate) use program::ReplicaProgram;

@@ -93,7 +93,7 @@ impl ReplicaProgram {
         program
     }
 
-    /// Reads every coefficient anew after the numbers of the problem have changed, keeping the basis; ranges are as at first.
+    /// Reads every coefficient again after the numbers of the problem have changed, keeping the basis; ranges are as at first.
     pub(crate) fn refresh(&mut self, state: &SearchState<'_>) {
         let problem = state.problem();
         for (useful, &a) in self.useful.iter_mut().zip(&self.members) {

@@ -3,9 +3,9 @@
 use crate::pricing::{LimitPrices, RoutingPrices};
 use crate::{Deployment, Problem};
 
-/// Prices of the relaxation and the configurations by merit at these prices.
+/// Prices of the relaxation and the configurations by reduced profit at these prices.
 #[derive(Debug, Clone)]
-pub(crate) struct Market {
+pub(crate) struct MasterSolution {
     /// Prices of serving the query types.
     pub(crate) routing: RoutingPrices,
     /// Prices of the limits.
@@ -26,7 +26,7 @@ pub(super) struct Column {
     pub(super) loads: Vec<(u32, f64)>,
 }
 
-impl Market {
+impl MasterSolution {
     /// Lets prices and value follow the rates: what serving one query is worth stays as it was.
     pub(crate) fn follow(&mut self, before: &[f64], now: &[f64]) {
         for (i, (&before, &now)) in before.iter().zip(now).enumerate() {

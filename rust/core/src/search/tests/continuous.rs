@@ -9,17 +9,17 @@ proptest! {
     fn a_choice_with_open_counts_costs_no_more_than_with_any_whole_ones(seed in any::<u64>()) {
         let problem = generate::small(seed).unwrap();
         let mut rng = Pcg64Mcg::new(u128::from(seed) | 1);
-        let elastic = random_choice(&problem, &mut rng);
-        prop_assert!(elastic.is_solved() && keeps_to_limits(&elastic));
-        let mut fresh = SearchState::elastic(&problem, 2);
+        let continuous = random_choice(&problem, &mut rng);
+        prop_assert!(continuous.is_solved() && keeps_to_limits(&continuous));
+        let mut fresh = SearchState::continuous(&problem, 2);
         let choice: Vec<Deployment> =
-            elastic.deployments().map(|(a, replicas)| Deployment { configuration: a as u32, replicas }).collect();
+            continuous.deployments().map(|(a, replicas)| Deployment { configuration: a as u32, replicas }).collect();
         fresh.set_deployments(&choice);
-        prop_assert!(close(fresh.total_usd(), elastic.total_usd()));
+        prop_assert!(close(fresh.total_usd(), continuous.total_usd()));
         let mut state = SearchState::new(&problem, 2);
         state.set_deployments(&choice);
         for _ in 0..10 {
-            prop_assert!(elastic.total_usd() <= state.total_usd() + 1e-6 * (1.0 + state.total_usd().abs()));
+            prop_assert!(continuous.total_usd() <= state.total_usd() + 1e-6 * (1.0 + state.total_usd().abs()));
             let Some(change) = random_change(&state, &mut rng) else { continue };
             if change.from > 0 {
                 let to = change.to.max(problem.min_replicas(change.configuration as usize));
@@ -30,21 +30,21 @@ proptest! {
     }
 
     #[test]
-    fn a_market_that_is_renewed_begins_with_what_it_mixed(seed in any::<u64>(), family in 0..3_usize) {
+    fn a_master_solution_that_is_renewed_begins_with_what_it_mixed(seed in any::<u64>(), family in 0..3_usize) {
         let family = [generate::Family::Plain, generate::Family::Pools, generate::Family::Budget][family];
         let mut problem = generate::physical(generate::Size::new(5, 4, 6), 3.0, family, seed).unwrap();
-        let mut market = Market::of(&problem, &Stop::never());
+        let mut master = MasterSolution::of(&problem, &Stop::never());
         let mut rng = Pcg64Mcg::new(u128::from(seed) | 1);
         for _ in 0..3 {
-            let value_usd = market.value_usd;
-            market.renew(&problem, 200, &Stop::never());
-            prop_assert!(market.value_usd <= 1.01 * value_usd, "{} {value_usd}", market.value_usd);
+            let value_usd = master.value_usd;
+            master.renew(&problem, 200, &Stop::never());
+            prop_assert!(master.value_usd <= 1.01 * value_usd, "{} {value_usd}", master.value_usd);
             let before = problem.query_types.rate_per_h.clone();
             let now: Vec<f64> = before.iter().map(|rate| rate * rng.random_range(0.5..2.0)).collect();
             problem.set_rates(&now).unwrap();
-            market.follow(&before, &now);
-            market.renew(&problem, 200, &Stop::never());
-            prop_assert!(market.value_usd.is_finite());
+            master.follow(&before, &now);
+            master.renew(&problem, 200, &Stop::never());
+            prop_assert!(master.value_usd.is_finite());
         }
     }
 
@@ -53,7 +53,7 @@ proptest! {
         let problem = generate::small(seed).unwrap();
         let mut rng = Pcg64Mcg::new(u128::from(seed) | 1);
         let mut cuts = Cuts::new(&problem, everything(&problem), true);
-        cuts.add_market(&SearchState::elastic(&problem, 2), &Market::of(&problem, &Stop::never()));
+        cuts.add_master(&SearchState::continuous(&problem, 2), &MasterSolution::of(&problem, &Stop::never()));
         for _ in 0..6 {
             let mut state = random_choice(&problem, &mut rng);
             if rng.random_bool(0.5) {
@@ -71,11 +71,11 @@ proptest! {
     fn whole_counts_keep_to_the_limits_and_cost_what_the_tree_says(seed in any::<u64>()) {
         let problem = generate::small(seed).unwrap();
         let mut rng = Pcg64Mcg::new(u128::from(seed) | 1);
-        let mut elastic = random_choice(&problem, &mut rng);
-        let least_usd = elastic.total_usd();
-        let choice: Vec<usize> = elastic.deployments().map(|entry| entry.0).collect();
+        let mut continuous = random_choice(&problem, &mut rng);
+        let least_usd = continuous.total_usd();
+        let choice: Vec<usize> = continuous.deployments().map(|entry| entry.0).collect();
         let mut tree = CountTree::default();
-        let Some(found_usd) = tree.search(&mut elastic, f64::INFINITY, u64::MAX, &Stop::never()) else {
+        let Some(found_usd) = tree.search(&mut continuous, f64::INFINITY, u64::MAX, &Stop::never()) else {
             return Ok(());
         };
         prop_assert!(found_usd >= least_usd - 1e-6 * (1.0 + least_usd.abs()));
@@ -99,7 +99,7 @@ proptest! {
         }
         prop_assert_eq!(state.fixed_replicas(held), Some(replicas));
         let mut cuts = Cuts::new(&problem, everything(&problem), true);
-        cuts.add_market(&state, &Market::of(&problem, &Stop::never()));
+        cuts.add_master(&state, &MasterSolution::of(&problem, &Stop::never()));
         for _ in 0..6 {
             cuts.add_state(&state);
             if let Some(change) = random_change(&state, &mut rng).filter(|change| change.configuration as usize != held) {
@@ -115,16 +115,16 @@ proptest! {
     #[test]
     fn counts_made_whole_one_by_one_are_a_plan_within_the_limits(seed in any::<u64>()) {
         let problem = generate::small(seed).unwrap();
-        let market = Market::of(&problem, &Stop::never());
-        let mut search = ElasticSearch::new(&problem, &market, everything(&problem), Switches::default(), &SearchTuning::default());
+        let master = MasterSolution::of(&problem, &Stop::never());
+        let mut search = ContinuousSearch::new(&problem, &master, everything(&problem), Switches::default(), &SearchTuning::default());
         let mut rng = Pcg64Mcg::new(u128::from(seed) | 1);
         let choice = random_choice(&problem, &mut rng);
         search.choose(choice.deployments().map(|entry| entry.0));
         let stop = Stop::never();
         let limits = SearchLimits { solves: 500, work: u64::MAX, tries: 4, deep_tries: 0, deep_below_usd: 0.0, again_below_usd: 0.0, stop: &stop };
-        search.settle(&market, 4, &limits);
+        search.descend(&master, 4, &limits);
         let cutoff_usd = 2.0 * search.state().total_usd();
-        let Some(found) = search.fix_counts(cutoff_usd, &mut rng, &market, &limits).map(<[_]>::to_vec) else { return Ok(()) };
+        let Some(found) = search.fix_counts(cutoff_usd, &mut rng, &master, &limits).map(<[_]>::to_vec) else { return Ok(()) };
         let mut state = SearchState::new(&problem, 2);
         // Dear enough that leaving traffic unserved never pays.
         state.price_shortage(|i| 30.0 * search.state().program().shortage_usd(i));

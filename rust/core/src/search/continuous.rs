@@ -1,7 +1,7 @@
 //! Search over which configurations to deploy, their replica counts left open.
 //!
 //! Where replicas are many, whole counts hide which choice of configurations is good: to leave one for another, half a dozen
-//! counts have to change at once. In an [elastic](SearchState::elastic) state counts follow the traffic, so the moves of
+//! counts have to change at once. In a [continuous](SearchState::continuous) state counts follow the traffic, so the moves of
 //! [`LocalSearch`] change the choice alone, each costed with its best counts. A [small tree](CountTree) then finds whole
 //! ones.
 //!
@@ -11,30 +11,30 @@
 use rand::{Rng, RngExt};
 
 use crate::search::count_tree::{dearest_fractional, read_counts};
-use crate::search::{CountTree, LocalSearch, Market, Memory, SearchLimits, SearchState};
+use crate::search::{CountTree, LocalSearch, MasterSolution, Memory, SearchLimits, SearchState};
 use crate::tuning::SearchTuning;
 use crate::{Deployment, Problem, Stop, Switches};
 
-/// A search over elastic states with the tree for their counts.
+/// A search over continuous states with the tree for their counts.
 #[derive(Debug, Clone)]
-pub(crate) struct ElasticSearch<'a> {
+pub(crate) struct ContinuousSearch<'a> {
     search: LocalSearch<'a>,
     counting: SearchState<'a>,
     tree: CountTree,
     choice: Vec<Deployment>,
 }
 
-impl<'a> ElasticSearch<'a> {
+impl<'a> ContinuousSearch<'a> {
     /// Nothing deployed yet; moves within the `kernel` of configurations (rising indices).
     pub(crate) fn new(
         problem: &'a Problem,
-        market: &Market,
+        master: &MasterSolution,
         kernel: Vec<u32>,
         switches: Switches,
         tuning: &SearchTuning,
     ) -> Self {
-        let state = SearchState::elastic(problem, 8 + problem.num_query_types() / 2);
-        let search = LocalSearch::from_state(state, market, kernel, switches, tuning);
+        let state = SearchState::continuous(problem, 8 + problem.num_query_types() / 2);
+        let search = LocalSearch::from_state(state, master, kernel, switches, tuning);
         Self { counting: search.state.clone(), search, tree: CountTree::default(), choice: Vec::new() }
     }
 
@@ -72,25 +72,25 @@ impl<'a> ElasticSearch<'a> {
 
     /// Descends; where the prices at the end favour other configurations, lets them in and goes on, unless another descent
     /// has been there.
-    pub(crate) fn settle(&mut self, market: &Market, focus: usize, limits: &SearchLimits<'_>) {
+    pub(crate) fn descend(&mut self, master: &MasterSolution, focus: usize, limits: &SearchLimits<'_>) {
         let mut before_usd = f64::INFINITY;
-        while self.search.settle(limits, true)
+        while self.search.descend_to_feasibility(limits, true)
             && !self.search.is_visited()
             && self.search.state.total_usd() < before_usd * (1.0 - 1e-9)
         {
             before_usd = self.search.state.total_usd();
-            self.search.refocus(market, focus);
+            self.search.refocus(master, focus);
         }
     }
 
     /// Leaves the present choice for another nearby.
     pub(crate) fn perturb(&mut self, rng: &mut impl Rng, limits: &SearchLimits<'_>) {
         self.search.perturb(rng, limits.stop);
-        self.search.settle(limits, true);
+        self.search.descend_to_feasibility(limits, true);
     }
 
-    /// Makes the counts of the present choice whole one after the other, the dearest replicas first, at random by how near they
-    /// are, and after each chooses anew what else to deploy: a count rounded down may call for something that the choice
+    /// Makes the counts of the present choice whole one after the other, the most expensive replicas first, at random by how near they
+    /// are, and after each chooses again what else to deploy: a count rounded down may call for something that the choice
     /// did not need. `None` where whole counts would cost `cutoff_usd` or more.
     ///
     /// Source of the scheme: Dillenberger et al., "On practical resource allocation for production planning and scheduling
@@ -99,7 +99,7 @@ impl<'a> ElasticSearch<'a> {
         &mut self,
         cutoff_usd: f64,
         rng: &mut impl Rng,
-        market: &Market,
+        master: &MasterSolution,
         limits: &SearchLimits<'_>,
     ) -> Option<&[Deployment]> {
         let search = &mut self.search;
@@ -113,7 +113,7 @@ impl<'a> ElasticSearch<'a> {
             };
             let up = rng.random::<f64>() < replicas.fract();
             let whole = replicas.floor() as u32 + u32::from(up);
-            if !search.hold(market, a, whole) || !search.settle(limits, true) {
+            if !search.hold(master, a, whole) || !search.descend_to_feasibility(limits, true) {
                 break;
             }
         }
@@ -123,7 +123,7 @@ impl<'a> ElasticSearch<'a> {
         let choice: Vec<usize> = search.state.deployments().map(|entry| entry.0).collect();
         search.held.clear();
         self.choose(choice.into_iter());
-        self.search.forget_cuts(market);
+        self.search.forget_cuts(master);
         is_found.then_some(self.tree.found.as_slice())
     }
 
