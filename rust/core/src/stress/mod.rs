@@ -20,56 +20,19 @@
 //! # Ok::<(), servemix_core::Error>(())
 //! ```
 
-use rand::{RngExt, SeedableRng};
-use rand_pcg::Pcg64Mcg;
+mod inflation;
+mod part;
+
+pub use inflation::Inflation;
+pub(crate) use part::Part;
 
 use crate::linear::LinearStatus;
 use crate::params::MAX_THREADS;
 use crate::routing::RoutingProgram;
-use crate::splitmix::random;
-use crate::{
-    CancelToken, Configurations, Deployment, Error, Plan, Pools, Problem, ProblemData, Result, Routes, Routing, NO_POOL,
-};
+use crate::{CancelToken, Deployment, Error, Plan, Problem, ProblemData, Result, Routing};
 
 /// Times that the price of shortage is raised before the deployments count as having no feasible routing.
 const SHORTAGE_RAISES: u32 = 2;
-/// Price of an unserved query, USD, where no query type states one.
-const LEAST_UNMET_USD: f64 = 1e-3;
-/// How many times the price of its latency leaving a query costs at least where it has no price.
-const UNPRICED_FACTOR: f64 = 100.0;
-
-/// The largest factor by which each kind of parameter may be worse than planned; 1 where it is known exactly.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Inflation {
-    /// Of the latency and the busy time of a route, by the same factor.
-    pub latency: f64,
-    /// Of the error rate of a route.
-    pub error: f64,
-    /// Of the arrival rate of a query type.
-    pub demand: f64,
-}
-
-impl Inflation {
-    /// Latency, busy time and error up to `factor`, demand as planned: stage 2 of the formulation.
-    pub const fn uniform(factor: f64) -> Self {
-        Self { latency: factor, error: factor, demand: 1.0 }
-    }
-
-    /// Checks that every factor is at least 1.
-    ///
-    /// # Errors
-    /// [`Error::Invalid`] names the factor that is not.
-    pub fn validate(&self) -> Result<()> {
-        for (name, factor) in [("latency", self.latency), ("error", self.error), ("demand", self.demand)] {
-            if !(1.0..=1e6).contains(&factor) {
-                let message = format!("must lie between 1 and 1e6, got {factor}");
-                return Err(Error::invalid(format!("inflation.{name}"), message));
-            }
-        }
-        Ok(())
-    }
-}
-
 /// Settings of a stress test.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct StressParams {
@@ -189,98 +152,6 @@ pub(crate) fn reroute_deployments(
     deployed.route(deployed.part.data.clone())
 }
 
-/// The problem with nothing but some of its configurations, whose rental and storage are paid for.
-pub(crate) struct Part {
-    pub(crate) data: ProblemData,
-    /// Position of each route in the routes of the whole problem.
-    source: Vec<u32>,
-    num_routes: usize,
-    /// Query types whose unserved queries cost nothing, and have a price here only so that they are served.
-    unpriced: Vec<bool>,
-}
-
-fn routes_of(routes: &Routes, i: usize) -> impl Iterator<Item = usize> + '_ {
-    routes.query_type.iter().enumerate().filter(move |&(_, &of)| of as usize == i).map(|(route, _)| route)
-}
-
-impl Part {
-    /// The part of `problem` with these configurations, each with the most replicas that it may have here.
-    pub(crate) fn new(problem: &Problem, kept: &[Deployment], lift_unmet: bool) -> Self {
-        let mut place = vec![u32::MAX; problem.num_configurations()];
-        let all = &problem.configurations;
-        let mut configurations = Configurations::default();
-        for (index, kept) in kept.iter().enumerate() {
-            let a = kept.configuration as usize;
-            place[a] = index as u32;
-            configurations.model.push(all.model[a]);
-            configurations.tier.push(all.tier[a]);
-            configurations.tp.push(all.tp[a]);
-            configurations.pp.push(all.pp[a]);
-            configurations.weights_gb.push(all.weights_gb[a]);
-            configurations.kv_cache_gb.push(all.kv_cache_gb[a]);
-            configurations.max_replicas.push(all.max_replicas[a].max(kept.replicas));
-            configurations.max_num_seqs.push(all.max_num_seqs[a]);
-            configurations.max_utilization.push(all.max_utilization[a]);
-            configurations.min_replicas.push(all.min_replicas[a]);
-            configurations.pair.push(all.pair[a]);
-        }
-        let mut routes = Routes::default();
-        let mut source = Vec::new();
-        let given = &problem.routes;
-        for route in 0..problem.num_routes() {
-            let at = place[given.configuration[route] as usize];
-            if at != u32::MAX {
-                routes.query_type.push(given.query_type[route]);
-                routes.configuration.push(at);
-                routes.busy_s.push(given.busy_s[route]);
-                routes.kv_gb_s.push(given.kv_gb_s[route]);
-                routes.latency_s.push(given.latency_s[route]);
-                routes.error.push(given.error[route]);
-                source.push(route as u32);
-            }
-        }
-        let mut tiers = problem.tiers.clone();
-        tiers.pool.fill(NO_POOL);
-        let mut query_types = problem.query_types.clone();
-        let mut unpriced = vec![false; problem.num_query_types()];
-        if lift_unmet {
-            query_types.max_unmet.fill(1.0);
-            let highest_usd = query_types.unmet_usd_per_query.iter().copied().fold(LEAST_UNMET_USD, f64::max);
-            for (i, usd) in query_types.unmet_usd_per_query.iter_mut().enumerate() {
-                if *usd == 0.0 {
-                    unpriced[i] = true;
-                    // Above what its latency may cost, so that it pays to serve it.
-                    let slowest_s = routes_of(&routes, i).map(|route| routes.latency_s[route]).fold(0.0, f64::max);
-                    *usd = highest_usd.max(UNPRICED_FACTOR * query_types.latency_usd_per_s[i] * slowest_s);
-                }
-            }
-        }
-        let data = ProblemData {
-            name: String::new(),
-            horizon_h: problem.horizon_h,
-            budget_usd: f64::INFINITY,
-            storage_gb: problem.storage_gb,
-            storage_usd_per_gb_h: 0.0,
-            max_utilization: problem.max_utilization,
-            latency_scope: problem.latency_scope,
-            pools: Pools::default(),
-            query_types,
-            models: problem.models.clone(),
-            tiers,
-            configurations,
-            routes,
-        };
-        Self { data, source, num_routes: problem.num_routes(), unpriced }
-    }
-
-    /// Data of the problem with the factors of scenario `number`.
-    pub(crate) fn inflated(&self, inflation: Inflation, seed: u64, number: u32) -> ProblemData {
-        let mut data = self.data.clone();
-        inflate(&mut data, &self.source, self.num_routes, inflation, seed, number);
-        data
-    }
-}
-
 /// What is deployed, in a problem with nothing else.
 struct Deployed {
     part: Part,
@@ -353,30 +224,6 @@ impl Deployed {
     }
 }
 
-/// Multiplies the parameters by the factors of scenario `number`; `source` tells each route's place among `num_routes`.
-fn inflate(data: &mut ProblemData, source: &[u32], num_routes: usize, inflation: Inflation, seed: u64, number: u32) {
-    let Inflation { latency, error, demand } = inflation;
-    for (index, &route) in source.iter().enumerate() {
-        let mut rng = stream(seed, number, u64::from(route));
-        let slower = rng.random_range(1.0..=latency);
-        data.routes.busy_s[index] *= slower;
-        data.routes.latency_s[index] *= slower;
-        data.routes.error[index] *= rng.random_range(1.0..=error);
-    }
-    if demand > 1.0 {
-        for (i, rate) in data.query_types.rate_per_h.iter_mut().enumerate() {
-            *rate *= stream(seed, number, (num_routes + i) as u64).random_range(1.0..=demand);
-        }
-    }
-}
-
-/// The random numbers of one entry in one scenario.
-fn stream(seed: u64, scenario: u32, entry: u64) -> Pcg64Mcg {
-    let first = |start: u64| random(start, 0);
-    let key = first(first(seed).wrapping_add(u64::from(scenario))).wrapping_add(entry);
-    Pcg64Mcg::seed_from_u64(first(key))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -398,32 +245,5 @@ mod tests {
         let mean = report.violation_rate.iter().sum::<f64>() / 50.0;
         assert!(mean < 0.9, "{mean}");
         assert!(report.unmet_usd.iter().all(|&usd| usd == 0.0));
-    }
-
-    #[test]
-    fn factors_lie_in_their_ranges_and_belong_to_the_route_whatever_else_is_deployed() {
-        let problem = physical(Size::new(3, 3, 4), 1.0, Family::Plain, 2).unwrap();
-        let inflation = Inflation { latency: 1.5, error: 1.2, demand: 1.3 };
-        let params = StressParams { inflation, ..StressParams::default() };
-        let every: Vec<u32> = (0..problem.num_routes() as u32).collect();
-        let mut whole = problem.data().clone();
-        inflate(&mut whole, &every, problem.num_routes(), inflation, params.seed, 7);
-        let given = &problem.routes;
-        for route in 0..problem.num_routes() {
-            let slower = whole.routes.latency_s[route] / given.latency_s[route];
-            assert!((1.0..=1.5 + 1e-12).contains(&slower));
-            assert!((whole.routes.busy_s[route] / given.busy_s[route] - slower).abs() < 1e-12);
-            assert!((1.0..=1.2 + 1e-12).contains(&(whole.routes.error[route] / given.error[route])));
-        }
-        let more = |i: usize| whole.query_types.rate_per_h[i] / problem.query_types.rate_per_h[i];
-        assert!((0..3).all(|i| (1.0..=1.3 + 1e-12).contains(&more(i))) && more(0) != more(1));
-        let last = problem.num_routes() - 1;
-        let mut part = problem.data().clone();
-        part.routes.latency_s = vec![given.latency_s[last]];
-        part.routes.busy_s = vec![given.busy_s[last]];
-        part.routes.error = vec![given.error[last]];
-        inflate(&mut part, &[last as u32], problem.num_routes(), inflation, params.seed, 7);
-        assert_eq!(part.routes.latency_s[0], whole.routes.latency_s[last]);
-        assert_eq!(part.routes.error[0], whole.routes.error[last]);
     }
 }
