@@ -44,3 +44,26 @@ def test_one_row_without_a_queue_shows_that_the_engine_takes_more() -> None:
 def test_few_rows_and_other_runs_show_nothing() -> None:
     assert np.isinf(limits([row(90), row(100)])).all()
     assert np.isinf(limits([row(90), row(30, clients=64), row(20, clients=32)])).all()
+
+
+def whole_answer(output_tokens: float, *, clients: int = 8, **changes: Any) -> Measurement:
+    """One of the clients waits for the whole answer of another before it gets its own."""
+    decoding_s = (output_tokens - 1.0) * 0.01
+    settings: dict[str, Any] = {
+        "ttft_s": 0.1 + decoding_s / (clients - 1),
+        "output_tokens": output_tokens, "clients": clients,
+    }  # fmt: skip
+    return row(clients, **settings | changes)
+
+
+def test_a_wait_that_grows_with_the_answer_shows_a_missing_slot() -> None:
+    rows = [whole_answer(f, tp=tp) for tp in (1, 2, 4) for f in (100.0, 200.0, 400.0)]
+    assert limits(rows) == pytest.approx([7.0] * 9)
+    odd = [whole_answer(100.0, ttft_s=99.0), *rows[1:]]
+    assert limits(odd)[0] == pytest.approx(7.0)
+
+
+def test_waits_that_do_not_grow_or_in_few_rows_show_nothing() -> None:
+    flat = [whole_answer(f, tp=tp, ttft_s=0.5) for tp in (1, 2, 4) for f in (100.0, 200.0, 400.0)]
+    assert np.isinf(limits(flat)).all()
+    assert np.isinf(limits([whole_answer(f) for f in (100.0, 200.0, 400.0)])).all()

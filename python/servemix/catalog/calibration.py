@@ -64,6 +64,9 @@ class Coefficients(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
         server, the way there), s; it occupies no GPU.
     accepted_tokens
         Tokens per step of a sequence where a model's own heads for multi-token prediction draft.
+    held_steps
+        Steps for which TensorRT-LLM holds a prompt back until every copy of the attention has one,
+        where it balances them. Used to compare with such measurements only, never in a plan.
     prefill_wait
         Share of the other sequences' prefills, halved, that a first token waits for in a
         benchmark which starts all its sequences at once. Used to compare with such measurements
@@ -87,6 +90,7 @@ class Coefficients(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     state_layer_s: Positive = 10e-6
     first_token_s: Positive = 1e-9
     accepted_tokens: Positive = 1.8
+    held_steps: Positive = 48.0
 
 
 #: Names of the coefficients.

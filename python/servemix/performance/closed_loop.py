@@ -31,6 +31,7 @@ def closed_loop(
     *,
     slots: Floats,
     prefill_wait: Floats,
+    held_tokens: Floats,
 ) -> ClosedLoop:
     """Predict a closed loop: each client sends its next request when the last is answered.
 
@@ -39,7 +40,8 @@ def closed_loop(
     waited for: ``step + (B·prefill - waited)/f``. Prompts that arrive during one pass of the engine
     share its fixed cost. The first token waits for the prefill, a step, half a step for the one
     under way, a share of the other sequences' prefills and, where there are more clients than
-    slots, for a slot: ``(clients/B - 1)`` times what a request takes, by Little's law.
+    slots, for a slot: ``(clients/B - 1)`` times what a request takes, by Little's law. An engine
+    that holds prompts back to balance copies of its attention decodes meanwhile.
 
     Parameters
     ----------
@@ -51,6 +53,8 @@ def closed_loop(
         Sequences that the KV cache holds.
     prefill_wait
         The coefficient of that name.
+    held_tokens
+        Tokens that a sequence gets while the engine holds a prompt back.
     """
     h, f = prompt_tokens, np.maximum(output_tokens, 1.0)
     batch = np.minimum(clients, slots)
@@ -65,6 +69,6 @@ def closed_loop(
     first_s = prefill_s + (1.0 + ARRIVAL_STEPS) * step_s + waits_s
     others_s = batch * shared_s / curve.pp - (first_s - step_s)
     tpot_s = step_s + np.maximum(others_s, 0.0) / f
-    first_s = first_s + curve.first_token_s
+    first_s = first_s + curve.first_token_s + held_tokens * tpot_s
     slot_s = np.maximum(clients / batch - 1.0, 0.0) * (first_s + (f - 1.0) * tpot_s)
     return ClosedLoop(ttft_s=np.asarray(first_s + slot_s), tpot_s=np.asarray(tpot_s))

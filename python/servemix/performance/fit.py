@@ -47,6 +47,7 @@ PRIORS: dict[str, tuple[float, float]] = {
     "prefill_wait": (0.1, 0.2),
     "first_token_s": (10e-3, 0.6),
     "accepted_tokens": (1.8, 0.2),
+    "held_steps": (30.0, 0.4),
 }
 #: Spread of the logarithm of an engine's factors.
 ENGINE_SPREAD: dict[str, float] = {

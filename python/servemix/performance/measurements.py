@@ -17,12 +17,8 @@ from servemix import catalog
 from servemix._errors import InvalidInputError
 from servemix.catalog import Gpu, Model, Precision
 from servemix.catalog._types import KvPrecision
-from servemix.performance.silicon import (
-    from_silicon,
-    is_silicon,
-    speculative_runs,
-    spread_runs,
-)
+from servemix.performance.drafting import speculative_runs
+from servemix.performance.silicon import from_silicon, is_silicon, spread_runs
 
 Kind = Literal["serving", "static_batch", "max_throughput"]
 

@@ -24,6 +24,9 @@ Bools = npt.NDArray[np.bool_]
 
 #: Batches that a saturated engine is tried with.
 PEAK_BATCHES = tuple(2**k for k in range(13))
+#: Engines that hold prompts back until every copy of the attention has one, as they were started
+#: for public measurements (``attention_dp_config.enable_balance``, ``timeout_iters: 60``).
+BALANCING_ENGINES = frozenset({"trtllm"})
 #: Share of GPU memory that engines use, as vLLM's default, for the batch of a saturated replica.
 MEMORY_UTILIZATION = 0.9
 
@@ -131,6 +134,13 @@ class Points:
         held = np.where(w.kv_cache_gb > 0.0, slots, np.inf)
         return np.minimum(held, batch_limits(self.rows))
 
+    def _held_tokens(self, coefficients: Mapping[str, npt.ArrayLike]) -> Floats:
+        """Tokens that a sequence gets while the engine holds a prompt back to balance copies."""
+        balances = np.array([row.dp > 1 and row.engine in BALANCING_ENGINES for row in self.rows])
+        speculative = np.array([row.speculative for row in self.rows])
+        tokens = np.where(speculative, coefficients["accepted_tokens"], 1.0)
+        return np.asarray(np.where(balances, coefficients["held_steps"] * tokens, 0.0))
+
     def curve(self, coefficients: Mapping[str, npt.ArrayLike]) -> ServiceCurve:
         """Service curves of the rows under some coefficients, at the batch that the row had."""
         return roofline_curve(self.workload, coefficients).at_full_batch()
@@ -155,6 +165,7 @@ class Points:
             self.output_tokens,
             slots=self.slots,
             prefill_wait=np.asarray(coefficients["prefill_wait"]),
+            held_tokens=self._held_tokens(coefficients),
         )
         prefill_s = curve.prefill_s(self.prompt_tokens)
         further_s = (prefill_s - curve.prefill_fixed_s) / curve.pp

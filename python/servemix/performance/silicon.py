@@ -7,18 +7,11 @@ tp, pp, attention_dp, moe_tp, moe_ep, input_tokens, output_tokens, ttft_ms, tpot
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from statistics import median
 from typing import Any
 
 from servemix import catalog
 from servemix._errors import InvalidInputError
 
-#: Families with heads for multi-token prediction.
-_DRAFTING_FAMILIES = ("deepseek_v3", "glm", "qwen3_5")
-_SHAPE = ("tp", "dp", "ep")
-_SETTING = ("concurrency", "input_tokens", "output_tokens")
-_COMMON_SETTINGS = 3
-_DRAFTS_BELOW = 0.8
 #: Columns that no other format has.
 _OWN = ("attention_dp", "moe_ep", "input_tokens", "tpot_ms")
 
@@ -54,39 +47,6 @@ def from_silicon(row: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def speculative_runs(rows: Sequence[Mapping[str, Any]]) -> set[int]:
-    """Find rows of runs with multi-token prediction, which the file does not mark.
-
-    Two runs of one engine on the same replica, both of a model with heads for it, differ in nothing
-    that is written but their day; where one gives its tokens in less than 80 % of the other's time
-    (the median over at least three settings), it is the one that drafts.
-    """
-    runs: dict[tuple[Any, ...], dict[tuple[Any, ...], dict[tuple[Any, ...], float]]] = {}
-    members: dict[tuple[Any, ...], list[int]] = {}
-    for index, row in enumerate(rows):
-        if not is_silicon(row) or not _can_draft(str(row.get("model"))):
-            continue
-        shape = from_silicon(row)
-        name = catalog.model(str(row["model"])).name
-        replica = (name, *(shape.get(key) for key in ("gpu", "engine", "precision", *_SHAPE)))
-        run = (replica, row.get("engine_version"), row.get("measured"))
-        setting = tuple(str(row.get(key)) for key in _SETTING)
-        try:
-            tpot_ms = float(row["tpot_ms"])
-        except (TypeError, ValueError):
-            continue
-        runs.setdefault(replica, {}).setdefault(run, {})[setting] = tpot_ms
-        members.setdefault(run, []).append(index)
-    found: set[int] = set()
-    for of_replica in runs.values():
-        for run, figures in of_replica.items():
-            for slower in of_replica.values():
-                ratios = [figures[key] / slower[key] for key in figures.keys() & slower.keys()]
-                if len(ratios) >= _COMMON_SETTINGS and median(ratios) < _DRAFTS_BELOW:
-                    found.update(members[run])
-    return found
-
-
 def spread_runs(rows: Sequence[Mapping[str, Any]]) -> set[int]:
     """Find rows of runs whose ``tp`` counts the GPUs of several replicas, as rows of it show.
 
@@ -108,13 +68,6 @@ def spread_runs(rows: Sequence[Mapping[str, Any]]) -> set[int]:
         except InvalidInputError:
             continue
     return {index for run in impossible for index in members[run]}
-
-
-def _can_draft(model: str) -> bool:
-    try:
-        return catalog.model(model).family.startswith(_DRAFTING_FAMILIES)
-    except InvalidInputError:
-        return False
 
 
 def _whole(row: Mapping[str, Any], name: str) -> int:
