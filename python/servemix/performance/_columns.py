@@ -1,4 +1,4 @@
-"""Columns of service curves, checked as they come in."""
+"""Columns of service curves, checked as they come in, and what is derived from lengths."""
 
 from __future__ import annotations
 
@@ -28,3 +28,11 @@ def checked_column(name: str, values: npt.ArrayLike, length: int) -> npt.NDArray
         raise InvalidInputError(f"{name}[{at}]: {column[at]} is below {least}")
     column.setflags(write=False)
     return column
+
+
+def mean_context(
+    prompt_tokens: npt.ArrayLike, output_tokens: npt.ArrayLike
+) -> npt.NDArray[np.float64]:
+    """Context that a sequence holds on average while it decodes, h + f/2 tokens."""
+    outputs = np.asarray(output_tokens, dtype=np.float64)
+    return np.asarray(np.asarray(prompt_tokens, dtype=np.float64) + outputs / 2.0)

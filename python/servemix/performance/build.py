@@ -292,8 +292,11 @@ def note_mistakes(resolved: ResolvedScenario, mistakes: Mistakes) -> None:
 
 
 def _error_rates(resolved: ResolvedScenario, configurations: Configurations) -> ErrorRates:
-    pairs = np.unique(np.stack([configurations.model, configurations.tier]), axis=1)
-    return error_rates(resolved, map(tuple, pairs.T.tolist()), _modelled_errors(resolved))
+    count = len(resolved.tiers)
+    pairs = np.unique(configurations.model * count + configurations.tier).tolist()
+    return error_rates(
+        resolved, [divmod(pair, count) for pair in pairs], _modelled_errors(resolved)
+    )
 
 
 def _modelled_errors(resolved: ResolvedScenario) -> NDArray[np.float64] | None:

@@ -182,13 +182,12 @@ def _cache_gb(
     model: Model, tiers: tuple[Tier, ...], tp: Integers, copies: int, longest: float
 ) -> Floats:
     """Cache of a token and of a sequence besides on a replica, GB, shape (tiers, pairs, 2)."""
-    distinct = {
-        (tier.precision, degree): model.cache_shape(tier.precision, degree, longest)
-        for tier in tiers
-        for degree in {max(int(t) // copies, 1) for t in tp}
+    degrees, pair = np.unique(np.maximum(tp // copies, 1), return_inverse=True)
+    found = {
+        precision: [model.cache_shape(precision, degree, longest) for degree in degrees.tolist()]
+        for precision in dict.fromkeys(tier.precision for tier in tiers)
     }
-    found = [[distinct[tier.precision, max(int(t) // copies, 1)] for t in tp] for tier in tiers]
-    return np.array(found) / 1e9
+    return np.array([found[tier.precision] for tier in tiers])[:, pair] / 1e9
 
 
 def _no_pair(how: Parallelism, where: str, model: Model, gpu: Gpu) -> str:

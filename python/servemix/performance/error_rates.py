@@ -126,13 +126,17 @@ def error_rates(
     )
     source = _Sources(resolved)
     pairs = sorted(needed)
+    precisions = [tier.precision.name for tier in resolved.tiers]
     for i, query_type in enumerate(scenario.query_types):
         allowed = set(resolved.allowed_models[i])
+        known: dict[tuple[int, str], tuple[float | None, str]] = {}
         for j, k in pairs:
             if j not in allowed:
                 continue
-            precision = resolved.tiers[k].precision.name
-            found, why = source.known(query_type, j, precision)
+            precision = precisions[k]
+            if (j, precision) not in known:
+                known[j, precision] = source.known(query_type, j, precision)
+            found, why = known[j, precision]
             if found is None and modelled is not None and np.isfinite(modelled[i, j, k]):
                 found = float(modelled[i, j, k])
             if found is None and scenario.missing_accuracy == "estimate":
@@ -286,9 +290,9 @@ def _refusal(resolved: ResolvedScenario, missing: Mapping[tuple[int, int, int], 
 
 def _given(query_type: QueryType, model: str, precision: str) -> float | None:
     error = query_type.error
-    if isinstance(error, Mapping):
+    if error is not None and not isinstance(error, int | float):
         error = error.get(model)
-    if isinstance(error, Mapping):
+    if error is not None and not isinstance(error, int | float):
         by_precision = {catalog.precision(name).name: value for name, value in error.items()}
         error = by_precision.get(precision)
     return None if error is None else float(error)

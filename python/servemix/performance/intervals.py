@@ -193,6 +193,7 @@ def intervals_of_scenario(
     found: dict[str, list[tuple[str, str]]] = {}
     for model, gpu in dict.fromkeys(pairs):
         found.setdefault(distance(calibration, gpu, model), []).append((model, gpu))
+    members = {name: frozenset(pairs) for name, pairs in found.items()}
     tiers = [(model.name, tier) for model in resolved.models for tier in resolved.tiers]
     return tuple(
         FigureIntervals(
@@ -204,7 +205,9 @@ def intervals_of_scenario(
                 if name in of_figure
             },
             tiers=tuple(
-                (model, tier.name) for model, tier in tiers if (model, tier.gpu.name) in found[name]
+                (model, tier.name)
+                for model, tier in tiers
+                if (model, tier.gpu.name) in members[name]
             ),
         )
         for name in DISTANCES

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from servemix._errors import InvalidInputError
-from servemix.performance._columns import checked_column
+from servemix.performance._columns import checked_column, mean_context
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -172,6 +172,8 @@ class ServiceCurve:
         ndarray of float
             Per configuration, s.
         """
+        if not self.experts_s.any():
+            return np.asarray(self.weights_s + np.zeros_like(sequences, dtype=np.float64))
         passed_by = (1.0 - self.expert_share) ** np.asarray(sequences, dtype=np.float64)
         return np.asarray(self.weights_s + self.experts_s * (1.0 - passed_by))
 
@@ -225,6 +227,19 @@ class ServiceCurve:
             kept = np.where(limited, self.max_num_batched_tokens * share, np.inf)
         return np.asarray(np.maximum(np.minimum(np.minimum(held, kept), self.max_num_seqs), 1.0))
 
+    def _full(self, prompt_tokens: Tokens, output_tokens: Tokens) -> tuple[Floats, Floats, Floats]:
+        """Batch of a full replica, its step and a prefill, kept for the next figure of a route."""
+        lengths = (prompt_tokens, output_tokens)
+        last: tuple[Any, tuple[Floats, Floats, Floats]] | None = self.__dict__.get("_last")
+        if last is not None and all(map(np.array_equal, last[0], lengths)):
+            return last[1]
+        batch, prefill_s = self.batch(prompt_tokens, output_tokens), self.prefill_s(prompt_tokens)
+        step_s = self.step_s(batch, batch * mean_context(prompt_tokens, output_tokens))
+        for column in (found := (batch, step_s, prefill_s)):
+            column.setflags(write=False)
+        object.__setattr__(self, "_last", (tuple(map(np.array, lengths)), found))
+        return found
+
     def at_full_batch(self) -> Self:
         """Return the same curves with ``max_num_seqs`` in flight, whatever memory or budget say.
 
@@ -249,8 +264,7 @@ class ServiceCurve:
         ndarray of float
             Per configuration, s.
         """
-        batch = self.batch(prompt_tokens, output_tokens)
-        return self.step_s(batch, batch * _mean_context(prompt_tokens, output_tokens))
+        return self._full(prompt_tokens, output_tokens)[1]
 
     def ttft_s(self, prompt_tokens: Tokens, output_tokens: Tokens) -> Floats:
         """Time to the first token, waiting for a replica left out, s.
@@ -265,7 +279,7 @@ class ServiceCurve:
         ndarray of float
             Per configuration, s.
         """
-        prefill_s = self.prefill_s(prompt_tokens) + self.first_token_s
+        prefill_s = self._full(prompt_tokens, output_tokens)[2] + self.first_token_s
         return prefill_s + self.tpot_s(prompt_tokens, output_tokens)
 
     def latency_s(self, prompt_tokens: Tokens, output_tokens: Tokens) -> Floats:
@@ -283,7 +297,8 @@ class ServiceCurve:
         """
         steps = np.asarray(output_tokens, dtype=np.float64)
         tpot_s = self.tpot_s(prompt_tokens, output_tokens)
-        return np.asarray(self.first_token_s + self.prefill_s(prompt_tokens) + steps * tpot_s)
+        prefill_s = self._full(prompt_tokens, output_tokens)[2]
+        return np.asarray(self.first_token_s + prefill_s + steps * tpot_s)
 
     def busy_s(self, prompt_tokens: Tokens, output_tokens: Tokens) -> Floats:
         """Share of the replica's time that one request takes, replica·s.
@@ -301,9 +316,9 @@ class ServiceCurve:
             Per configuration, s of one replica.
         """
         steps = np.asarray(output_tokens, dtype=np.float64)
-        batch = self.batch(prompt_tokens, output_tokens)
+        batch, _, prefill_s = self._full(prompt_tokens, output_tokens)
         decode_s = steps * self.tpot_s(prompt_tokens, output_tokens) / batch
-        return np.asarray((self.prefill_s(prompt_tokens) + decode_s) / self.pp)
+        return np.asarray((prefill_s + decode_s) / self.pp)
 
     def loaded_tpot_s(self, prompt_tokens: Tokens, output_tokens: Tokens, ttft_s: Tokens) -> Floats:
         """Time per output token as a benchmark at full concurrency sees it, s.
@@ -312,8 +327,6 @@ class ServiceCurve:
         what its first token did not wait for, its other tokens do::
 
             step_s(B, B·c) + (B·prefill_s(h) - (TTFT - step_s(B, B·c))) / f
-
-        Planning counts that time in :meth:`busy_s`; this is for comparison with measurements.
 
         Parameters
         ----------
@@ -330,8 +343,8 @@ class ServiceCurve:
         outputs = np.maximum(np.asarray(output_tokens, dtype=np.float64), 1.0)
         tpot_s = self.tpot_s(prompt_tokens, output_tokens)
         waited_s = np.asarray(ttft_s, dtype=np.float64) - tpot_s
-        batch = self.batch(prompt_tokens, output_tokens)
-        others_s = batch * self.prefill_s(prompt_tokens) - waited_s
+        batch, _, prefill_s = self._full(prompt_tokens, output_tokens)
+        others_s = batch * prefill_s - waited_s
         return np.asarray(tpot_s + np.maximum(others_s, 0.0) / outputs)
 
     def kv_gb_s(self, prompt_tokens: Tokens, output_tokens: Tokens) -> Floats:
@@ -347,7 +360,7 @@ class ServiceCurve:
         ndarray of float
             Per configuration, GB·s.
         """
-        context = _mean_context(prompt_tokens, output_tokens)
+        context = mean_context(prompt_tokens, output_tokens)
         latency_s = self.latency_s(prompt_tokens, output_tokens)
         return np.asarray(latency_s * context * self.kv_gb_per_token)
 
@@ -382,9 +395,3 @@ class ServiceCurve:
         """
         needed_gb = self.kv_least_gb(prompt_tokens, output_tokens)
         return np.asarray((needed_gb <= self.kv_cache_gb) & (self.kv_cache_gb > 0.0))
-
-
-def _mean_context(prompt_tokens: Tokens, output_tokens: Tokens) -> Floats:
-    """Context that a sequence holds on average while it decodes, h + f/2 tokens."""
-    outputs = np.asarray(output_tokens, dtype=np.float64)
-    return np.asarray(np.asarray(prompt_tokens, dtype=np.float64) + outputs / 2.0)
