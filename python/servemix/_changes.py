@@ -13,22 +13,14 @@ from servemix._errors import InvalidInputError
 
 __all__ = ["arguments_of", "changed"]
 
-_SECTIONS = ("pools", "query_types", "models", "tiers", "configurations", "routes")
-_SCALARS = (
-    "name",
-    "horizon_h",
-    "budget_usd",
-    "storage_gb",
-    "storage_usd_per_gb_h",
-    "max_utilization",
-    "latency_scope",
-)
-
 
 def arguments_of(problem: Problem) -> dict[str, Any]:
     """Return the arguments of ``Problem.from_arrays`` that make a problem; sections are dicts."""
-    scalars = {name: getattr(problem, name) for name in _SCALARS}
-    return scalars | {name: dict(getattr(problem, name)) for name in _SECTIONS}
+    # What a copy is made of, so that their names stand in one place.
+    _, (arguments,) = problem.__reduce__()
+    return {
+        key: dict(value) if isinstance(value, dict) else value for key, value in arguments.items()
+    }
 
 
 def changed(
@@ -56,9 +48,9 @@ def changed(
         There is no such entry, or its new value breaks a rule; the message names it.
     """
     arguments = arguments_of(problem)
-    sections = {name: arguments[name] for name in _SECTIONS}
+    sections = {name: value for name, value in arguments.items() if isinstance(value, dict)}
     for name, value in scalars.items():
-        if name not in _SCALARS:
+        if name not in arguments or name in sections:
             raise InvalidInputError(f"{name}: a problem has no such scalar")
         arguments[name] = value
     for path, column in (columns or {}).items():
