@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from servemix.controller.demand import DemandWindow, RateSource, Reading, attributed
+from servemix.controller.demand import DemandWindow, RateSource, Reading, attributed, in_force
 from servemix.forecast import SameHour, Trend, WindowMaximum
 
 
@@ -84,6 +84,13 @@ def test_attribution_keeps_what_was_counted(rates: list[float], seed: int) -> No
     found = attributed(counted, shares, np.ones(len(rates)))
     assert found.sum() == pytest.approx(counted.sum(), rel=1e-9)
     assert (found >= 0.0).all()
+
+
+def test_what_was_in_force_counts_by_its_time() -> None:
+    since = [(0.0, "a"), (10.0, "b"), (30.0, "c")]
+    assert in_force(since, 20.0, 40.0) == [(0.5, "b"), (0.5, "c")]
+    assert since == [(10.0, "b"), (30.0, "c")]
+    assert in_force([(50.0, "a")], 20.0, 40.0) == [(1.0, "a")]
 
 
 def window(hold: int = 3) -> DemandWindow:

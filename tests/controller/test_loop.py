@@ -9,6 +9,7 @@ import signal
 import subprocess
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from helpers import two_types
@@ -224,6 +225,23 @@ def test_noise_in_the_routing_writes_no_files(world: World) -> None:
         world.server.per_h = {"summarization": 3600.0 + n % 2, "code": 1800.0}
         world.step()
     assert (world.folder / "nginx" / "servemix.conf").stat().st_mtime_ns == stamp
+
+
+def test_a_query_type_that_was_taken_for_none_comes_back(world: World, caplog) -> None:
+    for _ in range(3):
+        world.step()
+    world.loop._demand.rates[:] = [0.0, 5400.0]
+    wanted = np.array([3600.0, 1800.0])
+    for _ in range(200):
+        shares = world.loop._shares(world.now_s)
+        world.server.per_h = {name: float(share @ wanted) for name, share in shares.items()}
+        world.step()
+    assert list(world.gauge("servemix_demand_per_h").values()) == pytest.approx(wanted, rel=0.1)
+    # A deployment of before is no unknown name.
+    world.loop._configurations["gone"] = 0
+    world.server.per_h["gone"] = 9.0
+    world.step()
+    assert not said(caplog, "failed")
 
 
 def test_health_needs_steps_in_time(world: World) -> None:

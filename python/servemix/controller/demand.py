@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 
@@ -12,7 +12,9 @@ from servemix._columns import FloatArray
 from servemix.controller.prometheus import Prometheus
 from servemix.forecast import Forecast
 
-__all__ = ["DemandWindow", "RateSource", "Reading", "attributed"]
+__all__ = ["DemandWindow", "RateSource", "Reading", "attributed", "in_force"]
+
+T = TypeVar("T")
 
 #: Where less is served, what was counted says nothing of what was wanted.
 _LEAST_SERVED = 0.05
@@ -156,6 +158,32 @@ def attributed(counted: FloatArray, shares: FloatArray, prior: FloatArray) -> Fl
     return np.where(routed > 0.0, rates, np.nan)
 
 
+def in_force(since: list[tuple[float, T]], begin_s: float, end_s: float) -> list[tuple[float, T]]:
+    """Return what was in force over a window, each with its share of the time.
+
+    Parameters
+    ----------
+    since
+        Since when (Unix time) what was in force, in this order; the first also before. What ended
+        before the window is removed.
+    begin_s, end_s
+        The window, Unix time.
+
+    Returns
+    -------
+    list of (float, T)
+        Shares that add up to 1, and what they are of.
+    """
+    while len(since) > 1 and since[1][0] <= begin_s:
+        since.pop(0)
+    times = [max(begin_s, time) for time, _ in since[1:]]
+    lengths = np.diff([begin_s, *times, end_s])
+    if lengths.sum() <= 0.0:
+        return [(1.0, since[-1][1])]
+    weights = lengths / lengths.sum()
+    return [(float(weight), what) for weight, (_, what) in zip(weights, since, strict=True)]
+
+
 @dataclass
 class DemandWindow:
     """What to plan for: what a forecast makes of the windows so far.
@@ -224,18 +252,11 @@ class DemandWindow:
 
     def _served(self, now_s: float) -> FloatArray:
         """Mean share that was let through over the last window."""
-        begin = now_s - self.window_s
-        while len(self.unmet) > 1 and self.unmet[1][0] <= begin:
-            self.unmet.pop(0)
         if not (self.unmet and self.behind_gateway):
             return np.ones(len(self.rates))
-        times = [max(begin, time) for time, _ in self.unmet[1:]]
-        lengths = np.diff([begin, *times, now_s])
-        if lengths.sum() <= 0.0:
-            return 1.0 - self.unmet[-1][1]
-        shed = np.stack([unmet for _, unmet in self.unmet])
-        share: FloatArray = 1.0 - lengths @ shed / lengths.sum()
-        return share
+        parts = in_force(self.unmet, now_s - self.window_s, now_s)
+        served: FloatArray = 1.0 - np.sum([weight * unmet for weight, unmet in parts], axis=0)
+        return served
 
     def to_data(self) -> dict[str, Any]:
         """Return what a restart needs, as JSON has it."""

@@ -16,7 +16,7 @@ import numpy as np
 from servemix._columns import FloatArray
 from servemix._errors import InternalError
 from servemix.controller.decision import Decision, decide
-from servemix.controller.demand import DemandWindow, RateSource
+from servemix.controller.demand import DemandWindow, RateSource, in_force
 from servemix.controller.gauges import Gauges
 from servemix.controller.outputs import State, Writer
 from servemix.controller.readiness import Probed, Readiness
@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 __all__ = ["Loop"]
 
 _log = logging.getLogger("servemix.run")
+#: Weight of the scenario's mix of query types per step, where counts say nothing of it.
+_MIXED_IN = 0.01
 
 
 @dataclass
@@ -93,6 +95,10 @@ class Loop:
         self._last_s: float | None = None
         self._last_read = "not yet"
         self._unknown: set[str] = set()
+        # Since when which plan routes, as far as counts may still be of it.
+        self._routed: list[tuple[float, NamedPlan]] = []
+        rates = np.asarray(planner.problem.query_types["rate_per_h"], dtype=np.float64)
+        self._mix = rates / rates.sum() if rates.sum() > 0.0 else rates
         self._published = _Published()
         self._names = self._named(planner.plan)
 
@@ -175,7 +181,7 @@ class Loop:
         types = {name: i for i, row in enumerate(self._names.query_types)
                  for name in (row.name, row.row.name)}  # fmt: skip
         try:
-            read = self._source.read(types, self._shares(), self._demand.rates, now_s)
+            read = self._source.read(types, self._shares(now_s), self._prior(), now_s)
         except DemandServerError as error:
             self._last_read = str(error)
             self._failed("read", error)
@@ -186,14 +192,24 @@ class Loop:
         self._unknown.update(read.unknown)
         return self._demand.add(now_s, read.rates, whole=read.whole)
 
-    def _shares(self) -> dict[str, FloatArray]:
-        """Share of each query type that each deployment gets, as published last."""
-        found: dict[str, FloatArray] = {}
-        if self._published.plan is not None:
-            entries = self._published.plan.query_types
-            for i, entry in enumerate(entries):
-                for engine, fraction in entry.parts:
-                    found.setdefault(engine.name, np.zeros(len(entries)))[i] += fraction
+    def _prior(self) -> FloatArray:
+        """Rates to divide counts by where the routing does not tell query types apart.
+
+        Those of before, with a little of the scenario's mix: a type that was once taken for none
+        would stay none.
+        """
+        rates, mix = self._demand.rates, self._mix
+        return (1.0 - _MIXED_IN) * rates + _MIXED_IN * float(rates.sum()) * mix
+
+    def _shares(self, now_s: float) -> dict[str, FloatArray]:
+        """Mean share of each query type that each deployment got over the counted window."""
+        types = len(self._demand.rates)
+        found = {name: np.zeros(types) for name in self._configurations}
+        if self._routed:
+            for weight, plan in in_force(self._routed, now_s - self._source.window_s, now_s):
+                for i, entry in enumerate(plan.query_types):
+                    for engine, fraction in entry.parts:
+                        found[engine.name][i] += weight * fraction
         return found
 
     def _named(self, plan: Plan) -> NamedPlan:
@@ -226,6 +242,7 @@ class Loop:
                 self._failed("command", wrong)
             self._published = _Published(plan, addresses, states, wrong is not None)
             self._demand.shed(now_s, [entry.unmet for entry in plan.query_types])
+            self._routed.append((now_s, plan))
             shares = {t.name: {e.name: round(f, 4) for e, f in t.parts} for t in plan.query_types}
             ready = self._readiness.ready()
             counts = {e.name: [ready.get(e.name, 0), e.row.replicas] for e in plan.engines}

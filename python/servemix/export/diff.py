@@ -80,6 +80,8 @@ def _moves(old: NamedPlan, new: NamedPlan) -> Iterator[Step]:
             continue
         targets = ", ".join(f"{100 * share:.4g} % to {name}" for name, share in now.items())
         yield Step("route", entry.name, f"route {entry.name}: {targets or 'nowhere'}")
+    for name in sorted(earlier.keys() - {entry.name for entry in new.query_types}):
+        yield Step("route", name, f"route {name}: nowhere, as the new plan does not know it")
 
 
 def _more(after: dict[str, Deployment], before: dict[str, Deployment], name: str) -> int:
