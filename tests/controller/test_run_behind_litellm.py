@@ -171,11 +171,12 @@ def test_litellm_follows_the_plan(tmp_path: Path) -> None:
                     )
                     # Engines count by deployment; the routing divides that among query types.
                     wait_until(lambda: demand(service) > 1.5, "demand is read whole", 60.0, log)
+                    # Before the load ends, which the loop would follow.
+                    loop.send_signal(signal.SIGTERM)
+                    assert loop.wait(timeout=30) == 0
                 finally:
                     load.end()
                     generator.join()
-            loop.send_signal(signal.SIGTERM)
-            assert loop.wait(timeout=20) == 0
         grown = engines(folder)
         # What comes after waits for engines that this proxy does not know.
         before = Counter(status for sent, _, status, _ in load.done if sent < doubled_s - 2.0)
