@@ -10,9 +10,9 @@ import pytest
 from servemix.cli.app import run
 
 
-@pytest.fixture
-def plan(tmp_path: Path) -> str:
-    path = tmp_path / "plan.json"
+@pytest.fixture(scope="module")
+def plan(tmp_path_factory: pytest.TempPathFactory) -> str:
+    path = tmp_path_factory.mktemp("plan") / "plan.json"
     assert run(["plan", "azure-2023", "-m", "gh", "-o", str(path)]) == 0
     return str(path)
 
