@@ -20,9 +20,9 @@ def tier(gpu: str, precision: str) -> Tier:
 
 
 def test_unverified_numbers_are_named() -> None:
-    qwen = catalog.model("qwen2.5-32b")
-    of_model, of_gpu = unverified_numbers([qwen], [tier("a10g", "bf16"), tier("h100", "bf16")])
-    assert of_model.startswith(f"{qwen.name}: params_b, layers")
+    llama = catalog.model("codellama-34b")
+    of_model, of_gpu = unverified_numbers([llama], [tier("a10g", "bf16"), tier("h100", "bf16")])
+    assert of_model.startswith(f"{llama.name}: layers")
     assert "A10G: bf16_tflops, memory_gb_per_s UNVERIFIED" in of_gpu
 
 
