@@ -164,6 +164,17 @@ def test_what_was_shed_is_demand_too() -> None:
     assert demand.add(1060.0, np.array([0.0, 20.0])) == pytest.approx([100.0, 20.0])
 
 
+def test_a_gateway_that_does_not_shed_makes_demand_no_more_than_twice_as_large() -> None:
+    demand = window(hold=1)
+    demand.shed(0.0, [0.0, 0.0])
+    seen = []
+    for n in range(200):
+        # More and more is said to be shed, and all comes all the same.
+        demand.shed(6.0 * n, [1.0 - 0.98**n, 0.0])
+        seen.append(demand.add(6.0 * n, np.array([100.0, 100.0]))[0])
+    assert max(seen) <= 200.0
+
+
 def test_counts_of_less_than_a_window_only_raise_the_demand() -> None:
     demand = window(hold=1)
     assert demand.add(0.0, np.array([20.0, 300.0]), whole=False).tolist() == [100.0, 300.0]

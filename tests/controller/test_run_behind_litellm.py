@@ -128,6 +128,8 @@ def test_litellm_follows_the_plan(tmp_path: Path) -> None:
         *("--prometheus", f"http://127.0.0.1:{prometheus_port}"),
         *("--first-port", ports + 4, "--listen", f"127.0.0.1:{loop_port}"),
         *("--every", 1, "--replan-every", 4, "--window", 8),
+        # LiteLLM sheds nothing.
+        *("--counted-at", "gateway"),
         *("--forecast", "maximum", "--windows", 2, "--start", START_S, "--payback", 0.05),
     )
     follow = servemix_command("emulate", "--follow", folder / "run", "--start", START_S)

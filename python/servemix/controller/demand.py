@@ -16,8 +16,10 @@ __all__ = ["DemandWindow", "RateSource", "Reading", "attributed", "in_force"]
 
 T = TypeVar("T")
 
-#: Where less is served, what was counted says nothing of what was wanted.
-_LEAST_SERVED = 0.05
+#: Where less of a window was let through, what was counted says nothing of what was wanted. A
+#: gateway that does not shed, such as one with an old config, makes demand look at most twice as
+#: large.
+_LEAST_SERVED = 0.5
 _ITERATIONS = 20
 
 

@@ -15,6 +15,7 @@ __all__ = ["Engines", "Replica", "healthy"]
 
 _PROBE_S = 2.0
 _PROBES = 32
+_TRIES = 2
 
 
 class Replica(msgspec.Struct, forbid_unknown_fields=True):
@@ -164,11 +165,16 @@ def healthy(addresses: Iterable[str]) -> set[str]:
 
 
 def _probe(address: str) -> bool:
-    connection = http.client.HTTPConnection(address, timeout=_PROBE_S)
-    try:
-        connection.request("GET", "/health")
-        return connection.getresponse().status == 200
-    except (OSError, http.client.HTTPException, ValueError):
-        return False
-    finally:
-        connection.close()
+    """Ask once more where no answer comes in time, as from an engine that is busy."""
+    for _ in range(_TRIES):
+        connection = http.client.HTTPConnection(address, timeout=_PROBE_S)
+        try:
+            connection.request("GET", "/health")
+            return connection.getresponse().status == 200
+        except TimeoutError:
+            continue
+        except (OSError, http.client.HTTPException, ValueError):
+            return False
+        finally:
+            connection.close()
+    return False
