@@ -399,3 +399,10 @@ def test_gpus_and_models_without_a_name_have_that_of_what_they_are() -> None:
     assert GpuEntry(spec=own).name == "my-gpu"
     with pytest.raises(InvalidInputError, match=r"gpus\[0\]\.name: is missing"):
         scenario_from_data({**data, "gpus": [{"max_gpus": 3}]})
+
+
+def test_a_toml_key_of_countless_parts_is_refused_by_line(tmp_path):
+    path = tmp_path / "scenario.toml"
+    path.write_text("gpus = []\na" + ".a" * 20_000 + " = 1\n")
+    with pytest.raises(InvalidInputError, match=r"line 2: has more than 1,000 dots"):
+        load_scenario(path)

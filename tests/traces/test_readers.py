@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import sys
+import zlib
 from datetime import datetime, timezone
 from pathlib import Path
 
@@ -237,3 +238,29 @@ def test_a_format_that_is_asked_for_names_its_missing_column(tmp_path):
         read_trace(path, format="azure")
     with pytest.raises(InvalidInputError, match="'excel' is none of"):
         read_trace(path, format="excel")
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        gzip.compress(gzip.compress(AZURE.encode())),
+        zlib.compress(AZURE.encode()),
+        b"\x28\xb5\x2f\xfd" + bytes(100),
+    ],
+    ids=["gzip twice", "zlib", "zstd"],
+)
+def test_nothing_is_unpacked_but_gzip_once(tmp_path, content):
+    with pytest.raises(InvalidInputError, match="is compressed"):
+        read_trace(written(tmp_path, content))
+
+
+def test_a_header_of_countless_columns_is_refused_before_memory_is_taken_for_them(tmp_path):
+    header = AZURE.partition("\n")[0]
+    for num_columns, num_lines, message in (
+        (200_000, 1, "names 200,003 columns"),
+        (4000, 5000, "hardly any"),
+    ):
+        names = ",".join(f"c{n}" for n in range(num_columns))
+        path = written(tmp_path, f"{header},{names}\n" + "2024-05-10 00:00:05,10,5\n" * num_lines)
+        with pytest.raises(InvalidInputError, match=message):
+            read_trace(path)

@@ -14,6 +14,9 @@ from servemix.scenario.mistakes import Mistakes, examine, not_finite, told
 
 Converted = TypeVar("Converted")
 
+# In one line of TOML.
+_MOST_DOTS = 1000
+
 
 def parse_text(text: str, suffix: str, source: str) -> Any:
     """Read plain data from text.
@@ -50,6 +53,10 @@ def _parse_toml(text: str, source: str) -> Any:
         import tomllib
     else:
         import tomli as tomllib
+    # The parser's time grows with the square of these.
+    for number, line in enumerate(text.split("\n"), start=1):
+        if line.count(".") > _MOST_DOTS:
+            raise InvalidInputError(f"{source}: line {number}: has more than {_MOST_DOTS:,} dots")
     return checked(lambda: tomllib.loads(text), source)
 
 

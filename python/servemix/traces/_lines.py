@@ -6,6 +6,7 @@ import csv
 import gzip
 import os
 import zlib
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -26,6 +27,12 @@ __all__ = ["Lines", "TextTable", "read_lines", "separator_of", "split_csv"]
 _NEVER = "\x01"
 _HEADER_BYTES = 2**16
 _LONGEST_FIRST_LINE = 16 * 2**20
+# What polars takes for gzip, zlib and zstd.
+_COMPRESSED = (GZIP, b"x\x01", b"x^", b"x\x9c", b"x\xda", b"\x28\xb5\x2f\xfd")
+# Known files have less than a hundred columns, and each field takes at least its separator.
+_MOST_COLUMNS = 4096
+_FEWEST_CELLS = 10**7
+_CELLS_PER_BYTE = 4
 
 
 @dataclass(frozen=True, eq=False)
@@ -138,6 +145,11 @@ def read_lines(path: str | os.PathLike[str]) -> Lines:
     data = read_bytes(path).removeprefix(b"\xef\xbb\xbf").replace(_NEVER.encode(), b"?")
     if not data or data.isspace():
         raise InvalidInputError(f"{name}: empty trace: the file holds nothing")
+    if data.startswith(_COMPRESSED):
+        # Which polars would unpack without a limit.
+        raise InvalidInputError(
+            f"{name}: is compressed, and not once by gzip, which is all that is unpacked"
+        )
     # Readers copy the first line to find the format.
     if len(data) > _LONGEST_FIRST_LINE and b"\n" not in data[:_LONGEST_FIRST_LINE]:
         raise InvalidInputError(
@@ -190,14 +202,23 @@ def split_csv(lines: Lines, separator: str = ",") -> TextTable:
         The header names a column twice.
     """
     polars = require("polars", extra="traces")
+    where = f"{lines.path}: line {lines.number[0]}"
     names = header_names(lines.first, separator)
-    for name in names:
-        if names.count(name) > 1:
-            raise InvalidInputError(
-                f"{lines.path}: line {lines.number[0]}: the header names {name!r} twice"
-            )
-    body = lines.without_first()
     width = len(names)
+    if width > _MOST_COLUMNS:
+        raise InvalidInputError(f"{where}: the header names {width:,} columns; no known file does")
+    for name, times in Counter(names).items():
+        if times > 1:
+            raise InvalidInputError(f"{where}: the header names {name!r} twice")
+    body = lines.without_first()
+    # Lines that end before most columns take as much memory as whole ones.
+    num_cells = width * len(body.text)
+    if num_cells > _FEWEST_CELLS and num_cells > _CELLS_PER_BYTE * int(
+        body.text.str.len_bytes().sum()
+    ):
+        raise InvalidInputError(
+            f"{where}: the header names {width:,} columns, of which most lines have hardly any"
+        )
     fields = body.text.str.split_exact(separator, width).struct.unnest()
     columns: dict[str, Any] = {
         name: fields.to_series(place).rename(name) for place, name in enumerate(names)
