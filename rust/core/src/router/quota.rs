@@ -147,7 +147,7 @@ impl Choices {
     }
 
     /// The targets of as many requests as there are `targets`, with one lock.
-    fn fill(&self, targets: &mut [u32], windows: &mut Windows) {
+    pub(super) fn fill(&self, targets: &mut [u32], windows: &mut Windows) {
         let mut quota = self.lock();
         // Another thread may have made a block meanwhile.
         let number = self.take(targets);
