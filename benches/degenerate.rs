@@ -3,19 +3,23 @@
 //! `cargo bench -p servemix-core --bench degenerate [-- 100000 [first seed]]`
 //!
 //! Every method, under relabelling, other units, threads and short limits, against each other, the checker and, where the
-//! numbers are plain, enumeration; and a planner under extreme rates. Prints every finding with its seed, and the slowest problem.
+//! numbers are plain, enumeration; and a planner under extreme rates. Prints every finding with its seed, the slowest problem and the slowest solve.
 #![allow(clippy::print_stdout, missing_docs)]
 
 #[path = "../rust/core/tests/common/mod.rs"]
 mod common;
 
 use std::panic::{catch_unwind, set_hook, UnwindSafe};
-use std::time::Instant;
 
+use common::examine::{examine, examine_planner, Examined};
+use cpu_time::ProcessTime;
 use servemix_core::generate::degenerate;
 
-fn caught(work: impl FnOnce() -> Vec<String> + UnwindSafe) -> Vec<String> {
-    catch_unwind(work).unwrap_or_else(|panic| vec![format!("panic: {:?}", panic.downcast_ref::<String>())])
+fn caught(work: impl FnOnce() -> Examined + UnwindSafe) -> Examined {
+    catch_unwind(work).unwrap_or_else(|panic| {
+        let found = vec![format!("panic: {:?}", panic.downcast_ref::<String>())];
+        Examined { found, ..Examined::default() }
+    })
 }
 
 fn main() {
@@ -23,25 +27,31 @@ fn main() {
     let (count, first) = (numbers.first().copied().unwrap_or(10_000), numbers.get(1).copied().unwrap_or(0));
     // A panic is a finding of its problem.
     set_hook(Box::new(|_| {}));
-    let (mut num_findings, mut num_bad, mut slowest) = (0, 0, (0.0, 0));
-    let start = Instant::now();
+    let (mut num_findings, mut num_bad) = (0, 0);
+    let (mut slowest, mut slowest_solve) = ((0.0, 0), (0.0, String::new(), 0));
+    let start = ProcessTime::now();
     for seed in first..first + count {
-        let began = Instant::now();
-        let found = match degenerate(seed) {
+        let began = ProcessTime::now();
+        let mut examined = match degenerate(seed) {
             Ok(problem) => {
-                let mut found = caught(|| common::examine::examine(&problem, seed, seed % 3 != 2));
-                found.extend(caught(|| common::examine::examine_planner(&problem, seed)));
-                found
+                let mut examined = caught(|| examine(&problem, seed, seed % 3 != 2));
+                let of_planner = || Examined { found: examine_planner(&problem, seed), ..Examined::default() };
+                examined.found.extend(caught(of_planner).found);
+                examined
             }
-            Err(error) => vec![format!("not a problem: {error}")],
+            Err(error) => Examined { found: vec![format!("not a problem: {error}")], ..Examined::default() },
         };
         let seconds = began.elapsed().as_secs_f64();
         if seconds > slowest.0 {
             slowest = (seconds, seed);
         }
-        num_bad += usize::from(!found.is_empty());
-        num_findings += found.len();
-        for one in found {
+        if examined.slowest.0 > slowest_solve.0 {
+            let (seconds, asked) = std::mem::take(&mut examined.slowest);
+            slowest_solve = (seconds, asked, seed);
+        }
+        num_bad += usize::from(!examined.found.is_empty());
+        num_findings += examined.found.len();
+        for one in examined.found {
             println!("seed {seed}: {}", one.chars().take(400).collect::<String>());
         }
         if (seed - first + 1) % 1000 == 0 {
@@ -49,5 +59,7 @@ fn main() {
         }
     }
     let seconds = start.elapsed().as_secs_f64();
-    println!("{count} problems in {seconds:.0} s: {num_findings} findings in {num_bad} problems; the slowest took {:.1} s (seed {})", slowest.0, slowest.1);
+    println!("{count} problems from seed {first} in {seconds:.0} s of CPU time: {num_findings} findings in {num_bad} problems");
+    println!("the slowest problem took {:.1} s with enumeration (seed {})", slowest.0, slowest.1);
+    println!("the slowest solve took {:.1} s ({}, seed {})", slowest_solve.0, slowest_solve.1, slowest_solve.2);
 }

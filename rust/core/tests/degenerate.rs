@@ -2,13 +2,17 @@
 
 mod common;
 
+use std::time::Duration;
+
+use cpu_time::ProcessTime;
 use servemix_core::generate::degenerate;
+use servemix_core::{check, solve, CancelToken, Method, SolveParams};
 
 /// What does not hold of the problems of `seeds`.
 fn findings(seeds: impl Iterator<Item = u64>) -> Vec<String> {
     let examined = |seed: u64| {
         let problem = degenerate(seed).expect("a valid problem");
-        common::examine::examine(&problem, seed, seed % 3 != 2)
+        common::examine::examine(&problem, seed, seed % 3 != 2).found
     };
     seeds.flat_map(examined).collect()
 }
@@ -21,6 +25,16 @@ fn answers_at_just_met_limits_agree_with_each_other_the_checker_and_enumeration(
 #[test]
 fn answers_to_numbers_of_any_magnitude_agree_with_each_other_and_the_checker() {
     assert_eq!(findings((0..90).filter(|seed| seed % 3 == 2)), Vec::<String>::new());
+}
+
+/// Latencies far above their limits: what rounding leaves of an excess over the limit must not be taken off bit by bit.
+#[test]
+fn a_construction_ends_where_rounding_keeps_an_excess_above_its_limit() {
+    let problem = degenerate(400_037).expect("a valid problem");
+    let start = ProcessTime::now();
+    let plan = solve(&problem, Method::Gh, &SolveParams::default(), None, &CancelToken::new()).expect("an answer");
+    assert!(start.elapsed() < Duration::from_secs(1), "{:?}", start.elapsed());
+    assert!(check(&problem, &plan).expect("a report").violations.is_empty());
 }
 
 #[test]

@@ -205,6 +205,9 @@ fn apply(context: &Context<'_>, state: &mut ConstructionState, step: &Step) {
 pub(super) fn restore_slos(problem: &Problem, state: &mut ConstructionState, i: usize) -> bool {
     let table = problem.route_table();
     let mut taken = false;
+    // Rounding must neither keep the share from shrinking nor let it shrink by next to nothing for ever: after as many steps as could
+    // be needed but for rounding, each takes at least twice as much as the one before.
+    let (mut least, mut exact_steps) = (1e-12, 2 * state.flows.len() + 2);
     loop {
         // Taking off for one SLO may break the other, so both are looked at until neither is broken.
         let (excess, used) = if state.error[i] > SLO_EPSILON {
@@ -221,8 +224,11 @@ pub(super) fn restore_slos(problem: &Problem, state: &mut ConstructionState, i: 
             .filter(|(_, flow)| flow.query_type as usize == i && excess[flow.route as usize] > 0.0)
             .max_by(|(_, x), (_, y)| excess[x.route as usize].total_cmp(&excess[y.route as usize]));
         let Some((index, flow)) = worst else { return taken };
-        // Rounding must not keep the share from shrinking.
-        let share = flow.fraction.min((used / excess[flow.route as usize]).max(1e-12));
+        let share = flow.fraction.min((used / excess[flow.route as usize]).max(least));
+        match exact_steps {
+            0 => least *= 2.0,
+            _ => exact_steps -= 1,
+        }
         state.withdraw(problem, index, share);
         taken = true;
     }

@@ -28,13 +28,27 @@ struct Answer {
     plan: Plan,
 }
 
+/// What came of a problem.
+#[derive(Default)]
+pub(crate) struct Examined {
+    /// What does not hold.
+    pub(crate) found: Vec<String>,
+    /// CPU time of the solve that took longest, seconds, and what was asked of it.
+    pub(crate) slowest: (f64, String),
+}
+
 /// Collects what does not hold.
 struct Findings<'p> {
     problem: &'p Problem,
     found: Vec<String>,
+    slowest: (f64, String),
 }
 
-impl Findings<'_> {
+impl<'p> Findings<'p> {
+    fn of(problem: &'p Problem) -> Self {
+        Self { problem, found: Vec::new(), slowest: (0.0, String::new()) }
+    }
+
     fn expect(&mut self, holds: bool, tell: impl FnOnce() -> String) {
         if !holds {
             self.found.push(format!("{}: {}", self.problem.name, tell()));
@@ -45,10 +59,15 @@ impl Findings<'_> {
         let start = ProcessTime::now();
         let cancel = CancelToken::new().child_with_poll(LOOKED_AT, move || start.elapsed() > MOST);
         let asked = format!("{} {asked}", method.as_str());
-        match solve(problem, method, params, None, &cancel) {
+        let answer = solve(problem, method, params, None, &cancel);
+        let seconds = start.elapsed().as_secs_f64();
+        if seconds > self.slowest.0 {
+            self.slowest = (seconds, asked.clone());
+        }
+        match answer {
             Ok(plan) => {
                 self.expect(plan.stop_reason != StopReason::Cancelled, || {
-                    format!("{asked} had not ended after {:.1} s", start.elapsed().as_secs_f64())
+                    format!("{asked} had not ended after {seconds:.1} s")
                 });
                 self.judge(problem, &plan, &asked);
                 Some(Answer { asked, plan })
@@ -75,8 +94,8 @@ impl Findings<'_> {
 }
 
 /// What does not hold of the answers to `problem`; `enumerates` where that takes no time.
-pub(crate) fn examine(problem: &Problem, seed: u64, enumerates: bool) -> Vec<String> {
-    let mut findings = Findings { problem, found: Vec::new() };
+pub(crate) fn examine(problem: &Problem, seed: u64, enumerates: bool) -> Examined {
+    let mut findings = Findings::of(problem);
     let mut params = SolveParams::default();
     params.seed = seed;
     let [mut bounded, mut threaded, mut hurried] = [params.clone(), params.clone(), params.clone()];
@@ -120,7 +139,7 @@ pub(crate) fn examine(problem: &Problem, seed: u64, enumerates: bool) -> Vec<Str
         }
         Err(error) => findings.expect(false, || format!("bound: {error}")),
     }
-    findings.found
+    Examined { found: findings.found, slowest: findings.slowest }
 }
 
 /// No answer contradicts the cheapest plan that is known.
@@ -198,7 +217,7 @@ fn reversed(data: &ProblemData) -> ProblemData {
 
 /// What does not hold of a planner: it survives whatever numbers it is given, and what it calls feasible is.
 pub(crate) fn examine_planner(problem: &Problem, seed: u64) -> Vec<String> {
-    let mut findings = Findings { problem, found: Vec::new() };
+    let mut findings = Findings::of(problem);
     let mut planner = match Planner::new(problem.clone(), None, PlannerParams::default()) {
         Ok(planner) => planner,
         Err(error) => {
