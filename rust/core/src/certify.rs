@@ -14,7 +14,7 @@ const LEAST_SAVING: f64 = 1e-9;
 /// the machine.
 ///
 /// # Errors
-/// [`Error::Internal`](crate::Error::Internal) where the threads cannot be started.
+/// [`Error::Internal`](crate::Error::Internal) where a plan that was found cannot be costed.
 pub fn lower_bound(problem: &Problem, params: &SolveParams, stop: &Stop) -> Result<LowerBound> {
     Ok(search(problem, None, params, stop)?.0)
 }
@@ -33,8 +33,8 @@ fn search(
         return raise_bound(problem, known, params, None, stop);
     }
     let upper = known.and_then(|plan| plan.objective_value);
-    let relaxation = Relaxation::new(problem, 1.0).tuned(params.tuning.bound);
-    let mut bound = root_bound(&relaxation, upper.unwrap_or(f64::INFINITY), params, stop)?;
+    let relaxation = Relaxation::new(problem, 1.0).tuned(params);
+    let mut bound = root_bound(&relaxation, upper.unwrap_or(f64::INFINITY), stop);
     let is_open = |upper: f64| relative_gap(upper, bound.value) > params.rel_gap.max(LEAST_GAP);
     if !upper.is_some_and(is_open) {
         return Ok((bound, None));

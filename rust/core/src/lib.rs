@@ -46,6 +46,7 @@ mod splitmix;
 mod status;
 mod stop;
 pub mod stress;
+mod threads;
 mod tree;
 pub mod tuning;
 

@@ -2,7 +2,7 @@
 
 mod start;
 
-use crate::bound::{root_bound, thread_pool, Domain, LowerBound, Prices, Relaxation, LEAST_GAP};
+use crate::bound::{root_bound, Domain, LowerBound, Prices, Relaxation, LEAST_GAP};
 use crate::tree::{Evaluator, Incumbent, Outcome, Tree};
 use crate::tuning::ProofTuning;
 use crate::{decompose, Plan, Problem, Result, SolveParams, Status, Stop, StopReason};
@@ -12,7 +12,7 @@ use crate::{decompose, Plan, Problem, Result, SolveParams, Status, Stop, StopRea
 /// `params.max_iterations` limits the nodes of the search tree. An initial plan is the first incumbent.
 ///
 /// # Errors
-/// [`crate::Error::Internal`] where the threads cannot be started.
+/// [`crate::Error::Internal`] where a plan cannot be costed.
 pub(crate) fn solve(problem: &Problem, params: &SolveParams, initial_plan: Option<&Plan>, stop: &Stop) -> Result<Plan> {
     let mut incumbent = Incumbent::new(problem);
     if let Some(plan) = initial_plan {
@@ -103,11 +103,10 @@ fn prove<'p>(
     let limits = decompose::Limits { rel_gap, max_work: components_work };
     let apart = decompose::solve(problem, incumbent, limits, &stop.with_share(components_share))?;
     let (bound_apart, components) = apart.map_or((0.0, 1), |found| (found.bound, found.components));
-    let relaxation = Relaxation::new(problem, 1.0).tuned(params.tuning.bound);
-    let pool = thread_pool(params.threads)?;
+    let relaxation = Relaxation::new(problem, 1.0).tuned(params);
     if components > 1 && incumbent.is_proven_by(bound_apart, rel_gap) {
         // What is left is to find prices of the constraints.
-        let found = root_bound(&relaxation, incumbent.value, params, stop)?;
+        let found = root_bound(&relaxation, incumbent.value, stop);
         return Ok(Proven {
             outcome: Outcome::Closed,
             bound: bound_apart,
@@ -122,7 +121,7 @@ fn prove<'p>(
         start::offer_plan(problem, params, initial_plan, incumbent, stop)?;
     }
     let guess = Prices::first_guess(problem);
-    let mut tree = Tree::new(&relaxation, pool.as_ref(), Domain::of(problem), guess, incumbent.value, rel_gap);
+    let mut tree = Tree::new(&relaxation, Domain::of(problem), guess, incumbent.value, rel_gap);
     if let Some(max_work) = max_work {
         tree.limit_work(max_work);
     }

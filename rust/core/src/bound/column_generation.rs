@@ -103,15 +103,9 @@ impl<'r, 'p> Generator<'r, 'p> {
     }
 
     /// Improves the bound over `domain`, starting from `best_prices`.
-    pub(crate) fn run(
-        &mut self,
-        domain: &Domain,
-        limits: Limits,
-        pool: Option<&rayon::ThreadPool>,
-        stop: &Stop,
-    ) -> Ending {
+    pub(crate) fn run(&mut self, domain: &Domain, limits: Limits, stop: &Stop) -> Ending {
         self.master_value = f64::INFINITY;
-        if !self.relaxation.evaluate(&self.best_prices, domain, pool, stop, &mut self.best) {
+        if !self.relaxation.evaluate(&self.best_prices, domain, stop, &mut self.best) {
             return Ending::Stopped;
         }
         self.count_evaluation();
@@ -188,7 +182,7 @@ impl<'r, 'p> Generator<'r, 'p> {
             }
             self.master.prices(self.relaxation, &mut self.proposed);
             self.proposed.blend(&self.best_prices, smoothing, &mut self.point);
-            if !self.relaxation.evaluate(&self.point, domain, pool, stop, &mut self.evaluation) {
+            if !self.relaxation.evaluate(&self.point, domain, stop, &mut self.evaluation) {
                 return Ending::Stopped;
             }
             self.count_evaluation();
@@ -236,13 +230,7 @@ impl<'r, 'p> Generator<'r, 'p> {
 
     /// As [`Generator::run`], narrowing `domain` by reduced costs against the cutoff on the way, which keeps the master
     /// program small. What it proves holds for plans that cost less than the cutoff.
-    pub(crate) fn run_narrowing(
-        &mut self,
-        domain: &mut Domain,
-        limits: Limits,
-        pool: Option<&rayon::ThreadPool>,
-        stop: &Stop,
-    ) -> Ending {
+    pub(crate) fn run_narrowing(&mut self, domain: &mut Domain, limits: Limits, stop: &Stop) -> Ending {
         let (tuning, mut knapsack) = (self.relaxation.tuning, Knapsack::default());
         let mut built_for = usize::MAX;
         let mut last_change = (self.evaluations, f64::NAN, f64::NAN);
@@ -251,7 +239,7 @@ impl<'r, 'p> Generator<'r, 'p> {
         loop {
             if limits.cutoff.is_finite() {
                 // The first evaluation of a run is at the best prices: done here, it narrows the domain before that.
-                if !self.relaxation.evaluate(&self.best_prices, domain, pool, stop, &mut self.best) {
+                if !self.relaxation.evaluate(&self.best_prices, domain, stop, &mut self.best) {
                     self.best.value = self.best.value.max(proven);
                     return Ending::Stopped;
                 }
@@ -268,7 +256,7 @@ impl<'r, 'p> Generator<'r, 'p> {
             let is_stalled = self.evaluations - last_change.0 > tuning.patience;
             let most = if is_stalled { u64::MAX } else { tuning.narrowing_interval };
             let part = Limits { max_evaluations: limits.max_evaluations.min(most), ..limits };
-            let ending = self.run(domain, part, pool, stop);
+            let ending = self.run(domain, part, stop);
             proven = proven.max(self.best.value);
             if ending == Ending::Stopped && (self.is_spent() || stop.should_stop()) {
                 self.best.value = proven;

@@ -35,7 +35,7 @@ pub(crate) use mixture::{Mixture, WHOLE};
 pub(crate) use relaxation::{Evaluation, Pattern, Relaxation};
 pub(crate) use widened::Widened;
 
-use crate::{Error, Problem, Result, SolveParams, Stop};
+use crate::{Problem, SolveParams, Stop};
 
 /// A bound proves that there is no plan where it exceeds 0 by this share of its terms, far beyond their rounding.
 const LEAST_PROOF: f64 = 1e-9;
@@ -63,32 +63,26 @@ pub fn bound_at(problem: &Problem, prices: &Prices) -> f64 {
     prices.sanitize(problem);
     let relaxation = Relaxation::new(problem, 1.0);
     let mut evaluation = Evaluation::default();
-    relaxation.evaluate(&prices, &Domain::of(problem), None, &Stop::never(), &mut evaluation);
+    relaxation.evaluate(&prices, &Domain::of(problem), &Stop::never(), &mut evaluation);
     // Every cost is at least 0.
     evaluation.value.max(0.0)
 }
 
 /// The relaxation's bound of the problem with its rows as they are stated, for its prices: the bound itself may lie above plans
 /// within the tolerance.
-pub(crate) fn stated_bound(problem: &Problem, params: &SolveParams, stop: &Stop) -> Result<LowerBound> {
-    let relaxation = Relaxation::with_rows(problem, 1.0, Widened::stated(problem));
-    root_bound(&relaxation, f64::INFINITY, params, stop)
+pub(crate) fn stated_bound(problem: &Problem, params: &SolveParams, stop: &Stop) -> LowerBound {
+    let relaxation = Relaxation::with_rows(problem, 1.0, Widened::stated(problem)).tuned(params);
+    root_bound(&relaxation, f64::INFINITY, stop)
 }
 
 /// The best Lagrangian bound, without branching, or one that is at least `upper`, the value of a plan; infinite where none
 /// is known.
-pub(crate) fn root_bound(
-    relaxation: &Relaxation<'_>,
-    upper: f64,
-    params: &SolveParams,
-    stop: &Stop,
-) -> Result<LowerBound> {
+pub(crate) fn root_bound(relaxation: &Relaxation<'_>, upper: f64, stop: &Stop) -> LowerBound {
     let problem = relaxation.problem;
-    let pool = thread_pool(params.threads)?;
     let mut domain = Domain::of(problem);
     let mut generator = Generator::new(relaxation, &domain, Prices::from_single_types(problem));
     let limits = Limits { cutoff: upper, tolerance: 1e-6, max_evaluations: u64::MAX };
-    let ending = generator.run_narrowing(&mut domain, limits, pool.as_ref(), stop);
+    let ending = generator.run_narrowing(&mut domain, limits, stop);
     let mut bound = LowerBound {
         value: generator.best.value.clamp(0.0, upper.max(0.0)),
         prices: generator.best_prices,
@@ -97,14 +91,14 @@ pub(crate) fn root_bound(
         evaluations: generator.evaluations,
     };
     if upper.is_infinite() && (ending == Ending::Artificial || generator.best.value == f64::INFINITY) {
-        if let Some(prices) = prove_infeasible(problem, &domain, pool.as_ref(), stop, &mut bound.evaluations) {
+        if let Some(prices) = prove_infeasible(problem, &domain, relaxation.threads, stop, &mut bound.evaluations) {
             bound.value = f64::INFINITY;
             bound.prices = prices;
             bound.infeasible = true;
             bound.converged = true;
         }
     }
-    Ok(bound)
+    bound
 }
 
 /// Prices that prove that no plan lies in `domain`, where such are found.
@@ -113,15 +107,16 @@ pub(crate) fn root_bound(
 pub(crate) fn prove_infeasible(
     problem: &Problem,
     domain: &Domain,
-    pool: Option<&rayon::ThreadPool>,
+    threads: usize,
     stop: &Stop,
     evaluations: &mut u64,
 ) -> Option<Prices> {
-    let relaxation = Relaxation::new(problem, 0.0);
+    let mut relaxation = Relaxation::new(problem, 0.0);
+    relaxation.threads = threads;
     let mut generator = Generator::new(&relaxation, domain, Prices::zero(problem));
     // The value is at most the number of rows with an artificial column; 1e-3 of a type unserved is plain enough.
     let limits = Limits { cutoff: 1e-3, tolerance: 1e-7, max_evaluations: stop.max_iterations() };
-    generator.run(domain, limits, pool, stop);
+    generator.run(domain, limits, stop);
     *evaluations += generator.evaluations;
     let (_, size) = relaxation.constant(&generator.best_prices);
     let size = size + generator.best.profit.iter().filter(|profit| profit.is_finite()).sum::<f64>();
@@ -145,15 +140,7 @@ pub fn reduce(problem: &Problem, prices: &Prices, upper: f64) -> Reduction {
     let mut domain = Domain::of(problem);
     let mut evaluation = Evaluation::default();
     let (stop, mut knapsack) = (Stop::never(), Knapsack::default());
-    relaxation.evaluate(&prices, &domain, None, &stop, &mut evaluation);
+    relaxation.evaluate(&prices, &domain, &stop, &mut evaluation);
     let value_if_open = relaxation.tighten(&prices, &evaluation, upper, &mut domain, &mut knapsack, &stop);
     Reduction { domain, value_if_open }
-}
-
-pub(crate) fn thread_pool(threads: usize) -> Result<Option<rayon::ThreadPool>> {
-    if threads <= 1 {
-        return Ok(None);
-    }
-    let built = rayon::ThreadPoolBuilder::new().num_threads(threads).build();
-    built.map(Some).map_err(|error| Error::Internal(format!("no threads: {error}")))
 }

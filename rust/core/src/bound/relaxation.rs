@@ -7,16 +7,15 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::Arc;
 
-use rayon::prelude::*;
-
 use super::cover::Cover;
 use super::domain::Domain;
 use super::knapsack::{BestFill, BindingRow, Knapsack};
 use super::load::Loads;
 use super::prices::Prices;
 use super::widened::Widened;
+use crate::threads::for_each;
 use crate::tuning::BoundTuning;
-use crate::{LatencyScope, Problem, Stop};
+use crate::{LatencyScope, Problem, SolveParams, Stop};
 
 /// Allowance for rounding per term, relative to the sum of the magnitudes of all terms: many times what the fill of
 /// one knapsack can lose.
@@ -24,6 +23,11 @@ const ROUNDING: f64 = 64.0 * f64::EPSILON;
 
 /// Pairs between two questions whether to stop: some tens of microseconds.
 const PAIRS_PER_QUESTION: usize = 8;
+
+/// Evaluations with fewer routes take less time than threads to start.
+const LEAST_PARALLEL_ROUTES: usize = 20_000;
+/// Parts of the pairs that each thread works on: some take much longer than others.
+const CHUNKS_PER_THREAD: usize = 4;
 
 /// A way to use a (model, tier).
 #[derive(Debug, Clone, Default)]
@@ -62,6 +66,8 @@ pub(crate) struct Relaxation<'p> {
     pub(super) covers: Vec<Arc<Cover>>,
     /// What steers the search for bounds.
     pub(crate) tuning: BoundTuning,
+    /// Threads of an evaluation; the result does not depend on them.
+    pub(crate) threads: usize,
     /// Share of the objective: 1, or 0 for the feasibility test.
     pub(crate) weight: f64,
 }
@@ -85,6 +91,7 @@ impl<'p> Relaxation<'p> {
             latency_scale: vec![0.0; problem.num_query_types()],
             covers: covers.into_iter().map(Arc::new).collect(),
             tuning: BoundTuning::default(),
+            threads: 1,
             weight,
         };
         for a in 0..problem.num_configurations() {
@@ -111,9 +118,9 @@ impl<'p> Relaxation<'p> {
         relaxation
     }
 
-    /// This relaxation, whose bounds are found as `tuning` says.
-    pub(crate) fn tuned(self, tuning: BoundTuning) -> Self {
-        Self { tuning, ..self }
+    /// This relaxation, whose bounds are found as `params` say.
+    pub(crate) fn tuned(self, params: &SolveParams) -> Self {
+        Self { tuning: params.tuning.bound, threads: params.threads, ..self }
     }
 
     /// What load cuts are made of.
@@ -210,16 +217,9 @@ impl<'p> Relaxation<'p> {
         profit
     }
 
-    /// Evaluates the Lagrangian function, in parallel where a pool is given; `into` is reused. False where `stop` came
+    /// Evaluates the Lagrangian function, on several threads where that pays; `into` is reused. False where `stop` came
     /// first: `into` then holds no bound, and its patterns are of no use.
-    pub(crate) fn evaluate(
-        &self,
-        prices: &Prices,
-        domain: &Domain,
-        pool: Option<&rayon::ThreadPool>,
-        stop: &Stop,
-        into: &mut Evaluation,
-    ) -> bool {
+    pub(crate) fn evaluate(&self, prices: &Prices, domain: &Domain, stop: &Stop, into: &mut Evaluation) -> bool {
         let num_pairs = self.problem.num_pairs();
         into.profit.resize(num_pairs, 0.0);
         into.patterns.resize_with(num_pairs, Pattern::default);
@@ -234,16 +234,10 @@ impl<'p> Relaxation<'p> {
                 *profit = self.best_of_pair(first + offset, prices, domain, &mut knapsack, pattern);
             }
         };
-        match pool {
-            Some(pool) => {
-                let chunk = num_pairs.div_ceil(4 * pool.current_num_threads()).max(1);
-                pool.install(|| {
-                    let parts = into.profit.par_chunks_mut(chunk).zip(into.patterns.par_chunks_mut(chunk));
-                    parts.enumerate().for_each(|(index, (profits, patterns))| run(index * chunk, profits, patterns));
-                });
-            }
-            None => run(0, &mut into.profit, &mut into.patterns),
-        }
+        let threads = if self.problem.route_table().len() < LEAST_PARALLEL_ROUTES { 1 } else { self.threads };
+        let chunk = if threads > 1 { num_pairs.div_ceil(CHUNKS_PER_THREAD * threads).max(1) } else { num_pairs.max(1) };
+        let parts = into.profit.chunks_mut(chunk).zip(into.patterns.chunks_mut(chunk)).enumerate();
+        for_each(parts, threads, |(index, (profits, patterns))| run(index * chunk, profits, patterns));
         if was_stopped.into_inner() {
             into.value = f64::NEG_INFINITY;
             return false;

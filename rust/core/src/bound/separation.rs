@@ -57,7 +57,7 @@ pub(super) mod tests {
                 *price *= rng.random_range(0.0..2.0);
             }
             prices.cuts = cuts.iter().map(|cut| (cut.clone(), usd * share * rng.random_range(0.0..1.0))).collect();
-            relaxation.evaluate(&prices, &Domain::of(problem), None, &Stop::never(), &mut evaluation);
+            relaxation.evaluate(&prices, &Domain::of(problem), &Stop::never(), &mut evaluation);
             assert!(evaluation.value <= usd * (1.0 + 1e-9), "{}: {} of {usd}", problem.name, evaluation.value);
         }
     }

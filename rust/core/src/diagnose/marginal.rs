@@ -23,7 +23,7 @@ pub struct MarginalValue {
 pub(crate) fn values(problem: &Problem, params: &SolveParams, stop: &Stop) -> Result<Vec<MarginalValue>> {
     // Without a deadline the relaxation is not branched on, which would only make the differences below uneven.
     let untimed = Stop::new(&SolveParams::default(), stop.cancel_token());
-    let root = stated_bound(problem, params, &untimed)?;
+    let root = stated_bound(problem, params, &untimed);
     let prices = &root.prices;
     let mut values = Vec::new();
     let mut add = |constraint: Constraint, usd_per_unit: f64, unit: f64| {
@@ -40,7 +40,7 @@ pub(crate) fn values(problem: &Problem, params: &SolveParams, stop: &Stop) -> Re
         } else if slo > 0.0 && !stop.should_stop() {
             let mut data = problem.data().clone();
             Constraint::LatencySlo(id).set(&mut data, (1.0 + SLO_STEP) * slo);
-            let longer = stated_bound(&Problem::new(data)?, params, &untimed)?;
+            let longer = stated_bound(&Problem::new(data)?, params, &untimed);
             if longer.converged && root.converged {
                 add(Constraint::LatencySlo(id), (root.value - longer.value) / (SLO_STEP * slo), slo);
             }

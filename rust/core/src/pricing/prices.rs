@@ -85,4 +85,16 @@ impl LimitPrices {
     pub(crate) fn weights_usd(&self, problem: &Problem, a: usize) -> f64 {
         self.budget * problem.weights_usd(a) + self.storage * problem.configurations.weights_gb[a]
     }
+
+    /// Rental of one replica with the price of the limits that it takes, USD.
+    #[inline]
+    pub(crate) fn priced_replica_usd(&self, problem: &Problem, a: usize) -> f64 {
+        problem.replica_usd(a) + self.replica_usd(problem, a)
+    }
+
+    /// Storage of a configuration's weights with the price of the limits that they take, USD.
+    #[inline]
+    pub(crate) fn priced_weights_usd(&self, problem: &Problem, a: usize) -> f64 {
+        problem.weights_usd(a) + self.weights_usd(problem, a)
+    }
 }

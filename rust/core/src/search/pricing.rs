@@ -1,6 +1,6 @@
 //! Pricing of the column generation of [`MasterSolution`]: which replicas, with which traffic, are worth more than they cost.
 
-use crate::pricing::RoutingPrices;
+use crate::pricing::{fill_replica, most_fraction, spread_replicas, Item};
 use crate::search::MasterSolution;
 use crate::Problem;
 
@@ -52,7 +52,7 @@ impl Pricing {
         for fill in &self.fills {
             let a = fill.configuration as usize;
             match fill.is_spread {
-                true => spread_replicas(problem, solution, a, &mut self.items),
+                true => spread_replicas(problem, &solution.routing, &solution.limits, a, &mut self.items),
                 false => fill_replica(problem, &solution.routing, a, &mut self.items),
             };
             visit(a, &self.items);
@@ -113,7 +113,7 @@ fn reduced_profit_bound_usd(problem: &Problem, solution: &MasterSolution, a: usi
         return 0.0;
     }
     let table = problem.route_table();
-    let replica_usd = problem.replica_usd(a) + solution.limits.replica_usd(problem, a);
+    let replica_usd = solution.limits.priced_replica_usd(problem, a);
     let (mut sliced, mut whole) = (0.0, 0.0);
     for (route, profit) in solution.routing.profits(table, a) {
         sliced += (profit - table.load(route) * replica_usd).max(0.0);
@@ -126,8 +126,8 @@ fn reduced_profit_bound_usd(problem: &Problem, solution: &MasterSolution, a: usi
 fn fill_of(problem: &Problem, solution: &MasterSolution, a: u32, items: &mut Vec<Item>) -> Option<Fill> {
     let configuration = a;
     let a = a as usize;
-    let replica_usd = problem.replica_usd(a) + solution.limits.replica_usd(problem, a);
-    let weights_usd = problem.weights_usd(a) + solution.limits.weights_usd(problem, a);
+    let replica_usd = solution.limits.priced_replica_usd(problem, a);
+    let weights_usd = solution.limits.priced_weights_usd(problem, a);
     let reduced_profit_usd = |value_usd: f64, items: &[Item]| {
         let largest = items.iter().map(|item| item.fraction).fold(0.0, f64::max);
         value_usd - replica_usd - largest * weights_usd
@@ -135,85 +135,13 @@ fn fill_of(problem: &Problem, solution: &MasterSolution, a: u32, items: &mut Vec
     let value_usd = fill_replica(problem, &solution.routing, a, items);
     let mut fill = Fill { reduced_profit_usd: reduced_profit_usd(value_usd, items), configuration, is_spread: false };
     if value_usd - replica_usd - fill.reduced_profit_usd > LEAST_WEIGHTS_SHARE * value_usd {
-        let value_usd = spread_replicas(problem, solution, a, items);
+        let value_usd = spread_replicas(problem, &solution.routing, &solution.limits, a, items);
         let spread_usd = reduced_profit_usd(value_usd, items);
         if spread_usd > fill.reduced_profit_usd {
             fill = Fill { reduced_profit_usd: spread_usd, is_spread: true, ..fill };
         }
     }
     (fill.reduced_profit_usd > 1e-7 * replica_usd).then_some(fill)
-}
-
-/// Most that one replica of `a` carries of a query type: where there are as many as there have to be, each its part of the whole type
-/// (`m·x ≤ m·w ≤ r`).
-#[inline]
-pub(super) fn most_fraction(problem: &Problem, a: usize) -> f64 {
-    1.0 / f64::from(problem.min_replicas(a))
-}
-
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Item {
-    pub(super) route: u32,
-    pub(super) ratio: f64,
-    pub(super) load: f64,
-    pub(super) profit: f64,
-    pub(super) fraction: f64,
-}
-
-/// Lists the routes of `a` that are worth something.
-fn list_items(problem: &Problem, prices: &RoutingPrices, a: usize, items: &mut Vec<Item>) {
-    let table = problem.route_table();
-    items.clear();
-    for (route, profit) in prices.profits(table, a) {
-        if profit > 0.0 {
-            let load = table.load(route).max(1e-12);
-            items.push(Item { route: route as u32, ratio: profit / load, load, profit, fraction: 0.0 });
-        }
-    }
-}
-
-/// Lists the items of configuration `a`, the most profit per load first.
-pub(super) fn list_in_order(problem: &Problem, prices: &RoutingPrices, a: usize, items: &mut Vec<Item>) {
-    list_items(problem, prices, a, items);
-    items.sort_unstable_by(|left, right| right.ratio.total_cmp(&left.ratio));
-}
-
-/// Fills one replica of `a` with the traffic that is worth most; the value of the fill, USD.
-fn fill_replica(problem: &Problem, prices: &RoutingPrices, a: usize, items: &mut Vec<Item>) -> f64 {
-    list_items(problem, prices, a, items);
-    let most_fraction = most_fraction(problem, a);
-    let mut left = 1.0;
-    let mut value = 0.0;
-    let mut rest = items.as_mut_slice();
-    // Few of many fill it: they are not put in order.
-    while left > 0.0 {
-        let by_ratio = |left: &(usize, &Item), right: &(usize, &Item)| left.1.ratio.total_cmp(&right.1.ratio);
-        let Some((best, _)) = rest.iter().enumerate().max_by(by_ratio) else { break };
-        rest.swap(0, best);
-        let Some((item, others)) = std::mem::take(&mut rest).split_first_mut() else { break };
-        item.fraction = (left / item.load).min(most_fraction);
-        left -= item.fraction * item.load;
-        value += item.fraction * item.profit;
-        rest = others;
-    }
-    value
-}
-
-/// Fills as many replicas of `a` as pay with the traffic that is worth most, and takes an equal part of it for one; the
-/// value of that part, USD.
-fn spread_replicas(problem: &Problem, solution: &MasterSolution, a: usize, items: &mut Vec<Item>) -> f64 {
-    list_in_order(problem, &solution.routing, a, items);
-    let replica_usd = problem.replica_usd(a) + solution.limits.replica_usd(problem, a);
-    let most = f64::from(problem.replica_limit(a));
-    let (mut load, mut value) = (0.0, 0.0);
-    for item in items.iter_mut().take_while(|item| item.ratio > replica_usd) {
-        item.fraction = ((most - load) / item.load).clamp(0.0, 1.0);
-        load += item.fraction * item.load;
-        value += item.fraction * item.profit;
-    }
-    let part = 1.0 / load.max(f64::from(problem.min_replicas(a)));
-    items.iter_mut().for_each(|item| item.fraction *= part);
-    part * value
 }
 
 /// Keeps the `most` fills of largest reduced profit, best first.

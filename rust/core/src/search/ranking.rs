@@ -2,7 +2,7 @@
 
 use std::collections::BinaryHeap;
 
-use super::pricing::{list_in_order, Item};
+use crate::pricing::{best_profit_usd, Item};
 use crate::search::MasterSolution;
 use crate::Problem;
 
@@ -77,49 +77,7 @@ impl<'m> Ranking<'m> {
         if most == 0 || problem.route_table().of_configuration(a).is_empty() {
             return f64::INFINITY;
         }
-        let weights_usd = problem.weights_usd(a) + master.limits.weights_usd(problem, a);
-        weights_usd - best_profit_usd(problem, master, a, most, items)
+        let weights_usd = master.limits.priced_weights_usd(problem, a);
+        weights_usd - best_profit_usd(problem, &master.routing, &master.limits, a, most, items)
     }
-}
-
-/// What the best number of replicas of `a`, at least as many as it has to have, earns beyond their cost without weights, USD.
-fn best_profit_usd(problem: &Problem, master: &MasterSolution, a: usize, most: u32, items: &mut Vec<Item>) -> f64 {
-    let replica_usd = problem.replica_usd(a) + master.limits.replica_usd(problem, a);
-    let (least, most) = (f64::from(problem.min_replicas(a)), f64::from(most));
-    // In most cases the order of the traffic does not matter.
-    let table = problem.route_table();
-    let (mut whole_load, mut whole_usd, mut paying_load, mut paying_usd) = (0.0, 0.0, 0.0, 0.0);
-    for (route, profit) in master.routing.profits(table, a) {
-        if profit > 0.0 {
-            let load = table.load(route).max(1e-12);
-            whole_load += load;
-            whole_usd += profit;
-            if profit > load * replica_usd {
-                paying_load += load;
-                paying_usd += profit - load * replica_usd;
-            }
-        }
-    }
-    if whole_load <= least {
-        return whole_usd - least * replica_usd;
-    }
-    if (least..=most).contains(&paying_load) {
-        return paying_usd;
-    }
-    list_in_order(problem, &master.routing, a, items);
-    let (mut load, mut value) = (0.0, 0.0);
-    for item in items.iter() {
-        // Beyond the least replicas, traffic is taken as long as it pays for the capacity that it needs.
-        if load >= least && item.ratio <= replica_usd {
-            break;
-        }
-        let room = if item.ratio <= replica_usd { least } else { most };
-        let taken = ((room - load) / item.load).min(1.0);
-        load += taken * item.load;
-        value += taken * item.profit;
-        if load >= most {
-            break;
-        }
-    }
-    value - load.max(least) * replica_usd
 }

@@ -1,9 +1,9 @@
 //! The restricted master program of the column generation: columns mixed under supply, SLOs, budget, storage and pools.
 
 use super::master_solution::{Column, MasterSolution};
-use super::pricing::{most_fraction, Item};
 use crate::bound::Prices;
 use crate::linear::DualSimplex;
+use crate::pricing::{most_fraction, Item};
 use crate::{LatencyScope, Problem, NO_POOL};
 
 /// First price of shortage in terms of the cheapest cost of a type.

@@ -29,6 +29,7 @@ pub(crate) use part::Part;
 use crate::linear::LinearStatus;
 use crate::params::MAX_THREADS;
 use crate::routing::RoutingProgram;
+use crate::threads::for_each;
 use crate::{CancelToken, Deployment, Error, Plan, Problem, ProblemData, Result, Routing};
 
 /// Times that the price of shortage is raised before the deployments count as having no feasible routing.
@@ -109,14 +110,9 @@ pub fn stress(problem: &Problem, plan: &Plan, params: &StressParams, cancel: &Ca
         }
         Ok(report)
     };
-    if params.threads == 1 {
-        return run(&numbers);
-    }
-    let parts: Vec<Result<StressReport>> = std::thread::scope(|scope| {
-        let workers: Vec<_> = numbers.chunks(share).map(|numbers| scope.spawn(|| run(numbers))).collect();
-        let failed = |_| Err(Error::Internal("a thread of the stress test failed".to_owned()));
-        workers.into_iter().map(|worker| worker.join().unwrap_or_else(failed)).collect()
-    });
+    let mut parts: Vec<Result<StressReport>> = Vec::new();
+    parts.resize_with(numbers.len().div_ceil(share), || Ok(StressReport::default()));
+    for_each(numbers.chunks(share).zip(&mut parts), params.threads, |(numbers, part)| *part = run(numbers));
     let mut whole = StressReport::default();
     for part in parts {
         let part = part?;

@@ -22,7 +22,7 @@ impl Tree<'_, '_> {
             let Some(decision) = mixture.nearest_decision(problem, &domain) else { break };
             decision.apply(problem, &mut domain);
             domain.propagate(problem);
-            let ending = self.generator.run(&domain, self.limits(30), self.pool, stop);
+            let ending = self.generator.run(&domain, self.limits(30), stop);
             if self.must_end(stop) {
                 return false;
             }

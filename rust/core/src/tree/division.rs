@@ -124,7 +124,7 @@ impl Tree<'_, '_> {
         decision.apply(self.relaxation.problem, &mut narrowed);
         narrowed.propagate(self.relaxation.problem);
         self.generator.best_prices.clone_from(parent.prices);
-        let ending = self.generator.run(&narrowed, self.limits(self.tuning.trial_evaluations), self.pool, stop);
+        let ending = self.generator.run(&narrowed, self.limits(self.tuning.trial_evaluations), stop);
         if ending == Ending::Stopped && self.must_end(stop) {
             return None;
         }

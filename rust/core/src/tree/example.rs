@@ -50,7 +50,7 @@ mod tests {
     fn best_usd(problem: &Problem, most: usize) -> Option<f64> {
         let relaxation = Relaxation::new(problem, 1.0);
         let guess = Prices::first_guess(problem);
-        let mut tree = Tree::new(&relaxation, None, Domain::of(problem), guess, f64::INFINITY, 1e-4);
+        let mut tree = Tree::new(&relaxation, Domain::of(problem), guess, f64::INFINITY, 1e-4);
         let mut evaluator = AtMost { most, plans: Incumbent::new(problem) };
         let outcome = tree.run(&mut evaluator, &Stop::never());
         (outcome == Outcome::Closed).then_some(evaluator.plans.value)

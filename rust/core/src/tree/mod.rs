@@ -61,7 +61,6 @@ pub(crate) struct Tree<'r, 'p> {
     relaxation: &'r Relaxation<'p>,
     tuning: TreeTuning,
     generator: Generator<'r, 'p>,
-    pool: Option<&'r rayon::ThreadPool>,
     root: Domain,
     domain: Domain,
     /// Domain that the present node began with.
@@ -91,14 +90,7 @@ pub(crate) struct Tree<'r, 'p> {
 }
 
 impl<'r, 'p> Tree<'r, 'p> {
-    pub(crate) fn new(
-        relaxation: &'r Relaxation<'p>,
-        pool: Option<&'r rayon::ThreadPool>,
-        root: Domain,
-        guess: Prices,
-        upper: f64,
-        rel_gap: f64,
-    ) -> Self {
+    pub(crate) fn new(relaxation: &'r Relaxation<'p>, root: Domain, guess: Prices, upper: f64, rel_gap: f64) -> Self {
         let tuning = relaxation.tuning.tree;
         let generator = Generator::new(relaxation, &root, guess.clone());
         let built_for = root.num_open();
@@ -108,7 +100,6 @@ impl<'r, 'p> Tree<'r, 'p> {
             relaxation,
             tuning,
             generator,
-            pool,
             domain: root.clone(),
             before: root.clone(),
             root,
@@ -212,7 +203,7 @@ impl<'r, 'p> Tree<'r, 'p> {
     fn narrow_root(&mut self, stop: &Stop) {
         self.root_upper = self.upper;
         let mut evaluation = Evaluation::default();
-        if !self.relaxation.evaluate(&self.root_prices, &self.root, self.pool, stop, &mut evaluation) {
+        if !self.relaxation.evaluate(&self.root_prices, &self.root, stop, &mut evaluation) {
             return;
         }
         let cutoff = self.cutoff();
@@ -262,8 +253,8 @@ impl<'r, 'p> Tree<'r, 'p> {
         loop {
             let limits = self.limits(u64::MAX);
             let ending = match node.path {
-                None => self.generator.run_narrowing(domain, limits, self.pool, stop),
-                Some(_) => self.generator.run(domain, limits, self.pool, stop),
+                None => self.generator.run_narrowing(domain, limits, stop),
+                Some(_) => self.generator.run(domain, limits, stop),
             };
             node.bound = node.bound.max(self.generator.best.value);
             if node.path.is_none() {
@@ -371,7 +362,7 @@ impl<'r, 'p> Tree<'r, 'p> {
 
     fn prove_infeasible(&mut self, domain: &Domain, stop: &Stop) -> Option<Prices> {
         let mut evaluations = 0;
-        prove_infeasible(self.relaxation.problem, domain, self.pool, stop, &mut evaluations)
+        prove_infeasible(self.relaxation.problem, domain, self.relaxation.threads, stop, &mut evaluations)
     }
 
     /// Narrows `domain` by reduced costs; the number of configurations closed.

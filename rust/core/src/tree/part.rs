@@ -43,7 +43,7 @@ impl Task<'_> {
             incumbent.offer(start);
         }
         let guess = Prices::first_guess(problem);
-        let mut tree = Tree::new(&relaxation, None, self.domain, guess, incumbent.value, self.rel_gap);
+        let mut tree = Tree::new(&relaxation, self.domain, guess, incumbent.value, self.rel_gap);
         tree.limit_work(self.max_work);
         tree.run(&mut incumbent, stop);
         Ok(Proof { plan: incumbent.plan().transpose()?, bound: tree.bound().max(0.0), work: tree.work() })

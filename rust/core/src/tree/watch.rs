@@ -51,7 +51,7 @@ mod tests {
         let (Status::Optimal, Some(usd)) = (best.status, best.objective_value) else { return Ok(()) };
         let relaxation = Relaxation::new(problem, 1.0);
         let guess = Prices::from_cheapest_routes(problem);
-        let mut tree = Tree::new(&relaxation, None, Domain::of(problem), guess, f64::INFINITY, 0.9 * params.rel_gap);
+        let mut tree = Tree::new(&relaxation, Domain::of(problem), guess, f64::INFINITY, 0.9 * params.rel_gap);
         tree.watched = Some(Watched { usd, deployments: best.deployments });
         let mut incumbent = Incumbent::new(problem);
         // Debug builds look at the watched plan after every node.
@@ -80,7 +80,7 @@ mod tests {
         let problem = generate::small(7).expect("a valid problem");
         let relaxation = Relaxation::new(&problem, 1.0);
         let guess = Prices::from_cheapest_routes(&problem);
-        let mut tree = Tree::new(&relaxation, None, Domain::of(&problem), guess, f64::INFINITY, 1e-4);
+        let mut tree = Tree::new(&relaxation, Domain::of(&problem), guess, f64::INFINITY, 1e-4);
         let deployments = vec![Deployment { configuration: 0, replicas: u32::MAX }];
         tree.watched = Some(Watched { usd: 1.0, deployments });
         assert!(!tree.keeps_watched());

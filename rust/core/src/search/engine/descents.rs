@@ -1,9 +1,10 @@
 //! The first descents: a choice of configurations where replicas are many, whole counts for it, and local search from there.
 
 use super::island::Island;
-use super::islands::{best_choice, first_with_choice, on_threads, share_memory};
+use super::islands::{best_choice, first_with_choice, share_memory};
 use super::{Budget, Engine};
 use crate::search::SearchLimits;
+use crate::threads::for_each;
 use crate::Stop;
 
 impl Engine<'_> {
@@ -22,7 +23,7 @@ impl Engine<'_> {
         let is_late = |island: &Island<'_>| stop.should_stop() && !island.has_given_plan;
         // The first island goes ahead, so that the others need not search again where it has been.
         for part in [0..1, 1..self.islands.len()] {
-            on_threads(&mut self.islands[part], threads, |island| {
+            for_each(self.islands[part].iter_mut(), threads, |island| {
                 if !is_late(island) {
                     island.begin(master, focus, &choice_limits);
                 }
@@ -31,7 +32,7 @@ impl Engine<'_> {
         }
         limits.work = (schedule.start_share * budget.work) as u64;
         let choice = best_choice(&self.islands);
-        on_threads(&mut self.islands, threads, |island| {
+        for_each(self.islands.iter_mut(), threads, |island| {
             if !is_late(island) {
                 island.vary_known_choice(choice.as_ref(), limits);
             }
@@ -39,7 +40,7 @@ impl Engine<'_> {
         self.take_counts((schedule.first_tree_share * budget.usual_work) as u64, stop);
         let least_work = (schedule.least_descent_share * budget.usual_work) as u64;
         let descends = self.params.switches.local_search;
-        on_threads(&mut self.islands, threads, |island| {
+        for_each(self.islands.iter_mut(), threads, |island| {
             if !is_late(island) {
                 island.fix_counts_if_better(master, limits);
                 island.descend(limits, least_work, descends);
@@ -56,7 +57,7 @@ impl Engine<'_> {
             let asks = first[index] == index && !island.has_given_plan && !stop.should_stop();
             island.has_counts = asks.then_some(false);
         }
-        on_threads(&mut self.islands, self.params.threads, |island| {
+        for_each(self.islands.iter_mut(), self.params.threads, |island| {
             if island.has_counts.is_some() {
                 island.has_counts = Some(island.take_counts(tree_work, stop));
             }

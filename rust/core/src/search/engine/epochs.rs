@@ -1,8 +1,9 @@
 //! Epochs: perturb the best state, descend again, share what is best.
 
-use super::islands::{on_threads, share_memory};
+use super::islands::share_memory;
 use super::{Budget, Engine};
 use crate::search::SearchLimits;
+use crate::threads::for_each;
 use crate::{Stop, StopReason};
 
 impl Engine<'_> {
@@ -27,7 +28,7 @@ impl Engine<'_> {
             limits.deep_below_usd = params.tuning.search.deep_below * total_usd;
             limits.again_below_usd = (1.0 + 1e-9) * total_usd;
             let limits = &*limits;
-            on_threads(&mut self.islands, params.threads, |island| {
+            for_each(self.islands.iter_mut(), params.threads, |island| {
                 island.perturb(master, tree_work, limits);
                 island.descend(limits, 0, true);
             });

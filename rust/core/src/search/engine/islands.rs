@@ -32,18 +32,3 @@ pub(super) fn share_memory(islands: &mut [Island<'_>]) {
     let continuous = islands.iter_mut().filter_map(|island| island.continuous.as_mut());
     Memory::share(continuous.map(ContinuousSearch::memory_mut).collect());
 }
-
-/// Runs `work` on every island, on up to `threads` threads.
-pub(super) fn on_threads<'a, F: Fn(&mut Island<'a>) + Sync>(islands: &mut [Island<'a>], threads: usize, work: F) {
-    if threads <= 1 || islands.len() <= 1 {
-        islands.iter_mut().for_each(work);
-        return;
-    }
-    let share = islands.len().div_ceil(threads);
-    std::thread::scope(|scope| {
-        for part in islands.chunks_mut(share) {
-            let work = &work;
-            scope.spawn(move || part.iter_mut().for_each(work));
-        }
-    });
-}
