@@ -17,7 +17,18 @@ ROOT = Path(__file__).parents[1]
 PAGE = ROOT / "docs" / "dev" / "architecture.md"
 CORE = ROOT / "rust" / "core" / "src"
 # What everything uses: it would only add lines to the picture.
-COMMON = {"error", "heap", "params", "plan", "problem", "splitmix", "status", "stop", "tuning"}
+COMMON = {
+    "error",
+    "heap",
+    "params",
+    "plan",
+    "problem",
+    "splitmix",
+    "status",
+    "stop",
+    "threads",
+    "tuning",
+}
 # Modules of tests that are files of their own.
 TESTS = re.compile(r"#\[cfg\((?:all\()?(?:test|loom)[^\n]*\n\s*mod (\w+);")
 Graph = dict[str, set[str]]
