@@ -1,10 +1,11 @@
 //! Branching on replicas where components' prices leave a gap.
 
-use std::cmp::Ordering;
+use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
 use super::{Point, Search};
 use crate::bound::{Domain, Mixture};
+use crate::heap::{Entry, Total};
 use crate::tree::candidates;
 use crate::Result;
 
@@ -12,30 +13,18 @@ use crate::Result;
 const FILL_INTERVAL: u64 = 10;
 
 /// A part of the problem and the prices that prove its bound.
-struct Node {
+struct PricedNode {
     point: Point,
     domain: Domain,
-    id: u64,
 }
 
-impl PartialEq for Node {
-    fn eq(&self, other: &Self) -> bool {
-        self.cmp(other) == Ordering::Equal
-    }
-}
+/// A node in the queue: the one with the smallest bound comes first, of equal ones the newest.
+type Open = Entry<(Reverse<Total>, u64), PricedNode>;
 
-impl Eq for Node {}
-
-impl PartialOrd for Node {
-    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
-        Some(self.cmp(other))
-    }
-}
-
-impl Ord for Node {
-    /// The greatest is the one with the smallest bound, of equal ones the newest.
-    fn cmp(&self, other: &Self) -> Ordering {
-        other.point.value.total_cmp(&self.point.value).then(self.id.cmp(&other.id))
+impl PricedNode {
+    /// The node in its place of the queue, `id`th of all.
+    fn open(self, id: u64) -> Open {
+        Entry { key: (Reverse(Total(self.point.value)), id), item: self }
     }
 }
 
@@ -54,17 +43,17 @@ impl Search<'_, '_> {
             return Ok(first.value);
         }
         self.choose(&free);
-        let mut open = BinaryHeap::from([Node { point: first, domain: root, id: 0 }]);
+        let mut open = BinaryHeap::from([PricedNode { point: first, domain: root }.open(0)]);
         let (mut closed, mut nodes) = (f64::INFINITY, 0);
-        while let Some(node) = open.pop() {
+        while let Some(Open { key: (_, id), item: node }) = open.pop() {
             let value = node.point.value;
             if value >= self.cutoff() || self.is_spent() || self.stop.reason(nodes).is_some() {
-                open.push(node);
+                open.push(node.open(id));
                 break;
             }
             nodes += 1;
             let Some((point, mixture)) = self.generate(node.point.clone(), &node.domain)? else {
-                open.push(node);
+                open.push(node.open(id));
                 break;
             };
             let value = point.value.max(value);
@@ -104,10 +93,10 @@ impl Search<'_, '_> {
                     closed = closed.min(side.value.min(self.cutoff()));
                     continue;
                 }
-                open.push(Node { point: side, domain, id: nodes });
+                open.push(PricedNode { point: side, domain }.open(nodes));
             }
         }
-        let bound = open.peek().map_or(closed, |node| node.point.value.min(closed));
+        let bound = open.peek().map_or(closed, |node| node.item.point.value.min(closed));
         Ok(bound)
     }
 }

@@ -2,6 +2,7 @@
 
 use std::collections::BinaryHeap;
 
+use crate::heap::Total;
 use crate::pricing::{best_profit_usd, Item};
 use crate::search::MasterSolution;
 use crate::Problem;
@@ -13,24 +14,6 @@ pub(crate) struct Ranking<'m> {
     master: &'m MasterSolution,
     /// (shortfall in USD, configuration), the least first; without those that cannot be deployed.
     with_best: Vec<(f64, u32)>,
-}
-
-/// Orders shortfalls, which are never NaN.
-#[derive(Debug, Clone, Copy, PartialEq)]
-struct Entry(f64, u32);
-
-impl Eq for Entry {}
-
-impl Ord for Entry {
-    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
-        self.0.total_cmp(&other.0).then(self.1.cmp(&other.1))
-    }
-}
-
-impl PartialOrd for Entry {
-    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
-        Some(self.cmp(other))
-    }
 }
 
 impl<'m> Ranking<'m> {
@@ -54,11 +37,12 @@ impl<'m> Ranking<'m> {
         let mut least = BinaryHeap::with_capacity(with_one + 1);
         for &(best_usd, a) in &self.with_best {
             // One replica falls at least as short as the best number.
-            if with_one == 0 || (least.len() == with_one && least.peek().is_some_and(|most: &Entry| most.0 < best_usd))
+            if with_one == 0
+                || (least.len() == with_one && least.peek().is_some_and(|most: &(Total, u32)| most.0 .0 < best_usd))
             {
                 break;
             }
-            least.push(Entry(self.shortfall_usd(a as usize, 1, &mut items), a));
+            least.push((Total(self.shortfall_usd(a as usize, 1, &mut items)), a));
             if least.len() > with_one {
                 least.pop();
             }
