@@ -375,3 +375,6 @@ fn first_that(from: u32, to: u32, pays: &mut impl FnMut(u32) -> bool) -> u32 {
     }
     low
 }
+
+#[cfg(test)]
+mod tests;
