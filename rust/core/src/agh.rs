@@ -1,7 +1,7 @@
 //! AGH, the adaptive greedy heuristic: several constructions, local search, and perturbations of the best plan.
 //!
 //! The greedy plan comes first. A problem that falls apart is solved by components; else prices of the linear relaxation say
-//! which configurations are promising, and the [search engine](Engine) goes on from the greedy plan, from the relaxation
+//! which configurations are promising, and the [search engine](Engine) starts from the greedy plan, from the relaxation
 //! rounded, and from nothing. Source of the heuristic that it extends: Cheng & Nguyen, "Fast Heterogeneous Serving",
 //! arXiv 2604.07472.
 

@@ -72,7 +72,7 @@ pub fn solve(
         plan.objective_bound = None;
     }
     if params.bound && plan.objective_bound.is_none() && plan.status != Status::Infeasible {
-        // What proves a bound may come upon a better plan; "gh" is asked for its own.
+        // What proves a bound may find a better plan; "gh" is asked for its own.
         let takes_better = method == Method::Agh && params.switches.routing_lp;
         certify(problem, &mut plan, takes_better, params, &stop)?;
         plan = gate::admit(problem, plan);

@@ -306,7 +306,7 @@ impl DualSimplex {
         LinearStatus::PivotLimit
     }
 
-    /// What overflowed violates no bound, and is no solution all the same.
+    /// What overflowed violates no bound, but is not a solution.
     fn optimal_if_finite(&self) -> LinearStatus {
         let is_finite = self.objective.is_finite() && self.basic_value.iter().all(|value| value.is_finite());
         if is_finite {

@@ -338,7 +338,7 @@ fn route(problem: &Problem, program: &mut RoutingProgram, params: &PlannerParams
         let deployments = next_plan::deployments(program);
         *program = RoutingProgram::of_deployments(problem, &deployments);
         if !solve_routing(problem, program) {
-            // A plan there is all the same.
+            // There is a plan even so.
             *program = RoutingProgram::of_deployments(problem, &deployments);
             return next_plan::without_traffic(problem, deployments, params);
         }

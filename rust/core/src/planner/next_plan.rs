@@ -19,7 +19,7 @@ pub(super) fn make(problem: &Problem, program: &RoutingProgram, params: &Planner
     let is_short = |i: usize| program.shortage(i) > 0.5 * FEASIBILITY_TOLERANCE;
     let unmet = |i: usize| {
         let unmet = (1.0 - served[i]).clamp(0.0, 1.0);
-        // Rounding is no reason to leave more unserved than may be; what is more than rounding is said as it is.
+        // Rounding is no reason to leave more unserved than may be; what is more than rounding is reported.
         let is_rounding = !is_short(i) && unmet <= max_unmet[i] + FEASIBILITY_TOLERANCE;
         if is_rounding {
             unmet.min(max_unmet[i])

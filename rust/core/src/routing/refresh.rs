@@ -13,7 +13,7 @@ const LATENCY_SHARE: f64 = 5e-7;
 const SCALED: std::ops::RangeInclusive<f64> = 1e-3..=1e3;
 
 impl RoutingProgram {
-    /// The program that minimises the number of queries not served, cost put aside.
+    /// The program that minimises the number of queries not served, whatever the cost.
     pub(crate) fn of_capacity(problem: &Problem, num_slots: usize) -> Self {
         let mut program = Self::new(problem, num_slots);
         program.counts_unserved = true;

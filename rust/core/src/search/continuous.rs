@@ -48,7 +48,7 @@ impl<'a> ContinuousSearch<'a> {
         self.search.memory_mut()
     }
 
-    /// Whether the last descent ended at a choice that one had gone on from before.
+    /// Whether the last descent ended at a choice that one had continued from before.
     pub(crate) fn is_visited(&self) -> bool {
         self.search.is_visited()
     }

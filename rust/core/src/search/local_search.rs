@@ -22,7 +22,7 @@ pub(crate) struct SearchLimits<'s> {
     pub(crate) deep_tries: usize,
     /// Deep operators are tried only below this total, USD.
     pub(crate) deep_below_usd: f64,
-    /// A state that a descent has gone on from before is looked at further only where it costs at most this, USD.
+    /// A state that a descent has continued from before is looked at further only where it costs at most this, USD.
     pub(crate) again_below_usd: f64,
     /// The clock and the caller.
     pub(crate) stop: &'s Stop,
@@ -130,7 +130,7 @@ impl<'a> LocalSearch<'a> {
         &mut self.memory
     }
 
-    /// Whether the last descent ended at a state that one had gone on from before.
+    /// Whether the last descent ended at a state that one had continued from before.
     pub(crate) fn is_visited(&self) -> bool {
         self.is_visited
     }

@@ -82,7 +82,7 @@ impl Memory {
             .is_some_and(|known| known.least_usd >= target_usd || (needs_feasible && !known.may_be_feasible))
     }
 
-    /// Notes that a descent goes on from the state of `key`; false where one did before.
+    /// Notes that a descent continues from the state of `key`; false where one did before.
     pub(crate) fn visit(&mut self, key: u64) -> bool {
         let is_new = !self.visited.contains(&key);
         if is_new {
@@ -99,7 +99,7 @@ impl Memory {
         self.visited.extend(keys);
     }
 
-    /// Takes back that a descent goes on from the state of `key`: it was broken off.
+    /// Takes back that a descent continues from the state of `key`: it was broken off.
     pub(crate) fn forget_visit(&mut self, key: u64) {
         self.visited.remove(&key);
         self.fresh_visited.retain(|&other| other != key);

@@ -13,7 +13,7 @@ const FIRST_SHORTAGE_OF_MANY: f64 = 1.1;
 /// How the price of shortage rises while there is some, and how often.
 const SHORTAGE_RISE: f64 = 8.0;
 const SHORTAGE_LEVELS: usize = 8;
-/// A run that goes on from another begins with a price of shortage of at least this, in terms of what serving was worth.
+/// A run that continues another begins with a price of shortage of at least this, in terms of what serving was worth.
 const SHORTAGE_AGAIN: f64 = 2.0;
 
 /// The master program over the columns so far, with the price of shortage in levels: only that of the present one may be used.

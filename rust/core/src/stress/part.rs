@@ -8,7 +8,7 @@ const LEAST_UNMET_USD: f64 = 1e-3;
 /// How many times the price of its latency leaving a query costs at least where it has no price.
 const UNPRICED_FACTOR: f64 = 100.0;
 
-/// The problem with nothing but some of its configurations, whose rental and storage are paid for.
+/// The problem with only some of its configurations, whose rental and storage are paid for.
 pub(crate) struct Part {
     pub(crate) data: ProblemData,
     /// Position of each route in the routes of the whole problem.

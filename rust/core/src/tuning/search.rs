@@ -34,7 +34,7 @@ settings! {
         /// Epochs without improvement after which a run without limits ends. Those that lead back to known states
         /// cost little.
         patience: u64 = 75, count;
-        /// Where a run with a limit has not improved for so long, islands go on from what they have as long as it costs at most
+        /// Where a run with a limit has not improved for so long, islands continue from what they have as long as it costs at most
         /// this share more than the best.
         wander: f64 = 0.03, figure;
         /// Replicas of one configuration from which on the choice of configurations is searched on its own.
@@ -88,7 +88,7 @@ settings! {
         tries_per_type: usize = 1, count;
         /// Moves tried from one state by deep operators.
         deep_tries: usize = 8, count;
-        /// Moves tried by simple operators from a state that a descent has gone on from before.
+        /// Moves tried by simple operators from a state that a descent has continued from before.
         tries_again: usize = 4, count;
         /// Moves tried by deep operators from such a state.
         deep_tries_again: usize = 2, count;

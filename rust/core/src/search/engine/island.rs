@@ -24,7 +24,7 @@ pub(super) struct Island<'a> {
 
 impl<'a> Island<'a> {
     /// Deploys the start, and looks for a better choice of configurations from there where that is done. A plan that was given
-    /// is gone on from as it is.
+    /// is used unchanged.
     pub(super) fn begin(&mut self, master: &MasterSolution, focus: usize, limits: &SearchLimits<'_>) {
         self.search.state.set_deployments(&self.start);
         if self.has_given_plan {
@@ -36,7 +36,7 @@ impl<'a> Island<'a> {
         }
     }
 
-    /// Where the search over choices ended in what another island knows already, goes on from `choice` to another one nearby.
+    /// Where the search over choices ended in what another island knows already, moves from `choice` to another one nearby.
     pub(super) fn vary_known_choice(&mut self, choice: Option<&SearchState<'a>>, limits: &SearchLimits<'_>) {
         if let (Some(continuous), Some(choice)) = (&mut self.continuous, choice) {
             if continuous.is_visited() {

@@ -27,7 +27,7 @@ use island::Island;
 pub(crate) struct Setup {
     /// What each island deploys at first.
     pub(crate) starts: Vec<Vec<Deployment>>,
-    /// The first start is a plan that the caller gave, which is gone on from as it is.
+    /// The first start is a plan that the caller gave, which is used unchanged as the starting point.
     pub(crate) is_first_given: bool,
     /// The configurations that the search moves within, by rising index.
     pub(crate) kernel: Vec<u32>,
