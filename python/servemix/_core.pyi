@@ -1026,21 +1026,26 @@ def _summarise(columns: Columns, outcomes: Columns, slos: Columns) -> dict[str, 
 def _restore(class_: str, state: tuple[Any, ...]) -> Any:
     """For pickle: an instance of a class from its state."""
 
-def _missed_within(
-    columns: Columns,
-    served: Columns,
-    slos: Columns,
-    allowed: tuple[list[int], int],
-    *,
-    dispatch: str,
-    chunked_prefill: bool,
-    fused: bool,
-    prefix_caching: bool,
-    cancel: CancelToken | None = None,
-) -> tuple[IntArray, int]:
-    """Requests of each query type that miss an SLO on one deployment, or the counts when more do than may, and how many requests
-    were replayed; see `servemix.replay.sizing`.
-    """
+class _Draws:
+    """Draws of requests and the SLOs of their query types; see `servemix.replay.misses`."""
+
+    def __new__(cls, draws: list[Columns], slos: Columns) -> _Draws: ...
+    def missed(
+        self,
+        chosen: list[Any],
+        served: Columns,
+        allowed: tuple[list[int], int],
+        *,
+        dispatch: str,
+        chunked_prefill: bool,
+        fused: bool,
+        prefix_caching: bool,
+        threads: int = 1,
+        cancel: CancelToken | None = None,
+    ) -> list[Any] | None:
+        """Indices of the requests of each draw that miss an SLO, where one deployment gets those chosen; None where more do than
+        are allowed.
+        """
 
 def _reroute(problem: Problem, plan: Plan, *, lift_unmet: bool = False) -> dict[str, Any] | None:
     """Route the traffic of `problem` over the deployments of `plan`; see `servemix.experiments.reroute`."""

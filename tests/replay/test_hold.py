@@ -6,8 +6,6 @@ import dataclasses
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 import servemix
 from servemix import InvalidInputError, check
@@ -15,10 +13,11 @@ from servemix.performance import build_problem
 from servemix.replay import Hold, Requests, hold, replay
 from servemix.replay.fleet import Fleet
 from servemix.replay.hold import draws_of
+from servemix.replay.misses import Misses
+from servemix.replay.needed import Needed
 from servemix.replay.pooled import pooled
 from servemix.replay.run import ReplaySettings
 from servemix.replay.sizing import Sizing
-from servemix.replay.tries import Needed, sample
 from servemix.scenario import Scenario, load_scenario, scenario_from_data, scenario_to_data
 
 SCENARIO = load_scenario("azure-2023")
@@ -28,51 +27,6 @@ FLEET = Fleet.of(SCENARIO)
 
 def changed(**entries: object) -> Scenario:
     return scenario_from_data(scenario_to_data(SCENARIO) | entries)
-
-
-def missed(scenario: Scenario, plan: servemix.Plan, draw: Requests) -> np.ndarray:
-    found = replay(scenario, plan, draw)
-    return np.array([round((1.0 - row.joint.value) * row.requests) for row in found.query_types])
-
-
-@pytest.mark.parametrize("cv", [1.0, 4.0])
-def test_deployments_on_their_own_miss_what_the_whole_plan_misses(cv: float) -> None:
-    plan = servemix.solve(PROBLEM, "gh")
-    draws = [Requests.gamma(SCENARIO, cv=cv, duration_s=400.0, seed=seed) for seed in (1, 2)]
-    sizing = Sizing(SCENARIO, PROBLEM, plan, draws, FLEET, ReplaySettings())
-    counts = plan.deployments["replicas"].tolist()
-    expected = sum(missed(SCENARIO, plan, draw) for draw in draws)
-    assert sizing.all_missed(counts).tolist() == expected.tolist()
-    assert sizing.requests.sum() == sum(len(draw) for draw in draws)
-
-
-def test_counts_end_where_too_many_miss_and_sizes_are_the_same() -> None:
-    draws = [Requests.gamma(SCENARIO, cv=3.0, duration_s=600.0, seed=seed) for seed in (1, 2)]
-    found = hold(SCENARIO, draws, method="gh")
-    assert found is not None
-    plan, needed = found.plan, Needed.of(SCENARIO, None)
-    ending = Sizing(SCENARIO, PROBLEM, plan, draws, FLEET, ReplaySettings(), needed)
-    whole = Sizing(SCENARIO, PROBLEM, plan, draws, FLEET, ReplaySettings())
-    enough = needed.may_miss(whole.requests)
-    sizes = [one.size(enough, np.inf) for one in (ending, whole)]
-    assert sizes[0] is not None
-    assert sizes[1] is not None
-    assert sizes[0].tolist() == sizes[1].tolist()
-    assert ending.replayed < whole.replayed
-    fewest = ending.least.tolist()
-    assert not enough(ending.all_missed(fewest))
-    assert (ending.all_missed(fewest) <= whole.all_missed(fewest)).all()
-
-
-def test_a_sample_of_the_draws_covers_the_time_of_one() -> None:
-    draws = [Requests.poisson(SCENARIO, duration_s=900.0, seed=seed) for seed in range(3)]
-    parts = sample(draws)
-    assert len(parts) == 3
-    bounds = [(part.arrival_s[0], part.arrival_s[-1]) for part in parts]
-    for n, (begin_s, end_s) in enumerate(bounds):
-        assert 300.0 * n - 5.0 <= begin_s <= end_s <= 300.0 * (n + 1) + 5.0
-    assert sum(map(len, parts)) == pytest.approx(len(draws[0]), rel=0.05)
-    assert sample(draws[:1])[0].arrival_s.tolist() == draws[0].arrival_s.tolist()
 
 
 def test_draws_together_have_all_requests_one_draw_after_the_other() -> None:
@@ -128,14 +82,15 @@ def test_no_replica_of_a_held_plan_can_be_taken_away() -> None:
     draws = [Requests.gamma(SCENARIO, cv=3.0, duration_s=1200.0, seed=seed) for seed in (1, 2)]
     found = hold(SCENARIO, draws, method="gh")
     assert found is not None
-    sizing = Sizing(SCENARIO, PROBLEM, found.plan, draws, FLEET, ReplaySettings())
-    enough = Needed.of(SCENARIO, None, drawn=True).may_miss(sizing.requests)
+    needed = Needed.of(SCENARIO, None, drawn=True)
+    misses = Misses(SCENARIO, FLEET, draws, ReplaySettings(), needed)
+    sizing = Sizing(PROBLEM, found.plan, misses)
     counts = found.plan.deployments["replicas"]
-    assert enough(sizing.all_missed(counts.tolist()))
+    assert sizing.hold(counts)
     for d in range(len(counts)):
         fewer = counts.copy()
         fewer[d] -= 1
-        assert fewer[d] < sizing.least[d] or not enough(sizing.all_missed(fewer.tolist()))
+        assert fewer[d] < sizing.least[d] or not sizing.hold(fewer)
 
 
 def test_the_plan_is_one_of_the_problem_and_of_that_with_its_operating_points() -> None:
@@ -177,9 +132,9 @@ def test_what_holds_in_the_draws_alone_is_taken_where_no_margin_can_be_afforded(
         assert cost is not None
         return cost["rental"] + cost["storage"]
 
-    monkeypatch.setattr("servemix.replay.tries.MISSED_TOGETHER", 0.0)
+    monkeypatch.setattr("servemix.replay.needed.ERRORS", 0.0)
     bare_usd = rental(hold(SCENARIO, draws, method="gh"))
-    monkeypatch.setattr("servemix.replay.tries.MISSED_TOGETHER", 1e9)
+    monkeypatch.setattr("servemix.replay.needed.ERRORS", 1e9)
     with_margin_usd = rental(hold(SCENARIO, draws, method="gh"))
     assert with_margin_usd > bare_usd
     budget_usd = 0.01 * bare_usd + 0.99 * with_margin_usd
@@ -224,23 +179,3 @@ def test_what_cannot_be_replayed_is_refused() -> None:
         hold(SCENARIO, attainment=1.0)
     with pytest.raises(InvalidInputError, match="requests"):
         hold(SCENARIO, [])
-
-
-@given(
-    shares=st.lists(st.floats(0.01, 0.999), min_size=1, max_size=4),
-    came=st.lists(st.integers(0, 100_000), min_size=4, max_size=4),
-)
-def test_in_draws_a_query_type_may_miss_less_by_at_most_half(
-    shares: list[float], came: list[int]
-) -> None:
-    types, counts = np.array(shares), np.array(came[: len(shares)])
-    exact, drawn = Needed(0.99, types), Needed(0.99, types, drawn=True)
-    assert (drawn.of_types(counts) <= exact.of_types(counts)).all()
-    assert (drawn.of_types(counts) >= np.floor(exact.of_types(counts) / 2.0)).all()
-    assert drawn.of_all(counts) == exact.of_all(counts)
-
-
-def test_the_margin_of_many_requests_is_small() -> None:
-    exact, drawn = (Needed(0.99, np.array([0.97]), drawn=drawn) for drawn in (False, True))
-    many = np.array([10_000_000])
-    assert drawn.of_types(many)[0] > 0.99 * exact.of_types(many)[0]

@@ -22,13 +22,15 @@ import numpy.typing as npt
 from servemix._changes import changed
 from servemix._errors import InvalidInputError
 from servemix.replay.fleet import Fleet
+from servemix.replay.needed import Needed
 from servemix.replay.pooled import pooled
 from servemix.replay.requests import Requests
 from servemix.replay.result import Replay
 from servemix.replay.rolling import PlannerLoop
 from servemix.replay.run import ReplaySettings, replay
+from servemix.replay.short import most_attained, what_is_short
 from servemix.replay.sizing import loads
-from servemix.replay.tries import Needed, Tries, against_worse, solved
+from servemix.replay.tries import Tries, against_worse, solved
 
 if TYPE_CHECKING:
     from servemix import Plan, Problem
@@ -181,10 +183,9 @@ def hold(
     plans = tries.looked_at
     held, message = found is not None, None
     if found is None:
-        found = tries.most_attained([*plans, naive])
-        message = tries.what_is_short(found, plans)
-    plan, _, counts = found
-    sized = sized_plan(given, plan, counts, time.perf_counter() - started)
+        found = most_attained(scenario, tries, [*plans, naive])
+        message = what_is_short(scenario, tries, found, plans)
+    sized = sized_plan(given, found.plan, found.counts, time.perf_counter() - started)
     replays = tuple(
         replay(scenario, sized, draw, settings=how, fleet=fleet, seed=0) for draw in draws
     )

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import islice
 from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
 from servemix._changes import changed
-from servemix._errors import InvalidInputError
 from servemix.replay.fleet import Fleet
+from servemix.replay.misses import Misses
+from servemix.replay.moves import Moves
+from servemix.replay.needed import Needed
+from servemix.replay.parts import busiest, sample
 from servemix.replay.requests import Requests
 from servemix.replay.run import ReplaySettings
 from servemix.replay.screen import Screen, with_routes
-from servemix.replay.sizing import Known, Sizing
+from servemix.replay.sizing import Sizing
 
 if TYPE_CHECKING:
     from servemix import Plan, Problem
@@ -23,18 +27,8 @@ if TYPE_CHECKING:
 
 Ints = npt.NDArray[np.int64]
 
-#: How many times the share that all requests may miss a single query type may.
-TYPE_MISSES = 3.0
-#: Requests that miss an SLO together, about, as one burst is behind them: what makes counts of
-#: misses scatter between draws more than counts of single events do.
-MISSED_TOGETHER = 10.0
 #: Utilizations, as shares of the problem's own, and factors on the SLOs, with which plans are made;
 #: and factors on these utilizations, with which further plans are made by the greedy heuristic.
-NEARBY = (0.85, 1.1, 0.7)
-#: What the sample may be replayed, in whole replays, before no further plan is looked at.
-_MOST_REPLAYS = 20
-#: Requests of the sample, about, at most.
-_SAMPLED = 60_000
 POINTS = (
     (0.4, 1.0),
     (0.4, 0.5),
@@ -44,58 +38,44 @@ POINTS = (
     (0.25, 0.5),
     (1.0, 1.0),
 )
+NEARBY = (0.85, 1.1, 0.7)
+#: What the parts of the draws may be replayed, in times of all of them, before no further plan is
+#: looked at.
+_MOST_REPLAYS = 20
 #: Plans that are sized by all draws, the cheapest by the sample; requests replayed for that after
 #: which no further one is; and how many times dearer than the cheapest so far a plan may become
 #: while it is sized.
-_FINALISTS = 6
+_FINALISTS = 3
 _MOST_REPLAYED = 4_000_000
 _WORTH = 1.25
+#: What all draws may be replayed, in whole replays, to improve the plan found by moves, and moves
+#: that are looked at from one plan.
+_REPLAYS_OF_MOVES = 20
+_MOST_MOVES = 60
 
 
 @dataclass(frozen=True, eq=False)
-class Needed:
-    """Shares of the requests that are to meet every SLO: of all, and of each query type.
+class Found:
+    """A plan and the replicas with which it holds.
 
-    With ``drawn``, requests are a sample of what may come, and fewer of a query type may miss in
-    them, by a standard error. All types together are many, so that theirs is small.
+    Attributes
+    ----------
+    plan
+        The plan, of which deployments and routing count.
+    sizing
+        What its deployments miss.
+    counts
+        Replicas of each deployment.
     """
 
-    all: float
-    types: npt.NDArray[np.float64]
-    drawn: bool = False
+    plan: Plan
+    sizing: Sizing
+    counts: Ints
 
-    @staticmethod
-    def of(scenario: Scenario, attainment: float | None, *, drawn: bool = False) -> Needed:
-        """Read what a scenario asks for, or ``attainment`` in its place."""
-        share = scenario.attainment if attainment is None else attainment
-        if not 0.0 < share < 1.0:
-            raise InvalidInputError(f"attainment: must lie between 0 and 1, got {share}")
-        least = max(0.0, 1.0 - TYPE_MISSES * (1.0 - share))
-        own = [entry.attainment for entry in scenario.query_types]
-        return Needed(share, np.array([least if one is None else one for one in own]), drawn)
-
-    def of_types(self, came: Ints) -> Ints:
-        """Return how many requests of each query type may miss an SLO."""
-        missed = (1.0 - self.types) * came
-        # Half at most: few requests tell little, but asking that none misses tells no more.
-        error = np.sqrt(MISSED_TOGETHER * missed) if self.drawn else 0.0
-        return np.floor(np.maximum(missed - error, 0.5 * missed)).astype(np.int64)
-
-    def of_all(self, came: Ints) -> int:
-        """Return how many requests of all may miss an SLO."""
-        return int((1.0 - self.all) * float(came.sum()))
-
-    def may_miss(self, came: Ints) -> Callable[[Ints], bool]:
-        """Return whether counts of misses are few enough, as a function of them."""
-        of_types, in_all = self.of_types(came), self.of_all(came)
-
-        def enough(missed: Ints) -> bool:
-            return bool((missed <= of_types).all()) and int(missed.sum()) <= in_all
-
-        return enough
-
-
-Found = tuple["Plan", Sizing, Ints]
+    @property
+    def usd_per_h(self) -> float:
+        """Rental, USD per hour."""
+        return self.sizing.usd(self.counts)
 
 
 class Tries:
@@ -110,34 +90,33 @@ class Tries:
         settings: ReplaySettings,
         needed: Needed,
         *,
-        keeps: bool,
+        keeps: bool = False,
+        threads: int = 1,
     ) -> None:
-        self.keeps = keeps
-        self.scenario, self.problem, self.draws = scenario, problem, draws
-        self.fleet, self.settings, self.needed = fleet, settings, needed
-        self.sample = sample(draws)
-        self._known: Known = {}
-        #: Utilization at which configurations were last found to hold.
-        self._held_at: dict[int, float] = {}
+        self.problem, self.draws, self.keeps = problem, tuple(draws), keeps
+        whole = Misses(scenario, fleet, draws, settings, needed, threads=threads)
+        some, peaks = sample(draws), busiest(draws, problem.num_query_types)
+        part = needed.in_part(sum(map(len, some)) / max(float(whole.came.sum()), 1.0))
+        sampled = Misses(scenario, fleet, some, settings, part, threads=threads)
+        busy = Misses(scenario, fleet, peaks, settings, needed, among=whole.came, threads=threads)
+        #: What a plan is sized by, one after the other: the last decides, those before it show
+        #: with fewer requests that a plan is not worth it.
+        self.stages: tuple[Misses, ...] = (sampled, busy, whole)
         #: Plans that :meth:`best` has sized.
         self.looked_at: list[Plan] = []
+        #: Utilization at which configurations were last found to hold.
+        self._held_at: dict[int, float] = {}
+        step_tokens = float(settings.max_num_batched_tokens)
+        self._screen = Screen(scenario, problem, fleet, draws, needed.types, step_tokens)
 
-    def sizing(
-        self,
-        plan: Plan,
-        draws: Sequence[Requests],
-        problem: Problem | None = None,
-        needed: Needed | None = None,
-    ) -> Sizing:
+    @property
+    def whole(self) -> Misses:
+        """What deployments miss in all draws."""
+        return self.stages[-1]
+
+    def sizing(self, plan: Plan, misses: Misses, problem: Problem | None = None) -> Sizing:
         """Return what the deployments of a plan miss, by replicas."""
-        problem = self.problem if problem is None else problem
-        needed = self.needed if needed is None else needed
-        sizing = Sizing(
-            self.scenario, problem, plan, draws, self.fleet, self.settings, needed, self._known
-        )
-        if self.keeps:
-            sizing.least = np.maximum(sizing.least, plan.deployments["replicas"])
-        return sizing
+        return Sizing(problem or self.problem, plan, misses, keeps=self.keeps)
 
     def plans(self, naive: Plan, method: str, seed: int) -> Iterator[Plan]:
         """Make plans at several utilizations; those that deploy and route alike only once.
@@ -147,16 +126,8 @@ class Tries:
         """
         problem, seen = self.problem, set()
         served: list[tuple[float, Problem]] = []
-        screen = Screen(
-            self.scenario,
-            problem,
-            self.fleet,
-            self.draws,
-            self.needed.types,
-            float(self.settings.max_num_batched_tokens),
-        )
         for part, slo_factor in POINTS:
-            sound = screen.sound(problem.max_utilization * part, slo_factor)
+            sound = self._screen.sound(problem.max_utilization * part, slo_factor)
             if not sound.any():
                 continue
             served.append((part, with_routes(_served_whole(problem), sound)))
@@ -177,168 +148,129 @@ class Tries:
             yield naive
 
     def best(self, plans: Iterable[Plan], problem: Problem | None = None) -> Found | None:
-        """Size plans by a sample of the draws, the cheapest of them by all; None where none holds.
+        """Return the cheapest plan that is found to hold; None where none is.
 
         Where none holds with a margin, one that holds in the draws alone is more than nothing.
         What of ``plans`` was looked at is kept in :attr:`looked_at`.
         """
-        looked_at: list[Plan] = []
-        screened: list[tuple[float, Plan, Ints]] = []
-        alike: set[tuple[bytes, bytes]] = set()
-        # The margin is that of all draws; in the sample it would be a larger one.
-        bare = replace(self.needed, drawn=False)
-        most, left = np.inf, _MOST_REPLAYS * sum(map(len, self.sample))
-        for plan in plans:
-            if left <= 0 and screened:
-                break
-            looked_at.append(plan)
-            sizing = self.sizing(plan, self.sample, problem, bare)
-            enough = bare.may_miss(sizing.requests)
-            counts = sizing.size(enough, _WORTH * most, self._near(sizing))
-            left -= sizing.replayed
-            if counts is not None:
-                self._held_at.update(
-                    zip(sizing.configuration.tolist(), (sizing.busy / counts).tolist(), strict=True)
-                )
-                usd = float(sizing.usd_per_h @ counts)
-                most = min(most, usd)
-                same = sizing.configuration.tobytes(), counts.tobytes()
-                if same not in alike:
-                    alike.add(same)
-                    screened.append((usd, plan, counts))
-        self.looked_at = looked_at
-        screened.sort(key=lambda one: one[0])
-        found = self._cheapest(screened, self.needed, problem)
-        if found is None and self.needed.drawn:
-            found = self._cheapest(screened, bare, problem)
+        found = self._best(plans, problem)
+        if found is None and self.whole.needed.errors > 0.0:
+            bare = self.whole.needed.without_margin()
+            self.stages = tuple(misses.asking(bare) for misses in self.stages)
+            found = self._best(self.looked_at, problem)
         return found
 
-    def _cheapest(
-        self,
-        screened: Sequence[tuple[float, Plan, Ints]],
-        needed: Needed,
-        problem: Problem | None,
-    ) -> Found | None:
-        """Size plans by all draws, those first that cost least in the sample."""
-        best: tuple[float, Found] | None = None
-        replayed = 0
-        for place, (in_sample, plan, near) in enumerate(screened):
-            enough_of_them = place >= _FINALISTS or replayed > _MOST_REPLAYED
-            if best is not None and (enough_of_them or in_sample >= best[0]):
-                break
-            sizing = self.sizing(plan, self.draws, problem, needed)
-            enough = needed.may_miss(sizing.requests)
-            counts = sizing.size(enough, np.inf if best is None else best[0], near)
-            replayed += sizing.replayed
-            if counts is not None:
-                usd = float(sizing.usd_per_h @ counts)
-                if best is None or usd < best[0]:
-                    best = usd, (plan, sizing, counts)
-        return None if best is None else best[1]
-
-    def _near(self, sizing: Sizing) -> Ints | None:
-        """Guess counts from the utilizations at which deployments of other plans hold."""
-        if not self._held_at:
-            return None
-        usual = float(np.median(list(self._held_at.values())))
-        held = [self._held_at.get(a, usual) for a in sizing.configuration.tolist()]
-        guess = np.ceil(sizing.busy / np.maximum(held, 1e-3) - 1e-9)
-        return np.minimum(guess, sizing.max_replicas).astype(np.int64)
-
-    def most_attained(self, plans: Sequence[Plan]) -> Found:
-        """Give each plan as many replicas as the limits allow, and take what misses least."""
-        best: tuple[int, Found] | None = None
+    def _best(self, plans: Iterable[Plan], problem: Problem | None) -> Found | None:
+        """Size plans by parts of the draws, the cheapest of them by all, and improve the best."""
+        looked_at: list[Plan] = []
+        screened: list[Found] = []
+        alike: set[tuple[bytes, bytes]] = set()
+        most = np.inf
+        size = sum(float(misses.came.sum()) for misses in self.stages[:-1])
+        until = self._replayed() + _MOST_REPLAYS * size
         for plan in plans:
-            sizing = self.sizing(plan, self.draws[:1])
-            sizing.counts_all()
-            counts = sizing.least.copy()
-            if not sizing.fits(counts):
-                continue
-            while True:
-                missed = [sizing.missed(d, n) for d, n in enumerate(counts.tolist())]
-                worst = np.argsort([-int(one.sum()) for one in missed], kind="stable")
-                for d in worst.tolist():
-                    more = counts.copy()
-                    more[d] += 1
-                    if missed[d].sum() and sizing.fits(more):
-                        counts = more
-                        break
-                else:
+            if self._replayed() >= until and screened:
+                break
+            looked_at.append(plan)
+            found = self._sized(plan, _WORTH * most, problem, self.stages[:-1])
+            if found is not None:
+                most = min(most, found.usd_per_h)
+                same = found.sizing.configuration.tobytes(), found.counts.tobytes()
+                if same not in alike:
+                    alike.add(same)
+                    screened.append(found)
+        self.looked_at = looked_at
+        best = self._cheapest(screened, problem)
+        return best if best is None or self.keeps else self._improved(best, problem)
+
+    def _replayed(self) -> float:
+        return sum(misses.replayed for misses in self.stages)
+
+    def _sized(
+        self,
+        plan: Plan,
+        most_usd_per_h: float,
+        problem: Problem | None,
+        stages: Sequence[Misses],
+        near: dict[int, int] | None = None,
+    ) -> Found | None:
+        """Size a plan by one stage after the other; None once it costs too much."""
+        found: Found | None = None
+        for misses in stages:
+            sizing = self.sizing(plan, misses, problem)
+            guess = self._near(sizing, near or {}) if found is None else found.counts
+            counts = sizing.size(most_usd_per_h, guess)
+            if counts is None:
+                return None
+            self._remember(sizing, counts)
+            if found is None or sizing.usd(counts) >= found.usd_per_h:
+                found = Found(plan, sizing, counts)
+        return found
+
+    def _cheapest(self, screened: Sequence[Found], problem: Problem | None) -> Found | None:
+        """Size plans by all draws, those first that cost least before."""
+        best: Found | None = None
+        until = self.whole.replayed + _MOST_REPLAYED
+        for place, one in enumerate(sorted(screened, key=lambda one: one.usd_per_h)):
+            enough_of_them = place >= _FINALISTS or self.whole.replayed > until
+            if best is not None and (enough_of_them or one.usd_per_h >= best.usd_per_h):
+                break
+            sizing = self.sizing(one.plan, self.whole, problem)
+            counts = sizing.size(np.inf if best is None else best.usd_per_h, one.counts)
+            if counts is not None:
+                best = Found(one.plan, sizing, counts)
+        return best
+
+    def _improved(self, found: Found, problem: Problem | None) -> Found:
+        """Move from plan to plan while one holds in all draws that costs less."""
+        until = self._replayed() + _REPLAYS_OF_MOVES * float(self.whole.came.sum())
+        tried: set[tuple[bytes, bytes]] = set()
+        moves = Moves(problem or self.problem, self._usable())
+        while self._replayed() < until:
+            self._remember(found.sizing, found.counts)
+            counts = found.counts.tolist()
+            near = dict(zip(found.sizing.configuration.tolist(), counts, strict=True))
+            around = moves.around(found.plan, found.counts, self._utilizations())
+            for plan in islice(around, _MOST_MOVES):
+                if _structure(plan) in tried:
+                    continue
+                tried.add(_structure(plan))
+                better = self._sized(plan, found.usd_per_h - 1e-9, problem, self.stages, near)
+                if better is not None:
+                    found = better
                     break
-            misses = int(sizing.all_missed(counts.tolist()).sum())
-            if best is None or misses < best[0]:
-                best = misses, (plan, sizing, counts)
-        if best is None:
-            raise InvalidInputError(f"{self.scenario.name}: no plan fits within the limits")
-        return best[1]
+                if self._replayed() >= until:
+                    break
+            else:
+                break
+        return found
 
-    def what_is_short(self, found: Found, plans: Sequence[Plan]) -> str:
-        """Say which query types fall short, and what would mend it."""
-        _, sizing, counts = found
-        sizing.counts_all()
-        missed = sizing.all_missed(counts.tolist())
-        share = 1.0 - missed / np.maximum(sizing.requests, 1)
-        parts = [
-            f"{entry.name}: {100.0 * got:.1f} % of its requests meet their SLOs where "
-            f"{100.0 * least:.1f} % are to"
-            for entry, got, least in zip(
-                self.scenario.query_types, share, self.needed.types, strict=True
-            )
-            if got < least
-        ]
-        total = 1.0 - float(missed.sum()) / max(float(sizing.requests.sum()), 1.0)
-        parts.insert(0, f"at best {100.0 * total:.1f} % of all requests meet their SLOs")
-        free = _without_limits(self.problem)
-        mended = self.best(plans, free)
-        if mended is None:
-            parts.append("more replicas would not mend it; longer SLOs or faster GPUs might")
-            return "; ".join(parts)
-        _, sizing, counts = mended
-        usd = float(sizing.usd_per_h @ counts)
-        parts.append(f"{usd:.2f} $/h would hold" + _gpus_beyond(self.problem, sizing, counts))
-        return "; ".join(parts)
+    def _usable(self) -> npt.NDArray[np.bool_]:
+        """Routes that hold at one of the utilizations, without a queue."""
+        limit = self.problem.max_utilization
+        sound = [self._screen.sound(limit * part) for part, _ in POINTS]
+        return np.asarray(np.stack(sound).any(axis=0))
 
+    def _remember(self, sizing: Sizing, counts: Ints) -> None:
+        """Remember the utilizations at which deployments hold."""
+        held_at = (sizing.busy / counts).tolist()
+        self._held_at.update(zip(sizing.configuration.tolist(), held_at, strict=True))
 
-def _gpus_beyond(problem: Problem, sizing: Sizing, counts: Ints) -> str:
-    held = sizing.gpus * counts
-    lacking = []
-    for g, limit in enumerate(problem.pools["max_gpus"]):
-        used = int(held[sizing.pool == g].sum())
-        if used > limit:
-            lacking.append(f"{used} GPUs of {problem.pools['name'][g]} in place of {limit:g}")
-    return f", with {', '.join(lacking)}" if lacking else ""
+    def _utilizations(self) -> npt.NDArray[np.float64]:
+        """Utilization at which each configuration is thought to hold."""
+        usual = float(np.median(list(self._held_at.values()) or [0.5]))
+        held = np.full(self.problem.num_configurations, usual)
+        held[list(self._held_at)] = list(self._held_at.values())
+        return np.asarray(np.maximum(held, 1e-3))
 
-
-def _without_limits(problem: Problem) -> Problem:
-    c = problem.configurations
-    return changed(
-        problem,
-        {
-            "pools.max_gpus": np.full(problem.num_pools, np.inf),
-            "configurations.max_replicas": np.maximum(c["max_replicas"], 4096),
-        },
-        budget_usd=None,
-    )
-
-
-def sample(draws: Sequence[Requests]) -> tuple[Requests, ...]:
-    """Take parts of the draws that together cover the time of one: what plans are compared by.
-
-    Where that would be many requests, less of the time is covered.
-    """
-    parts = len(draws)
-    share = min(1.0, _SAMPLED / max(sum(map(len, draws)) / parts, 1.0))
-    if share < 1.0:
-        parts = max(parts, 3)
-    found = []
-    for n in range(parts):
-        draw = draws[n % len(draws)]
-        begin_s = draw.arrival_s[0] + (n + 0.5 * (1.0 - share)) / parts * draw.duration_s
-        end_s = begin_s + share / parts * draw.duration_s
-        last = n == parts - 1 and share == 1.0
-        begin, end = np.searchsorted(draw.arrival_s, (begin_s, np.inf if last else end_s))
-        found.append(draw.take(slice(int(begin), int(end))))
-    return tuple(one for one in found if len(one)) or tuple(draws[:1])
+    def _near(self, sizing: Sizing, known: dict[int, int]) -> Ints:
+        """Guess counts from the utilizations at which deployments of other plans hold."""
+        held = self._utilizations()[sizing.configuration]
+        guess = np.ceil(sizing.busy / held - 1e-9)
+        for d, a in enumerate(sizing.configuration.tolist()):
+            guess[d] = known.get(a, guess[d])
+        most = np.maximum(sizing.max_replicas, sizing.least)
+        return np.clip(guess, sizing.least, most).astype(np.int64)
 
 
 def solved(problem: Problem, method: str, seed: int) -> Plan:

@@ -45,7 +45,7 @@ mod _core {
     #[pymodule_export]
     use super::problem::{problem_from_arrays, PyProblem};
     #[pymodule_export]
-    use super::replay::{_missed_within, _replay, _summarise};
+    use super::replay::{_replay, _summarise, PyDraws};
     #[pymodule_export]
     use super::router::PyRouter;
     #[pymodule_export]

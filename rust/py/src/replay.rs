@@ -4,8 +4,8 @@ use numpy::{PyArray1, PyArrayMethods, PyReadonlyArray1};
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 use servemix_core::replay::{
-    missed_within, replay as core_replay, summarise, Allowed, Dispatch, EngineSettings, Outcomes, Passes, Prefixes,
-    Requests, Scheduling, Served, Share, Slos, StepCurve, Summary, PERCENTILES,
+    replay as core_replay, summarise, Allowed, Dispatch, Draws, EngineSettings, Outcomes, Passes, Prefixes, Requests,
+    Scheduling, Served, Share, Slos, StepCurve, Summary, PERCENTILES,
 };
 use servemix_core::{Error, UNSERVED};
 
@@ -210,36 +210,53 @@ fn replayed(
     Ok((requests, outcomes, slos))
 }
 
-/// Requests of each query type that miss an SLO on one deployment, or the counts when more do than may, and how many requests
-/// were replayed; see `servemix.replay.sizing`.
-#[pyfunction]
-#[pyo3(signature = (columns, served, slos, allowed, *, dispatch, chunked_prefill, fused, prefix_caching, cancel=None))]
-#[allow(clippy::too_many_arguments, clippy::fn_params_excessive_bools)]
-pub(crate) fn _missed_within<'py>(
-    columns: &Bound<'py, PyAny>,
-    served: &Bound<'py, PyAny>,
-    slos: &Bound<'py, PyAny>,
-    allowed: (Vec<u64>, u64),
-    dispatch: &str,
-    chunked_prefill: bool,
-    fused: bool,
-    prefix_caching: bool,
-    cancel: Option<&Bound<'py, PyCancelToken>>,
-) -> PyResult<(Bound<'py, PyArray1<i64>>, u64)> {
-    let py = columns.py();
-    let dispatch = Dispatch::parse(dispatch).map_err(|error| to_py(py, &error))?;
-    let requests = requests(columns)?;
-    let served = deployments(served, engine(chunked_prefill, fused, prefix_caching, true))?;
-    let [served] = served.as_slice() else {
-        return Err(to_py(py, &Error::invalid("deployments", "must be one")));
-    };
-    let slos = limits(slos)?;
-    let allowed = Allowed { types: allowed.0, total: allowed.1 };
-    let cancel = cancel.map(|token| &token.get().inner);
-    let found = entry::call_with_token(py, cancel, 1, |token| {
-        missed_within(&requests, served, dispatch, &slos, &allowed, token)
-    })?;
-    Ok((PyArray1::from_iter(py, found.types.into_iter().map(|count| count as i64)), found.replayed))
+/// Draws of requests and the SLOs of their query types; see `servemix.replay.misses`.
+#[pyclass(name = "_Draws", module = "servemix._core", frozen)]
+pub(crate) struct PyDraws {
+    inner: Draws,
+}
+
+#[pymethods]
+impl PyDraws {
+    #[new]
+    fn new(py: Python<'_>, draws: Vec<Bound<'_, PyAny>>, slos: &Bound<'_, PyAny>) -> PyResult<Self> {
+        let draws = draws.iter().map(requests).collect::<PyResult<Vec<_>>>()?;
+        let slos = limits(slos)?;
+        entry::call(py, || Draws::new(draws, slos)).map(|inner| Self { inner })
+    }
+
+    /// Indices of the requests of each draw that miss an SLO, where one deployment gets those chosen; None where more do than
+    /// are allowed.
+    #[pyo3(signature = (
+        chosen, served, allowed, *, dispatch, chunked_prefill, fused, prefix_caching, threads=1, cancel=None
+    ))]
+    #[allow(clippy::too_many_arguments, clippy::fn_params_excessive_bools)]
+    fn missed<'py>(
+        &self,
+        chosen: Vec<PyReadonlyArray1<'py, u32>>,
+        served: &Bound<'py, PyAny>,
+        allowed: (Vec<u64>, u64),
+        dispatch: &str,
+        chunked_prefill: bool,
+        fused: bool,
+        prefix_caching: bool,
+        threads: usize,
+        cancel: Option<&Bound<'py, PyCancelToken>>,
+    ) -> PyResult<Option<Vec<Bound<'py, PyArray1<u32>>>>> {
+        let py = served.py();
+        let dispatch = Dispatch::parse(dispatch).map_err(|error| to_py(py, &error))?;
+        let served = deployments(served, engine(chunked_prefill, fused, prefix_caching, true))?;
+        let [served] = served.as_slice() else {
+            return Err(to_py(py, &Error::invalid("deployments", "must be one")));
+        };
+        let chosen = chosen.iter().map(|one| one.to_vec()).collect::<Result<Vec<_>, _>>()?;
+        let allowed = Allowed { types: allowed.0, total: allowed.1 };
+        let cancel = cancel.map(|token| &token.get().inner);
+        let found = entry::call_with_token(py, cancel, threads, |token| {
+            self.inner.missed(&chosen, served, dispatch, &allowed, threads, token)
+        })?;
+        Ok(found.map(|draws| draws.into_iter().map(|missed| PyArray1::from_vec(py, missed)).collect()))
+    }
 }
 
 fn engine(chunked_prefill: bool, fused: bool, prefix_caching: bool, leap: bool) -> EngineSettings {

@@ -148,8 +148,10 @@ def _best_of_grid(  # noqa: PLR0917
 ) -> tuple[Any, Row] | None:
     """Return the cheapest plan of the grid that holds in the draws, and its settings."""
     from servemix.performance import build_problem
-    from servemix.replay import replay
-    from servemix.replay.tries import Needed
+    from servemix.replay import ReplaySettings
+    from servemix.replay.misses import Misses
+    from servemix.replay.needed import Needed
+    from servemix.replay.sizing import Sizing
     from servemix.scenario import scenario_from_data, scenario_to_data
 
     step = 2 if quick else 1
@@ -178,16 +180,9 @@ def _best_of_grid(  # noqa: PLR0917
                 if moved is not None:
                     settings = {"utilization": utilization, "peak": peak, "slo_factor": slo}
                     candidates.append((moved.cost["rental"], len(candidates), moved, settings))
+    misses = Misses(scenario, fleet, draws, ReplaySettings(), needed)
     for _, _, plan, settings in sorted(candidates, key=lambda one: one[:2]):
-        came = np.zeros(len(scenario.query_types), dtype=np.int64)
-        missed = came.copy()
-        for draw in draws:
-            found = replay(scenario, plan, draw, fleet=fleet)
-            counts = np.array([row.requests for row in found.query_types])
-            shares = np.array([row.joint.value for row in found.query_types])
-            came += counts
-            missed += np.rint(counts * (1.0 - np.nan_to_num(shares, nan=1.0))).astype(np.int64)
-        if needed.may_miss(came)(missed):
+        if Sizing(given, plan, misses).hold(plan.deployments["replicas"]):
             return plan, settings
     return None
 

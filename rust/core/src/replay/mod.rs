@@ -11,6 +11,7 @@
 mod attainment;
 mod curve;
 mod deployment;
+mod draws;
 mod engine;
 mod outcome;
 mod plan;
@@ -23,7 +24,8 @@ mod slos;
 pub use attainment::{missed, summarise, Share, Summary, PERCENTILES};
 pub use curve::StepCurve;
 pub use deployment::Served;
-pub use outcome::{Allowed, DeploymentStats, Missed, Outcomes};
+pub use draws::{Allowed, Draws};
+pub use outcome::{DeploymentStats, Outcomes};
 pub use plan::{replay_plans, Phase, PlanReplay, ReplayParams, Replica};
 pub use requests::{Prefixes, Requests, MOST_TOKENS};
 pub use settings::{Dispatch, EngineSettings, Passes, Scheduling};
@@ -94,33 +96,6 @@ pub fn replay(
     }
     let parts = run_all(requests, members, served, dispatch, threads, cancel)?;
     Ok(gather(requests, parts, served))
-}
-
-/// Requests of each query type that miss an SLO, all of `requests` being sent to one deployment; where more miss than
-/// `allowed`, the replay ends and the counts are those so far.
-///
-/// # Errors
-/// As [`replay`].
-pub fn missed_within(
-    requests: &Requests,
-    served: &Served,
-    dispatch: Dispatch,
-    slos: &Slos,
-    allowed: &Allowed,
-    cancel: &CancelToken,
-) -> Result<Missed> {
-    let num_types = slos.num_types()?;
-    if allowed.types.len() != num_types {
-        return Err(Error::invalid("allowed", "has another number of query types than the SLOs"));
-    }
-    requests.validate(num_types)?;
-    served.validate("deployments[0]")?;
-    let jobs = Jobs::gather(requests, (0..requests.len() as u32).collect());
-    let mut record = Record::watching(jobs.id.len(), slos, allowed);
-    match deployment::run(served, &jobs, dispatch, &mut record, cancel) {
-        Some(_) => Ok(record.into_missed()),
-        None => Err(Error::invalid("cancel", "the replay was cancelled")),
-    }
 }
 
 /// A deployment's requests and what became of them.

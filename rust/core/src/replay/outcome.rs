@@ -1,5 +1,6 @@
 //! What became of the requests, and what the engines did: [`Outcomes`], [`DeploymentStats`], and [`Record`], which takes it down.
 
+use super::draws::Tally;
 use super::requests::Jobs;
 use super::slos::{meets, Slos};
 
@@ -28,32 +29,12 @@ pub(super) struct Record<'a> {
     watch: Option<Watch<'a>>,
 }
 
-/// Misses, and how many there may be.
+/// Requests that missed an SLO.
 #[derive(Debug)]
 struct Watch<'a> {
     slos: &'a Slos,
-    allowed: &'a Allowed,
-    missed: Vec<u64>,
-    total: u64,
-    exceeded: bool,
-}
-
-/// How many requests may miss an SLO.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Allowed {
-    /// Of each query type.
-    pub types: Vec<u64>,
-    /// Of all.
-    pub total: u64,
-}
-
-/// How many requests of one deployment miss an SLO.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Missed {
-    /// Of each query type.
-    pub types: Vec<u64>,
-    /// Requests that were begun; fewer than came where the replay ended early.
-    pub replayed: u64,
+    tally: &'a Tally<'a>,
+    missed: Vec<u32>,
 }
 
 impl<'a> Record<'a> {
@@ -62,23 +43,21 @@ impl<'a> Record<'a> {
         Self { outcomes: Outcomes::none(count), watch: None }
     }
 
-    /// Counts misses; more than `allowed` end the replay.
-    pub(super) fn watching(count: usize, slos: &'a Slos, allowed: &'a Allowed) -> Self {
-        let missed = vec![0; allowed.types.len()];
-        let watch = Watch { slos, allowed, missed, total: 0, exceeded: false };
+    /// Takes down misses; more than `tally` allows end the replay.
+    pub(super) fn watching(count: usize, slos: &'a Slos, tally: &'a Tally<'a>) -> Self {
+        let watch = Watch { slos, tally, missed: Vec::new() };
         Self { outcomes: Outcomes::none(count), watch: Some(watch) }
     }
 
     /// Whether more have missed than may.
     #[inline]
     pub(super) fn is_exceeded(&self) -> bool {
-        self.watch.as_ref().is_some_and(|watch| watch.exceeded)
+        self.watch.as_ref().is_some_and(|watch| watch.tally.is_exceeded())
     }
 
-    /// What was counted.
-    pub(super) fn into_missed(self) -> Missed {
-        let replayed = self.outcomes.queue_s.iter().filter(|queue_s| !queue_s.is_nan()).count() as u64;
-        Missed { types: self.watch.map(|watch| watch.missed).unwrap_or_default(), replayed }
+    /// The requests that missed an SLO, in the order in which they were known to.
+    pub(super) fn into_missed(self) -> Vec<u32> {
+        self.watch.map(|watch| watch.missed).unwrap_or_default()
     }
 
     /// The request has its last token at `now_s`.
@@ -90,7 +69,7 @@ impl<'a> Record<'a> {
             let i = jobs.query_type(request);
             let (ttft_s, latency_s) = (self.outcomes.ttft_s[n], self.outcomes.latency_s[n]);
             if meets(watch.slos, i, ttft_s, latency_s, jobs.output_tokens[n]).contains(&false) {
-                watch.miss(i);
+                watch.miss(jobs, request);
             }
         }
     }
@@ -98,16 +77,15 @@ impl<'a> Record<'a> {
     /// The request gets no answer.
     pub(super) fn refused(&mut self, jobs: &Jobs<'_>, request: u32) {
         if let Some(watch) = &mut self.watch {
-            watch.miss(jobs.query_type(request));
+            watch.miss(jobs, request);
         }
     }
 }
 
 impl Watch<'_> {
-    fn miss(&mut self, i: usize) {
-        self.missed[i] += 1;
-        self.total += 1;
-        self.exceeded |= self.missed[i] > self.allowed.types[i] || self.total > self.allowed.total;
+    fn miss(&mut self, jobs: &Jobs<'_>, request: u32) {
+        self.missed.push(jobs.id[request as usize]);
+        self.tally.miss(jobs.query_type(request));
     }
 }
 

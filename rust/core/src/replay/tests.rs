@@ -135,14 +135,23 @@ proptest! {
         let (ttft_s, tpot_s, latency_s) = limits;
         let slos = Slos { ttft_s: vec![ttft_s], tpot_s: vec![tpot_s], latency_s: vec![latency_s] };
         let served = served(curve, settings, replicas);
-        let all = missed(&requests, &run(&requests, served.clone(), dispatch).outcomes, &slos).unwrap();
-        let allowed = Allowed { types: vec![allowed], total: allowed };
-        let found = missed_within(&requests, &served, dispatch, &slos, &allowed, &CancelToken::new()).unwrap();
-        prop_assert!(found.replayed <= requests.len() as u64);
-        if all[0] <= allowed.total {
-            prop_assert_eq!(found.types, all);
-        } else {
-            prop_assert!(allowed.total < found.types[0] && found.types[0] <= all[0]);
+        let outcomes = run(&requests, served.clone(), dispatch).outcomes;
+        let all = missed(&requests, &outcomes, &slos).unwrap()[0];
+        let one = Draws::new(vec![requests.clone()], slos.clone()).unwrap();
+        let two = Draws::new(vec![requests.clone(); 2], slos).unwrap();
+        let ids: Vec<u32> = (0..requests.len() as u32).collect();
+        let allowing = |count: u64| Allowed { types: vec![count], total: count };
+        let cancel = CancelToken::new();
+        let found = one.missed(&[ids.clone()], &served, dispatch, &allowing(allowed), 1, &cancel).unwrap();
+        prop_assert_eq!(found.as_ref().map(|draws| draws[0].len() as u64), (all <= allowed).then_some(all));
+        let both = two.missed(&[ids.clone(), ids], &served, dispatch, &allowing(2 * allowed), 2, &cancel).unwrap();
+        prop_assert_eq!(both.is_some(), all <= allowed);
+        for (draws, of_both) in found.iter().zip(&both) {
+            prop_assert_eq!(&vec![draws[0].clone(); 2], of_both);
+            for &n in &draws[0] {
+                let latency = outcomes.latency_s[n as usize];
+                prop_assert!(latency.is_nan() || outcomes.ttft_s[n as usize] > ttft_s || latency > latency_s || tpot_s < 0.05);
+            }
         }
     }
 

@@ -1,0 +1,144 @@
+//! Which requests of several draws one deployment answers too late: [`Draws`].
+
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::Mutex;
+
+use super::deployment::{self, Served};
+use super::outcome::Record;
+use super::requests::{Jobs, Requests};
+use super::settings::Dispatch;
+use super::slos::Slos;
+use crate::{CancelToken, Error, Result, MAX_THREADS};
+
+/// How many requests of all draws together may miss an SLO.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Allowed {
+    /// Of each query type.
+    pub types: Vec<u64>,
+    /// Of all.
+    pub total: u64,
+}
+
+/// Draws of the requests that deployments are compared under, and their SLOs.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Draws {
+    draws: Vec<Requests>,
+    slos: Slos,
+}
+
+impl Draws {
+    /// Draws of requests, each replayed on its own.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] names the first entry that breaks a rule.
+    pub fn new(draws: Vec<Requests>, slos: Slos) -> Result<Self> {
+        let num_types = slos.num_types()?;
+        for draw in &draws {
+            draw.validate(num_types)?;
+        }
+        Ok(Self { draws, slos })
+    }
+
+    /// The requests of each draw that miss an SLO, of those `chosen` of it, all of which one deployment gets; `None` where more
+    /// miss than `allowed`, which ends the replays early.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] names the first entry that breaks a rule, or `cancel` where the token was cancelled.
+    pub fn missed(
+        &self,
+        chosen: &[Vec<u32>],
+        served: &Served,
+        dispatch: Dispatch,
+        allowed: &Allowed,
+        threads: usize,
+        cancel: &CancelToken,
+    ) -> Result<Option<Vec<Vec<u32>>>> {
+        self.validate(chosen, allowed, threads)?;
+        served.validate("deployments[0]")?;
+        let tally = Tally::new(allowed);
+        let found: Vec<Mutex<Vec<u32>>> = self.draws.iter().map(|_| Mutex::default()).collect();
+        let next = AtomicUsize::new(0);
+        let work = || {
+            while !tally.is_exceeded() {
+                let d = next.fetch_add(1, Ordering::Relaxed);
+                let (Some(draw), Some(chosen)) = (self.draws.get(d), chosen.get(d)) else { break };
+                let jobs = Jobs::gather(draw, chosen.clone());
+                let mut record = Record::watching(jobs.id.len(), &self.slos, &tally);
+                if deployment::run(served, &jobs, dispatch, &mut record, cancel).is_none() {
+                    break;
+                }
+                if let Ok(mut place) = found[d].lock() {
+                    *place = record.into_missed();
+                }
+            }
+        };
+        if threads == 1 {
+            work();
+        } else {
+            std::thread::scope(|scope| {
+                for _ in 0..threads.min(self.draws.len()) {
+                    scope.spawn(work);
+                }
+            });
+        }
+        if cancel.is_cancelled() {
+            return Err(Error::invalid("cancel", "the replay was cancelled"));
+        }
+        if tally.is_exceeded() {
+            return Ok(None);
+        }
+        Ok(Some(found.into_iter().map(|missed| missed.into_inner().unwrap_or_default()).collect()))
+    }
+
+    fn validate(&self, chosen: &[Vec<u32>], allowed: &Allowed, threads: usize) -> Result<()> {
+        if allowed.types.len() != self.slos.num_types()? {
+            return Err(Error::invalid("allowed", "has another number of query types than the SLOs"));
+        }
+        if !(1..=MAX_THREADS).contains(&threads) {
+            return Err(Error::invalid("threads", format!("must lie between 1 and {MAX_THREADS}, got {threads}")));
+        }
+        if chosen.len() != self.draws.len() {
+            let message = format!("has {} entries where there are {} draws", chosen.len(), self.draws.len());
+            return Err(Error::invalid("chosen", message));
+        }
+        for (d, (chosen, draw)) in chosen.iter().zip(&self.draws).enumerate() {
+            let rises = chosen.windows(2).all(|pair| pair[0] < pair[1]);
+            if !rises || chosen.last().is_some_and(|&last| last as usize >= draw.len()) {
+                let message = format!("must be rising indices below {}", draw.len());
+                return Err(Error::invalid(format!("chosen[{d}]"), message));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Counts misses of replays that run side by side, until there are more than may be.
+#[derive(Debug)]
+pub(super) struct Tally<'a> {
+    allowed: &'a Allowed,
+    types: Vec<AtomicU64>,
+    total: AtomicU64,
+    exceeded: AtomicBool,
+}
+
+impl<'a> Tally<'a> {
+    fn new(allowed: &'a Allowed) -> Self {
+        let types = allowed.types.iter().map(|_| AtomicU64::new(0)).collect();
+        Self { allowed, types, total: AtomicU64::new(0), exceeded: AtomicBool::new(false) }
+    }
+
+    /// Whether more have missed than may.
+    #[inline]
+    pub(super) fn is_exceeded(&self) -> bool {
+        self.exceeded.load(Ordering::Relaxed)
+    }
+
+    /// Counts a request of query type `i`.
+    pub(super) fn miss(&self, i: usize) {
+        let of_type = self.types[i].fetch_add(1, Ordering::Relaxed) + 1;
+        let total = self.total.fetch_add(1, Ordering::Relaxed) + 1;
+        if of_type > self.allowed.types[i] || total > self.allowed.total {
+            self.exceeded.store(true, Ordering::Relaxed);
+        }
+    }
+}
