@@ -65,8 +65,8 @@ def test_what_was_replayed_is_remembered_for_other_plans_too() -> None:
 
 
 def test_other_shares_are_judged_anew() -> None:
-    strict = Misses(SCENARIO, FLEET, DRAWS, ReplaySettings(), Needed.of(SCENARIO, 0.999))
-    lax = strict.asking(Needed.of(SCENARIO, 0.9))
+    strict = Misses(SCENARIO, FLEET, DRAWS, ReplaySettings(), Needed.of(SCENARIO, 0.97))
+    lax = strict.asking(Needed.of(SCENARIO, 0.8))
     sizes = [Sizing(PROBLEM, PLAN, misses).size() for misses in (strict, lax)]
     assert sizes[0] is not None
     assert sizes[1] is not None

@@ -58,7 +58,7 @@ def test_more_misses_than_the_most_never_hold(
 
 
 def test_a_part_has_the_margin_of_all() -> None:
-    missed = spread(1750, 25)
+    missed = spread(1650, 25)
     whole = DRAWN.holds(6 * CAME, np.tile(missed, 6))
     assert DRAWN.in_part(1.0 / 6.0).holds(CAME, missed) == whole
     assert whole

@@ -10,6 +10,7 @@ enough; the cheapest that holds is kept.
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -41,6 +42,8 @@ Ints = npt.NDArray[np.int64]
 #: Requests that a plan is held against, about, and how many draws they may come from.
 _DRAWN = 150_000
 _FEWEST_DRAWS, _MOST_DRAWS = 2, 6
+#: Threads of replays by default, at most.
+_MOST_THREADS = 4
 
 
 @dataclass(frozen=True, eq=False)
@@ -125,6 +128,7 @@ def hold(
     settings: ReplaySettings | None = None,
     problem: Problem | None = None,
     withstand: float | None = None,
+    threads: int | None = None,
 ) -> Hold | None:
     """Plan a scenario so that its requests are answered within their SLOs.
 
@@ -135,8 +139,8 @@ def hold(
     requests
         What the plan is held against, one draw or several. By default the scenario's own
         description of its arrivals: rate series and length distributions where it has them, else
-        Poisson arrivals at its rates. Several draws stand for others like them: query types hold in
-        them with a margin of a standard error, if any plan does.
+        Poisson arrivals at its rates. Several draws stand for others like them: plans hold in them
+        with a margin of a standard error of the misses, if any plan does.
     attainment
         Share of all requests that is to meet every SLO; the scenario's if it is None. A single
         query type may miss three times as many, unless it states a share of its own.
@@ -152,6 +156,9 @@ def hold(
     withstand
         Factor: only a plan made against latencies, busy times and errors up to so many times worse
         (:class:`servemix.Recourse`) is sized, with no fewer replicas than it has.
+    threads
+        Threads of the replays; one per processor, four at most, if it is None. The plan does not
+        depend on it.
 
     Returns
     -------
@@ -175,7 +182,9 @@ def hold(
     naive = solved(given, method, seed)
     if naive.objective_value is None:
         return None
-    tries = Tries(scenario, given, draws, fleet, how, needed, keeps=withstand is not None)
+    side_by_side = min(os.cpu_count() or 1, _MOST_THREADS) if threads is None else threads
+    keeps = withstand is not None
+    tries = Tries(scenario, given, draws, fleet, how, needed, keeps=keeps, threads=side_by_side)
     if withstand is None:
         found = tries.best(tries.plans(naive, method, seed))
     else:

@@ -35,6 +35,9 @@ class Moves:
     def __init__(self, problem: Problem, usable: Bools) -> None:
         self._problem = problem
         routes, c = problem.routes, problem.configurations
+        if problem.latency_scope == "route":
+            slo_s = problem.query_types["latency_slo_s"][routes["query_type"]]
+            usable = usable & (routes["latency_s"] <= slo_s)
         kind, at = routes["query_type"][usable], routes["configuration"][usable]
         shape = problem.num_query_types, problem.num_configurations
         per_s = problem.query_types["rate_per_h"] / 3600.0
@@ -43,8 +46,16 @@ class Moves:
         self._busy[kind, at] = per_s[kind] * routes["busy_s"][usable]
         self._error = np.full(shape, np.inf)
         self._error[kind, at] = routes["error"][usable]
-        self._most_error = problem.query_types["error_slo"] * (1.0 + 1e-9) + 1e-12
+        self._latency_s = np.full(shape, np.inf)
+        self._latency_s[kind, at] = routes["latency_s"][usable]
+        kinds = problem.query_types
+        #: What the mean of a query type over its routes is to keep to.
+        self._limits = (
+            (self._error, kinds["error_slo"]),
+            (self._latency_s, kinds["latency_slo_s"]),
+        )
         self._pairs = pairs_of(problem)
+        self._shape = c["model"], c["tier"], c["tp"], c["pp"]
         self._usd_per_h = problem.tiers["gpu_usd_per_h"][c["tier"]] * c["tp"] * c["pp"]
 
     def around(self, plan: Plan, counts: Ints, held_at: Floats) -> Iterator[Plan]:
@@ -101,17 +112,30 @@ class Moves:
             serves = np.isfinite(self._busy[kinds]).all(axis=0)
             free = serves & ~np.isin(self._pairs, others)
             free[deployed[d]] = False
-            for a in np.flatnonzero(free).tolist():
+            busy = (self._busy[kinds] * shares[kinds, d][:, None]).sum(axis=0)
+            for a in self._with_the_best_limit(np.flatnonzero(free), busy):
                 at = deployed.copy()
                 at[d] = a
                 order = np.argsort(at)
                 if self._is_allowed(at[order], shares[:, order]):
                     yield at[order], shares[:, order]
 
+    def _with_the_best_limit(self, configurations: Ints, busy: Floats) -> list[int]:
+        """Keep of those that differ in their batch limits alone the one that is busy least."""
+        best: dict[tuple[int, ...], int] = {}
+        for a in configurations.tolist():
+            shape = tuple(int(column[a]) for column in self._shape)
+            if shape not in best or busy[a] < busy[best[shape]] - 1e-12:
+                best[shape] = a
+        return sorted(best.values())
+
     def _is_allowed(self, at: Ints, shares: Floats) -> bool:
         """Whether every share has a route and mean errors are within limits."""
-        error = (np.where(shares > 0.0, self._error[:, at], 0.0) * shares).sum(axis=1)
-        return bool((error <= self._most_error).all())
+        for of, limit in self._limits:
+            beyond = np.where(shares > 0.0, of[:, at] - limit[:, None], 0.0) * shares
+            if (beyond.sum(axis=1) > 1e-9 * np.maximum(limit, 1e-3)).any():
+                return False
+        return True
 
     def _plan(self, plan: Plan, at: Ints, shares: Floats) -> Plan:
         from servemix import Plan as PlanClass

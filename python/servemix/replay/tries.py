@@ -41,17 +41,17 @@ POINTS = (
 NEARBY = (0.85, 1.1, 0.7)
 #: What the parts of the draws may be replayed, in times of all of them, before no further plan is
 #: looked at.
-_MOST_REPLAYS = 20
+_MOST_REPLAYS = 60
 #: Plans that are sized by all draws, the cheapest by the sample; requests replayed for that after
 #: which no further one is; and how many times dearer than the cheapest so far a plan may become
 #: while it is sized.
-_FINALISTS = 3
+_FINALISTS = 5
 _MOST_REPLAYED = 4_000_000
 _WORTH = 1.25
 #: What all draws may be replayed, in whole replays, to improve the plan found by moves, and moves
 #: that are looked at from one plan.
-_REPLAYS_OF_MOVES = 20
-_MOST_MOVES = 60
+_REPLAYS_OF_MOVES = 40
+_MOST_MOVES = 40
 
 
 @dataclass(frozen=True, eq=False)
@@ -231,18 +231,17 @@ class Tries:
             counts = found.counts.tolist()
             near = dict(zip(found.sizing.configuration.tolist(), counts, strict=True))
             around = moves.around(found.plan, found.counts, self._utilizations())
+            best = found
             for plan in islice(around, _MOST_MOVES):
-                if _structure(plan) in tried:
-                    continue
-                tried.add(_structure(plan))
-                better = self._sized(plan, found.usd_per_h - 1e-9, problem, self.stages, near)
-                if better is not None:
-                    found = better
-                    break
                 if self._replayed() >= until:
                     break
-            else:
+                if _structure(plan) not in tried:
+                    tried.add(_structure(plan))
+                    most = best.usd_per_h - 1e-9
+                    best = self._sized(plan, most, problem, self.stages, near) or best
+            if best is found:
                 break
+            found = best
         return found
 
     def _usable(self) -> npt.NDArray[np.bool_]:

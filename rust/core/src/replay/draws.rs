@@ -1,6 +1,6 @@
 //! Which requests of several draws one deployment answers too late: [`Draws`].
 
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::Mutex;
 
 use super::deployment::{self, Served};
@@ -8,16 +8,8 @@ use super::outcome::Record;
 use super::requests::{Jobs, Requests};
 use super::settings::Dispatch;
 use super::slos::Slos;
+use super::tally::{Allowed, Tally};
 use crate::{CancelToken, Error, Result, MAX_THREADS};
-
-/// How many requests of all draws together may miss an SLO.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Allowed {
-    /// Of each query type.
-    pub types: Vec<u64>,
-    /// Of all.
-    pub total: u64,
-}
 
 /// Draws of the requests that deployments are compared under, and their SLOs.
 #[derive(Debug, Clone, PartialEq)]
@@ -109,36 +101,5 @@ impl Draws {
             }
         }
         Ok(())
-    }
-}
-
-/// Counts misses of replays that run side by side, until there are more than may be.
-#[derive(Debug)]
-pub(super) struct Tally<'a> {
-    allowed: &'a Allowed,
-    types: Vec<AtomicU64>,
-    total: AtomicU64,
-    exceeded: AtomicBool,
-}
-
-impl<'a> Tally<'a> {
-    fn new(allowed: &'a Allowed) -> Self {
-        let types = allowed.types.iter().map(|_| AtomicU64::new(0)).collect();
-        Self { allowed, types, total: AtomicU64::new(0), exceeded: AtomicBool::new(false) }
-    }
-
-    /// Whether more have missed than may.
-    #[inline]
-    pub(super) fn is_exceeded(&self) -> bool {
-        self.exceeded.load(Ordering::Relaxed)
-    }
-
-    /// Counts a request of query type `i`.
-    pub(super) fn miss(&self, i: usize) {
-        let of_type = self.types[i].fetch_add(1, Ordering::Relaxed) + 1;
-        let total = self.total.fetch_add(1, Ordering::Relaxed) + 1;
-        if of_type > self.allowed.types[i] || total > self.allowed.total {
-            self.exceeded.store(true, Ordering::Relaxed);
-        }
     }
 }

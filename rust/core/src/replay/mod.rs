@@ -20,16 +20,18 @@ mod requests;
 mod schedule;
 mod settings;
 mod slos;
+mod tally;
 
 pub use attainment::{missed, summarise, Share, Summary, PERCENTILES};
 pub use curve::StepCurve;
 pub use deployment::Served;
-pub use draws::{Allowed, Draws};
+pub use draws::Draws;
 pub use outcome::{DeploymentStats, Outcomes};
 pub use plan::{replay_plans, Phase, PlanReplay, ReplayParams, Replica};
 pub use requests::{Prefixes, Requests, MOST_TOKENS};
 pub use settings::{Dispatch, EngineSettings, Passes, Scheduling};
 pub use slos::{tpot_s, Slos};
+pub use tally::Allowed;
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::Mutex;

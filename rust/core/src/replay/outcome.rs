@@ -1,8 +1,8 @@
 //! What became of the requests, and what the engines did: [`Outcomes`], [`DeploymentStats`], and [`Record`], which takes it down.
 
-use super::draws::Tally;
 use super::requests::Jobs;
 use super::slos::{meets, Slos};
+use super::tally::Tally;
 
 /// Per request, in columns; NaN where it was not served.
 #[derive(Debug, Clone, Default, PartialEq)]

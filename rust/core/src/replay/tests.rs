@@ -142,7 +142,7 @@ proptest! {
         let ids: Vec<u32> = (0..requests.len() as u32).collect();
         let allowing = |count: u64| Allowed { types: vec![count], total: count };
         let cancel = CancelToken::new();
-        let found = one.missed(&[ids.clone()], &served, dispatch, &allowing(allowed), 1, &cancel).unwrap();
+        let found = one.missed(std::slice::from_ref(&ids), &served, dispatch, &allowing(allowed), 1, &cancel).unwrap();
         prop_assert_eq!(found.as_ref().map(|draws| draws[0].len() as u64), (all <= allowed).then_some(all));
         let both = two.missed(&[ids.clone(), ids], &served, dispatch, &allowing(2 * allowed), 2, &cancel).unwrap();
         prop_assert_eq!(both.is_some(), all <= allowed);
