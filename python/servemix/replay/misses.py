@@ -19,8 +19,8 @@ from servemix import _core
 from servemix.replay.fleet import CURVE_COLUMNS, Fleet
 from servemix.replay.needed import Needed
 from servemix.replay.requests import Requests
-from servemix.replay.result import slos_of
 from servemix.replay.run import ReplaySettings
+from servemix.replay.slos import slos_of
 
 if TYPE_CHECKING:
     from servemix import Plan

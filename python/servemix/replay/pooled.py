@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from servemix import _core
-from servemix.replay.result import DeploymentReplay, Replay, rows_of, slos_of
+from servemix.replay.result import DeploymentReplay, Replay, rows_of
+from servemix.replay.slos import slos_of
 
 if TYPE_CHECKING:
     from servemix.scenario import Scenario

@@ -17,6 +17,7 @@ from servemix.replay.arrivals import (
     most_expected,
 )
 from servemix.replay.lengths import draw_lengths
+from servemix.replay.scaling import not_too_many, positive, scaled_arrivals
 
 if TYPE_CHECKING:
     from servemix.scenario import Scenario
@@ -25,8 +26,7 @@ if TYPE_CHECKING:
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 
-#: Requests that one draw may make at the most.
-MOST_REQUESTS = 100_000_000
+_COLUMNS = ("arrival_s", "input_tokens", "output_tokens", "query_type")
 
 
 @dataclass(frozen=True, eq=False)
@@ -106,10 +106,7 @@ class Requests:
         dict of str to ndarray
             Columns of equal length.
         """
-        columns: dict[str, Any] = {
-            name: getattr(self, name)
-            for name in ("arrival_s", "input_tokens", "output_tokens", "query_type")
-        }
+        columns: dict[str, Any] = {name: getattr(self, name) for name in _COLUMNS}
         if self.prefix_blocks is not None:
             lengths = [len(blocks) for blocks in self.prefix_blocks]
             columns["prefix_offset"] = np.concatenate([[0], np.cumsum(lengths)]).astype(np.uint64)
@@ -135,10 +132,7 @@ class Requests:
             The chosen requests.
         """
         index = np.arange(len(self))[chosen if isinstance(chosen, slice) else np.asarray(chosen)]
-        columns = {
-            name: getattr(self, name)[index]
-            for name in ("arrival_s", "input_tokens", "output_tokens", "query_type")
-        }
+        columns = {name: getattr(self, name)[index] for name in _COLUMNS}
         blocks = self.prefix_blocks
         if blocks is not None:
             columns["prefix_blocks"] = tuple(blocks[n] for n in index)
@@ -247,12 +241,12 @@ class Requests:
         InvalidInputError
             A parameter is out of range.
         """
-        _positive(cv=cv, duration_s=duration_s, rate_scale=rate_scale)
+        positive(cv=cv, duration_s=duration_s, rate_scale=rate_scale)
         arrivals = []
         for i, entry in enumerate(scenario.query_types):
             rng = np.random.default_rng([seed, i])
             per_s = entry.rate_per_h * rate_scale / 3600.0
-            _not_too_many(per_s * duration_s)
+            not_too_many(per_s * duration_s)
             arrivals.append(gamma_arrivals(rng, per_s, cv, duration_s))
         kind = "Poisson arrivals" if cv == 1.0 else f"Gamma arrivals (CV {cv:g})"
         return _of_types(scenario, arrivals, seed, f"{kind} for {duration_s:g} s, seed {seed}")
@@ -289,7 +283,7 @@ class Requests:
         InvalidInputError
             The series has another shape or a negative rate, or a parameter is out of range.
         """
-        _positive(step_s=step_s, rate_scale=rate_scale)
+        positive(step_s=step_s, rate_scale=rate_scale)
         rates = np.asarray(rate_per_h, dtype=np.float64)
         if rates.ndim != 2 or rates.shape[0] != len(scenario.query_types):
             raise InvalidInputError(
@@ -301,7 +295,7 @@ class Requests:
         for i, row in enumerate(rates):
             rng = np.random.default_rng([seed, i])
             expected = row * rate_scale * step_s / 3600.0
-            _not_too_many(float(expected.sum()))
+            not_too_many(float(expected.sum()))
             counts = rng.poisson(expected)
             step = np.repeat(np.arange(len(row)), counts)
             arrivals.append(np.sort((step + rng.random(len(step))) * step_s))
@@ -344,8 +338,8 @@ class Requests:
         period_s = (told_s or 3600.0) if duration_s is None else duration_s
         if told_s is None:
             return Requests.poisson(scenario, duration_s=period_s, seed=seed, rate_scale=rate_scale)
-        _positive(duration_s=period_s, rate_scale=rate_scale)
-        _not_too_many(most_expected(entries, period_s, rate_scale))
+        positive(duration_s=period_s, rate_scale=rate_scale)
+        not_too_many(most_expected(entries, period_s, rate_scale))
         arrivals = described_arrivals(entries, period_s, rate_scale, seed)
         about = f"arrivals as described for {period_s:g} s, seed {seed}"
         return _of_types(scenario, arrivals, seed, about)
@@ -368,79 +362,39 @@ class Requests:
         Requests
             Sorted by arrival.
         """
-        _positive(factor=factor)
-        _not_too_many(factor * len(self))
-        rng = np.random.default_rng([seed, len(self)])
-        count, whole = len(self), int(factor)
-        period_s = float(self.arrival_s[-1]) * (1.0 + 1.0 / max(count - 1, 1)) if count else 0.0
-        index, arrival = [], []
-        for copy in range(whole + 1):
-            chosen = np.arange(count)
-            if copy == whole:
-                chosen = chosen[rng.random(count) < factor - whole]
-            moved = self.arrival_s[chosen]
-            if copy and keep_shape:
-                moved = np.abs(moved + rng.normal(0.0, _JITTER_S, len(chosen)))
-            elif copy:
-                moved = (moved + period_s * copy / (whole + 1)) % period_s
-            index.append(chosen)
-            arrival.append(moved)
-        at, arrival_s = np.concatenate(index), np.concatenate(arrival)
-        order = np.argsort(arrival_s, kind="stable")
-        found = replace(
+        positive(factor=factor)
+        not_too_many(factor * len(self))
+        at, arrival_s = scaled_arrivals(self.arrival_s, factor, keep_shape=keep_shape, seed=seed)
+        return replace(
             self,
             **{
-                name: getattr(self, name)[at[order]]
+                name: getattr(self, name)[at]
                 for name in ("input_tokens", "output_tokens", "query_type")
             },
-            arrival_s=arrival_s[order],
+            arrival_s=arrival_s,
             description=f"{self.description}, rate ×{factor:g}",
             prefix_blocks=None
             if self.prefix_blocks is None
-            else tuple(self.prefix_blocks[n] for n in at[order]),
+            else tuple(self.prefix_blocks[n] for n in at),
         )
-        return found
-
-
-#: Jitter of a copy that keeps the shape of the arrivals, s.
-_JITTER_S = 2.0
 
 
 def _of_types(
     scenario: Scenario, arrivals: Sequence[Floats], seed: int, description: str
 ) -> Requests:
     """Merge the arrivals of all query types and draw their lengths."""
-    inputs, outputs = [], []
-    for i, (entry, arrived) in enumerate(zip(scenario.query_types, arrivals, strict=True)):
-        drawn = draw_lengths(entry, len(arrived), np.random.default_rng([seed, i, 1]))
-        inputs.append(drawn[0])
-        outputs.append(drawn[1])
+    drawn = [
+        draw_lengths(entry, len(arrived), np.random.default_rng([seed, i, 1]))
+        for i, (entry, arrived) in enumerate(zip(scenario.query_types, arrivals, strict=True))
+    ]
     arrival_s = np.concatenate(arrivals)
     kind = np.repeat(np.arange(len(arrivals)), [len(arrived) for arrived in arrivals])
     order = np.argsort(arrival_s, kind="stable")
-    return Requests(
-        arrival_s[order],
-        np.concatenate(inputs)[order],
-        np.concatenate(outputs)[order],
-        kind[order],
-        description=description,
-    )
+    inputs, outputs = (np.concatenate(column)[order] for column in zip(*drawn, strict=True))
+    return Requests(arrival_s[order], inputs, outputs, kind[order], description=description)
 
 
 def _check(name: str, column: npt.NDArray[Any], wrong: npt.NDArray[np.bool_], what: str) -> None:
     if wrong.any():
         at = int(np.argmax(wrong))
         raise InvalidInputError(f"{name}[{at}]: {column[at]} {what}")
-
-
-def _positive(**values: float) -> None:
-    for name, value in values.items():
-        if not (np.isfinite(value) and value > 0.0):
-            raise InvalidInputError(f"{name}: must be a finite number above 0, got {value}")
-
-
-def _not_too_many(expected: float) -> None:
-    if expected > MOST_REQUESTS:
-        raise InvalidInputError(
-            f"about {expected:.3g} requests would be drawn; at most {MOST_REQUESTS:,} are"
-        )

@@ -328,21 +328,6 @@ class Replay(Framed):
         return tables_html([replay_headline(self)], replay_tables(self))
 
 
-def slos_of(scenario: Scenario) -> dict[str, Floats]:
-    """Return the SLOs that query types state, infinite where they state none."""
-    entries = scenario.query_types
-
-    def column(name: str) -> Floats:
-        given = [getattr(entry, name) for entry in entries]
-        return np.array([np.inf if limit is None else limit for limit in given], dtype=np.float64)
-
-    return {
-        "ttft_s": column("ttft_slo_s"),
-        "tpot_s": column("tpot_slo_s"),
-        "latency_s": column("latency_slo_s"),
-    }
-
-
 def rows_of(
     scenario: Scenario, summary: dict[str, Any], planned: dict[str, Floats] | None = None
 ) -> tuple[TypeReplay, ...]:

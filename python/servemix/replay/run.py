@@ -15,8 +15,9 @@ from servemix._errors import InvalidInputError
 from servemix.performance.service_curve import DEFAULT_MAX_NUM_BATCHED_TOKENS
 from servemix.replay.fleet import Fleet
 from servemix.replay.requests import Requests
-from servemix.replay.result import Replay, slos_of
+from servemix.replay.result import Replay
 from servemix.replay.rolling import Phase, PlannerLoop
+from servemix.replay.slos import slos_of
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
