@@ -24,7 +24,8 @@ fn answers_at_just_met_limits_agree_with_each_other_the_checker_and_enumeration(
 
 #[test]
 fn answers_to_numbers_of_any_magnitude_agree_with_each_other_and_the_checker() {
-    assert_eq!(findings((0..90).filter(|seed| seed % 3 == 2)), Vec::<String>::new());
+    // In the last one the routing of the only deployments that have one seems to be none by one order of pivots.
+    assert_eq!(findings((0..90).filter(|seed| seed % 3 == 2).chain([1_003_172])), Vec::<String>::new());
 }
 
 /// Latencies far above their limits: what rounding leaves of an excess over the limit must not be taken off bit by bit.

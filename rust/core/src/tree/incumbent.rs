@@ -148,7 +148,13 @@ impl Evaluator for Incumbent<'_> {
         if !self.within_limits(deployments) {
             return Some(f64::INFINITY);
         }
-        match route(self.problem, deployments, Width::Beyond, &self.stop) {
+        let least = |deployments: &[Deployment]| route(self.problem, deployments, Width::Beyond, &self.stop);
+        let routed = least(deployments).and_then(|routed| match routed {
+            Some(routed) => Ok(Some(routed)),
+            // Coefficients many orders of magnitude apart can drown, and then there seems to be none: by other pivots there may be.
+            None => least(&deployments.iter().rev().copied().collect::<Vec<_>>()),
+        });
+        match routed {
             Ok(Some(routed)) => {
                 let usd = routed.usd + deployed_usd(self.problem, deployments);
                 Some(usd - LP_ROUNDING * usd.abs())
