@@ -39,19 +39,21 @@ POINTS = (
     (1.0, 1.0),
 )
 NEARBY = (0.85, 1.1, 0.7)
-#: What the parts of the draws may be replayed, in times of all of them, before no further plan is
-#: looked at.
+#: What the parts of the draws may be replayed, in times of all of them and in requests, before no
+#: further plan is looked at.
 _MOST_REPLAYS = 60
+_MOST_SCREENED = 3_000_000.0
 #: Plans that are sized by all draws, the cheapest by the sample; requests replayed for that after
 #: which no further one is; and how many times dearer than the cheapest so far a plan may become
 #: while it is sized.
 _FINALISTS = 5
 _MOST_REPLAYED = 4_000_000
 _WORTH = 1.25
-#: What all draws may be replayed, in whole replays, to improve the plan found by moves, and moves
-#: that are looked at from one plan.
+#: What may be replayed to improve the plan found by moves, in times of all draws; moves that are
+#: looked at from one plan; and requests of all draws above which there are none, for their time.
 _REPLAYS_OF_MOVES = 40
 _MOST_MOVES = 40
+_LARGEST_MOVED = 500_000
 
 
 @dataclass(frozen=True, eq=False)
@@ -167,7 +169,7 @@ class Tries:
         alike: set[tuple[bytes, bytes]] = set()
         most = np.inf
         size = sum(float(misses.came.sum()) for misses in self.stages[:-1])
-        until = self._replayed() + _MOST_REPLAYS * size
+        until = self._replayed() + min(_MOST_REPLAYS * size, _MOST_SCREENED)
         for plan in plans:
             if self._replayed() >= until and screened:
                 break
@@ -223,7 +225,10 @@ class Tries:
 
     def _improved(self, found: Found, problem: Problem | None) -> Found:
         """Move from plan to plan while one holds in all draws that costs less."""
-        until = self._replayed() + _REPLAYS_OF_MOVES * float(self.whole.came.sum())
+        size = float(self.whole.came.sum())
+        if size > _LARGEST_MOVED:
+            return found
+        until = self._replayed() + _REPLAYS_OF_MOVES * size
         tried: set[tuple[bytes, bytes]] = set()
         moves = Moves(problem or self.problem, self._usable())
         while self._replayed() < until:
