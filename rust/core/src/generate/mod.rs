@@ -19,7 +19,7 @@ mod physical;
 mod random;
 
 pub use degenerate::degenerate;
-pub use physical::physical;
+pub use physical::{physical, separable};
 pub use random::{small, wild};
 
 /// Number of query types I, models J and tiers K.
@@ -137,6 +137,18 @@ mod tests {
             assert_eq!(problem.tiers.pool.iter().any(|&pool| pool != NO_POOL), family == Family::Pools);
             assert_eq!(problem.latency_scope != plain.latency_scope, family == Family::Average);
         }
+    }
+
+    #[test]
+    fn separable_problems_share_nothing_but_limits_between_groups() {
+        for family in Family::ALL {
+            let problem = separable(SIZE, 3, 10.0, family, 2).unwrap();
+            let r = &problem.routes;
+            let model = |route: usize| problem.configurations.model[r.configuration[route] as usize] as usize;
+            assert!((0..problem.num_routes()).all(|route| model(route) % 3 == r.query_type[route] as usize % 3));
+            assert!((0..problem.num_query_types()).all(|i| !problem.route_table().of_query_type(i).is_empty()));
+        }
+        assert!(separable(SIZE, 0, 10.0, Family::Plain, 2).is_err());
     }
 
     #[test]

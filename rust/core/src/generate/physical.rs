@@ -7,7 +7,7 @@ use super::gpus::{Gpu, GPUS};
 use super::limits::limit;
 use super::{Family, Size};
 use crate::{
-    Configurations, LatencyScope, Models, Pools, Problem, ProblemData, QueryTypes, Result, Routes, Tiers, NO_POOL,
+    Configurations, Error, LatencyScope, Models, Pools, Problem, ProblemData, QueryTypes, Result, Routes, Tiers, NO_POOL,
 };
 
 struct Precision {
@@ -79,19 +79,33 @@ struct Llm {
 /// # Errors
 /// As [`Problem::new`], for a size with a zero in it or a scale that is not a number.
 pub fn physical(size: Size, rate_scale: f64, family: Family, seed: u64) -> Result<Problem> {
+    build(family.as_str(), size, 1, rate_scale, family, seed)
+}
+
+/// A problem that falls apart into up to `groups` services but for its limits: as [`physical`], where query type i is served by
+/// model j only if i and j leave the same remainder when divided by `groups`.
+///
+/// # Errors
+/// As [`Problem::new`], for a size with a zero in it, no groups, or a scale that is not a number.
+pub fn separable(size: Size, groups: usize, rate_scale: f64, family: Family, seed: u64) -> Result<Problem> {
+    build(&format!("separable-{groups}-{}", family.as_str()), size, groups, rate_scale, family, seed)
+}
+
+fn build(name: &str, size: Size, groups: usize, rate_scale: f64, family: Family, seed: u64) -> Result<Problem> {
+    if groups == 0 {
+        return Err(Error::invalid("groups", "must be at least 1"));
+    }
     let mut rng = Pcg64Mcg::seed_from_u64(seed);
     let (models, llms) = models(size.models, &mut rng);
     let (mut query_types, demands) = query_types(size.query_types, rate_scale, &mut rng);
     let (tiers, chips) = tiers(size.tiers, &mut rng);
-    let (configurations, routes) = routes(&llms, &demands, &chips, rate_scale, &mut rng);
+    let (configurations, mut routes) = routes(&llms, &demands, &chips, rate_scale, &mut rng);
+    keep_within_groups(&mut routes, &configurations, groups);
     attainable_slos(&mut query_types, &routes);
     let data = ProblemData {
         name: format!(
-            "{}-{:02}-{:02}-{:02}-x{rate_scale}-s{seed}",
-            family.as_str(),
-            size.query_types,
-            size.models,
-            size.tiers
+            "{name}-{:02}-{:02}-{:02}-x{rate_scale}-s{seed}",
+            size.query_types, size.models, size.tiers
         ),
         horizon_h: 24.0,
         budget_usd: f64::INFINITY,
@@ -261,6 +275,21 @@ fn serve(
     let latency_s = prefill_s + demand.output_tokens * step_s;
     let busy_s = prefill_s / pp + demand.output_tokens * step_s / (batch * pp);
     Some((busy_s, latency_s * context * llm.kv_gb_per_token, latency_s))
+}
+
+/// Drops the routes between query types and models whose indices differ modulo `groups`.
+fn keep_within_groups(routes: &mut Routes, c: &Configurations, groups: usize) {
+    let is_kept = |route: &usize| {
+        let model = c.model[routes.configuration[*route] as usize] as usize;
+        model % groups == routes.query_type[*route] as usize % groups
+    };
+    let kept: Vec<usize> = (0..routes.query_type.len()).filter(is_kept).collect();
+    for column in [&mut routes.query_type, &mut routes.configuration] {
+        *column = kept.iter().map(|&route| column[route]).collect();
+    }
+    for column in [&mut routes.busy_s, &mut routes.kv_gb_s, &mut routes.latency_s, &mut routes.error] {
+        *column = kept.iter().map(|&route| column[route]).collect();
+    }
 }
 
 /// Raises SLOs that no route meets to what the best route gives, so that every type can be served within them.
