@@ -3,8 +3,9 @@
 //! `cargo bench -p servemix-core --bench unseen -- --first 7000 --count 4 --seeds 3 > new.csv`
 //!
 //! Options: `--method agh`, `--sizes 6-6-10,10-10-10`, `--scales 1,10,100`, `--families plain,separable-pools,wild` (all by
-//! default), `--filter TEXT` (of a problem's name), `--without SWITCH`, `--set FIELD=VALUE` (of the schedule), `--time-limit S`,
-//! `--bound 1`. Two builds compare by the same arguments. `--method bnb --time-limit 10 --seeds 1` makes references: its rows carry a bound.
+//! default), `--filter TEXT` (of a problem's name), `--without SWITCH`, `--set FIELD=VALUE` (a number of the tuning, see `set`),
+//! `--time-limit S`, `--iterations N`, `--bound 1`. Two builds compare by the same arguments. `--method bnb --time-limit 10` makes
+//! references: its rows carry a bound.
 #![allow(clippy::print_stdout, clippy::unwrap_used, missing_docs)]
 
 use cpu_time::ProcessTime;
@@ -84,15 +85,12 @@ fn set(params: &mut SolveParams, text: &str) {
     match name {
         "kernel_base" => kernel.base = value as usize,
         "kernel_per_type" => kernel.per_type = value as usize,
-        "kernel_of_few" => kernel.per_type_of_few = value as usize,
         "focus" => kernel.focus = value as usize,
         "tries" => search.tries = value as usize,
         "deep_tries" => search.deep_tries = value as usize,
         "deep_below" => search.deep_below = value,
-        "dive_many" => search.perturbation.many_replicas = value as u32,
         "dive_below" => search.perturbation.dive_below = value,
         "choice_share" => search.perturbation.choice_share = value,
-        "many_replicas" => schedule.many_replicas = value,
         "contestants" => search.perturbation.contestants = value as usize,
         "dive_share" => search.perturbation.dive_share = value,
         "worsening_share" => search.perturbation.worsening_share = value,
@@ -103,7 +101,7 @@ fn set(params: &mut SolveParams, text: &str) {
         "work" => schedule.work = value,
         "start_share" => schedule.start_share = value,
         "apart_share" => schedule.apart_share = value,
-        "proof_share" => schedule.proof_share = value,
+        "answers_share" => schedule.answers_share = value,
         "islands" => schedule.islands = value as usize,
         _ => panic!("{name} cannot be set here"),
     }
@@ -149,7 +147,8 @@ fn main() {
                     let start = ProcessTime::now();
                     let plan = solve(&problem, method, &params, None, &CancelToken::new()).unwrap();
                     let ms = start.elapsed().as_secs_f64() * 1e3;
-                    let (value, bound) = (plan.objective_value.unwrap_or(f64::NAN), plan.objective_bound.unwrap_or(0.0));
+                    let (value, bound) =
+                        (plan.objective_value.unwrap_or(f64::NAN), plan.objective_bound.unwrap_or(0.0));
                     let status = plan.status.as_str();
                     println!("{name},{family},{},{seed},{status},{value},{bound},{ms:.3}", method.as_str());
                 }

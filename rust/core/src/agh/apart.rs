@@ -13,6 +13,25 @@ pub(super) struct Apart {
     is_proven: bool,
 }
 
+/// A cheaper plan than `plan`, where components find one that answer to what the others leave of the limits; `None` as in
+/// [`Apart::find`].
+pub(super) fn improve(problem: &Problem, params: &SolveParams, plan: &Plan, stop: &Stop) -> Result<Option<Plan>> {
+    if params.switches != crate::Switches::default() || params.max_iterations.is_some() || stop.should_stop() {
+        return Ok(None);
+    }
+    let mut incumbent = Incumbent::new(problem);
+    incumbent.take(plan);
+    let schedule = &params.tuning.schedule;
+    let max_work = (schedule.answers_share * schedule.usual_work(problem)) as u64;
+    decompose::improve(problem, &mut incumbent, max_work, stop)?;
+    let is_better = plan.objective_value.is_some_and(|usd| incumbent.value < usd);
+    if is_better {
+        incumbent.plan().transpose()
+    } else {
+        Ok(None)
+    }
+}
+
 impl Apart {
     /// The best plan that components find within their share of the work; `None` where the problem does not fall apart or
     /// where parts of the heuristic are turned off.

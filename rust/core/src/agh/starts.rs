@@ -86,13 +86,11 @@ impl<'p> Starts<'p> {
         starts
     }
 
-    /// Whether the choice of configurations is searched with the counts left open: where the relaxation asks for several
-    /// replicas of something, which has its price. Where it does not, whole counts are as quick and tell more.
+    /// Whether the choice of configurations is searched with the counts left open, where few replicas are needed too: single
+    /// moves between whole counts seldom lead from one good choice to another.
     fn searches_choices(&self) -> bool {
         let Switches { local_search, coverage_ranking, tp_selection, .. } = self.params.switches;
-        let many_replicas = self.params.tuning.schedule.many_replicas;
-        let has_many = self.master.mixture.iter().any(|entry| entry.1 >= many_replicas);
-        has_many && local_search && coverage_ranking && tp_selection
+        local_search && coverage_ranking && tp_selection
     }
 }
 

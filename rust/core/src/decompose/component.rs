@@ -2,7 +2,7 @@
 
 use crate::bound::Domain;
 use crate::decompose::linking::{Column, Link};
-use crate::tree::{Proof, Task};
+use crate::tree::{Evaluator, Incumbent, Proof, Task};
 use crate::{Configurations, Deployment, LatencyScope, Problem, QueryTypes, Result, Routes, Stop};
 
 const NONE: u32 = u32::MAX;
@@ -275,6 +275,20 @@ impl Component {
         let starts: Vec<Vec<Deployment>> = starts.map(|column| self.own(&column.deployments)).collect();
         let task = Task { problem: &self.problem, domain, rel_gap, max_work };
         task.prove(starts.iter().map(Vec::as_slice), stop)
+    }
+
+    /// Its part of `deployments`, routed at the present prices.
+    pub(super) fn routed(
+        &self,
+        whole: &Problem,
+        deployments: &[Deployment],
+        links: &[Link],
+        prices: &[f64],
+    ) -> Result<Option<Column>> {
+        let mut incumbent = Incumbent::new(&self.problem);
+        incumbent.offer(&self.own(deployments));
+        let plan = incumbent.plan().transpose()?;
+        Ok(plan.and_then(|plan| self.column(whole, &plan, links, prices)))
     }
 
     /// A quick plan at the present prices.

@@ -43,6 +43,19 @@ impl Search<'_, '_> {
         self.answer_in_turns(chosen)
     }
 
+    /// Offers what comes of `deployments` where components answer to each other.
+    pub(super) fn improve(&mut self, deployments: &[Deployment]) -> Result<()> {
+        let free = vec![0.0; self.links.len()];
+        let mut chosen: Vec<Option<usize>> = Vec::with_capacity(self.components.len());
+        for index in 0..self.components.len() {
+            let Some(column) = self.components[index].routed(self.problem, deployments, &self.links, &free)? else {
+                return Ok(());
+            };
+            chosen.push(Some(self.add(index, column)));
+        }
+        self.settle(chosen)
+    }
+
     /// Lets components answer to the others until none saves anything, and offers what comes of it.
     pub(super) fn answer_in_turns(&mut self, mut chosen: Vec<Option<usize>>) -> Result<()> {
         let free = vec![0.0; self.links.len()];

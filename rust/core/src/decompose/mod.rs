@@ -78,6 +78,26 @@ pub(crate) fn solve<'p>(
     Ok(Some(Outcome { bound: bound.max(0.0), components: count }))
 }
 
+/// Offers plans to `incumbent` that come of its own where components answer, within `max_work` elementary steps, to what the
+/// others leave of the limits. Nothing happens where the problem does not fall apart.
+///
+/// # Errors
+/// As [`solve`].
+pub(crate) fn improve<'p>(
+    problem: &'p Problem,
+    incumbent: &mut Incumbent<'p>,
+    max_work: u64,
+    stop: &Stop,
+) -> Result<()> {
+    let components = component::components(problem);
+    if components.is_empty() || !incumbent.value.is_finite() {
+        return Ok(());
+    }
+    let deployments = incumbent.deployments.clone();
+    let limits = Limits { rel_gap: 0.0, max_work };
+    Search::new(problem, components, incumbent, limits, stop).improve(&deployments)
+}
+
 /// What is known of a component in one domain at one vector of prices.
 #[derive(Debug, Clone)]
 struct Known {

@@ -7,7 +7,8 @@ use super::gpus::{Gpu, GPUS};
 use super::limits::limit;
 use super::{Family, Size};
 use crate::{
-    Configurations, Error, LatencyScope, Models, Pools, Problem, ProblemData, QueryTypes, Result, Routes, Tiers, NO_POOL,
+    Configurations, Error, LatencyScope, Models, Pools, Problem, ProblemData, QueryTypes, Result, Routes, Tiers,
+    NO_POOL,
 };
 
 struct Precision {
@@ -103,10 +104,7 @@ fn build(name: &str, size: Size, groups: usize, rate_scale: f64, family: Family,
     keep_within_groups(&mut routes, &configurations, groups);
     attainable_slos(&mut query_types, &routes);
     let data = ProblemData {
-        name: format!(
-            "{name}-{:02}-{:02}-{:02}-x{rate_scale}-s{seed}",
-            size.query_types, size.models, size.tiers
-        ),
+        name: format!("{name}-{:02}-{:02}-{:02}-x{rate_scale}-s{seed}", size.query_types, size.models, size.tiers),
         horizon_h: 24.0,
         budget_usd: f64::INFINITY,
         storage_gb: STORAGE_GB.max(60.0 * (size.models * size.tiers) as f64),

@@ -30,15 +30,15 @@ settings! {
         /// Share of the steps that a tree for whole counts may take later.
         tree_share: f64 = 0.02, share;
         /// Share of the steps, beside them, that the components of a problem that falls apart may take.
-        apart_share: f64 = 0.5, share;
+        apart_share: f64 = 0.3, share;
+        /// Share of the steps, beside them, in which components of the plan found answer to each other.
+        answers_share: f64 = 0.15, share;
         /// Epochs without improvement after which a run without limits ends. Those that lead back to known states
         /// cost little.
         patience: u64 = 75, count;
         /// Where a run with a limit has not improved for so long, islands continue from what they have as long as it costs at most
         /// this share more than the best.
         wander: f64 = 0.03, figure;
-        /// Replicas of one configuration from which on the choice of configurations is searched on its own.
-        many_replicas: f64 = 3.0, figure;
         /// Where a bound is asked for, the share of the time that the search may take. The rest goes into the
         /// bound, by a branch and bound that looks for better plans as well.
         search_share: f64 = 0.3, share;
