@@ -2,8 +2,8 @@
 
 Run: python benches/paired.py BASE.csv NEW.csv [REFERENCE.csv ...]
 
-Gaps are taken to the cheapest plan of all files. The difference of a problem is the mean over its seeds; the interval is a
-bootstrap over problems (95 %, 10,000 draws). Time is the process's own.
+Gaps are taken to the cheapest plan of all files. The difference of a problem is the mean over its
+seeds; the interval is a bootstrap over problems (95 %, 10,000 draws). Time is the process's own.
 """
 
 import csv
@@ -12,6 +12,7 @@ import random
 import sys
 from collections import defaultdict
 from collections.abc import Iterable
+from itertools import chain
 from pathlib import Path
 from statistics import mean
 
@@ -33,7 +34,7 @@ def interval(values: list[float]) -> tuple[float, float]:
 
 
 def by_problem(rows: Iterable[Row], best: dict[str, float]) -> dict[str, list[float]]:
-    """Gaps in per cent of every problem with a plan, one per seed; infinite where a seed found none."""
+    """Give gaps in per cent, one per seed, of problems with a plan; infinite without one."""
     gaps: dict[str, list[float]] = defaultdict(list)
     for row in rows:
         least, value = best.get(row["problem"], math.inf), float(row["value"])
@@ -46,7 +47,7 @@ def by_problem(rows: Iterable[Row], best: dict[str, float]) -> dict[str, list[fl
 
 def line(name: str, base: list[list[float]], new: list[list[float]]) -> str:
     """Summarize the problems of one family."""
-    flat_base, flat_new = sum(base, []), sum(new, [])
+    flat_base, flat_new = [*chain(*base)], [*chain(*new)]
     found = [
         mean(b) - mean(a)
         for a, b in zip(base, new, strict=True)
@@ -56,7 +57,8 @@ def line(name: str, base: list[list[float]], new: list[list[float]]) -> str:
     difference = mean(found) if found else math.nan
     return (
         f"{name:<20}{len(base):>5}{mean(flat_base):>9.3f}{max(flat_base):>9.2f}"
-        f"{mean(flat_new):>9.3f}{max(flat_new):>9.2f}{difference:>+10.3f}  [{low:+.3f}, {high:+.3f}]"
+        f"{mean(flat_new):>9.3f}{max(flat_new):>9.2f}"
+        f"{difference:>+10.3f}  [{low:+.3f}, {high:+.3f}]"
     )
 
 
@@ -71,14 +73,17 @@ def main() -> None:
             best[row["problem"]] = min(value, best.get(row["problem"], math.inf))
     family = {row["problem"]: row["family"] for row in base}
     left, right = by_problem(base, best), by_problem(new, best)
-    print(f"{'family':<20}{'n':>5}{'base %':>9}{'worst':>9}{'new %':>9}{'worst':>9}{'paired':>10}  95 %")
+    columns = ("base %", "worst", "new %", "worst")
+    print(f"{'family':<20}{'n':>5}{''.join(f'{name:>9}' for name in columns)}{'paired':>10}  95 %")
     for name in [*dict.fromkeys(family.values()), "all"]:
         names = [p for p in left if p in right and name in (family[p], "all")]
         if names:
             print(line(name, [left[p] for p in names], [right[p] for p in names]))
     time = [sum(float(row["cpu_ms"]) for row in rows) / len(rows) for rows in (base, new)]
     print(f"CPU time per plan: {time[0]:.2f} ms, {time[1]:.2f} ms ({time[1] / time[0]:.3f})")
-    worst = sorted(((max(gaps), max(left[p]), p) for p, gaps in right.items() if p in left), reverse=True)[:6]
+    worst = sorted(
+        ((max(gaps), max(left[p]), p) for p, gaps in right.items() if p in left), reverse=True
+    )[:6]
     for gap, before, problem in worst:
         print(f"  {problem}: {gap:.2f} % (base {before:.2f})")
 

@@ -44,7 +44,7 @@ pub(crate) fn solve(problem: &Problem, params: &SolveParams, initial_plan: Optio
     let starts = Starts::new(problem, params, &greedy, initial_plan, &master);
     let (engine, stop_reason) = search(problem, params, &starts, &master, &search_stop, stop);
     let mut plan = plan_of(problem, engine.incumbent(), greedy)?;
-    if let Some(better) = apart::improve(problem, params, &plan, stop)? {
+    if let Some(better) = apart::improve(problem, params, &plan, &search_stop)? {
         plan = better;
     }
     if plan.status.has_plan() {

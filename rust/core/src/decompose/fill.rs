@@ -53,7 +53,7 @@ impl Search<'_, '_> {
             };
             chosen.push(Some(self.add(index, column)));
         }
-        self.settle(chosen)
+        self.answer_in_turns(chosen)
     }
 
     /// Lets components answer to the others until none saves anything, and offers what comes of it.
