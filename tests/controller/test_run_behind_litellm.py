@@ -24,7 +24,7 @@ import pytest
 import yaml
 
 from processes import ask, free_ports, running, servemix_command, wait_until
-from running_service import PER_SECOND, SCENARIO, Load, Service, prometheus_yml
+from running_service import SCENARIO, Load, Service, prometheus_yml
 
 START_S = 3.0
 KEY = {"authorization": "Bearer sk-test", "content-type": "application/json"}
@@ -37,13 +37,6 @@ def config(folder: Path) -> dict[str, Any]:
 def engines(folder: Path) -> set[str]:
     rows = config(folder)["model_list"]
     return {row["litellm_params"]["api_base"].split("/")[2] for row in rows}
-
-
-def demand(service: Service) -> float:
-    """Demand of the last decision as a multiple of the first load."""
-    decided = [*service.events("kept"), *service.events("changed")]
-    last = max(decided, key=lambda row: row["time"])["queries_per_h"]
-    return sum(last.values()) / (3600.0 * sum(PER_SECOND.values()))
 
 
 @contextmanager
@@ -171,9 +164,7 @@ def test_litellm_follows_the_plan(tmp_path: Path) -> None:
                         120.0,
                         log,
                     )
-                    # Engines count by deployment; the routing divides that among query types.
-                    wait_until(lambda: demand(service) > 1.5, "demand is read whole", 60.0, log)
-                    # Before the load ends, which the loop would follow.
+                    # Now, as the proxy does not know what the loop does from here on.
                     loop.send_signal(signal.SIGTERM)
                     assert loop.wait(timeout=30) == 0
                 finally:
@@ -184,7 +175,9 @@ def test_litellm_follows_the_plan(tmp_path: Path) -> None:
         before = Counter(status for sent, _, status, _ in load.done if sent < doubled_s - 2.0)
         print(f"{len(small)} to {len(grown)} engines, {len(load.done)} requests, first {before}")
         assert before[200] >= 0.95 * sum(before.values()) > 0, before
+        # Engines count by deployment, which is as good a name as that of a query type.
         assert "no query type" not in log.read_text()
+        assert len(grown) > len(small)
         with proxy(litellm, folder, ports + 3) as url:
             assert_weights_are_kept(folder, url, 1000)
             # An engine is lost: LiteLLM tries others until the loop's next config leaves it out.

@@ -199,7 +199,7 @@ class Loop:
         would stay none.
         """
         rates, mix = self._demand.rates, self._mix
-        return (1.0 - _MIXED_IN) * rates + _MIXED_IN * float(rates.sum()) * mix
+        return (1.0 - _MIXED_IN) * rates + _MIXED_IN * max(float(rates.sum()), 1.0) * mix
 
     def _shares(self, now_s: float) -> dict[str, FloatArray]:
         """Mean share of each query type that each deployment got over the counted window."""
