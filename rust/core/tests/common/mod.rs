@@ -122,7 +122,8 @@ fn value_within(problem: &Problem, replicas: &[u32], tolerance: f64, best: Optio
         model.add_constraint(terms, ComparisonOp::Le, problem.storage_gb * slack - weights_gb - data_gb);
     }
     match model.solve() {
-        Ok(SolveOutcome::Solution(solution)) => Some(solution.objective() + rental + weights_usd + data_usd),
+        // Rows that add up to more than 1 within the tolerance save no more than everything.
+        Ok(SolveOutcome::Solution(solution)) => Some((solution.objective() + rental + weights_usd + data_usd).max(0.0)),
         _ => None,
     }
 }
