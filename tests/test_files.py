@@ -7,10 +7,18 @@ import os
 import stat
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from servemix._files import write_whole
+from servemix import InvalidInputError, load_plan, load_problem
+from servemix._files import read_whole, write_whole
+from servemix.catalog.calibration import read_calibration
+from servemix.export.plan_file import read_plan_file
+from servemix.performance.measurements import read_measurements
+from servemix.performance.profile import read_profile
+from servemix.scenario import load_scenario
+from servemix.traces import read_rate_series, read_trace
 
 
 def test_text_and_bytes_are_written_and_nothing_else_is_left(tmp_path: Path) -> None:
@@ -67,6 +75,33 @@ def test_a_link_stays_a_link_and_a_device_a_device(tmp_path: Path) -> None:
     assert target.read_text() == "new"
     write_whole("/dev/null", "new")
     assert not Path("/dev/null").is_file()
+
+
+READERS = [
+    read_whole,
+    load_problem,
+    load_plan,
+    load_scenario,
+    read_trace,
+    read_rate_series,
+    read_measurements,
+    read_profile,
+    read_calibration,
+    read_plan_file,
+]
+
+
+@pytest.mark.parametrize("read", READERS, ids=lambda read: read.__name__)
+@pytest.mark.parametrize("ending", ["json", "csv"])
+def test_a_name_that_no_file_can_have_is_said_to_be_one(read: Any, ending: str) -> None:
+    arguments = [None] if read is load_plan else []
+    with pytest.raises(InvalidInputError, match=r"no file name holds a NUL"):
+        read(f"a\0b.{ending}", *arguments)
+
+
+def test_nothing_is_written_to_a_name_that_no_file_can_have() -> None:
+    with pytest.raises(InvalidInputError, match=r"no file name holds a NUL"):
+        write_whole("a\0b.json", "new")
 
 
 def test_a_missing_folder_is_an_os_error(tmp_path: Path) -> None:

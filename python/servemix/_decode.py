@@ -13,10 +13,10 @@ import json
 import os
 import zlib
 from collections.abc import Callable, Mapping
-from pathlib import Path
 from typing import Any
 
 from servemix._errors import InvalidInputError
+from servemix._files import read_whole
 
 __all__ = ["checked", "load_json", "load_yaml", "read_text", "unpack"]
 
@@ -73,7 +73,7 @@ def read_text(path: str | os.PathLike[str]) -> str:
         The file is damaged gzip or not UTF-8.
     """
     where = os.fspath(path)
-    data = unpack(Path(path).read_bytes(), where)
+    data = unpack(read_whole(path), where)
     try:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError as error:

@@ -1,4 +1,4 @@
-"""Writing of files: whole or not at all."""
+"""Reading and writing of files, whole or not at all."""
 
 from __future__ import annotations
 
@@ -12,10 +12,48 @@ import stat
 import time
 from pathlib import Path
 
-__all__ = ["write_whole"]
+from servemix._errors import InvalidInputError
+
+__all__ = ["possible_path", "read_whole", "write_whole"]
 
 #: A temporary file that nobody wrote to for so long has no writer any more, s.
 _ABANDONED_S = 600.0
+
+
+def possible_path(path: str | os.PathLike[str]) -> Path:
+    """Return a path that a file can have.
+
+    Parameters
+    ----------
+    path
+        The path.
+
+    Raises
+    ------
+    InvalidInputError
+        It holds a NUL, which no file system takes.
+    """
+    if "\0" in os.fspath(path):
+        raise InvalidInputError(f"{os.fspath(path)!r}: no file name holds a NUL")
+    return Path(path)
+
+
+def read_whole(path: str | os.PathLike[str]) -> bytes:
+    """Read a file.
+
+    Parameters
+    ----------
+    path
+        The file.
+
+    Raises
+    ------
+    OSError
+        It cannot be read.
+    InvalidInputError
+        No file can have this name.
+    """
+    return possible_path(path).read_bytes()
 
 
 def write_whole(path: str | os.PathLike[str], content: str | bytes) -> None:
@@ -37,7 +75,10 @@ def write_whole(path: str | os.PathLike[str], content: str | bytes) -> None:
     ------
     OSError
         The file cannot be written, and the error names it; the old one is as it was.
+    InvalidInputError
+        No file can have this name.
     """
+    possible_path(path)
     try:
         _write_whole(path, content)
     except OSError as error:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import os
-from pathlib import Path
 
 from servemix import _core
 from servemix._core import Plan, Problem
 from servemix._errors import InvalidInputError
+from servemix._files import read_whole
 
 __all__ = ["load_plan", "load_problem"]
 
@@ -39,7 +39,7 @@ def load_problem(path: str | os.PathLike[str]) -> Problem:
             f"{name}: has the name of a scenario, not of a problem; use "
             "servemix.scenario.load_scenario and servemix.performance.build_problem"
         )
-    return _core._problem_from_json(Path(path).read_bytes())
+    return _core._problem_from_json(read_whole(path))
 
 
 def load_plan(path: str | os.PathLike[str], problem: Problem) -> Plan:
@@ -65,4 +65,4 @@ def load_plan(path: str | os.PathLike[str], problem: Problem) -> Plan:
         An entry is missing, unknown or out of range, or the plan is for another problem; the
         message names it.
     """
-    return _core._plan_from_json(Path(path).read_bytes(), problem)
+    return _core._plan_from_json(read_whole(path), problem)

@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from servemix._errors import InvalidInputError
+from servemix._files import read_whole
 
 Positive = Annotated[float, msgspec.Meta(gt=0)]
 Factors = dict[str, Positive]
@@ -196,7 +197,7 @@ def read_calibration(path: str | Path) -> Calibration:
     InvalidInputError
         The file is not one; the message names the entry.
     """
-    return decode_calibration(Path(path).read_bytes(), str(path))
+    return decode_calibration(read_whole(path), str(path))
 
 
 def decode_calibration(text: bytes, where: str) -> Calibration:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Annotated, Literal
 
 import msgspec
 
 from servemix._decode import unpack
 from servemix._errors import InvalidInputError
+from servemix._files import read_whole
 
 __all__ = ["Curve", "Deployment", "PlanFile", "QueryType", "parse_plan_file", "read_plan_file"]
 
@@ -282,7 +282,7 @@ def read_plan_file(path: str | os.PathLike[str]) -> PlanFile:
         As :func:`parse_plan_file`.
     """
     try:
-        return parse_plan_file(Path(path).read_bytes())
+        return parse_plan_file(read_whole(path))
     except InvalidInputError as error:
         raise InvalidInputError(f"{os.fspath(path)}: {error}") from None
 

@@ -15,6 +15,7 @@ import msgspec
 
 from servemix import catalog
 from servemix._errors import InvalidInputError
+from servemix._files import read_whole
 from servemix.catalog import Gpu, Model, Precision
 from servemix.catalog._types import KvPrecision
 from servemix.performance.drafting import speculative_runs
@@ -138,7 +139,7 @@ def read_measurements(path: str | Path) -> Measurements:
         message names the row.
     """
     path = Path(path)
-    raw = path.read_bytes()
+    raw = read_whole(path)
     rows = _csv_rows(raw, path) if path.suffix.lower() == ".csv" else _json_rows(raw, path)
     return parse_rows(rows, str(path))
 

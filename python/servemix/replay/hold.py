@@ -140,7 +140,7 @@ def hold(
         What the plan is held against, one draw or several. By default the scenario's own
         description of its arrivals: rate series and length distributions where it has them, else
         Poisson arrivals at its rates. Several draws stand for others like them: plans hold in them
-        with a margin of a standard error of the misses, if any plan does.
+        with a margin of half a standard error of the misses, if any plan does.
     attainment
         Share of all requests that is to meet every SLO; the scenario's if it is None. A single
         query type may miss three times as many, unless it states a share of its own.

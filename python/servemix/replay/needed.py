@@ -18,8 +18,10 @@ Floats = npt.NDArray[np.float64]
 
 #: How many times the share that all requests may miss a single query type may.
 TYPE_MISSES = 3.0
-#: Standard errors by which fewer requests of a sample may miss.
-ERRORS = 1.0
+#: Standard errors by which fewer requests of a sample may miss. On six sets of draws of azure-2023
+#: a whole one cost 5 % more and attained 0.15 points more elsewhere (99.2 instead of 99.05 %); of
+#: 14 generated scenarios that drift and burst, all plans but one were the same.
+ERRORS = 0.5
 #: Largest margin, as a share of the misses that may be: few requests tell little, but asking that
 #: none of them misses tells no more.
 _MOST_MARGIN = 0.5

@@ -16,6 +16,7 @@ import numpy as np
 from servemix._decode import GZIP, unpack
 from servemix._errors import InvalidInputError
 from servemix._extras import require
+from servemix._files import possible_path, read_whole
 
 if TYPE_CHECKING:
     import polars as pl
@@ -92,7 +93,7 @@ def read_bytes(path: str | os.PathLike[str]) -> bytes:
     InvalidInputError
         The file is damaged gzip, or unpacks to far more than its own size.
     """
-    return unpack(Path(path).read_bytes(), os.fspath(path))
+    return unpack(read_whole(path), os.fspath(path))
 
 
 def read_header(path: str | os.PathLike[str]) -> str:
@@ -106,7 +107,7 @@ def read_header(path: str | os.PathLike[str]) -> str:
         The file is damaged gzip, or has no such line near its beginning.
     """
     try:
-        with Path(path).open("rb") as file:
+        with possible_path(path).open("rb") as file:
             packed = file.read(2) == GZIP
         with gzip.open(path) if packed else Path(path).open("rb") as file:
             head = file.read(_HEADER_BYTES)

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from servemix._decode import unpack
 from servemix._errors import InvalidInputError
-from servemix._files import write_whole
+from servemix._files import read_whole, write_whole
 
 __all__ = ["RateSeries", "read_rate_series"]
 
@@ -218,7 +218,7 @@ def read_rate_series(path: str | os.PathLike[str]) -> RateSeries:
         names the line.
     """
     name = os.fspath(path)
-    text = unpack(Path(path).read_bytes(), name).decode("utf-8-sig", errors="replace")
+    text = unpack(read_whole(path), name).decode("utf-8-sig", errors="replace")
     lines = [
         (number, line)
         for number, line in enumerate(text.split("\n"), start=1)
