@@ -14,6 +14,7 @@ from servemix._core import _generate
 from servemix.cli.inputs import Given, read_scenario
 from servemix.experiments.study import Cell, Row, Study
 from servemix.replay import Requests, hold, losses, replay
+from servemix.replay.needed import Needed
 from servemix.report.page import compare_page, plan_page, replay_page, study_page
 from servemix.report.tables import Table
 
@@ -57,6 +58,7 @@ def replayed_page() -> str:
         given.problem,
         plan,
         [replay(given.scenario, plan, draw) for draw in draws],
+        needed=Needed.of(given.scenario, None),
         lost=losses(given.scenario, plan, draws[0]),
         scenario=given.scenario,
         screening=given.screening,

@@ -1026,6 +1026,7 @@ def _summarise(columns: Columns, outcomes: Columns, slos: Columns) -> dict[str, 
 def _restore(class_: str, state: tuple[Any, ...]) -> Any:
     """For pickle: an instance of a class from its state."""
 
+@final
 class _Draws:
     """Draws of requests and the SLOs of their query types; see `servemix.replay.misses`."""
 

@@ -97,3 +97,23 @@ def test_wrong_options_are_named(
 ) -> None:
     assert run(["replay", "azure-2023", plan, *arguments]) == 2
     assert message in capsys.readouterr().err
+
+
+def test_a_plan_of_a_scenario_that_changed_since_is_refused(
+    plan: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    data = json.loads(Path(plan).read_text())
+    data["deployments"][0]["tier"] = "another"
+    other = tmp_path / "other.json"
+    other.write_text(json.dumps(data))
+    assert run(["replay", "azure-2023", str(other), "--duration", "60"]) == 2
+    assert 'deployments[0].tier: is "another" where the problem has' in capsys.readouterr().err
+
+
+def test_a_plan_that_holds_is_judged_alike_by_its_replay(
+    plan: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(["replay", "azure-2023", plan]) == 0
+    assert "The plan holds. Target: 99.0 %, and 97.0 % of each query type." in (
+        capsys.readouterr().out
+    )

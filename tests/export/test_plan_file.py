@@ -136,3 +136,24 @@ def test_checkpoints_are_of_models_and_precisions_that_there_are() -> None:
     for name, row in _checkpoints().items():
         assert model(name).name
         assert set(row) - {"base"} <= set(PRECISIONS)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda data: data["deployments"][0].update(replicas=4_000_000_000), r"1000000"),
+        (
+            lambda data: data["routing"]["fraction"].__setitem__(0, 0.25),
+            r"routing\.fraction: those of '.*' and its unserved share sum to .*, not to 1",
+        ),
+        (lambda data: data["unmet"].append(0.0), r"unmet: must have \d+ entries"),
+    ],
+    ids=["replicas", "fractions", "unmet"],
+)
+def test_a_plan_file_that_a_reader_with_the_problem_refuses_is_refused(
+    change: Any, message: str, azure: tuple[Problem, Plan, dict[str, Any]]
+) -> None:
+    data = json.loads(azure[1].to_json())
+    change(data)
+    with pytest.raises(InvalidInputError, match=message):
+        parse_plan_file(json.dumps(data))

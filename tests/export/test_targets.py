@@ -214,3 +214,11 @@ def test_what_a_plan_calls_things_is_never_run() -> None:
         lines = [line for line in script.splitlines() if line and not line.startswith("#")]
         assert sum(part == "serve" for part in quoted) == len(lines)
         assert all(line.startswith("vllm serve ") for line in lines)
+
+
+@pytest.mark.parametrize("name", ["Bad NS!", "", "-a", "a_b", "x" * 64])
+def test_names_that_kubernetes_refuses_are_refused(name: str) -> None:
+    with pytest.raises(InvalidInputError, match=r"namespace: must be lower-case"):
+        ExportOptions(namespace=name)
+    with pytest.raises(InvalidInputError, match=r"gateway: must be lower-case"):
+        ExportOptions(gateway=name)

@@ -9,6 +9,7 @@ from typing import Any
 import yaml
 
 from servemix.export.named import NamedPlan
+from servemix.export.naming import checked_label
 
 __all__ = ["Export", "ExportOptions", "Writer"]
 
@@ -38,6 +39,11 @@ class ExportOptions:
         out takes no traffic now.
     listen
         Where the gateway nginx listens: a port, or an address and port.
+
+    Raises
+    ------
+    InvalidInputError
+        ``namespace`` or ``gateway`` is not a DNS label.
     """
 
     namespace: str | None = None
@@ -47,6 +53,12 @@ class ExportOptions:
     engine_address: str = "127.0.0.1:{port}"
     engine_addresses: Mapping[str, Sequence[str]] | None = None
     listen: str = "8080"
+
+    def __post_init__(self) -> None:
+        """Check names that Kubernetes would refuse."""
+        if self.namespace is not None:
+            checked_label("namespace", self.namespace)
+        checked_label("gateway", self.gateway)
 
 
 @dataclass(frozen=True)

@@ -7,11 +7,36 @@ import re
 from collections import Counter
 from collections.abc import Sequence
 
-__all__ = ["dns_labels"]
+from servemix._errors import InvalidInputError
+
+__all__ = ["checked_label", "dns_labels"]
 
 #: A DNS label has 63 characters; what targets append to a name (``-config``) has room beside it.
 _MOST = 48
 _HASH = 8
+
+
+def checked_label(what: str, text: str) -> str:
+    """Return a name that a person chose, which has to be a DNS label (RFC 1123) as it is.
+
+    Parameters
+    ----------
+    what
+        What it names, for the error.
+    text
+        The name.
+
+    Raises
+    ------
+    InvalidInputError
+        It is not a label.
+    """
+    if len(text) > 63 or not re.fullmatch(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?", text):
+        raise InvalidInputError(
+            f"{what}: must be lower-case letters, digits and '-', with a letter or digit at both "
+            f"ends, at most 63 in all; got {text!r}"
+        )
+    return text
 
 
 def dns_labels(names: Sequence[str]) -> list[str]:

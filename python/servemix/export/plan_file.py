@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Annotated, Literal
 
 import msgspec
@@ -15,6 +15,8 @@ from servemix._files import read_whole
 __all__ = ["Curve", "Deployment", "PlanFile", "QueryType", "parse_plan_file", "read_plan_file"]
 
 Count = Annotated[int, msgspec.Meta(ge=1)]
+#: As many as a plan file may have anywhere.
+Replicas = Annotated[int, msgspec.Meta(ge=1, le=1_000_000)]
 Index = Annotated[int, msgspec.Meta(ge=0)]
 Positive = Annotated[float, msgspec.Meta(gt=0)]
 NonNegative = Annotated[float, msgspec.Meta(ge=0)]
@@ -67,7 +69,7 @@ class Deployment(_Row, frozen=True, kw_only=True):
     """
 
     configuration: Index
-    replicas: Count
+    replicas: Replicas
     name: str = ""
     model: str = ""
     tier: str = ""
@@ -352,7 +354,19 @@ def _with_names(plan: PlanFile) -> PlanFile:
         if not -_TOLERANCE <= fraction <= 1.0 + _TOLERANCE:
             raise InvalidInputError(f"routing.fraction[{n}]: must lie between 0 and 1")
         totals[i] += fraction
-    for i, total in enumerate(totals):
-        if total > 1.0 + _TOLERANCE:
-            raise InvalidInputError(f"routing.fraction: query type {i} has {total:g} in all")
+    _check_sums(totals, plan.unmet, query_types)
     return msgspec.structs.replace(plan, deployments=tuple(rows), query_types=query_types)
+
+
+def _check_sums(
+    totals: Sequence[float], unmet: Sequence[float], query_types: Sequence[QueryType]
+) -> None:
+    """Check that every query goes somewhere or is said to go nowhere."""
+    if len(unmet) != len(query_types):
+        raise InvalidInputError(f"unmet: must have {len(query_types)} entries, one per query type")
+    for entry, total, unserved in zip(query_types, totals, unmet, strict=True):
+        if abs(total + unserved - 1.0) > _TOLERANCE:
+            raise InvalidInputError(
+                f"routing.fraction: those of {entry.name!r} and its unserved share sum to "
+                f"{total + unserved:g}, not to 1"
+            )

@@ -232,7 +232,7 @@ def _draws(
     else:
         found = draws_of(partial(_described, scenario), seeds)
     if not found or not all(len(one) for one in found):
-        raise InvalidInputError("requests: there are none")
+        raise InvalidInputError("requests: there are none; is a trace empty, or every rate 0?")
     return found
 
 

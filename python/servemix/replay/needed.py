@@ -11,6 +11,7 @@ import numpy.typing as npt
 from servemix._errors import InvalidInputError
 
 if TYPE_CHECKING:
+    from servemix.replay.result import Replay
     from servemix.scenario import Scenario
 
 Ints = npt.NDArray[np.int64]
@@ -59,6 +60,16 @@ class Needed:
         own = [entry.attainment for entry in scenario.query_types]
         types = np.array([least if one is None else one for one in own])
         return Needed(share, types, ERRORS if drawn else 0.0)
+
+    def are_met(self, replay: Replay) -> bool:
+        """Whether enough of a replay's requests meet every SLO, without a margin.
+
+        Parameters
+        ----------
+        replay
+            A replay, or several :func:`~servemix.replay.pooled.pooled` as one.
+        """
+        return replay.attainment >= self.all and replay.holds(self.types)
 
     def without_margin(self) -> Needed:
         """Return the same shares, as for requests that are no sample."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from servemix.report.figures import count, number, percent
@@ -13,7 +14,7 @@ if TYPE_CHECKING:
     from servemix.replay.withstand import Withstood
     from servemix.report.scenario_figures import ScenarioFigures
 
-__all__ = ["NOT_REPLAYED", "hold_lines", "hold_tables", "withstood_line"]
+__all__ = ["NOT_REPLAYED", "hold_lines", "hold_tables", "target_line", "withstood_line"]
 
 NOT_REPLAYED = (
     "Nothing was replayed: this report does not show how many requests meet their SLOs under "
@@ -30,8 +31,8 @@ def hold_lines(found: Hold) -> list[str]:
     draws = f"{len(shares)} replays" if len(shares) > 1 else "a replay"
     lines = [
         f"The plan {verdict}: {percent(joint, 2)} of {count(came)} requests meet every SLO in "
-        f"{draws} (at least {percent(min(shares), 2)}). Target: {percent(found.attainment)}, and "
-        f"{percent(min(found.type_attainment))} of each query type.",
+        f"{draws} (at least {percent(min(shares), 2)}). "
+        f"{target_line(found.attainment, found.type_attainment)}",
         f"Replayed: {found.replay.arrivals}.",
     ]
     if found.message:
@@ -47,6 +48,11 @@ def hold_lines(found: Hold) -> list[str]:
         f"{percent(found.in_the_loop.attainment, 2)} of the requests meet every SLO."
     )
     return lines
+
+
+def target_line(attainment: float, type_attainment: Iterable[float]) -> str:
+    """Say which share of all requests, and at least of each query type's, is to meet every SLO."""
+    return f"Target: {percent(attainment)}, and {percent(min(type_attainment))} of each query type."
 
 
 def hold_tables(found: Hold, known: ScenarioFigures | None = None) -> list[Table]:

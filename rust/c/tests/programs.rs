@@ -5,6 +5,7 @@ use std::env::consts::DLL_SUFFIX;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::OnceLock;
 use std::{env, fs};
 
 fn root() -> PathBuf {
@@ -18,12 +19,18 @@ fn run(command: &mut Command) -> Output {
     output
 }
 
-/// The folder with the library, which `cargo test` builds as an example (Cargo.toml says why).
-fn library() -> PathBuf {
-    // This program is in target/debug/deps.
-    let folder = env::current_exe().unwrap().ancestors().nth(2).unwrap().join("examples");
-    assert!(folder.join(format!("libservemix{DLL_SUFFIX}")).is_file(), "no library in {}", folder.display());
-    folder
+/// The folder with the library, which `cargo test` does not build of itself.
+fn library() -> &'static Path {
+    static FOLDER: OnceLock<PathBuf> = OnceLock::new();
+    FOLDER.get_or_init(|| {
+        let mut build = Command::new(env!("CARGO"));
+        run(build.args(["build", "--quiet", "--offline", "--locked", "-p", "servemix-c"]).current_dir(root()));
+        // This program is in target/debug/deps.
+        let program = env::current_exe().unwrap();
+        let folder = program.ancestors().nth(2).unwrap().with_file_name("debug");
+        assert!(folder.join(format!("libservemix{DLL_SUFFIX}")).is_file(), "no library in {}", folder.display());
+        folder
+    })
 }
 
 /// The compiled program; `None` where there is no compiler.

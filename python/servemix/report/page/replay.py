@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from servemix.report import figures
 from servemix.report.figures import count, percent
+from servemix.report.hold_tables import target_line
 from servemix.report.page.asked import asked_blocks
 from servemix.report.page.blocks import (
     Block,
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from servemix import Plan, Problem
     from servemix.performance import Screening
     from servemix.replay.losses import Loss
+    from servemix.replay.needed import Needed
     from servemix.replay.result import Replay
     from servemix.report.scenario_figures import ScenarioFigures
     from servemix.scenario import Scenario
@@ -43,7 +45,7 @@ def replay_page(
     plan: Plan,
     replays: Sequence[Replay],
     *,
-    attainment: float = 0.99,
+    needed: Needed,
     lost: Sequence[Loss] = (),
     scenario: Scenario | None = None,
     screening: Screening | None = None,
@@ -58,8 +60,8 @@ def replay_page(
         What was replayed.
     replays
         One replay per draw, at least one; figures are of all their requests together.
-    attainment
-        Share of requests that each query type needs.
+    needed
+        Shares of the requests that are to meet every SLO.
     lost
         Where requests are lost.
     scenario, screening, known
@@ -77,9 +79,10 @@ def replay_page(
     MissingExtraError
         jinja2 is not installed (extra ``report``).
     """
-    first, held = together(scenario, replays), all(one.holds(attainment) for one in replays)
-    verdict = "The plan holds: " if held else "The plan does not hold: "
-    verdict += f"target {percent(attainment)} of each query type in every draw."
+    first = together(scenario, replays)
+    held = needed.are_met(first)
+    verdict = "The plan holds. " if held else "The plan does not hold. "
+    verdict += target_line(needed.all, needed.types)
     joint = first.total.joint
     tiles = [
         Tile(
@@ -99,8 +102,10 @@ def replay_page(
     summary: list[Block] = [Tiles(tiles), Lines([replay_headline(one) for one in replays])]
     if lost:
         summary.append(TableBlock(losses_table(lost)))
-    needed = [attainment] * len(first.query_types)
     picture = flow_picture(problem, plan)
+    shown_slos = replay_blocks(
+        first, problem, plan, known, needed=needed.types.tolist(), total=needed.all
+    )
     page = Page(
         kind="replay",
         title=first.scenario,
@@ -110,7 +115,7 @@ def replay_page(
         sections=[
             Section("Summary", summary),
             Section("What was asked", asked_blocks(problem, scenario)),
-            Section("SLOs", replay_blocks(first, problem, plan, known, needed=needed)),
+            Section("SLOs", shown_slos),
             Section("Draws", [TableBlock(_draws(replays))] if len(replays) > 1 else []),
             Section("The plan", [] if picture is None else [picture]),
             Section("Caveats", caveat_blocks(scenario, screening, replayed=True)),

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::details::{Attainment, Basis, PlanDetails};
 use super::parse::{nullable, parse, Format};
-use super::plan_rows::{deployment_rows, query_type_rows, routing_columns, DeploymentRow, QueryTypeRow};
+use super::plan_rows::{agree, deployment_rows, query_type_rows, routing_columns, DeploymentRow, QueryTypeRow};
 use super::write::Object;
 use crate::{Cost, Deployment, Error, Plan, Problem, Result, Routing, Status, StopReason};
 
@@ -35,8 +35,8 @@ struct File {
     #[serde(deserialize_with = "nullable")]
     cost: Option<CostParts>,
     deployments: Vec<DeploymentRow>,
-    #[serde(default, rename = "query_types")]
-    _query_types: Vec<QueryTypeRow>,
+    #[serde(default)]
+    query_types: Vec<QueryTypeRow>,
     routing: RoutingColumns,
     unmet: Vec<f64>,
     #[serde(default, rename = "attainment")]
@@ -78,11 +78,12 @@ impl Plan {
     /// Reads a plan for `problem` from the content of a servemix-plan/2 or servemix-plan/1 file, JSON or gzipped JSON.
     ///
     /// Its objective and cost are those that the file claims: the checker tells whether they are right. Names and facts
-    /// beside the indices are for people and for tools that have no problem; they are not kept.
+    /// beside the indices are for people and for tools that have no problem; they are not kept, but the names of models,
+    /// tiers and query types, TP, PP and batch limits have to be those of `problem`.
     ///
     /// # Errors
     /// [`Error::Invalid`] names the entry that is missing, unknown, of the wrong type, not finite or out of range, or
-    /// the problem that it is for where that is another one.
+    /// the problem that it is for where that is another one or has other names at the plan's indices.
     pub fn from_json(content: &[u8], problem: &Problem) -> Result<Self> {
         let file: File = parse(content, &[FORMAT, EARLIER])?;
         if file.problem != problem.name {
@@ -122,6 +123,7 @@ impl Plan {
             statistics: Vec::new(),
         };
         plan.validate(problem)?;
+        agree(&file.deployments, &file.query_types, problem)?;
         plan.check_gap(gap)?;
         Ok(plan)
     }

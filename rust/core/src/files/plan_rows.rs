@@ -6,9 +6,10 @@ use serde::{Deserialize, Serialize};
 
 use super::details::{Attainment, CurveRow, PlanDetails};
 use super::write::json;
-use crate::{Plan, Problem};
+use crate::{Error, Plan, Problem, Result};
 
-/// The indices decide; what stands beside them is for people and for tools that have no problem.
+/// The indices decide; what stands beside them is for people and for tools that have no problem, and has to agree with the
+/// problem where there is one ([`agree`]).
 #[derive(Default, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct DeploymentRow {
@@ -76,6 +77,49 @@ pub(super) struct QueryTypeRow {
     tpot_slo_s: Option<f64>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     attainment: Option<Attainment>,
+}
+
+/// Whether rows name what their indices stand for in `problem`: a plan of an edited problem would mean other engines.
+///
+/// # Errors
+/// [`Error::Invalid`] names the first entry that says something else. Indices have to be those of `problem`.
+pub(super) fn agree(deployments: &[DeploymentRow], query_types: &[QueryTypeRow], problem: &Problem) -> Result<()> {
+    let differs = |entry: String, given: String, own: String| {
+        Err(Error::invalid(
+            entry,
+            format!("is {given} where the problem has {own}; is the plan of another version of it?"),
+        ))
+    };
+    let text = |value: &Option<String>| value.as_ref().map(|value| format!("{value:?}"));
+    let number = |value: Option<u32>| value.map(|value| value.to_string());
+    for (index, row) in deployments.iter().enumerate() {
+        let own = deployment_row(problem, row.configuration, row.replicas);
+        let facts = [
+            ("model", text(&row.model), text(&own.model)),
+            ("tier", text(&row.tier), text(&own.tier)),
+            ("tp", number(row.tp), number(own.tp)),
+            ("pp", number(row.pp), number(own.pp)),
+            ("max_num_seqs", number(row.max_num_seqs), number(own.max_num_seqs)),
+        ];
+        for (name, given, own) in facts {
+            match (given, own) {
+                (Some(given), Some(own)) if given != own => {
+                    return differs(format!("deployments[{index}].{name}"), given, own);
+                }
+                _ => {}
+            }
+        }
+    }
+    let names = &problem.query_types.name;
+    for (index, (row, own)) in query_types.iter().zip(names).enumerate() {
+        if row.name != *own {
+            return differs(format!("query_types[{index}].name"), format!("{:?}", row.name), format!("{own:?}"));
+        }
+    }
+    if !query_types.is_empty() && query_types.len() != names.len() {
+        return differs("query_types".to_owned(), format!("{} rows", query_types.len()), names.len().to_string());
+    }
+    Ok(())
 }
 
 /// One row per deployment. Names are unique within the plan, and the same from plan to plan as long as the engine is.

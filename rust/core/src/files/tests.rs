@@ -71,6 +71,26 @@ fn the_documented_problem_and_plan_are_read() {
 }
 
 #[test]
+fn a_plan_of_other_models_tiers_or_query_types_is_refused() {
+    let own = problem();
+    let plan = Plan::from_json(PLAN.as_bytes(), &own).expect("a sound file");
+    let text = plan.to_json(&own);
+    assert_eq!(Plan::from_json(text.as_bytes(), &own).as_ref(), Ok(&plan));
+    for (entry, from, to) in [
+        ("deployments[0].model", "\"llama-3.1-8b\"", "\"llama-3.1-70b\""),
+        ("deployments[0].tier", "\"h100-fp16\"", "\"h100-fp8\""),
+        ("deployments[0].tp", "\"tp\": 4", "\"tp\": 2"),
+        ("query_types[0].name", "\"summarization\"", "\"chat\""),
+    ] {
+        let other = PROBLEM.replacen(from, to, 1);
+        assert_ne!(other, PROBLEM);
+        let other = Problem::from_json(other.as_bytes()).expect("a sound file");
+        let message = Plan::from_json(text.as_bytes(), &other).expect_err(entry).to_string();
+        assert!(message.starts_with(&format!("{entry}: is ")), "{message}");
+    }
+}
+
+#[test]
 fn errors_of_a_problem_name_the_entry() {
     for (from, to, expected) in [
         ("[0.41]", "[NaN]", "routes.busy_s[0]: must be a finite number, got NaN"),
