@@ -123,3 +123,15 @@ scrape_configs:
 - job_name: loop
   static_configs: [{{targets: ['127.0.0.1:{loop_port}']}}]
 """
+
+
+def prometheus_command(program: str, folder: Path, port: int, loop_port: int) -> list[str]:
+    """The command of a Prometheus that keeps its data in a folder and reads engines and loop."""
+    config = folder / "prometheus.yml"
+    config.write_text(prometheus_yml(folder, loop_port))
+    return [
+        program,
+        f"--config.file={config}",
+        f"--storage.tsdb.path={folder}/data",
+        f"--web.listen-address=127.0.0.1:{port}",
+    ]

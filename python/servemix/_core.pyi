@@ -9,6 +9,8 @@ from servemix._columns import Columns, FloatArray, IntArray
 
 __version__: str
 _DEBUG: bool
+_MAX_REPLICAS: int
+_FEASIBILITY_TOLERANCE: float
 
 @final
 class Problem:

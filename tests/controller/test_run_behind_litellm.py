@@ -24,7 +24,7 @@ import pytest
 import yaml
 
 from processes import ask, free_ports, running, servemix_command, wait_until
-from running_service import SCENARIO, Load, Service, prometheus_yml
+from running_service import SCENARIO, Load, Service, prometheus_command
 
 START_S = 3.0
 KEY = {"authorization": "Bearer sk-test", "content-type": "application/json"}
@@ -113,7 +113,6 @@ def test_litellm_follows_the_plan(tmp_path: Path) -> None:
     ports = free_ports(24)
     prometheus_port, loop_port = ports, ports + 1
     (folder / "scenario.yaml").write_text(SCENARIO)
-    (folder / "prometheus.yml").write_text(prometheus_yml(folder, loop_port))
     service = Service(folder, "")
     log = folder / "run.log"
     run = servemix_command(
@@ -138,12 +137,7 @@ def test_litellm_follows_the_plan(tmp_path: Path) -> None:
     with (
         running(follow, folder / "emulate.log"),
         running(
-            [
-                prometheus,
-                f"--config.file={folder}/prometheus.yml",
-                f"--storage.tsdb.path={folder}/data",
-                f"--web.listen-address=127.0.0.1:{prometheus_port}",
-            ],
+            prometheus_command(prometheus, folder, prometheus_port, loop_port),
             folder / "prometheus.log",
         ),
     ):

@@ -21,7 +21,7 @@ from pathlib import Path
 import pytest
 
 from processes import ask, free_ports, running, servemix_command, wait_until
-from running_service import SCENARIO, TOKENS, Load, Service, prometheus_yml
+from running_service import SCENARIO, TOKENS, Load, Service, prometheus_command
 
 START_S = 3.0
 EVERY_S = 1.0
@@ -105,7 +105,6 @@ def test_a_service_follows_its_demand(tmp_path: Path) -> None:
     gateway = f"http://127.0.0.1:{gateway_port}"
     (folder / "scenario.yaml").write_text(SCENARIO)
     (folder / "nginx.conf").write_text(nginx_conf(folder))
-    (folder / "prometheus.yml").write_text(prometheus_yml(folder, loop_port))
     service, load = BehindNginx(folder, gateway), Load(gateway)
     reload = f"{nginx} -e {folder}/error.log -c {folder}/nginx.conf -s reload"
     run = servemix_command(
@@ -127,12 +126,7 @@ def test_a_service_follows_its_demand(tmp_path: Path) -> None:
         running(follow, folder / "emulate.log"),
         running([nginx, "-e", folder / "error.log", "-c", folder / "nginx.conf"], folder / "n.log"),
         running(
-            [
-                prometheus,
-                f"--config.file={folder}/prometheus.yml",
-                f"--storage.tsdb.path={folder}/data",
-                f"--web.listen-address=127.0.0.1:{prometheus_port}",
-            ],
+            prometheus_command(prometheus, folder, prometheus_port, loop_port),
             folder / "prometheus.log",
         ),
     ):

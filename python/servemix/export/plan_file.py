@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 
 import msgspec
 
+from servemix import _core
 from servemix._decode import unpack
 from servemix._errors import InvalidInputError
 from servemix._files import read_whole
@@ -15,15 +16,14 @@ from servemix._files import read_whole
 __all__ = ["Curve", "Deployment", "PlanFile", "QueryType", "parse_plan_file", "read_plan_file"]
 
 Count = Annotated[int, msgspec.Meta(ge=1)]
-#: As many as a plan file may have anywhere.
-Replicas = Annotated[int, msgspec.Meta(ge=1, le=1_000_000)]
+Replicas = Annotated[int, msgspec.Meta(ge=1, le=_core._MAX_REPLICAS)]
 Index = Annotated[int, msgspec.Meta(ge=0)]
 Positive = Annotated[float, msgspec.Meta(gt=0)]
 NonNegative = Annotated[float, msgspec.Meta(ge=0)]
 Share = Annotated[float, msgspec.Meta(ge=0, le=1)]
 
-#: Fractions may add up to slightly more than 1, as the checker allows.
-_TOLERANCE = 1e-6
+#: Fractions may add up to slightly more or less than 1, as the checker allows.
+_TOLERANCE = _core._FEASIBILITY_TOLERANCE
 
 
 class _Row(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -154,7 +154,7 @@ class Misses:
             for n, (requests, picks) in enumerate(zip(of_type, self._picks[row], strict=True)):
                 for a in at.tolist():
                     parts[deployed.index(a)][n].append(requests[picks == a])
-                unserved[i] += self._counted(n, requests[picks < 0])[i]
+                self._count(unserved, n, requests[picks < 0])
         streams = []
         for key, draws in zip(keys, parts, strict=True):
             chosen = [
@@ -217,16 +217,15 @@ class Misses:
             return None
         counts = self._none()
         for n, requests in enumerate(missed):
-            counts += self._counted(n, requests)
+            self._count(counts, n, requests)
         return counts
 
     def _none(self) -> Counts:
         return np.zeros((len(self._of_type), self.num_windows), dtype=np.int32)
 
-    def _counted(self, draw: int, requests: npt.NDArray[Any]) -> Counts:
-        counts = self._none()
+    def _count(self, counts: Counts, draw: int, requests: npt.NDArray[Any]) -> None:
+        """Add requests of a draw to the counts."""
         np.add.at(counts, (self.draws[draw].query_type[requests], self._window[draw][requests]), 1)
-        return counts
 
 
 _NOTHING = np.empty(0, dtype=np.uint32)

@@ -65,12 +65,15 @@ def busiest(draws: Sequence[Requests], num_query_types: int) -> tuple[Requests, 
     counts = np.concatenate([_counts(draw) for draw in draws])
     place = np.repeat(np.arange(len(draws)), [load.shape[1] for load in loads])
     before, after = round(_BEFORE_S / _STEP_S), round(_AFTER_S / _STEP_S)
+    got = 0
     for n in np.argsort(-score, kind="stable").tolist():
-        if counts[taken].sum() >= wanted:
+        if got >= wanted:
             break
         begin, end = max(n - before, 0), n + after + 1
         near = np.arange(begin, min(end, len(score)))
-        taken[near[place[near] == place[n]]] = True
+        new = near[(place[near] == place[n]) & ~taken[near]]
+        taken[new] = True
+        got += int(counts[new].sum())
     found = []
     for draw, begin, end in zip(draws, [0, *ends[:-1].tolist()], ends.tolist(), strict=True):
         own = np.flatnonzero(

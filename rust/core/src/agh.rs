@@ -30,6 +30,7 @@ pub(crate) fn solve(problem: &Problem, params: &SolveParams, initial_plan: Optio
     if let Some(plan) = apart.as_ref().and_then(Apart::proven) {
         return Ok(plan);
     }
+    let falls_apart = apart.is_some();
     let greedy = apart.and_then(|apart| apart.better_than(&greedy)).unwrap_or(greedy);
     let search_stop = search_stop(problem, params, stop);
     let construction_s = stop.elapsed_s();
@@ -44,8 +45,8 @@ pub(crate) fn solve(problem: &Problem, params: &SolveParams, initial_plan: Optio
     let starts = Starts::new(problem, params, &greedy, initial_plan, &master);
     let (engine, stop_reason) = search(problem, params, &starts, &master, &search_stop, stop);
     let mut plan = plan_of(problem, engine.incumbent(), greedy)?;
-    if let Some(better) = apart::improve(problem, params, &plan, &search_stop)? {
-        plan = better;
+    if falls_apart {
+        plan = apart::improve(problem, params, &plan, &search_stop)?.unwrap_or(plan);
     }
     if plan.status.has_plan() {
         plan.stop_reason = stop_reason;

@@ -63,6 +63,9 @@ mod _core {
         std::panic::set_hook(Box::new(|_| {}));
         // For benchmarks, which refuse to time such a build.
         module.add("_DEBUG", cfg!(debug_assertions))?;
+        // For readers that have no problem.
+        module.add("_MAX_REPLICAS", servemix_core::MAX_REPLICAS)?;
+        module.add("_FEASIBILITY_TOLERANCE", servemix_core::FEASIBILITY_TOLERANCE)?;
         module.add("__version__", env!("CARGO_PKG_VERSION"))
     }
 }

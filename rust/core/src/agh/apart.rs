@@ -13,10 +13,10 @@ pub(super) struct Apart {
     is_proven: bool,
 }
 
-/// A cheaper plan than `plan`, where components find one that answer to what the others leave of the limits; `None` as in
-/// [`Apart::find`].
+/// A cheaper plan of a problem that falls apart than `plan`, where components find one that answer to what the others leave of
+/// the limits.
 pub(super) fn improve(problem: &Problem, params: &SolveParams, plan: &Plan, stop: &Stop) -> Result<Option<Plan>> {
-    if params.switches != crate::Switches::default() || params.max_iterations.is_some() || stop.should_stop() {
+    if stop.should_stop() {
         return Ok(None);
     }
     let mut incumbent = Incumbent::new(problem);
@@ -24,11 +24,9 @@ pub(super) fn improve(problem: &Problem, params: &SolveParams, plan: &Plan, stop
     let schedule = &params.tuning.schedule;
     let max_work = (schedule.answers_share * schedule.usual_work(problem)) as u64;
     decompose::improve(problem, &mut incumbent, max_work, stop)?;
-    let is_better = plan.objective_value.is_some_and(|usd| incumbent.value < usd);
-    if is_better {
-        incumbent.plan().transpose()
-    } else {
-        Ok(None)
+    match plan.objective_value.is_some_and(|usd| incumbent.value < usd) {
+        true => incumbent.plan().transpose(),
+        false => Ok(None),
     }
 }
 

@@ -1,14 +1,12 @@
 //! Which requests of several draws one deployment answers too late: [`Draws`].
 
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::Mutex;
-
 use super::deployment::{self, Served};
 use super::outcome::Record;
 use super::requests::{Jobs, Requests};
 use super::settings::Dispatch;
 use super::slos::Slos;
 use super::tally::{Allowed, Tally};
+use crate::threads::for_each;
 use crate::{CancelToken, Error, Result, MAX_THREADS};
 
 /// Draws of the requests that deployments are compared under, and their SLOs.
@@ -48,38 +46,22 @@ impl Draws {
         self.validate(chosen, allowed, threads)?;
         served.validate("deployments[0]")?;
         let tally = Tally::new(allowed);
-        let found: Vec<Mutex<Vec<u32>>> = self.draws.iter().map(|_| Mutex::default()).collect();
-        let next = AtomicUsize::new(0);
-        let work = || {
-            while !tally.is_exceeded() {
-                let d = next.fetch_add(1, Ordering::Relaxed);
-                let (Some(draw), Some(chosen)) = (self.draws.get(d), chosen.get(d)) else { break };
-                let jobs = Jobs::gather(draw, chosen.clone());
-                let mut record = Record::watching(jobs.id.len(), &self.slos, &tally);
-                if deployment::run(served, &jobs, dispatch, &mut record, cancel).is_none() {
-                    break;
-                }
-                if let Ok(mut place) = found[d].lock() {
-                    *place = record.into_missed();
-                }
+        let mut found = vec![Vec::new(); self.draws.len()];
+        let parts = self.draws.iter().zip(chosen).zip(&mut found);
+        for_each(parts, threads, |((draw, chosen), missed)| {
+            if tally.is_exceeded() || cancel.is_cancelled() {
+                return;
             }
-        };
-        if threads == 1 {
-            work();
-        } else {
-            std::thread::scope(|scope| {
-                for _ in 0..threads.min(self.draws.len()) {
-                    scope.spawn(work);
-                }
-            });
-        }
+            let jobs = Jobs::gather(draw, chosen.clone());
+            let mut record = Record::watching(jobs.id.len(), &self.slos, &tally);
+            if deployment::run(served, &jobs, dispatch, &mut record, cancel).is_some() {
+                *missed = record.into_missed();
+            }
+        });
         if cancel.is_cancelled() {
             return Err(Error::invalid("cancel", "the replay was cancelled"));
         }
-        if tally.is_exceeded() {
-            return Ok(None);
-        }
-        Ok(Some(found.into_iter().map(|missed| missed.into_inner().unwrap_or_default()).collect()))
+        Ok((!tally.is_exceeded()).then_some(found))
     }
 
     fn validate(&self, chosen: &[Vec<u32>], allowed: &Allowed, threads: usize) -> Result<()> {

@@ -33,9 +33,9 @@ pub use settings::{Dispatch, EngineSettings, Passes, Scheduling};
 pub use slos::{tpot_s, Slos};
 pub use tally::Allowed;
 
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::Mutex;
+use std::cmp::Reverse;
 
+use crate::threads::for_each;
 use crate::{CancelToken, Error, Result, MAX_THREADS, UNSERVED};
 use outcome::Record;
 use requests::Jobs;
@@ -117,30 +117,12 @@ fn run_all(
         let stats = deployment::run(served, &jobs, dispatch, &mut record, cancel)?;
         Some((jobs.id, record.outcomes, stats))
     };
-    let parts: Option<Vec<Part>> = if threads == 1 || served.len() < 2 {
-        members.into_iter().zip(served).map(|(members, served)| one(members, served)).collect()
-    } else {
-        // The longest first, so that no thread is left with it at the end.
-        let mut order: Vec<usize> = (0..served.len()).collect();
-        order.sort_by_key(|&d| std::cmp::Reverse(members[d].len()));
-        let work: Vec<Mutex<Vec<u32>>> = members.into_iter().map(Mutex::new).collect();
-        let results: Vec<Mutex<Option<Part>>> = served.iter().map(|_| Mutex::new(None)).collect();
-        let next = AtomicUsize::new(0);
-        std::thread::scope(|scope| {
-            for _ in 0..threads.min(served.len()) {
-                scope.spawn(|| {
-                    while let Some(&d) = order.get(next.fetch_add(1, Ordering::Relaxed)) {
-                        let mine = work[d].lock().map(|mut mine| std::mem::take(&mut *mine)).unwrap_or_default();
-                        let part = one(mine, &served[d]);
-                        if let Ok(mut place) = results[d].lock() {
-                            *place = part;
-                        }
-                    }
-                });
-            }
-        });
-        results.into_iter().map(|part| part.into_inner().ok().flatten()).collect()
-    };
+    let mut parts: Vec<Option<Part>> = served.iter().map(|_| None).collect();
+    let mut work: Vec<_> = members.into_iter().zip(served).zip(&mut parts).collect();
+    // The longest first, so that no thread is left with it at the end.
+    work.sort_by_key(|((members, _), _)| Reverse(members.len()));
+    for_each(work.into_iter(), threads, |((members, served), part)| *part = one(members, served));
+    let parts: Option<Vec<Part>> = parts.into_iter().collect();
     parts.ok_or_else(|| Error::invalid("cancel", "the replay was cancelled"))
 }
 

@@ -112,14 +112,20 @@ fn value_within(problem: &Problem, replicas: &[u32], tolerance: f64, best: Optio
     }
     let data_usd: f64 = (0..num_types).map(|i| problem.data_usd(i)).sum();
     let data_gb: f64 = problem.query_types.data_gb.iter().sum();
-    if problem.budget_usd.is_finite() {
-        let terms: Vec<_> = unmet.iter().enumerate().map(|(i, &u)| (u, -problem.data_usd(i))).collect();
-        let left = problem.budget_usd * slack - rental - weights_usd - data_usd;
+    let usd: Vec<f64> = (0..num_types).map(|i| problem.data_usd(i)).collect();
+    let limits = [
+        (problem.budget_usd, rental + weights_usd + data_usd, &usd),
+        (problem.storage_gb, weights_gb + data_gb, &q.data_gb),
+    ];
+    for (limit, taken, data) in limits.into_iter().filter(|(limit, ..)| limit.is_finite()) {
+        let left = limit * slack - taken;
+        // The program has a tolerance of its own, which is large beside a small limit.
+        let spared: f64 = data.iter().zip(&q.max_unmet).map(|(data, most)| data * (most + wide)).sum();
+        if left < -spared {
+            return None;
+        }
+        let terms: Vec<_> = unmet.iter().zip(data).map(|(&u, data)| (u, -data)).collect();
         model.add_constraint(terms, ComparisonOp::Le, left);
-    }
-    if problem.storage_gb.is_finite() {
-        let terms: Vec<_> = unmet.iter().enumerate().map(|(i, &u)| (u, -problem.query_types.data_gb[i])).collect();
-        model.add_constraint(terms, ComparisonOp::Le, problem.storage_gb * slack - weights_gb - data_gb);
     }
     match model.solve() {
         // Rows that add up to more than 1 within the tolerance save no more than everything.
